@@ -1,0 +1,5 @@
+"""``python -m genolstm`` is the same as ``genolstm``."""
+
+from genolstm.cli import main
+
+main()

@@ -1,0 +1,90 @@
+"""The command line: parses, calls one function, prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from genolstm.errors import GenolstmError
+
+_COMMANDS = {
+    "encode": "genolstm.cli.encode:encode",
+    "introgression": "genolstm.cli.introgression:introgression",
+    "model": "genolstm.cli.model:model",
+    "panel": "genolstm.cli.panel:panel",
+}
+_SUMMARIES = {
+    "encode": "Turn FASTA into k-mer counts or one-hot windows.",
+    "introgression": "Find archaic segments in modern haplotypes.",
+    "model": "Inspect, verify and export model bundles.",
+    "panel": "Build and inspect k-mer panels.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command group only when it is called, so that ``--help`` stays instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The summaries stand here so that listing the groups need not import them.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _SUMMARIES[name]) for name in self.list_commands(ctx)])
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from genolstm import __version__
+
+        click.echo(f"genolstm {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_print_version,
+    help="Print the version and exit.",
+)  # fmt: skip
+def cli(debug: bool) -> None:
+    """Archaic introgression, alignment and sequence models on one LSTM core."""
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; exit 0, 1 (bad input), 2 (usage) or 130 (interrupted)."""
+    debug = "--debug" in (sys.argv if args is None else args)
+    try:
+        cli.main(args=args, prog_name="genolstm", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(1)
+    except GenolstmError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # A reader such as `head` has seen enough. Python would complain again at exit
+        # when it flushes stdout, so the descriptor is pointed at nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,159 @@
+"""Opening what is compressed, and writing so that nothing is ever half there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from xopen import xopen
+
+from genolstm.errors import InputError, OutputError
+
+PathLike = str | os.PathLike[str]
+
+
+def display_name(path: PathLike) -> str:
+    """Return how messages call a path (``-`` is standard input)."""
+    name = os.fspath(path)
+    return "<stdin>" if name == "-" else name
+
+
+def open_input(path: PathLike) -> IO[bytes]:
+    """Open a file for reading bytes; gz, bz2, xz and zst by content, ``-`` for standard input.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is a folder, or may not be read.
+    """
+    name = os.fspath(path)
+    try:
+        if name == "-":
+            return xopen(sys.stdin.buffer, "rb", threads=0)  # type: ignore[return-value]
+        if Path(name).is_dir():
+            raise InputError("is a folder, a file is needed", path=name)
+        return xopen(name, "rb", threads=0)  # type: ignore[return-value]
+    except FileNotFoundError as error:
+        raise InputError("no such file", path=name) from error
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", path=name) from error
+
+
+@contextlib.contextmanager
+def readable(path: PathLike) -> Iterator[None]:
+    """Turn the ways in which reading compressed bytes fails into one :class:`InputError`."""
+    import zlib
+
+    try:
+        yield
+    except EOFError as error:
+        raise InputError(
+            "ends in the middle of its compressed data (truncated?)",
+            path=display_name(path),
+            hint="copy or download it again",
+        ) from error
+    except (OSError, zlib.error) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise InputError(
+            f"cannot be decompressed or read ({error})", path=display_name(path)
+        ) from error
+
+
+def check_output(path: PathLike, *, force: bool) -> None:
+    """Refuse an output before any work is done.
+
+    Raises
+    ------
+    OutputError
+        Its folder is missing or not writable, or the file exists and ``force`` is false.
+    """
+    if os.fspath(path) == "-":
+        return
+    target = Path(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise OutputError("the output folder does not exist", path=folder, hint="create it first")
+    if target.is_dir():
+        raise OutputError("is a folder, a file name is needed", path=target)
+    if target.exists() and not force:
+        raise OutputError("exists already", path=target, hint="use --force to replace it")
+    if not os.access(folder, os.W_OK):
+        raise OutputError("the output folder is not writable", path=folder)
+
+
+def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
+    """Check every path that is given, and that no two are the same file."""
+    seen: set[Path] = set()
+    for path in paths:
+        if path is None:
+            continue
+        check_output(path, force=force)
+        resolved = Path(path).resolve()
+        if resolved in seen and os.fspath(path) != "-":
+            raise OutputError("is named for two outputs", path=path)
+        seen.add(resolved)
+
+
+@contextlib.contextmanager
+def atomic_path(path: PathLike, *, force: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; rename it into place only if the block succeeds."""
+    check_output(path, force=force)
+    target = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files private; an output gets the permissions any other would have.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
+    """Yield a text stream whose file appears at ``path`` only when whole; ``-`` is stdout.
+
+    A name that ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` is compressed. gzip output carries
+    no time stamp, so that the same content is the same bytes.
+    """
+    name = os.fspath(path)
+    if name == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with atomic_path(path, force=force) as temporary:
+        suffix = Path(name).suffix
+        form = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}.get(suffix)
+        if form is None:
+            with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+                yield stream
+        elif form == "gz":
+            import gzip
+            import io
+
+            with (
+                temporary.open("wb") as raw,
+                gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+                io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as stream,
+            ):
+                yield stream
+        else:
+            with xopen(temporary, "wt", format=form, threads=0, encoding="utf-8") as stream:
+                yield stream
+
+
+def sha256(path: PathLike) -> str:
+    """Return the SHA-256 of a file's bytes as hexadecimal."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Haplotypes and references become tracks, the core reads them, segments come out."""

@@ -1,0 +1,1 @@
+"""The LSTM core that every pipeline shares; knows nothing of DNA."""
