@@ -1,0 +1,405 @@
+"""Simulated haplotypes whose archaic tracts are known: the truth that everything is judged by.
+
+The coalescent is msprime's; demographies are stdpopsim's or a demes YAML file. Both are GPL-3 and
+live behind the extra ``simulate``: nothing outside :func:`simulate_region` imports them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.errors import InputError, MissingExtraError, SettingError
+from genolstm.introgression.segments import Interval, merge_intervals
+from genolstm.introgression.variants import VariantBlock
+
+if TYPE_CHECKING:
+    import msprime
+
+_BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
+
+#: Who is sampled and who gave ancestry in the stdpopsim models that hold Neanderthals.
+#: ``archaic_time`` is in generations and is needed where the model samples no archaic itself.
+KNOWN_MODELS: dict[str, dict[str, Any]] = {
+    "PapuansOutOfAfrica_10J19": {
+        "target": "CEU", "outgroup": "YRI", "archaic": "NeaA", "donors": ("Nea1",),
+        "archaic_populations": ("NeaA", "Nea1", "DenA", "Den1", "Den2"),
+    },
+    "OutOfAfricaArchaicAdmixture_5R19": {
+        "target": "CEU", "outgroup": "YRI", "archaic": "Neanderthal", "archaic_time": 2612.0,
+        "donors": ("Neanderthal",), "archaic_populations": ("Neanderthal",),
+    },
+    "OutOfAfricaExtendedNeandertalAdmixturePulse_3I21": {
+        "target": "CEU", "outgroup": "YRI", "archaic": "NEA", "archaic_time": 2612.0,
+        "donors": ("NEA",), "archaic_populations": ("NEA",),
+    },
+    "AncientEurasia_9K19": {
+        "target": "Sardinian", "outgroup": "Mbuti", "archaic": "Neanderthal",
+        "donors": ("Neanderthal",), "archaic_populations": ("Neanderthal",),
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """What to simulate. Sample sizes count diploid individuals; rates are per bp and generation.
+
+    Parameters
+    ----------
+    model
+        A stdpopsim demographic model of *Homo sapiens*, or the path of a demes YAML file.
+    length
+        Length of the region in bp.
+    seed
+        Seed of ancestry, mutations and reference sequence.
+    n_target, n_outgroup, n_archaic
+        Diploid individuals sampled from each population.
+    target, outgroup, archaic
+        Population names; by default those of :data:`KNOWN_MODELS`.
+    donors
+        Populations into which a lineage has to trace for its segment to count as introgressed.
+    archaic_time
+        Generations before present at which the archaic is sampled; by default the model's own.
+    mutation_rate, recombination_rate
+        By default the model's rate (or the species') and the species' mean rate.
+    chrom
+        Name of the simulated sequence.
+    """
+
+    model: str = "PapuansOutOfAfrica_10J19"
+    length: int = 5_000_000
+    seed: int = 1
+    n_target: int = 10
+    n_outgroup: int = 100
+    n_archaic: int = 1
+    target: str | None = None
+    outgroup: str | None = None
+    archaic: str | None = None
+    donors: tuple[str, ...] | None = None
+    archaic_time: float | None = None
+    mutation_rate: float | None = None
+    recombination_rate: float | None = None
+    chrom: str = "chr1"
+
+    def __post_init__(self) -> None:
+        for name in ("length", "n_target", "n_outgroup", "n_archaic"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} is {getattr(self, name)}, it has to be at least 1")
+        for name in ("mutation_rate", "recombination_rate"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1e-3:
+                raise SettingError(f"{name} is {value}, it has to lie between 0 and 0.001")
+
+
+@dataclass
+class SimulatedRegion:
+    """One simulated region.
+
+    Attributes
+    ----------
+    settings
+        How it was made, every default filled in.
+    positions
+        0-based positions of the variant sites, shape (sites,), strictly increasing.
+    alleles
+        Base codes (A, C, G, T = 0..3) of every haplotype, shape (sites, haplotypes); target
+        haplotypes first, then outgroup, then archaic.
+    samples
+        Names of the individuals, in the same order; two haplotypes each.
+    populations
+        ``target``, ``outgroup`` or ``archaic`` for each individual.
+    truth
+        Archaic tracts of the target haplotypes, merged.
+    reference
+        Base codes of the reference sequence, shape (length,).
+    """
+
+    settings: SimulationSettings
+    positions: np.ndarray
+    alleles: np.ndarray
+    samples: list[str]
+    populations: list[str]
+    truth: list[Interval] = field(repr=False)
+    reference: np.ndarray = field(repr=False)
+
+    def individuals(self, population: str) -> list[int]:
+        """Return the indices of one population's individuals."""
+        return [i for i, name in enumerate(self.populations) if name == population]
+
+    def haplotype_columns(self, population: str) -> np.ndarray:
+        """Return the columns of ``alleles`` that belong to one population."""
+        columns = np.array(self.individuals(population), dtype=np.int64) * 2
+        return np.stack([columns, columns + 1], axis=1).ravel()
+
+    def haplotype_names(self, population: str) -> list[tuple[str, int]]:
+        """Return (sample, haplotype) of one population, haplotypes counted from 1."""
+        return [(self.samples[i], h) for i in self.individuals(population) for h in (1, 2)]
+
+    def sequence(self, column: int) -> np.ndarray:
+        """Return one haplotype as base codes, shape (length,)."""
+        codes = self.reference.copy()
+        codes[self.positions] = self.alleles[:, column]
+        return codes
+
+    def block(self) -> VariantBlock:
+        """Return the variants in the form that the VCF door reads."""
+        return VariantBlock(
+            chrom=self.settings.chrom,
+            positions=self.positions,
+            target=self.alleles[:, self.haplotype_columns("target")],
+            outgroup=self.alleles[:, self.haplotype_columns("outgroup")],
+            archaic=self.alleles[:, self.haplotype_columns("archaic")],
+        )
+
+    def truth_coverage(self, bin_size: int) -> np.ndarray:
+        """Return the archaic fraction of each bin, shape (target haplotypes, bins)."""
+        index = {name: i for i, name in enumerate(self.haplotype_names("target"))}
+        starts = np.arange(0, self.settings.length, bin_size)
+        widths = np.minimum(starts + bin_size, self.settings.length) - starts
+        covered = np.zeros((len(index), len(starts)))
+        for tract in self.truth:
+            low, high = tract.start // bin_size, (tract.end - 1) // bin_size + 1
+            covered[index[tract.sample, tract.haplotype], low:high] += np.minimum(
+                starts[low:high] + widths[low:high], tract.end
+            ) - np.maximum(starts[low:high], tract.start)
+        return covered / widths
+
+
+def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.Demography]:
+    """Fill in every default of ``settings`` and load its demography.
+
+    Raises
+    ------
+    MissingExtraError
+        msprime or stdpopsim is not installed.
+    SettingError
+        The model is unknown, or has no such population.
+    InputError
+        The demes file is missing or wrong.
+    """
+    from dataclasses import replace
+
+    try:
+        import msprime
+        import stdpopsim
+    except ImportError as error:
+        raise MissingExtraError("msprime and stdpopsim", "simulate") from error
+
+    species = stdpopsim.get_species("HomSap")
+    if settings.model.endswith((".yaml", ".yml")):
+        import demes
+
+        if not Path(settings.model).is_file():
+            raise InputError("no such file", path=settings.model)
+        try:
+            graph = demes.load(settings.model)
+        except Exception as error:  # demes raises whatever its YAML parser and attrs raise
+            raise InputError(f"is not a demes model ({error})", path=settings.model) from error
+        demography = msprime.Demography.from_demes(graph)
+        known: dict[str, Any] = {}
+        mutation_rate = species.genome.mean_mutation_rate
+    else:
+        try:
+            model = species.get_demographic_model(settings.model)
+        except ValueError as error:
+            raise SettingError(
+                f"there is no stdpopsim model named {settings.model}",
+                hint="name one of " + ", ".join(KNOWN_MODELS) + ", or a demes .yaml file",
+            ) from error
+        demography = model.model.copy() if hasattr(model.model, "copy") else model.model
+        known = KNOWN_MODELS.get(settings.model, {})
+        mutation_rate = model.mutation_rate or species.genome.mean_mutation_rate
+    names = {population.name for population in demography.populations}
+    filled: dict[str, Any] = {}
+    for role in ("target", "outgroup", "archaic"):
+        name = getattr(settings, role) or known.get(role)
+        if name is None:
+            raise SettingError(f"{settings.model}: the {role} population has to be named")
+        if name not in names:
+            raise SettingError(
+                f"{settings.model} has no population {name}",
+                hint="it has " + ", ".join(sorted(names)),
+            )
+        filled[role] = name
+    donors = tuple(settings.donors or known.get("donors") or (filled["archaic"],))
+    for name in donors:
+        if name not in names:
+            raise SettingError(f"{settings.model} has no population {name}")
+    time = settings.archaic_time if settings.archaic_time is not None else known.get("archaic_time")
+    if time is None:
+        time = demography[filled["archaic"]].default_sampling_time or 0.0
+    full = replace(
+        settings,
+        **filled,
+        donors=donors,
+        archaic_time=float(time),
+        mutation_rate=float(settings.mutation_rate or mutation_rate),
+        recombination_rate=float(
+            settings.recombination_rate or species.get_contig("chr1").recombination_map.mean_rate
+        ),
+    )
+    return full, demography
+
+
+def simulate_region(
+    settings: SimulationSettings, *, demography: msprime.Demography | None = None
+) -> SimulatedRegion:
+    """Simulate one region.
+
+    Parameters
+    ----------
+    settings
+        What to simulate.
+    demography
+        A changed copy of the model's demography, to train on more than the published one.
+
+    Returns
+    -------
+    SimulatedRegion
+        The same region on every run with the same settings and library versions.
+    """
+    full, published = resolve(settings)
+    import msprime
+
+    demography = demography or published
+    generator = np.random.default_rng([full.seed, 0x6E])
+    seeds = generator.integers(1, 2**31 - 1, size=2)
+    groups = (
+        ("target", full.target, full.n_target, None),
+        ("outgroup", full.outgroup, full.n_outgroup, None),
+        ("archaic", full.archaic, full.n_archaic, full.archaic_time),
+    )
+    ancestry = msprime.sim_ancestry(
+        samples=[
+            msprime.SampleSet(size, population=population, time=time)
+            for _, population, size, time in groups
+        ],
+        demography=demography,
+        sequence_length=full.length,
+        recombination_rate=full.recombination_rate,
+        record_migrations=True,
+        random_seed=int(seeds[0]),
+    )
+    names: list[str] = []
+    roles: list[str] = []
+    for role, population, size, _ in groups:
+        # An outgroup may be the target's own population; names must differ all the same.
+        label = population if role != "outgroup" or full.outgroup != full.target else "outgroup"
+        names += [f"{label}{i}" for i in range(size)]
+        roles += [role] * size
+    truth = introgressed_tracts(
+        ancestry,
+        donors=full.donors or (),
+        archaic=_archaic_populations(full),
+        haplotypes=[(names[h // 2], h % 2 + 1) for h in range(2 * full.n_target)],
+        chrom=full.chrom,
+    )
+    mutated = msprime.sim_mutations(
+        ancestry, rate=full.mutation_rate, model="jc69", random_seed=int(seeds[1])
+    )
+    positions, alleles, ancestral = _genotypes(mutated)
+    reference = generator.integers(0, 4, size=full.length, dtype=np.uint8)
+    reference[positions] = ancestral
+    return SimulatedRegion(full, positions, alleles, names, roles, truth, reference)
+
+
+def _archaic_populations(settings: SimulationSettings) -> set[str]:
+    known = KNOWN_MODELS.get(settings.model, {}).get("archaic_populations", ())
+    return {str(settings.archaic), *(settings.donors or ()), *known}
+
+
+def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return positions, base codes (site, haplotype) and ancestral codes of the variant sites."""
+    code = {"A": 0, "C": 1, "G": 2, "T": 3}
+    positions = np.empty(mutated.num_sites, dtype=np.int64)
+    alleles = np.empty((mutated.num_sites, mutated.num_samples), dtype=np.int8)
+    ancestral = np.empty(mutated.num_sites, dtype=np.uint8)
+    for i, variant in enumerate(mutated.variants(copy=False)):
+        positions[i] = int(variant.site.position)
+        table = np.array([code[a] for a in variant.alleles if a is not None], dtype=np.int8)
+        alleles[i] = table[variant.genotypes]
+        ancestral[i] = code[variant.site.ancestral_state]
+    # A site that only back-mutated lineages once varied at is no variant.
+    varies = (alleles != alleles[:, :1]).any(axis=1) if len(alleles) else np.zeros(0, dtype=bool)
+    kept = varies | (alleles[:, 0] != ancestral) if len(alleles) else varies
+    return positions[kept], alleles[kept], ancestral[kept]
+
+
+def introgressed_tracts(
+    ancestry: Any,
+    *,
+    donors: Sequence[str],
+    archaic: set[str],
+    haplotypes: Sequence[tuple[str, int]],
+    chrom: str,
+) -> list[Interval]:
+    """Read the true archaic tracts off the recorded migrations.
+
+    Backward in time, an introgressed lineage is one that moves from a population that is not
+    archaic into a donor. The tract is carried by the haplotypes below that lineage's node.
+
+    Parameters
+    ----------
+    ancestry
+        Tree sequence simulated with ``record_migrations=True``.
+    donors, archaic
+        Names of the donor populations, and of all archaic ones (moves among them do not count).
+    haplotypes
+        (sample, haplotype) of sample nodes 0, 1, ...; later nodes are not of interest.
+    chrom
+        Name of the sequence.
+    """
+    names = {p.id: p.metadata["name"] for p in ancestry.populations()}
+    migrations = ancestry.tables.migrations
+    into = np.isin(migrations.dest, [i for i, name in names.items() if name in donors])
+    within = np.isin(migrations.source, [i for i, name in names.items() if name in archaic])
+    moved = np.flatnonzero(into & ~within)
+    left, right, node = migrations.left[moved], migrations.right[moved], migrations.node[moved]
+    order = np.argsort(left, kind="stable")
+
+    # Only the target's own trees matter; unary nodes are kept because a migrating lineage
+    # may not be a coalescence among the targets.
+    tables = ancestry.dump_tables()
+    tables.migrations.clear()
+    tables.simplify(np.arange(len(haplotypes)), keep_unary=True, filter_nodes=False)
+    tables.build_index()
+    trees = tables.tree_sequence()
+
+    tracts: list[tuple[int, int, int]] = []
+    active: list[int] = []
+    pending = 0
+    for tree in trees.trees():
+        begin, end = tree.interval
+        while pending < len(order) and left[order[pending]] < end:
+            active.append(int(order[pending]))
+            pending += 1
+        active = [i for i in active if right[i] > begin]
+        for i in active:
+            span = int(max(begin, left[i])), int(min(end, right[i]))
+            if span[0] < span[1]:
+                for sample in tree.samples(node[i]):
+                    tracts.append((sample, *span))
+    intervals = [Interval(chrom, a, b, *haplotypes[h]) for h, a, b in tracts]
+    return merge_intervals(intervals)
+
+
+def manifest(region: SimulatedRegion) -> dict[str, Any]:
+    """Return a JSON-ready summary of a simulated region."""
+    carried = sum(tract.end - tract.start for tract in region.truth)
+    haplotypes = len(region.haplotype_names("target"))
+    return {
+        "settings": asdict(region.settings),
+        "sites": len(region.positions),
+        "tracts": len(region.truth),
+        "archaic_fraction": carried / (haplotypes * region.settings.length),
+    }
+
+
+def manifest_json(region: SimulatedRegion) -> str:
+    """Return :func:`manifest` as JSON text."""
+    return json.dumps(manifest(region), indent=2) + "\n"

@@ -1,0 +1,418 @@
+"""Both doors into one array of counts: (haplotype, bin, channel).
+
+A *track* asks three things of every k-mer of a query haplotype: is it in the archaic, how frequent
+is it in the outgroup, and does another target haplotype carry it too. It never asks which allele is
+ancestral. From FASTA the answers come out of k-mer panels. From a VCF they come out of *virtual*
+k-mers: all windows of k bp that cover the same variant sites carry the same answer, so that counting
+allele patterns over those sites gives what the panels would have given, without a sequence. One
+model therefore serves both doors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from genolstm.errors import SettingError
+from genolstm.introgression.variants import VariantBlock
+
+#: Upper ends of the outgroup-frequency classes; class 0 is "absent", the last one is the rest.
+FREQUENCY_EDGES = (0.0, 0.01, 0.05, 0.20, 0.50, 0.90)
+#: Classes up to this one are rare enough for sharing among the targets to mean something.
+_RARE_CLASSES = 3
+_N_CLASSES = len(FREQUENCY_EDGES) + 1
+
+
+def _channel_table() -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return (archaic match, frequency class, shared) -> channel, and the channels' names."""
+    table = np.full((2, _N_CLASSES, 2), -1, dtype=np.int8)
+    names: list[str] = []
+    labels = ["absent", *(f"to{edge:g}" for edge in FREQUENCY_EDGES[1:]), "to1"]
+    for match in (1, 0):
+        for f in range(_N_CLASSES):
+            if match and f == _N_CLASSES - 1:
+                continue  # shared by all: nearly every k-mer of every genome
+            stem = f"{'match' if match else 'differ'}_{labels[f]}"
+            if f < _RARE_CLASSES:
+                for shared, word in enumerate(("single", "shared")):
+                    table[match, f, shared] = len(names)
+                    names.append(f"{stem}_{word}")
+            else:
+                table[match, f, :] = len(names)
+                names.append(stem)
+    return table, tuple(names)
+
+
+CHANNEL_OF, COUNT_CHANNELS = _channel_table()
+#: Every channel, in order. The counts are in units of variant sites (k-mers / k); ``callable`` is
+#: the fraction of the bin's k-mers that could be asked; the last two are log10 of the haplotypes
+#: in the outgroup and among the targets, so that a model knows what a frequency of 0 is worth.
+CHANNELS = (*COUNT_CHANNELS, "callable", "outgroup_size", "target_size")
+N_COUNTS = len(COUNT_CHANNELS)
+#: Channels of rare k-mers that the archaic carries, and that it does not.
+RARE_MATCH = np.array([i for i, n in enumerate(COUNT_CHANNELS) if n.startswith("match_") and n.endswith(("_single", "_shared"))])  # fmt: skip
+RARE_DIFFER = np.array([i for i, n in enumerate(COUNT_CHANNELS) if n.startswith("differ_") and n.endswith(("_single", "_shared"))])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How haplotypes become tracks; a model only reads tracks made with its own settings.
+
+    Parameters
+    ----------
+    k
+        Length of the (virtual) k-mers in bp, 1 to 31.
+    bin
+        Length of a bin in bp.
+    """
+
+    k: int = 31
+    bin: int = 1000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k <= 31:
+            raise SettingError(f"k is {self.k}, it has to be 1 to 31")
+        if self.bin < self.k:
+            raise SettingError(f"bin is {self.bin} bp, it has to be at least k ({self.k})")
+
+    def requirements(self) -> dict[str, Any]:
+        """Return what a model and its data must agree on."""
+        return {**asdict(self), "channels": list(CHANNELS)}
+
+
+def n_bins(length: int, bin_size: int) -> int:
+    """Return the number of bins of a sequence of ``length`` bp; the last one may be short."""
+    return -(-length // bin_size)
+
+
+def _finish(
+    counts: np.ndarray, windows: np.ndarray, k: int, bin_size: int, outgroup: int, target: int
+) -> np.ndarray:
+    """Scale raw k-mer counts and add the channels that are not counts."""
+    tracks = np.empty((*counts.shape[:2], len(CHANNELS)), dtype=np.float32)
+    np.multiply(counts, 1.0 / k, out=tracks[:, :, :N_COUNTS])
+    np.multiply(windows, 1.0 / bin_size, out=tracks[:, :, N_COUNTS])
+    tracks[:, :, N_COUNTS + 1] = np.log10(max(outgroup, 1))
+    tracks[:, :, N_COUNTS + 2] = np.log10(max(target, 1))
+    return tracks
+
+
+# --- the FASTA door -----------------------------------------------------------------------------
+
+
+def frequency_classes(size: int) -> np.ndarray:
+    """Return the frequency class of each count 0..size among ``size`` haplotypes."""
+    frequency = np.arange(size + 1) / max(size, 1)
+    return np.searchsorted(FREQUENCY_EDGES, frequency, side="left").astype(np.uint8)
+
+
+@njit(cache=True, nogil=True)
+def _bin_kmers(
+    valid: np.ndarray,
+    archaic: np.ndarray,
+    outgroup: np.ndarray,
+    target: np.ndarray,
+    class_of: np.ndarray,
+    channel_of: np.ndarray,
+    offset: int,
+    bin_size: int,
+    counts: np.ndarray,
+    windows: np.ndarray,
+) -> None:
+    top = class_of.shape[0] - 1
+    for i in range(valid.shape[0]):
+        if not valid[i]:
+            continue
+        b = (i + offset) // bin_size
+        windows[b] += 1
+        f = class_of[min(int(outgroup[i]), top)]
+        channel = channel_of[1 if archaic[i] > 0 else 0, f, 1 if target[i] > 1 else 0]
+        if channel >= 0:
+            counts[b, channel] += 1
+
+
+def tracks_from_counts(
+    archaic: np.ndarray,
+    outgroup: np.ndarray,
+    target: np.ndarray | None,
+    valid: np.ndarray,
+    *,
+    length: int,
+    outgroup_size: int,
+    target_size: int,
+    settings: TrackSettings,
+) -> np.ndarray:
+    """Return the track of one sequence from what the panels say of its k-mers.
+
+    Parameters
+    ----------
+    archaic, outgroup, target
+        Number of haplotypes of each panel that carry the k-mer at each start, shape
+        (length - k + 1,). ``target`` is None where the query is the only target.
+    valid
+        Whether the k-mer holds only A, C, G, T; same shape.
+    length
+        Length of the sequence in bp.
+    outgroup_size, target_size
+        Haplotypes in the panels.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (bins, channels).
+    """
+    bins = n_bins(length, settings.bin)
+    counts = np.zeros((bins, N_COUNTS), dtype=np.int32)
+    windows = np.zeros(bins, dtype=np.int32)
+    if target is None:
+        target = np.ones(len(valid), dtype=np.uint16)
+    _bin_kmers(
+        valid, archaic, outgroup, target, frequency_classes(outgroup_size), CHANNEL_OF,
+        settings.k // 2, settings.bin, counts, windows,
+    )  # fmt: skip
+    return _finish(
+        counts[None], windows[None], settings.k, settings.bin, outgroup_size, target_size
+    )[0]
+
+
+# --- the VCF door -------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _frequency_class(count: int, called: int, edges: np.ndarray) -> int:
+    frequency = count / called
+    for f in range(edges.shape[0]):
+        if frequency <= edges[f]:
+            return f
+    return edges.shape[0]
+
+
+@njit(cache=True, nogil=True)
+def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -> None:
+    shift = np.uint64(2 * slot)
+    for h in range(row.shape[0]):
+        if row[h] < 0:
+            missing[h] += 1
+        else:
+            codes[h] |= np.uint64(row[h]) << shift
+
+
+@njit(cache=True, nogil=True)
+def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
+    two = np.uint64(2)
+    for h in range(row.shape[0]):
+        codes[h] >>= two
+        if row[h] < 0:
+            missing[h] -= 1
+
+
+@njit(cache=True, nogil=True)
+def _bin_patterns(
+    positions: np.ndarray,
+    target: np.ndarray,
+    outgroup: np.ndarray,
+    archaic: np.ndarray,
+    begin: int,
+    end: int,
+    k: int,
+    bin_size: int,
+    edges: np.ndarray,
+    channel_of: np.ndarray,
+    counts: np.ndarray,
+    windows: np.ndarray,
+) -> None:
+    """Add the windows that start in [begin, end) and cover a site; bin 0 holds ``begin``."""
+    n_sites, n_target = target.shape
+    n_outgroup, n_archaic = outgroup.shape[1], archaic.shape[1]
+    first_bin = (begin + k // 2) // bin_size
+    tcode = np.zeros(n_target, np.uint64)
+    ocode = np.zeros(n_outgroup, np.uint64)
+    tmissing = np.zeros(n_target, np.int32)
+    omissing = np.zeros(n_outgroup, np.int32)
+    differs = np.zeros(n_target, np.int32)  # sites in the window where the archaic differs
+    unknown = 0  # sites in the window where the archaic is missing
+    pattern = np.zeros(n_target, np.uint64)
+    carriers = np.zeros(n_target, np.int32)
+    seen = np.zeros(n_target, np.int32)
+    pattern_of = np.zeros(n_target, np.int32)
+
+    i = 0  # sites [i, j) lie in the window that starts at p
+    while i < n_sites and positions[i] < begin:
+        i += 1
+    j = i
+    p = begin
+    while p < end:
+        if i == j:
+            if j == n_sites:
+                break
+            p = max(p, positions[j] - k + 1)
+            if p >= end:
+                break
+        while j < n_sites and positions[j] - k + 1 <= p:
+            _enter(target[j], j - i, tcode, tmissing)
+            _enter(outgroup[j], j - i, ocode, omissing)
+            known = False
+            for a in range(n_archaic):
+                known = known or archaic[j, a] >= 0
+            if not known:
+                unknown += 1
+            else:
+                for h in range(n_target):
+                    found = False
+                    for a in range(n_archaic):
+                        found = found or archaic[j, a] == target[j, h]
+                    if not found:
+                        differs[h] += 1
+            j += 1
+        stop = min(positions[i] + 1, end)
+        if j < n_sites:
+            stop = min(stop, positions[j] - k + 1)
+
+        # Windows [p, stop) cover sites [i, j). The distinct patterns of the targets are few.
+        n_patterns = 0
+        for h in range(n_target):
+            if tmissing[h] > 0 or unknown > 0:
+                pattern_of[h] = -1
+                continue
+            q = 0
+            while q < n_patterns and pattern[q] != tcode[h]:
+                q += 1
+            if q == n_patterns:
+                pattern[q] = tcode[h]
+                carriers[q] = 0
+                seen[q] = 0
+                n_patterns += 1
+            carriers[q] += 1
+            pattern_of[h] = q
+        called = 0
+        for h in range(n_outgroup):
+            if omissing[h] > 0:
+                continue
+            called += 1
+            for q in range(n_patterns):
+                if pattern[q] == ocode[h]:
+                    seen[q] += 1
+                    break
+        low = p
+        while low < stop:
+            b = (low + k // 2) // bin_size
+            high = min(stop, (b + 1) * bin_size - k // 2)
+            weight = high - low
+            b -= first_bin
+            for h in range(n_target):
+                q = pattern_of[h]
+                if q < 0 or called == 0:
+                    windows[h, b] -= weight
+                    continue
+                f = _frequency_class(seen[q], called, edges)
+                channel = channel_of[
+                    1 if differs[h] == 0 else 0, f, 1 if carriers[q] > 1 else 0
+                ]
+                if channel >= 0:
+                    counts[h, b, channel] += weight
+            low = high
+
+        p = stop
+        while i < j and positions[i] < p:
+            _leave(target[i], tcode, tmissing)
+            _leave(outgroup[i], ocode, omissing)
+            known = False
+            for a in range(n_archaic):
+                known = known or archaic[i, a] >= 0
+            if not known:
+                unknown -= 1
+            else:
+                for h in range(n_target):
+                    found = False
+                    for a in range(n_archaic):
+                        found = found or archaic[i, a] == target[i, h]
+                    if not found:
+                        differs[h] -= 1
+            i += 1
+
+
+def tracks_from_variants(
+    block: VariantBlock,
+    *,
+    first_bin: int,
+    last_bin: int,
+    length: int,
+    settings: TrackSettings,
+    uncallable: Sequence[tuple[int, int]] = (),
+    target_size: int | None = None,
+) -> np.ndarray:
+    """Return the tracks of all target haplotypes over bins [first_bin, last_bin).
+
+    Parameters
+    ----------
+    block
+        Sites at least from ``first_bin`` on, and k bp beyond ``last_bin``.
+    first_bin, last_bin
+        Bins of the chromosome, counted from 0.
+    length
+        Length of the chromosome in bp.
+    settings
+        k and bin.
+    uncallable
+        Sorted, disjoint stretches in bp whose k-mers are not counted.
+    target_size
+        Haplotypes among the targets, if not those of the block.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape (haplotypes, last_bin - first_bin, channels).
+    """
+    k, size, half = settings.k, settings.bin, settings.k // 2
+    n_target = block.target.shape[1]
+    shape = (n_target, last_bin - first_bin)
+    counts = np.zeros((*shape, N_COUNTS), dtype=np.int32)
+    # A k-mer belongs to the bin of its middle base; the first and last bin have fewer.
+    begin = max(first_bin * size - half, 0)
+    end = min(last_bin * size - half, length - k + 1)
+    bin_starts = np.arange(first_bin, last_bin) * size - half
+    possible = np.clip(bin_starts + size, 0, max(length - k + 1, 0)) - np.maximum(bin_starts, 0)
+    windows = np.repeat(np.maximum(possible, 0)[None].astype(np.int32), n_target, axis=0)
+    if end > begin:
+        pieces = _callable_pieces(begin, end, k, uncallable)
+        for piece_begin, piece_end, is_callable in pieces:
+            low = (piece_begin + half) // size - first_bin
+            high = (piece_end - 1 + half) // size - first_bin + 1
+            if is_callable:
+                _bin_patterns(
+                    block.positions, block.target, block.outgroup, block.archaic,
+                    piece_begin, piece_end, k, size, np.array(FREQUENCY_EDGES), CHANNEL_OF,
+                    counts[:, low:high], windows[:, low:high],
+                )  # fmt: skip
+            else:
+                starts = np.arange(low, high) + first_bin
+                lost = np.minimum((starts + 1) * size - half, piece_end) - np.maximum(
+                    starts * size - half, piece_begin
+                )
+                windows[:, low:high] -= lost.astype(np.int32)
+    return _finish(
+        counts, windows, k, size, block.outgroup.shape[1], target_size or n_target
+    )
+
+
+def _callable_pieces(
+    begin: int, end: int, k: int, uncallable: Sequence[tuple[int, int]]
+) -> list[tuple[int, int, bool]]:
+    """Cut window starts [begin, end) into pieces that do, and do not, touch an uncallable base."""
+    pieces: list[tuple[int, int, bool]] = []
+    at = begin
+    for start, stop in uncallable:
+        low, high = max(start - k + 1, at), min(stop, end)
+        if high <= low:
+            continue
+        if low > at:
+            pieces.append((at, low, True))
+        pieces.append((low, high, False))
+        at = high
+    if at < end:
+        pieces.append((at, end, True))
+    return pieces
