@@ -1,0 +1,368 @@
+"""FASTA and FASTQ records: streamed from any compression, or fetched by position.
+
+The parser is our own: errors here need the line they are on, which Biopython's
+``SimpleFastaParser`` does not give, and working on large blocks of bytes instead of lines of text
+reads FASTA several times faster (``benchmarks/panel_speed.py`` prints both).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from genolstm.errors import InputError
+from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.sequences.alphabet import describe_foreign, is_binary
+
+_BLOCK = 1 << 22
+_SPACE = b" \t\r\n\v\f"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One sequence of a FASTA or FASTQ file.
+
+    Attributes
+    ----------
+    name
+        The header up to the first white space.
+    description
+        The rest of the header.
+    sequence
+        The bases as they stand in the file, without white space.
+    line
+        1-based line of the header.
+    """
+
+    name: str
+    description: str
+    sequence: bytes
+    line: int
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+
+class HaplotypeName(NamedTuple):
+    """What a sequence name says about where it comes from."""
+
+    sample: str
+    haplotype: str
+    contig: str | None
+
+
+_PANSN = re.compile(r"(?P<sample>[^#\s]+)#(?P<haplotype>[^#\s]+)(?:#(?P<contig>\S+))?")
+_SUFFIX = re.compile(
+    r"(?P<sample>\S+?)[_.-](?:hap|haplotype|h)(?P<haplotype>[0-9]+)(?:[_.:#-](?P<contig>\S+))?",
+    re.IGNORECASE,
+)
+
+
+def parse_haplotype_name(name: str) -> HaplotypeName | None:
+    """Read sample, haplotype and contig from a sequence name.
+
+    Two forms are known: PanSN (``SAMPLE#1#contig``, the contig may be absent) and a suffix
+    (``SAMPLE_hap1``, optionally ``SAMPLE_hap1_contig``). Any other name gives None.
+
+    References
+    ----------
+    PanSN-spec, https://github.com/pangenome/PanSN-spec
+    """
+    match = _PANSN.fullmatch(name) or _SUFFIX.fullmatch(name)
+    if match is None:
+        return None
+    return HaplotypeName(match["sample"], match["haplotype"], match["contig"])
+
+
+def read_records(
+    path: PathLike, *, check: bool = True, unique: bool | None = None, empty: str = "error"
+) -> Iterator[Record]:
+    """Read FASTA or FASTQ, one record in memory at a time.
+
+    The format is told by the first byte, the compression (gz, bz2, xz, zst) by content. Line ends
+    may be LF or CRLF, lines of any width. FASTQ records have four lines.
+
+    Parameters
+    ----------
+    path
+        The file, or ``-`` for standard input.
+    check
+        Refuse sequences that are not DNA.
+    unique
+        Refuse a name that occurs twice. By default in FASTA only: the two reads of a pair may
+        share a name, and remembering every name of a read file would cost memory.
+    empty
+        What to do about a record without bases: ``"error"``, ``"skip"`` or ``"keep"``.
+
+    Raises
+    ------
+    InputError
+        The file is empty, is no FASTA or FASTQ, is truncated, or a record is wrong; with the line.
+    """
+    where = display_name(path)
+    with open_input(path) as stream:
+        with readable(path):
+            first = stream.read(_BLOCK)
+        start = len(first) - len(first.lstrip(_SPACE))
+        while start == len(first):
+            with readable(path):
+                more = stream.read(_BLOCK)
+            if not more:
+                raise InputError("is empty, a FASTA or FASTQ file is needed", path=where)
+            first += more
+            start = len(first) - len(first.lstrip(_SPACE))
+        line = 1 + first.count(b"\n", 0, start)
+        mark = first[start : start + 1]
+        if mark not in (b">", b"@"):
+            _refuse_format(first, start, line, where)
+        reader = _read_fasta if mark == b">" else _read_fastq
+        if unique is None:
+            unique = mark == b">"
+        seen: dict[str, int] = {}
+        for record in reader(stream, first[start:], line, path, check):
+            if not record.sequence and empty != "keep":
+                if empty == "skip":
+                    continue
+                raise InputError(
+                    "the record has no bases", path=where, line=record.line, record=record.name
+                )
+            if unique:
+                if record.name in seen:
+                    raise InputError(
+                        f"the name occurs twice (first on line {seen[record.name]})",
+                        path=where, line=record.line, record=record.name,
+                    )  # fmt: skip
+                seen[record.name] = record.line
+            yield record
+
+
+def _refuse_format(data: bytes, start: int, line: int, where: str) -> None:
+    if is_binary(data[:4096]):
+        raise InputError("looks like binary data, not FASTA or FASTQ", path=where)
+    raise InputError(
+        f"no FASTA or FASTQ header: the first character is {chr(data[start])!r}",
+        path=where, line=line, hint="a header begins with '>' or '@'",
+    )  # fmt: skip
+
+
+def _split_header(header: bytes, line: int, where: str) -> tuple[str, str]:
+    try:
+        text = header.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise InputError("the header is not text (UTF-8)", path=where, line=line) from error
+    words = text.split(None, 1)
+    if not words:
+        raise InputError("the header has no name", path=where, line=line)
+    return words[0], words[1] if len(words) > 1 else ""
+
+
+def _strip_space(body: bytes) -> bytes:
+    # replace() copies whole lines at a time; the slower translate() is for the rare rest.
+    body = body.replace(b"\n", b"")
+    if any(space in body for space in (b"\r", b" ", b"\t", b"\v", b"\f")):
+        body = body.translate(None, _SPACE)
+    return body
+
+
+def _refuse_letters(body: bytes, line: int, where: str, name: str) -> None:
+    """Find the line of the first letter that is not DNA; ``line`` is the body's first line."""
+    for offset, text in enumerate(body.split(b"\n")):
+        reason = describe_foreign(text.translate(None, _SPACE))
+        if reason is not None:
+            # Protein shows in the record as a whole, not in the one letter that came first.
+            whole = describe_foreign(body.translate(None, _SPACE)) or reason
+            reason = whole if "looks like" in whole else reason
+            raise InputError(reason, path=where, line=line + offset, record=name)
+
+
+def _read_fasta(
+    stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool
+) -> Iterator[Record]:
+    """Yield FASTA records; ``data`` begins with ``>`` on line ``line`` of the stream."""
+    where = display_name(path)
+    exhausted = False
+    while data:
+        # The header's own line must be whole first.
+        header_end = data.find(b"\n")
+        while header_end < 0 and not exhausted:
+            with readable(path):
+                more = stream.read(_BLOCK)
+            exhausted = not more
+            data += more
+            header_end = data.find(b"\n")
+        if header_end < 0:
+            header_end = len(data)
+        name, description = _split_header(data[1:header_end], line, where)
+
+        parts: list[bytes] = []
+        header_line = line
+        # The body begins with the header's line end, so that a record without bases is seen.
+        data = data[header_end:]
+        while True:
+            end = data.find(b"\n>")
+            body = data[: end if end >= 0 else len(data)]
+            if end < 0 and body.endswith(b"\n") and not exhausted:
+                # The next block may begin with '>': keep the line end for the next search.
+                body = body[:-1]
+                rest = b"\n"
+            else:
+                rest = b""
+            if check and body and describe_foreign(body.translate(None, _SPACE)) is not None:
+                _refuse_letters(body, line, where, name)
+            line += body.count(b"\n")
+            parts.append(_strip_space(body))
+            if end >= 0:
+                data = data[end + 1 :]
+                line += 1
+                break
+            if exhausted:
+                data = b""
+                break
+            with readable(path):
+                more = stream.read(_BLOCK)
+            exhausted = not more
+            data = rest + more
+        yield Record(name, description, b"".join(parts), header_line)
+
+
+def _read_fastq(
+    stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool
+) -> Iterator[Record]:
+    """Yield FASTQ records of four lines each."""
+    where = display_name(path)
+    exhausted = False
+    lines: list[bytes] = []
+    while True:
+        with readable(path):
+            more = stream.read(_BLOCK)
+        exhausted = not more
+        data += more
+        lines = data.split(b"\n")
+        data = b"" if exhausted else lines.pop()
+        if exhausted:
+            while lines and not lines[-1].strip():
+                lines.pop()
+        whole = len(lines) // 4 * 4
+        for start in range(0, whole, 4):
+            yield _fastq_record(lines[start : start + 4], line + start, where, check)
+        line += whole
+        rest = lines[whole:]
+        if exhausted:
+            if rest:
+                raise InputError(
+                    "the last FASTQ record is not whole (truncated?)", path=where, line=line
+                )
+            return
+        data = b"\n".join([*rest, data])
+
+
+def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Record:
+    header, sequence, plus, quality = lines
+    if not header.startswith(b"@"):
+        raise InputError(
+            "a FASTQ header begins with '@'", path=where, line=line,
+            hint="records of more than four lines are not read",
+        )  # fmt: skip
+    name, description = _split_header(header[1:], line, where)
+    if not plus.startswith(b"+"):
+        raise InputError(
+            "the third line of a FASTQ record begins with '+'",
+            path=where, line=line + 2, record=name,
+        )  # fmt: skip
+    sequence, quality = sequence.rstrip(), quality.rstrip(b"\r\n")
+    if len(sequence) != len(quality):
+        raise InputError(
+            f"{len(sequence)} bases but {len(quality)} qualities",
+            path=where, line=line + 3, record=name,
+        )  # fmt: skip
+    if check:
+        reason = describe_foreign(sequence)
+        if reason is not None:
+            raise InputError(reason, path=where, line=line + 1, record=name)
+    return Record(name, description, sequence, line)
+
+
+class IndexedFasta:
+    """Random access to a FASTA file, plain or bgzip, through its ``.fai`` index.
+
+    The index is made beside the file if it is missing or older than it.
+
+    Parameters
+    ----------
+    path
+        A FASTA file on disk.
+
+    Raises
+    ------
+    InputError
+        The file is missing, is not FASTA, is compressed but not with bgzip, or its index can
+        neither be found nor be written.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        import pyfaidx
+
+        self.path = os.fspath(path)
+        if not Path(self.path).is_file():
+            raise InputError("no such file", path=self.path)
+        # Only the first record is read: it proves that this is FASTA at all.
+        next(read_records(self.path, unique=False, empty="keep"))
+        try:
+            self._faidx = pyfaidx.Faidx(self.path, rebuild=True)
+        except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError) as e:
+            reason = " ".join(str(e).split())
+            raise InputError(f"cannot be indexed ({reason})", path=self.path) from e
+        except OSError as e:
+            raise InputError(
+                f"its index {Path(self.path).name}.fai cannot be made ({e.strerror or e})",
+                path=self.path, hint="make it with samtools faidx where the file may be written",
+            ) from e  # fmt: skip
+
+    @property
+    def names(self) -> list[str]:
+        """The sequences' names in the file's order."""
+        return list(self._faidx.index)
+
+    def length(self, name: str) -> int:
+        """Return the bases of one sequence."""
+        self._require(name)
+        return int(self._faidx.index[name].rlen)
+
+    def fetch(self, name: str, start: int = 0, end: int | None = None) -> bytes:
+        """Return the bases in ``[start, end)``, 0-based, as they stand in the file.
+
+        Raises
+        ------
+        InputError
+            The name is unknown, or the range does not lie in the sequence.
+        """
+        length = self.length(name)
+        end = length if end is None else end
+        if not 0 <= start <= end <= length:
+            raise InputError(
+                f"the range {start}-{end} does not lie in its {length} bases",
+                path=self.path, record=name,
+            )  # fmt: skip
+        if start == end:
+            return b""
+        sequence: str = self._faidx.fetch(name, start + 1, end).seq
+        return sequence.encode("ascii")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._faidx.close()
+
+    def __enter__(self) -> IndexedFasta:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _require(self, name: str) -> None:
+        if name not in self._faidx.index:
+            some = ", ".join(self.names[:3])
+            raise InputError("no such sequence", path=self.path, record=name, hint=f"it has {some}")
