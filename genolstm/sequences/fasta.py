@@ -36,12 +36,15 @@ class Record:
         The bases as they stand in the file, without white space.
     line
         1-based line of the header.
+    is_read
+        Whether the record came from FASTQ.
     """
 
     name: str
     description: str
     sequence: bytes
     line: int
+    is_read: bool = False
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -283,7 +286,7 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Rec
         reason = describe_foreign(sequence)
         if reason is not None:
             raise InputError(reason, path=where, line=line + 1, record=name)
-    return Record(name, description, sequence, line)
+    return Record(name, description, sequence, line, is_read=True)
 
 
 class IndexedFasta:
