@@ -168,13 +168,6 @@ class Bundle:
         """Return what the bundle says of itself, as JSON-ready values."""
         return _manifest(self.kind, self.config, self.metadata, self.provenance, self.members)
 
-    def load_keras(self) -> Any:
-        """Build the Keras network from the settings and give it the stored weights.
-
-        The stored architecture is not deserialised where the settings describe it.
-        """
-        return _load_keras(self)
-
 
 def save_bundle(
     path: PathLike,
@@ -195,7 +188,7 @@ def save_bundle(
     ----------
     members
         ``model.onnx``, and ``model.keras`` and ``step.onnx`` where there are any; see
-        :func:`network_members`.
+        :func:`genolstm.lstm.saving.save_network`.
     metadata
         Free JSON for the pipeline.
     card
@@ -219,41 +212,6 @@ def save_bundle(
     with atomic_path(path, force=force) as temporary:
         temporary.write_bytes(content)
     return bundle
-
-
-def network_members(model: Any, config: LSTMConfig) -> dict[str, bytes]:
-    """Return a network's members: ``model.keras``, ``model.onnx``, ``step.onnx`` if it generates.
-
-    Raises
-    ------
-    ModelError
-        The ONNX form does not compute what Keras does, to 1e-5.
-    """
-    from genolstm.lstm.export import export_onnx, export_step
-
-    members = {"model.keras": keras_bytes(model), "model.onnx": export_onnx(model, config)}
-    if config.head == "next":
-        members["step.onnx"] = export_step(model, config)
-    return members
-
-
-def keras_bytes(model: Any) -> bytes:
-    """Return a model as a ``.keras`` file, without the state of an optimiser."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        model.save(path, include_optimizer=False)
-        # Keras stamps the time on each member and on its metadata.
-        packed = io.BytesIO()
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
-            for name in sorted(source.namelist()):
-                content = source.read(name)
-                if name == "metadata.json":
-                    fixed = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
-                    content = json.dumps(fixed).encode()
-                _write(target, name, content, zipfile.ZIP_STORED)
-    return packed.getvalue()
 
 
 def pack(
@@ -280,10 +238,10 @@ def pack(
         raise ModelError(f"the model's metadata cannot be stored as JSON ({error})") from error
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as target:
-        _write(target, MANIFEST, manifest.encode("utf-8"))
+        write_member(target, MANIFEST, manifest.encode("utf-8"))
         for name in MEMBERS:
             if name in members:
-                _write(target, name, members[name])
+                write_member(target, name, members[name])
         target.comment = _MAGIC + b"0" * _DIGEST
     content = packed.getvalue()[:-_DIGEST]
     return content + hashlib.sha256(content).hexdigest().encode("ascii")
@@ -318,7 +276,7 @@ def shipped_models() -> list[str]:
     return sorted(path.name.removesuffix(SUFFIX) for path in _MODELS.glob(f"*{SUFFIX}"))
 
 
-def _write(
+def write_member(
     target: zipfile.ZipFile, name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED
 ) -> None:
     member = zipfile.ZipInfo(name, _EPOCH)
@@ -374,7 +332,7 @@ def _parse(content: bytes, path: str | None) -> Bundle:
                 raise ModelError("the model bundle lacks a member or holds one twice")
             if sum(info.file_size for info in infos) > FREE_GROWTH + MAX_GROWTH * len(content):
                 raise ModelError("the model bundle would unpack to more than a model needs")
-            raw = {info.filename: _read(archive, info) for info in infos}
+            raw = {info.filename: read_member(archive, info) for info in infos}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
         raise damaged from error
     try:
@@ -384,7 +342,7 @@ def _parse(content: bytes, path: str | None) -> Bundle:
     return _from_manifest(manifest, raw, digest.decode("ascii"), path)
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
     if info.flag_bits & 1:
         raise zipfile.BadZipFile("encrypted")
     # The stated size is a claim: read at most one byte more, however much there is.
@@ -429,31 +387,6 @@ def _from_manifest(
         digest=digest,
         path=path,
     )
-
-
-def _load_keras(bundle: Bundle) -> Any:
-    import tempfile
-
-    from genolstm.lstm.network import build_network, load_tensorflow
-
-    _, keras = load_tensorflow()
-    content = bundle.member("model.keras")
-    with tempfile.TemporaryDirectory() as folder:
-        if bundle.config is None:
-            path = Path(folder) / "model.keras"
-            path.write_bytes(content)
-            return keras.models.load_model(path, compile=False, safe_mode=True)
-        model = build_network(bundle.config)
-        path = Path(folder) / "model.weights.h5"
-        try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                path.write_bytes(_read(archive, archive.getinfo(path.name)))
-            model.load_weights(path)
-        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-            raise ModelError(
-                "the bundle's Keras weights do not fit its settings", path=bundle.path
-            ) from error
-        return model
 
 
 def _plain(value: Any) -> Any:

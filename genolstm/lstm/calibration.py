@@ -1,0 +1,208 @@
+"""Turning outputs into probabilities that can be believed.
+
+Fitted with scikit-learn or a line search on held-out data; applied with NumPy alone; stored in a
+bundle's metadata as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from genolstm.errors import ModelError, SettingError
+
+METHODS = ("none", "temperature", "isotonic")
+_TINY = 1e-7
+_KNOTS = 200
+
+
+def fit_calibration(
+    probability: np.ndarray,
+    truth: np.ndarray,
+    *,
+    method: str = "isotonic",
+    sample_weight: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Fit a calibration on held-out data.
+
+    Parameters
+    ----------
+    probability
+        The network's outputs: any shape for one class's probability (sigmoid), or (..., classes)
+        with ``truth`` one axis less (softmax).
+    truth
+        0 or 1 in the same shape, or class indices.
+    method
+        ``temperature`` divides the log-odds by one number (Guo et al. 2017). ``isotonic`` is any
+        rising function, one a class; it needs more data and removes more.
+    sample_weight
+        In the shape of ``truth``; 0 leaves a value out.
+
+    Returns
+    -------
+    dict
+        JSON-ready parameters for :func:`apply_calibration`.
+
+    Raises
+    ------
+    SettingError
+        The method is unknown, or the data hold one class only.
+    """
+    probability, truth = np.asarray(probability), np.asarray(truth)
+    if method not in METHODS:
+        raise SettingError(f"calibration is {method!r}, it must be one of {', '.join(METHODS)}")
+    if method == "none":
+        return {"method": "none"}
+    multiclass = probability.ndim == truth.ndim + 1 and probability.shape[-1] > 1
+    classes = probability.shape[-1] if multiclass else 1
+    values = probability.reshape(-1, classes).astype(np.float64)
+    labels = truth.reshape(-1)
+    if len(values) != len(labels):
+        raise SettingError(
+            f"the outputs have shape {probability.shape}, the truth {truth.shape}: they do not fit"
+        )
+    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+    if weight is not None:
+        kept = weight > 0
+        values, labels, weight = values[kept], labels[kept], weight[kept]
+    if not labels.size or np.all(labels == labels[0]):
+        raise SettingError("calibration needs held-out data of more than one class")
+    if method == "temperature":
+        return {
+            "method": "temperature",
+            "classes": classes,
+            "temperature": _fit_temperature(values, labels, weight),
+        }
+    tables = []
+    for index in range(classes):
+        hit = (labels == index) if multiclass else labels
+        tables.append(_fit_isotonic(values[:, index], hit.astype(np.float64), weight))
+    return {"method": "isotonic", "tables": tables}
+
+
+def apply_calibration(probability: np.ndarray, calibration: Mapping[str, Any] | None) -> np.ndarray:
+    """Return calibrated probabilities, float32, in the shape given.
+
+    Raises
+    ------
+    ModelError
+        The parameters are not what :func:`fit_calibration` returns.
+    """
+    method = "none" if calibration is None else calibration.get("method")
+    if calibration is None or method == "none":
+        return np.asarray(probability, np.float32)
+    try:
+        if method == "temperature":
+            temperature = float(calibration["temperature"])
+            if not temperature > 0:
+                raise ValueError("temperature")
+            values = np.asarray(probability, np.float64)
+            softmax = int(calibration["classes"]) > 1
+            return _heat(values, temperature, softmax=softmax).astype(np.float32)
+        if method == "isotonic":
+            return _apply_isotonic(np.asarray(probability), calibration["tables"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError("the model's calibration is not valid") from error
+    raise ModelError(f"the model's calibration {method!r} is not known to this version")
+
+
+def expected_calibration_error(
+    probability: np.ndarray,
+    truth: np.ndarray,
+    *,
+    bins: int = 15,
+    sample_weight: np.ndarray | None = None,
+) -> float:
+    """Return the expected calibration error of one class's probability (Naeini et al. 2015).
+
+    The mean over ``bins`` equal bins of |share of true - mean probability|, weighted by how much
+    falls into each.
+    """
+    values = np.asarray(probability, np.float64).reshape(-1)
+    labels = np.asarray(truth, np.float64).reshape(-1)
+    weight = (
+        np.ones_like(values)
+        if sample_weight is None
+        else np.asarray(sample_weight, np.float64).reshape(-1)
+    )
+    place = np.minimum((values * bins).astype(np.int64), bins - 1)
+    sums = [np.bincount(place, weight * part, bins) for part in (values, labels)]
+    total = float(weight.sum())
+    return float(np.abs(sums[0] - sums[1]).sum() / total) if total else 0.0
+
+
+def _fit_temperature(values: np.ndarray, labels: np.ndarray, weight: np.ndarray | None) -> float:
+    """Return the temperature of the smallest log loss, by golden section on its logarithm."""
+    rows = np.arange(len(values))
+    binary = values.shape[1] == 1
+
+    def loss(log_temperature: float) -> float:
+        heated = _heat(values, float(np.exp(log_temperature)), softmax=not binary)
+        right = (
+            np.where(labels > 0, heated[:, 0], 1 - heated[:, 0])
+            if binary
+            else heated[rows, labels.astype(np.int64)]
+        )
+        return -float(np.average(np.log(np.maximum(right, 1e-300)), weights=weight))
+
+    low, high, ratio = -3.0, 3.0, (np.sqrt(5.0) - 1) / 2
+    while high - low > 1e-4:
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if loss(left) < loss(right):
+            high = right
+        else:
+            low = left
+    return round(float(np.exp((low + high) / 2)), 6)
+
+
+def _heat(values: np.ndarray, temperature: float, *, softmax: bool) -> np.ndarray:
+    clipped = np.clip(values, _TINY, 1 - _TINY)
+    if softmax:
+        heated = clipped ** (1.0 / temperature)
+        return heated / heated.sum(axis=-1, keepdims=True)
+    odds = (clipped / (1 - clipped)) ** (1.0 / temperature)
+    return odds / (1 + odds)
+
+
+def _fit_isotonic(
+    values: np.ndarray, hit: np.ndarray, weight: np.ndarray | None
+) -> dict[str, list[float]]:
+    """Fit centred isotonic regression (Oron and Flournoy 2017).
+
+    Each flat step of the plain one becomes a point at its centre and the points are joined by
+    lines, so that values that were ranked stay ranked.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    order = np.argsort(values, kind="stable")
+    x, y = values[order], hit[order]
+    w = np.ones_like(x) if weight is None else weight[order]
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit_transform(
+        x, y, sample_weight=w
+    )
+    starts = np.flatnonzero(np.r_[True, np.diff(fitted) > 0])
+    if len(starts) > _KNOTS:
+        # Steps of the data's own noise: join neighbours to steps of about equal weight.
+        mass = np.cumsum(w)[starts]
+        starts = starts[np.r_[True, np.diff((mass * _KNOTS / w.sum()).astype(np.int64)) > 0]]
+    mass = np.add.reduceat(w, starts)
+    knots_x = np.add.reduceat(w * x, starts) / mass
+    knots_y = np.add.reduceat(w * fitted, starts) / mass
+    return {"x": np.round(knots_x, 9).tolist(), "y": np.round(knots_y, 9).tolist()}
+
+
+def _apply_isotonic(values: np.ndarray, tables: Any) -> np.ndarray:
+    if len(tables) == 1:
+        table = tables[0]
+        return np.interp(values, table["x"], table["y"]).astype(np.float32)
+    if values.shape[-1] != len(tables):
+        raise ValueError("classes")
+    found = np.stack(
+        [np.interp(values[..., i], table["x"], table["y"]) for i, table in enumerate(tables)],
+        axis=-1,
+    )
+    total = found.sum(axis=-1, keepdims=True)
+    # Where every class got 0, the network's own word stands.
+    return np.where(total > 0, found / np.where(total > 0, total, 1), values).astype(np.float32)

@@ -1,0 +1,104 @@
+"""What a training run says while it runs: a bar on a terminal, a line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from genolstm.files import PathLike, atomic_text
+
+
+class Reporter(Protocol):
+    """What the training loop calls."""
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        """Tell that a step is done; epochs and steps count from 1."""
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        """Tell that an epoch is done."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+def make_reporter(*, progress: bool, epochs: int) -> Reporter:
+    """Return a bar if stderr is a terminal, lines if it is not, silence if not wanted."""
+    if not progress:
+        return _Silent()
+    return _Bar(epochs) if sys.stderr.isatty() else _Lines(epochs)
+
+
+class _Silent:
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None: ...
+
+    def epoch(self, row: Mapping[str, float]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Lines(_Silent):
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        print(_summary(row, self._epochs), file=sys.stderr, flush=True)
+
+
+class _Bar(_Silent):
+    def __init__(self, epochs: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._epochs = epochs
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeRemainingColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task: Any = None
+        self._shown = 0.0
+        self._bar.start()
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        now = time.monotonic()
+        if self._task is None:
+            self._task = self._bar.add_task("", total=steps, loss=loss)
+        elif now - self._shown < 0.1 and step < steps:
+            return
+        self._shown = now
+        text = f"epoch {epoch}/{self._epochs}"
+        self._bar.update(self._task, description=text, completed=step, total=steps, loss=loss)
+
+    def epoch(self, row: Mapping[str, float]) -> None:
+        self._bar.console.print(_summary(row, self._epochs), highlight=False)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def _summary(row: Mapping[str, float], epochs: int) -> str:
+    parts = [f"epoch {int(row['epoch'])}/{epochs}", f"loss {row['loss']:.4f}"]
+    if "val_loss" in row:
+        parts.append(f"held-out loss {row['val_loss']:.4f}")
+    if "metric" in row:
+        parts.append(f"metric {row['metric']:.4f}")
+    parts.append(f"{row['seconds']:.1f} s, {row['sequences_per_s']:.0f} sequences/s")
+    return "  ".join(parts)
+
+
+def write_csv(path: PathLike, history: Iterable[Mapping[str, float]]) -> None:
+    """Write the log anew: one row an epoch, so that a resumed run repeats none."""
+    rows = list(history)
+    if not rows:
+        return
+    with atomic_text(path, force=True) as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
