@@ -1,9 +1,14 @@
-"""Intervals and segments: what a haplotype carries, from where to where."""
+"""Intervals, and how posteriors become segments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import numpy as np
+
+from genolstm.errors import SettingError
 
 
 class Interval(NamedTuple):
@@ -16,11 +21,31 @@ class Interval(NamedTuple):
     haplotype: int
 
 
+class Segment(NamedTuple):
+    """An archaic segment that was called.
+
+    ``posterior`` is the mean over its bins; ``n_sites`` counts the rare variants of the haplotype
+    in it (outgroup frequency of at most 5 %), ``n_match`` those that the archaic carries.
+    """
+
+    chrom: str
+    start: int
+    end: int
+    sample: str
+    haplotype: int
+    posterior: float
+    n_sites: int
+    n_match: int
+
+
+def _order(i: Interval) -> tuple[str, str, int, int, int]:
+    return i.chrom, i.sample, i.haplotype, i.start, i.end
+
+
 def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
-    """Merge overlapping and touching intervals of the same haplotype and sort them."""
+    """Merge overlapping and touching intervals of the same haplotype; sort by position."""
     merged: list[Interval] = []
-    key = lambda i: (i.chrom, i.sample, i.haplotype, i.start, i.end)  # noqa: E731
-    for interval in sorted(intervals, key=key):
+    for interval in sorted(intervals, key=_order):
         last = merged[-1] if merged else None
         if (
             last is not None
@@ -32,3 +57,152 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
         else:
             merged.append(interval)
     return sorted(merged, key=lambda i: (i.chrom, i.start, i.end, i.sample, i.haplotype))
+
+
+@dataclass(frozen=True)
+class DecodeSettings:
+    """How posteriors become segments.
+
+    Parameters
+    ----------
+    threshold
+        Least posterior of a bin inside a segment.
+    min_length
+        Shorter segments are dropped; bp.
+    """
+
+    threshold: float = 0.5
+    min_length: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise SettingError(f"threshold is {self.threshold}, it has to lie between 0 and 1")
+        if self.min_length < 0:
+            raise SettingError(f"min_length is {self.min_length}, it cannot be negative")
+
+
+@dataclass
+class PosteriorBlock:
+    """Consecutive bins of the haplotypes of one sequence.
+
+    Attributes
+    ----------
+    chrom
+        Sequence name.
+    haplotypes
+        (sample, haplotype) of each row.
+    first_bin
+        Number of the first bin.
+    posterior
+        Probability of archaic ancestry, shape (haplotypes, bins), float32.
+    rare_match, rare_differ
+        Rare variants that the archaic carries, or not, in units of sites; same shape.
+    length
+        Length of the sequence in bp (in the last block; None before that if unknown).
+    last
+        Whether the sequence ends here.
+    """
+
+    chrom: str
+    haplotypes: Sequence[tuple[str, int]]
+    first_bin: int
+    posterior: np.ndarray
+    rare_match: np.ndarray
+    rare_differ: np.ndarray
+    length: int | None = None
+    last: bool = True
+
+
+@dataclass
+class _Open:
+    """A run of bins over the threshold that may go on in the next block."""
+
+    start: float
+    total: float = 0.0
+    bins: int = 0
+    match: float = 0.0
+    differ: float = 0.0
+
+
+@dataclass
+class SegmentDecoder:
+    """Turns posterior blocks, in order, into segments.
+
+    The edge of a segment is where the line between the posteriors of two bin middles crosses the
+    threshold, so that segments are finer than bins. A segment runs to the end of the sequence if
+    the last bin is in it.
+    """
+
+    settings: DecodeSettings
+    bin_size: int
+    _open: dict[tuple[str, int], _Open] = field(default_factory=dict)
+    _before: np.ndarray | None = None
+    _chrom: str | None = None
+
+    def add(self, block: PosteriorBlock) -> list[Segment]:
+        """Return the segments that ended within this block, in order of start."""
+        if block.chrom != self._chrom:
+            self._open, self._before, self._chrom = {}, None, block.chrom
+        threshold, size = self.settings.threshold, self.bin_size
+        posterior = block.posterior
+        n_bins = posterior.shape[1]
+        inside = posterior >= threshold
+        found: list[Segment] = []
+        for h, name in enumerate(block.haplotypes):
+            key = (name[0], name[1])
+            was_open = key in self._open
+            row = inside[h]
+            if not was_open and not row.any():
+                continue
+            steps = np.flatnonzero(np.diff(row.astype(np.int8), prepend=np.int8(was_open)))
+            at = 0
+            for step in [*steps.tolist(), n_bins]:
+                run = self._open.get(key)
+                if run is not None and step > at:
+                    run.total += float(posterior[h, at:step].sum())
+                    run.bins += step - at
+                    run.match += float(block.rare_match[h, at:step].sum())
+                    run.differ += float(block.rare_differ[h, at:step].sum())
+                if step == n_bins:
+                    break
+                here = float(posterior[h, step])
+                first = step + block.first_bin == 0
+                before = 0.0 if first else self._previous(posterior, h, step)
+                edge = self._crossing(before, here, step + block.first_bin)
+                if run is None:
+                    self._open[key] = _Open(edge)
+                else:
+                    found += self._close(key, block.chrom, run, edge)
+                at = step
+            if block.last and key in self._open:
+                end = (block.first_bin + n_bins) * size
+                if block.length is not None:
+                    end = min(end, block.length)
+                found += self._close(key, block.chrom, self._open[key], end)
+        self._before = None if block.last else posterior[:, -1].copy()
+        if block.last:
+            self._chrom = None
+        return sorted(found)
+
+    def _previous(self, posterior: np.ndarray, h: int, step: int) -> float | None:
+        if step > 0:
+            return float(posterior[h, step - 1])
+        return None if self._before is None else float(self._before[h])
+
+    def _crossing(self, before: float | None, here: float, bin_number: int) -> float:
+        """Return where the posterior crosses the threshold around the left edge of a bin."""
+        edge = bin_number * self.bin_size
+        if before is None or before == here:
+            return edge
+        share = (self.settings.threshold - before) / (here - before)
+        return edge + (min(max(share, 0.0), 1.0) - 0.5) * self.bin_size
+
+    def _close(self, key: tuple[str, int], chrom: str, run: _Open, end: float) -> list[Segment]:
+        del self._open[key]
+        start, stop = max(round(run.start), 0), round(end)
+        if stop - start < max(self.settings.min_length, 1):
+            return []
+        match, differ = round(run.match), round(run.differ)
+        return [
+            Segment(chrom, start, stop, *key, run.total / run.bins, match + differ, match)
+        ]

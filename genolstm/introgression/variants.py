@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike
+
+_BASE = {"A": 0, "C": 1, "G": 2, "T": 3}
 
 
 @dataclass
@@ -18,8 +27,16 @@ class VariantBlock:
     positions
         0-based positions, shape (sites,), strictly increasing.
     target, outgroup, archaic
-        Allele of each haplotype at each site, shape (sites, haplotypes), int8; -1 is missing.
-        The numbers mean nothing but sameness within a site; they are below 4.
+        Base (A, C, G, T = 0..3) of each haplotype at each site, shape (sites, haplotypes), int8;
+        -1 is missing.
+    start, end
+        The stretch in bp that this block is complete for; ``positions`` reaches beyond it on
+        either side by the overlap that was asked for.
+    length
+        Length of the chromosome in bp; None while it is not known (no header line says it and
+        more blocks follow).
+    last
+        Whether the chromosome ends with this block.
     """
 
     chrom: str
@@ -27,3 +44,361 @@ class VariantBlock:
     target: np.ndarray
     outgroup: np.ndarray
     archaic: np.ndarray
+    start: int = 0
+    end: int = 0
+    length: int | None = None
+    last: bool = True
+
+
+@dataclass
+class VariantCounts:
+    """What was read, and what was left out and why; printed at the end of a scan."""
+
+    records: int = 0
+    sites: int = 0
+    not_snv: int = 0
+    merged: int = 0
+    uncalled: int = 0
+    archaic_missing: int = 0
+    unphased: int = 0
+
+    def summary(self) -> str:
+        """Return one line for people."""
+        return (
+            f"{self.records} records: {self.sites} sites used; left out {self.not_snv} that are "
+            f"not SNVs and {self.uncalled} that no target or no outgroup sample is called at; "
+            f"{self.merged} records merged with another at the same position; the archaic is "
+            f"missing at {self.archaic_missing} sites; {self.unphased} unphased heterozygotes"
+        )
+
+
+def read_sample_list(text: PathLike) -> list[str]:
+    """Return sample names from a file of one name per line, or from comma-separated text.
+
+    Raises
+    ------
+    InputError
+        The list is empty or names a sample twice.
+    """
+    name = os.fspath(text)
+    if Path(name).is_file():
+        with Path(name).open(encoding="utf-8") as stream:
+            words = [line.split()[0] for line in stream if line.strip() and line[0] != "#"]
+        where: dict[str, Any] = {"path": name}
+    else:
+        words = [word.strip() for word in name.split(",") if word.strip()]
+        where = {}
+    if not words:
+        raise InputError("names no sample", **where)
+    seen: set[str] = set()
+    for word in words:
+        if word in seen:
+            raise InputError(f"names the sample {word} twice", **where)
+        seen.add(word)
+    return words
+
+
+@dataclass
+class VariantReader:
+    """Reads the named samples of a VCF or BCF, block by block.
+
+    Only single-base substitutions are sites; insertions, deletions and symbolic alleles are left
+    out and counted. A site with several alternative alleles is one site. A missing genotype stays
+    missing. Heterozygous target genotypes have to be phased, unless ``allow_unphased`` says to
+    take them in the order in which they are written. Outgroup and archaic samples need no phase
+    (windows that cover two of their heterozygous sites then count a guess).
+
+    Parameters
+    ----------
+    path
+        VCF (plain, gz) or BCF.
+    target, outgroup, archaic
+        Sample names.
+    allow_unphased
+        Accept unphased heterozygous target genotypes.
+    chrom
+        Read one chromosome only (needs no index).
+    """
+
+    path: PathLike
+    target: Sequence[str]
+    outgroup: Sequence[str]
+    archaic: Sequence[str]
+    allow_unphased: bool = False
+    chrom: str | None = None
+    counts: VariantCounts = field(default_factory=VariantCounts)
+
+    def __post_init__(self) -> None:
+        self.path = os.fspath(self.path)
+        for role in ("target", "outgroup", "archaic"):
+            if not getattr(self, role):
+                raise SettingError(f"no {role} sample is named")
+        groups = (("target", self.target), ("outgroup", self.outgroup), ("archaic", self.archaic))
+        role_of: dict[str, str] = {}
+        for role, names in groups:
+            for name in names:
+                if name in role_of:
+                    raise SettingError(
+                        f"sample {name} is named as {role_of[name]} and as {role}",
+                        hint="the groups must not overlap",
+                    )
+                role_of[name] = role
+        if not Path(self.path).is_file():
+            raise InputError("no such file", path=self.path)
+        _check_whole(self.path)
+        self._open()
+
+    def _open(self) -> None:
+        import cyvcf2
+
+        wanted = [*self.target, *self.outgroup, *self.archaic]
+        try:
+            vcf = cyvcf2.VCF(self.path)
+        except (OSError, ValueError, Exception) as error:  # cyvcf2 raises bare Exceptions too
+            raise InputError(
+                "is not a VCF or BCF file", path=self.path, hint=f"the reader says: {error}"
+            ) from error
+        absent = [name for name in wanted if name not in set(vcf.samples)]
+        if absent:
+            shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
+            raise InputError(
+                f"has no sample {shown} ({len(absent)} of {len(wanted)} named samples are missing)",
+                path=self.path,
+            )
+        if "##FORMAT=<ID=GT" not in vcf.raw_header:
+            raise InputError("has no GT: genotypes are needed", path=self.path)
+        vcf.set_samples(wanted)
+        order = {name: i for i, name in enumerate(vcf.samples)}
+        self._columns = np.array([order[name] for name in wanted], dtype=np.int64)
+        self._header_lines = vcf.raw_header.count("\n")
+        self._is_bcf = Path(self.path).suffix == ".bcf"
+        try:
+            self.lengths = dict(zip(vcf.seqnames, vcf.seqlens, strict=True))
+        except (AttributeError, ValueError):
+            self.lengths = {}
+        self._vcf = vcf
+
+    def names(self, role: str) -> list[tuple[str, int]]:
+        """Return (sample, haplotype) of the columns of one group, haplotypes counted from 1."""
+        return [(name, h) for name in getattr(self, role) for h in (1, 2)]
+
+    def _fail(self, reason: str, record: Any, hint: str | None = None) -> InputError:
+        line = None if self._is_bcf else self._header_lines + self.counts.records
+        place = f"{record.CHROM}:{record.POS}"
+        return InputError(reason, path=self.path, line=line, record=place, hint=hint)
+
+    def _sites(self) -> Iterator[tuple[str, int, np.ndarray]]:
+        """Yield (chrom, 0-based position, base codes of all wanted haplotypes)."""
+        finished: set[str] = set()
+        chrom: str | None = None
+        position = -1
+        pending: np.ndarray | None = None
+        n_target = len(self.target)
+        lut = np.full(64, -1, dtype=np.int8)
+        for record in self._records():
+            self.counts.records += 1
+            if record.CHROM != chrom:
+                if pending is not None and chrom is not None:
+                    yield chrom, position, pending
+                    pending = None
+                if record.CHROM in finished:
+                    raise self._fail(
+                        f"chromosome {record.CHROM} comes back after another one", record,
+                        "sort the file (bcftools sort)",
+                    )  # fmt: skip
+                if chrom is not None:
+                    finished.add(chrom)
+                chrom, position = record.CHROM, -1
+            if self.chrom is not None and chrom != self.chrom:
+                continue
+            at = record.POS - 1
+            if at < position:
+                raise self._fail(
+                    f"position {record.POS} comes after {position + 1}", record,
+                    "sort the file (bcftools sort)",
+                )  # fmt: skip
+            ref, alts = record.REF, record.ALT
+            if ref not in _BASE:
+                self.counts.not_snv += 1
+                continue
+            codes = [_BASE.get(allele, -1) for allele in alts]
+            if alts and max(codes) < 0:
+                self.counts.not_snv += 1
+                continue
+            genotype = record.genotype
+            if genotype is None:
+                raise self._fail("the record has no GT", record)
+            calls = genotype.array()
+            if calls.shape[1] != 3:
+                if calls.shape[1] == 2:  # haploid throughout: the second haplotype is missing
+                    calls = np.insert(calls, 1, -1, axis=1)
+                else:
+                    raise self._fail(
+                        f"genotypes have {calls.shape[1] - 1} alleles, 1 or 2 are understood",
+                        record,
+                    )
+            calls = calls[self._columns]
+            if len(codes) > 62:
+                raise self._fail(f"the site has {len(codes)} alternative alleles", record)
+            # Index -1 (missing) and -2 (absent: haploid) fall on the table's end, which is -1.
+            lut[:] = -1
+            lut[0] = _BASE[ref]
+            lut[1 : 1 + len(codes)] = codes
+            targets = calls[:n_target]
+            loose = (targets[:, 2] == 0) & (targets[:, 0] != targets[:, 1])
+            if loose.any():
+                loose &= (targets[:, 0] >= 0) & (targets[:, 1] >= 0)
+                n_loose = int(loose.sum())
+                if n_loose and not self.allow_unphased:
+                    raise self._fail(
+                        f"sample {self.target[int(np.argmax(loose))]} is heterozygous and not "
+                        "phased", record,
+                        "phase the file, or use --allow-unphased (see the documentation)",
+                    )  # fmt: skip
+                self.counts.unphased += n_loose
+            row = lut[calls[:, :2]].ravel()
+            if at == position and pending is not None:
+                # Split records of one multiallelic site: whoever carries an alternative allele
+                # in either record carries it.
+                self.counts.merged += 1
+                pending = np.where((row >= 0) & (row != _BASE[ref]), row, pending)
+                continue
+            if pending is not None:
+                yield chrom, position, pending
+            position, pending = at, row
+        if pending is not None and chrom is not None:
+            yield chrom, position, pending
+
+    def _records(self) -> Iterator[Any]:
+        try:
+            yield from self._vcf
+        except Exception as error:  # cyvcf2 raises bare Exceptions
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"cannot be read after record {self.counts.records}",
+                path=self.path,
+                line=None if self._is_bcf else self._header_lines + self.counts.records + 1,
+                hint=f"the reader says: {error}",
+            ) from error
+
+    def blocks(self, *, span: int, overlap: int) -> Iterator[VariantBlock]:
+        """Yield blocks of at least ``span`` bp, aligned to multiples of ``span``.
+
+        Parameters
+        ----------
+        span
+            Length of a block in bp; memory grows with it, results do not change.
+        overlap
+            Sites up to this far outside a block are in it too (the k of the tracks).
+
+        Raises
+        ------
+        InputError
+            The file is unsorted, truncated or not phased, or no site is left.
+        """
+        n_target, n_outgroup = 2 * len(self.target), 2 * len(self.outgroup)
+        builder: _BlockBuilder | None = None
+        for chrom, position, row in self._sites():
+            target, outgroup = row[:n_target], row[n_target : n_target + n_outgroup]
+            archaic = row[n_target + n_outgroup :]
+            if target.max() < 0 or outgroup.max() < 0:
+                self.counts.uncalled += 1
+                continue
+            self.counts.sites += 1
+            self.counts.archaic_missing += int(archaic.max() < 0)
+            if builder is not None and builder.chrom != chrom:
+                yield from builder.finish()
+                builder = None
+            if builder is None:
+                builder = _BlockBuilder(
+                    chrom, n_target, n_outgroup, self.lengths.get(chrom), span, overlap,
+                    start=position // span * span, first=position,
+                )  # fmt: skip
+            yield from builder.add(position, row)
+        if builder is None:
+            detail = f" on chromosome {self.chrom}" if self.chrom else ""
+            present = ", ".join(list(self.lengths)[:3])
+            raise InputError(
+                f"has no usable site{detail} ({self.counts.records} records read)",
+                path=self.path,
+                hint=f"its header names {present}" if self.chrom and present else None,
+            )
+        yield from builder.finish()
+
+
+class _BlockBuilder:
+    """Collects the sites of one chromosome and cuts them into blocks."""
+
+    def __init__(
+        self, chrom: str, n_target: int, n_outgroup: int, length: int | None, span: int,
+        overlap: int, *, start: int, first: int,
+    ) -> None:  # fmt: skip
+        self.chrom = chrom
+        self.splits = [n_target, n_target + n_outgroup]
+        self.length = length
+        self.span, self.overlap = span, overlap
+        self.start = start
+        self.first = first
+        self.positions: list[int] = []
+        self.rows: list[np.ndarray] = []
+
+    def add(self, position: int, row: np.ndarray) -> Iterator[VariantBlock]:
+        if self.length is not None and position >= self.length:
+            raise InputError(
+                f"{self.chrom}:{position + 1} lies beyond the length that the header gives "
+                f"({self.length} bp)"
+            )
+        while position >= self.start + self.span + self.overlap:
+            yield self._cut(self.start + self.span, last=False)
+        self.positions.append(position)
+        self.rows.append(row)
+
+    def finish(self) -> Iterator[VariantBlock]:
+        # Without a header length the chromosome ends, for all that is known, at its last site.
+        end = self.positions[-1] + 1
+        while end > self.start + self.span:
+            yield self._cut(self.start + self.span, last=False)
+        if self.length is None:
+            self.length = end
+        yield self._cut(end, last=True)
+
+    def _cut(self, end: int, *, last: bool) -> VariantBlock:
+        width = self.splits[1]
+        rows = np.array(self.rows) if self.rows else np.empty((0, width + 2), dtype=np.int8)
+        target, outgroup, archaic = np.split(rows, self.splits, axis=1)
+        block = VariantBlock(
+            self.chrom, np.array(self.positions, dtype=np.int64),
+            np.ascontiguousarray(target), np.ascontiguousarray(outgroup),
+            np.ascontiguousarray(archaic), max(self.start, self.first), end, self.length, last,
+        )  # fmt: skip
+        kept = int(np.searchsorted(block.positions, end - self.overlap))
+        self.positions, self.rows = self.positions[kept:], self.rows[kept:]
+        self.start = end
+        return block
+
+
+def _check_whole(path: str) -> None:
+    """Refuse a compressed file whose end is missing; htslib would only warn."""
+    with Path(path).open("rb") as stream:
+        magic = stream.read(18)
+        if len(magic) == 0:
+            raise InputError("is empty", path=path)
+        if magic[:2] != b"\x1f\x8b":
+            return
+        if magic[3] & 4 and magic[12:14] == b"BC":  # BGZF: closed by one empty block
+            stream.seek(-28, os.SEEK_END)
+            if stream.read() != bytes.fromhex(
+                "1f8b08040000000000ff0600424302001b0003000000000000000000"
+            ):
+                raise InputError(
+                    "ends in the middle of its compressed data (truncated?)",
+                    path=path,
+                    hint="copy or download it again",
+                )
+            return
+    from genolstm.files import open_input, readable
+
+    with readable(path), open_input(path) as stream:
+        while stream.read(1 << 20):
+            pass

@@ -1,0 +1,411 @@
+"""How good calls and posteriors are, in base pairs, against known tracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.errors import InputError
+from genolstm.introgression.segments import Interval, merge_intervals
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Upper ends in bp of the classes by which recall is reported; the last class is open.
+LENGTH_EDGES = (10_000, 30_000, 60_000, 100_000)
+#: Length of the loci that the bootstrap draws, in bp.
+LOCUS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Stretches of haplotypes with a score: bins, or called segments.
+
+    Attributes
+    ----------
+    score
+        Posterior of each piece.
+    length, true
+        Its length, and how much of it is truly archaic; bp.
+    locus
+        Number of the locus it lies in, for the bootstrap.
+    positives
+        True bp of each locus, whether in a piece or not; shape (loci,).
+    """
+
+    score: np.ndarray
+    length: np.ndarray
+    true: np.ndarray
+    locus: np.ndarray
+    positives: np.ndarray
+
+    @classmethod
+    def pool(cls, parts: Sequence[Pieces]) -> Pieces:
+        """Join the pieces of independent replicates; their loci stay apart."""
+        offsets = np.cumsum([0, *(len(p.positives) for p in parts)])
+        return cls(
+            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("score", "length", "true")),
+            np.concatenate([p.locus + o for p, o in zip(parts, offsets, strict=False)]),
+            np.concatenate([p.positives for p in parts]),
+        )  # fmt: skip
+
+    def curve(self, levels: int = 10_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return (called, true called) bp per locus and level, and the levels, highest first.
+
+        Posteriors are rounded to 1 / ``levels``, which is also how they are written.
+        """
+        level = np.round(np.clip(self.score, 0, 1) * levels).astype(np.int64)
+        values, index = np.unique(level, return_inverse=True)
+        shape = (len(self.positives), len(values))
+        flat = self.locus * len(values) + index
+        size = shape[0] * shape[1]
+        called = np.bincount(flat, self.length, size).reshape(shape)[:, ::-1]
+        true = np.bincount(flat, self.true, size).reshape(shape)[:, ::-1]
+        return called, true, values[::-1] / levels
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Precision and recall over all thresholds, in bp."""
+
+    ap: float
+    best_f1: float
+    best_threshold: float
+    precision: float
+    recall: float
+    recall_at_95: float
+
+
+def rank(pieces: Pieces) -> Ranking:
+    """Return average precision and the best F1; precision and recall are those of the best F1."""
+    called, true, levels = pieces.curve()
+    return _rank(called.sum(axis=0), true.sum(axis=0), float(pieces.positives.sum()), levels)
+
+
+def _rank(called: np.ndarray, true: np.ndarray, positives: float, levels: np.ndarray) -> Ranking:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hit, total = np.cumsum(true), np.cumsum(called)
+        precision = np.nan_to_num(hit / total)
+        recall = hit / positives if positives else np.zeros_like(hit)
+        f1 = np.nan_to_num(2 * precision * recall / (precision + recall))
+    ap = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    best = int(np.argmax(f1)) if len(f1) else 0
+    if not len(f1):
+        return Ranking(0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+    sure = recall[precision >= 0.95]
+    return Ranking(
+        ap, float(f1[best]), float(levels[best]), float(precision[best]), float(recall[best]),
+        float(sure.max()) if len(sure) else 0.0,
+    )  # fmt: skip
+
+
+def bootstrap(pieces: Pieces, *, replicates: int = 200, seed: int = 1) -> dict[str, list[float]]:
+    """Return 95 % intervals of AP and best F1, drawing loci with replacement."""
+    called, true, levels = pieces.curve(levels=1000)
+    rng = np.random.default_rng(seed)
+    n_loci = len(pieces.positives)
+    values = []
+    for _ in range(replicates):
+        weight = np.bincount(rng.integers(0, n_loci, n_loci), minlength=n_loci).astype(float)
+        r = _rank(weight @ called, weight @ true, float(weight @ pieces.positives), levels)
+        values.append((r.ap, r.best_f1))
+    low, high = np.percentile(np.array(values), [2.5, 97.5], axis=0)
+    return {"ap": [float(low[0]), float(high[0])], "best_f1": [float(low[1]), float(high[1])]}
+
+
+class Coverage:
+    """How much of any stretch of a haplotype a set of intervals covers."""
+
+    def __init__(self, intervals: Iterable[Interval]) -> None:
+        grouped: dict[tuple[str, str, int], list[Interval]] = {}
+        for interval in merge_intervals(intervals):
+            key = (interval.chrom, interval.sample, interval.haplotype)
+            grouped.setdefault(key, []).append(interval)
+        self._tables: dict[tuple[str, str, int], tuple[np.ndarray, ...]] = {}
+        for key, members in grouped.items():
+            starts = np.array([m.start for m in members])
+            ends = np.array([m.end for m in members])
+            before = np.concatenate([[0], np.cumsum(ends - starts)])
+            self._tables[key] = starts, ends, before
+
+    @property
+    def haplotypes(self) -> set[tuple[str, str, int]]:
+        """(chrom, sample, haplotype) that carry anything."""
+        return set(self._tables)
+
+    def of(self, key: tuple[str, str, int], start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the covered bp of each [start, end) on one haplotype."""
+        if key not in self._tables:
+            return np.zeros(len(start), dtype=np.int64)
+        starts, ends, before = self._tables[key]
+
+        def up_to(position: np.ndarray) -> np.ndarray:
+            i = np.searchsorted(starts, position, side="right")
+            inside = np.where(i > 0, np.minimum(position, ends[i - 1]) - starts[i - 1], 0)
+            return np.where(i > 0, before[np.maximum(i - 1, 0)] + inside, 0)
+
+        return up_to(np.asarray(end)) - up_to(np.asarray(start))
+
+
+def pieces_of_intervals(
+    calls: Sequence[tuple[Interval, float]], truth: Sequence[Interval]
+) -> Pieces:
+    """Score called segments; tracts that no segment touches count as never found."""
+    coverage = Coverage(truth)
+    loci: dict[tuple[str, int], int] = {}
+
+    def locus(chrom: str, position: int) -> int:
+        return loci.setdefault((chrom, position // LOCUS), len(loci))
+
+    where = [locus(i.chrom, (i.start + i.end) // 2) for i, _ in calls]
+    true = [
+        int(coverage.of((i.chrom, i.sample, i.haplotype), np.array([i.start]), np.array([i.end]))[0])
+        for i, _ in calls
+    ]  # fmt: skip
+    at = [locus(t.chrom, (t.start + t.end) // 2) for t in truth]
+    positives = np.bincount(at, [t.end - t.start for t in truth], len(loci)) if truth else np.zeros(len(loci))  # fmt: skip
+    return Pieces(
+        np.array([p for _, p in calls], dtype=float),
+        np.array([i.end - i.start for i, _ in calls], dtype=float),
+        np.array(true, dtype=float),
+        np.array(where, dtype=np.int64),
+        positives,
+    )
+
+
+def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) -> Pieces:
+    """Score every bin of a posterior table.
+
+    Raises
+    ------
+    InputError
+        A true tract lies outside the haplotypes or the range of the table.
+    """
+    coverage = Coverage(truth)
+    parts: list[Pieces] = []
+    known: dict[tuple[str, str, int], int] = {}
+    groups = posteriors.groupby(["chrom", "sample", "haplotype"], observed=True, sort=False)
+    loci: dict[tuple[str, int], int] = {}
+    for (chrom, sample, haplotype), group in groups:
+        key = (str(chrom), str(sample), int(haplotype))
+        start, end = group["start"].to_numpy(), group["end"].to_numpy()
+        known[key] = int(end.max())
+        number = start // LOCUS
+        names, index = np.unique(number, return_inverse=True)
+        lookup = np.array([loci.setdefault((key[0], int(n)), len(loci)) for n in names])
+        true = coverage.of(key, start, end).astype(float)
+        locus = lookup[index]
+        parts.append(
+            Pieces(
+                group["posterior"].to_numpy(), (end - start).astype(float), true, locus,
+                np.zeros(0),
+            )  # fmt: skip
+        )
+    _check_range(truth, known)
+    joined = [
+        np.concatenate([getattr(p, name) for p in parts])
+        for name in ("score", "length", "true", "locus")
+    ]
+    positives = np.bincount(joined[3].astype(np.int64), joined[2], len(loci))
+    return Pieces(joined[0], joined[1], joined[2], joined[3].astype(np.int64), positives)
+
+
+def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, int], int]) -> None:
+    chroms = {key[0] for key in known}
+    for tract in truth:
+        key = (tract.chrom, tract.sample, tract.haplotype)
+        name = f"{tract.chrom}:{tract.start}-{tract.end} {tract.sample} {tract.haplotype}"
+        if tract.chrom not in chroms:
+            raise InputError(
+                f"the truth is on {tract.chrom}, the posteriors are on {', '.join(sorted(chroms))}",
+                record=name, hint="chromosome names have to agree",
+            )  # fmt: skip
+        if key not in known:
+            raise InputError("no posteriors for this haplotype of the truth", record=name)
+        if tract.end > known[key]:
+            raise InputError(
+                f"the true tract ends beyond the posteriors ({known[key]} bp)", record=name
+            )
+
+
+@dataclass
+class Evaluation:
+    """What :func:`evaluate` found; every length is in bp, every share a fraction.
+
+    ``precision``, ``recall`` and ``f1`` are those of the segments as called; ``ap`` and
+    ``best_f1`` are over all thresholds, from the posteriors if they are given and otherwise from
+    the posteriors of the segments.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    ap: float
+    ap_interval: list[float]
+    best_f1: float
+    best_f1_interval: list[float]
+    best_threshold: float
+    recall_at_95_precision: float
+    ranked_by: str
+    calibration_error: float | None
+    true_fraction: float | None
+    called_fraction: float | None
+    mean_posterior: float | None
+    boundary_error: float | None
+    recall_by_length: dict[str, dict[str, float]] = field(default_factory=dict)
+    per_haplotype: list[dict[str, Any]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-ready values."""
+        return asdict(self)
+
+
+def evaluate(
+    calls: Sequence[tuple[Interval, float]],
+    truth: Sequence[Interval],
+    *,
+    posteriors: pd.DataFrame | None = None,
+    seed: int = 1,
+) -> Evaluation:
+    """Compare segments, and posteriors if given, with true tracts.
+
+    Parameters
+    ----------
+    calls
+        Called segments and their posteriors.
+    truth
+        True tracts.
+    posteriors
+        Table of posteriors per bin.
+    seed
+        Seed of the bootstrap over loci.
+
+    Raises
+    ------
+    InputError
+        The files are of other chromosomes or haplotypes, or a tract is out of range.
+    """
+    truth = merge_intervals(truth)
+    called = [interval for interval, _ in calls]
+    call_chroms, truth_chroms = {i.chrom for i in called}, {t.chrom for t in truth}
+    if called and truth and not call_chroms & truth_chroms:
+        raise InputError(
+            f"the segments are on {', '.join(sorted(call_chroms)[:3])}, the truth is on "
+            f"{', '.join(sorted(truth_chroms)[:3])}",
+            hint="chromosome names have to agree",
+        )
+    by_call, by_truth = Coverage(called), Coverage(truth)
+    rows: list[dict[str, Any]] = []
+    for key in sorted(by_call.haplotypes | by_truth.haplotypes):
+        mine = [i for i in merge_intervals(called) if (i.chrom, i.sample, i.haplotype) == key]
+        true = [t for t in truth if (t.chrom, t.sample, t.haplotype) == key]
+        hit = _covered(by_truth, mine)
+        rows.append(
+            {
+                "chrom": key[0], "sample": key[1], "haplotype": key[2],
+                "true_bp": _total(true), "called_bp": _total(mine), "hit_bp": hit,
+                **_scores(hit, _total(mine), _total(true)),
+            }
+        )  # fmt: skip
+    total = {n: sum(r[n] for r in rows) for n in ("hit_bp", "called_bp", "true_bp")}
+    scores = _scores(total["hit_bp"], total["called_bp"], total["true_bp"])
+    if posteriors is not None:
+        pieces = pieces_of_posteriors(posteriors, truth)
+        error: float | None = calibration_error(pieces)
+        span = float(pieces.length.sum())
+        mean = float((pieces.score * pieces.length).sum() / span)
+    else:
+        pieces, error, span, mean = pieces_of_intervals(calls, truth), None, 0.0, 0.0
+    ranking = rank(pieces)
+    interval = bootstrap(pieces, seed=seed) if len(pieces.positives) > 1 else {}
+    return Evaluation(
+        **scores,
+        ap=ranking.ap,
+        ap_interval=interval.get("ap", []),
+        best_f1=ranking.best_f1,
+        best_f1_interval=interval.get("best_f1", []),
+        best_threshold=ranking.best_threshold,
+        recall_at_95_precision=ranking.recall_at_95,
+        ranked_by="segments" if posteriors is None else "posteriors",
+        calibration_error=error,
+        true_fraction=total["true_bp"] / span if span else None,
+        called_fraction=total["called_bp"] / span if span else None,
+        mean_posterior=mean if span else None,
+        boundary_error=_boundary_error(called, truth),
+        recall_by_length=_recall_by_length(by_call, truth),
+        per_haplotype=rows,
+    )
+
+
+def calibration_error(pieces: Pieces, levels: int = 15) -> float:
+    """Return the expected calibration error over equal-width classes, weighted by bp."""
+    index = np.minimum((pieces.score * levels).astype(np.int64), levels - 1)
+    weight = np.bincount(index, pieces.length, levels)
+    expected = np.bincount(index, pieces.score * pieces.length, levels)
+    observed = np.bincount(index, pieces.true, levels)
+    return float(np.abs(expected - observed).sum() / weight.sum())
+
+
+def reliability(pieces: Pieces, levels: int = 15) -> list[tuple[float, float, float]]:
+    """Return (mean posterior, true fraction, bp) of each class that holds anything."""
+    index = np.minimum((pieces.score * levels).astype(np.int64), levels - 1)
+    weight = np.bincount(index, pieces.length, levels)
+    expected = np.bincount(index, pieces.score * pieces.length, levels)
+    observed = np.bincount(index, pieces.true, levels)
+    return [(e / w, o / w, w) for e, o, w in zip(expected, observed, weight, strict=True) if w]
+
+
+def _total(intervals: Iterable[Interval]) -> int:
+    return sum(i.end - i.start for i in intervals)
+
+
+def _covered(coverage: Coverage, intervals: Iterable[Interval]) -> int:
+    return sum(
+        int(coverage.of((i.chrom, i.sample, i.haplotype), np.array([i.start]), np.array([i.end]))[0])
+        for i in intervals
+    )  # fmt: skip
+
+
+def _scores(hit: float, called: float, true: float) -> dict[str, float]:
+    precision = hit / called if called else 0.0
+    recall = hit / true if true else 0.0
+    f1 = 2 * precision * recall / (precision + recall) if hit else 0.0
+    return {"precision": precision, "recall": recall, "f1": f1}
+
+
+def _recall_by_length(by_call: Coverage, truth: Sequence[Interval]) -> dict[str, dict[str, float]]:
+    edges = (0, *LENGTH_EDGES)
+    names = [f"{a // 1000}-{b // 1000} kb" for a, b in zip(edges, LENGTH_EDGES, strict=False)]
+    names.append(f">{LENGTH_EDGES[-1] // 1000} kb")
+    table: dict[str, dict[str, float]] = {}
+    for i, name in enumerate(names):
+        members = [
+            t for t in truth if np.searchsorted(LENGTH_EDGES, t.end - t.start, side="left") == i
+        ]
+        if members:
+            table[name] = {
+                "tracts": len(members),
+                "recall": _covered(by_call, members) / _total(members),
+            }
+    return table
+
+
+def _boundary_error(called: Sequence[Interval], truth: Sequence[Interval]) -> float | None:
+    """Return the median distance from a found tract's edges to those of the call that found it."""
+    distances: list[int] = []
+    grouped: dict[tuple[str, str, int], list[Interval]] = {}
+    for call in called:
+        grouped.setdefault((call.chrom, call.sample, call.haplotype), []).append(call)
+    for tract in truth:
+        touching = [
+            c
+            for c in grouped.get((tract.chrom, tract.sample, tract.haplotype), [])
+            if c.start < tract.end and tract.start < c.end
+        ]
+        if touching:
+            distances.append(abs(min(c.start for c in touching) - tract.start))
+            distances.append(abs(max(c.end for c in touching) - tract.end))
+    return float(np.median(distances)) if distances else None

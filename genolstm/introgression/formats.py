@@ -1,0 +1,337 @@
+"""The files of this pipeline: BED6+, posteriors, bedGraph, truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.errors import InputError
+from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEGMENT_COLUMNS = (
+    "chrom", "start", "end", "name", "score", "strand",
+    "sample", "haplotype", "posterior", "n_sites", "n_match",
+)  # fmt: skip
+TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
+POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
+
+#: Posteriors are written with four decimals; making the text once is what makes writing fast.
+_PROBABILITY = [f"{i / 10000:.4f}" for i in range(10001)]
+
+
+def write_segments(stream: IO[str], segments: Iterable[Segment], name: str) -> None:
+    """Write BED6+; ``score`` is the posterior times 1000."""
+    stream.write("#" + "\t".join(SEGMENT_COLUMNS) + "\n")
+    for s in segments:
+        stream.write(
+            f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
+            f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\n"
+        )
+
+
+def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
+    """Return segments as a table with the columns of the BED file."""
+    import pandas as pd
+
+    frame = pd.DataFrame(segments, columns=list(Segment._fields))
+    frame.insert(3, "name", name)
+    frame.insert(4, "score", (1000 * frame["posterior"]).round().astype(int))
+    frame.insert(5, "strand", ".")
+    return frame[list(SEGMENT_COLUMNS)]
+
+
+def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:
+    """Write true tracts as BED6 with sample and haplotype behind."""
+    stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
+    for t in truth:
+        stream.write(
+            f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n"
+        )
+
+
+def write_posterior_header(stream: IO[str]) -> None:
+    """Write the header line of a posterior table."""
+    stream.write("#" + "\t".join(POSTERIOR_COLUMNS) + "\n")
+
+
+def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> None:
+    """Append every bin of every haplotype of a block, sorted by position."""
+    n_bins = block.posterior.shape[1]
+    levels = np.round(block.posterior.T * 10000).astype(np.int64)
+    tails = [f"\t{sample}\t{haplotype}\t" for sample, haplotype in block.haplotypes]
+    limit = block.length if block.length is not None else (block.first_bin + n_bins) * bin_size
+    text = _PROBABILITY
+    lines: list[str] = []
+    for b in range(n_bins):
+        start = (block.first_bin + b) * bin_size
+        head = f"{block.chrom}\t{start}\t{min(start + bin_size, limit)}"
+        lines += [
+            f"{head}{tail}{text[level]}\n"
+            for tail, level in zip(tails, levels[b].tolist(), strict=True)
+        ]
+        if len(lines) > 100_000:
+            stream.write("".join(lines))
+            lines.clear()
+    stream.write("".join(lines))
+
+
+class BedGraphCollector:
+    """Gathers posteriors as bedGraph, one ``track`` per haplotype.
+
+    Haplotypes come interleaved and a bedGraph wants them one after the other, so posteriors are
+    held as two bytes a bin until the end.
+    """
+
+    def __init__(self, bin_size: int) -> None:
+        self.bin_size = bin_size
+        self._blocks: dict[tuple[str, int], list[tuple[str, int, int | None, np.ndarray]]] = {}
+
+    def add(self, block: PosteriorBlock) -> None:
+        """Keep a block."""
+        levels = np.round(block.posterior * 1000).astype(np.uint16)
+        for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
+            self._blocks.setdefault((sample, haplotype), []).append(
+                (block.chrom, block.first_bin, block.length, row)
+            )
+
+    def write(self, stream: IO[str]) -> None:
+        """Write all tracks; equal neighbours are one line."""
+        for (sample, haplotype), blocks in self._blocks.items():
+            stream.write(
+                f'track type=bedGraph name="{sample} haplotype {haplotype}" '
+                'description="posterior of archaic ancestry" viewLimits=0:1 autoScale=off\n'
+            )
+            for chrom, first_bin, length, row in blocks:
+                edges = np.flatnonzero(np.diff(row)) + 1
+                starts = np.concatenate([[0], edges])
+                ends = np.concatenate([edges, [len(row)]])
+                limit = length if length is not None else (first_bin + len(row)) * self.bin_size
+                for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
+                    end = min((first_bin + b) * self.bin_size, limit)
+                    stream.write(
+                        f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n"
+                    )
+
+
+def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
+    with readable(path), open_input(path) as stream:
+        for number, raw in enumerate(stream, start=1):
+            try:
+                line = raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    "is not text", path=display_name(path), line=number
+                ) from error
+            yield number, line
+
+
+def _position(text: str, path: PathLike, number: int) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(
+            f"'{text}' is not a position", path=display_name(path), line=number
+        ) from None
+
+
+def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
+    """Read segments or true tracts with their posteriors (1 where none is given).
+
+    The columns ``sample``, ``haplotype`` and ``posterior`` are found by the header line; without
+    one, columns 7, 8 and 9 are taken.
+
+    Raises
+    ------
+    InputError
+        A line has too few columns, or start and end make no interval.
+    """
+    columns = {"sample": 6, "haplotype": 7, "posterior": 8}
+    found: list[tuple[Interval, float]] = []
+    for number, line in _lines(path):
+        if not line.strip() or line.startswith(("track", "browser")):
+            continue
+        fields = line.split("\t")
+        if line.startswith("#"):
+            names = [f.lstrip("#") for f in fields]
+            if names[0] == "chrom":
+                columns = {n: names.index(n) for n in columns if n in names}
+                if "sample" not in columns or "haplotype" not in columns:
+                    raise InputError(
+                        "the header has no columns sample and haplotype",
+                        path=display_name(path), line=number,
+                    )  # fmt: skip
+            continue
+        if len(fields) <= max(columns["sample"], columns["haplotype"]):
+            raise InputError(
+                f"has {len(fields)} tab-separated columns, sample and haplotype are missing",
+                path=display_name(path), line=number,
+            )  # fmt: skip
+        start, end = (_position(fields[i], path, number) for i in (1, 2))
+        if not 0 <= start < end:
+            raise InputError(
+                f"{start} to {end} is no interval (0-based, half-open)",
+                path=display_name(path), line=number,
+            )  # fmt: skip
+        at = columns.get("posterior")
+        try:
+            posterior = 1.0 if at is None or at >= len(fields) else float(fields[at])
+        except ValueError:
+            raise InputError(
+                f"'{fields[at or 0]}' is not a posterior", path=display_name(path), line=number
+            ) from None
+        interval = Interval(
+            fields[0], start, end, fields[columns["sample"]],
+            _position(fields[columns["haplotype"]], path, number),
+        )  # fmt: skip
+        found.append((interval, posterior))
+    return found
+
+
+def read_posteriors(path: PathLike) -> pd.DataFrame:
+    """Read a posterior table.
+
+    Raises
+    ------
+    InputError
+        The file is not such a table.
+    """
+    import pandas as pd
+
+    name = display_name(path)
+    try:
+        with readable(path), open_input(path) as stream:
+            frame = pd.read_csv(
+                stream, sep="\t",
+                dtype={"#chrom": "category", "sample": "category", "haplotype": "int32"},
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
+        raise InputError(f"is not a posterior table ({e})", path=name) from e
+    frame = frame.rename(columns={"#chrom": "chrom"})
+    absent = [c for c in POSTERIOR_COLUMNS if c not in frame.columns]
+    if absent:
+        raise InputError(f"has no column {', '.join(absent)}", path=name, line=1)
+    return frame
+
+
+def read_bed(path: PathLike) -> dict[str, list[tuple[int, int]]]:
+    """Read a BED mask: sorted, merged (start, end) per chromosome.
+
+    Raises
+    ------
+    InputError
+        A line is not BED.
+    """
+    regions: dict[str, list[tuple[int, int]]] = {}
+    for number, line in _lines(path):
+        if not line.strip() or line.startswith(("#", "track", "browser")):
+            continue
+        fields = line.split("\t")
+        if len(fields) < 3:
+            raise InputError(
+                "has fewer than 3 tab-separated columns", path=display_name(path), line=number
+            )
+        start, end = (_position(fields[i], path, number) for i in (1, 2))
+        if not 0 <= start < end:
+            raise InputError(
+                f"{start} to {end} is no interval (0-based, half-open)",
+                path=display_name(path), line=number,
+            )  # fmt: skip
+        regions.setdefault(fields[0], []).append((start, end))
+    return {chrom: _merge(spans) for chrom, spans in regions.items()}
+
+
+def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def write_simulation(region: Any, folder: Path) -> list[Path]:
+    """Write a simulated region: FASTA per population, VCF, sample lists, truth, manifest.
+
+    Parameters
+    ----------
+    region
+        A :class:`~genolstm.introgression.simulate.SimulatedRegion`.
+    folder
+        Existing folder; files of the same names are replaced.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``target.fa.gz``, ``outgroup.fa.gz``, ``archaic.fa.gz``, ``region.vcf.gz``, ``*.txt``,
+        ``truth.bed`` and ``simulation.json`` (written last: where it is, all is).
+    """
+    from genolstm.files import atomic_path, atomic_text
+    from genolstm.introgression.simulate import manifest_json
+
+    written: list[Path] = []
+    letters = np.frombuffer(b"ACGT", dtype=np.uint8)
+    for role in ("target", "outgroup", "archaic"):
+        path = folder / f"{role}.fa.gz"
+        with atomic_text(path, force=True) as stream:
+            for column, (sample, haplotype) in zip(
+                region.haplotype_columns(role), region.haplotype_names(role), strict=True
+            ):
+                stream.write(f">{sample}#{haplotype}#{region.settings.chrom}\n")
+                text = letters[region.sequence(int(column))].tobytes().decode()
+                stream.write("\n".join(text[i : i + 80] for i in range(0, len(text), 80)) + "\n")
+        names = folder / f"{role}.txt"
+        with atomic_text(names, force=True) as stream:
+            stream.writelines(f"{region.samples[i]}\n" for i in region.individuals(role))
+        written += [path, names]
+    path = folder / "region.vcf.gz"
+    with atomic_path(path, force=True) as temporary:
+        _write_vcf(region, temporary)
+    written.append(path)
+    path = folder / "truth.bed"
+    with atomic_text(path, force=True) as stream:
+        write_truth(stream, region.truth)
+    written.append(path)
+    path = folder / "simulation.json"
+    with atomic_text(path, force=True) as stream:
+        stream.write(manifest_json(region))
+    return [*written, path]
+
+
+def _write_vcf(region: Any, path: Path) -> None:
+    """Write phased genotypes as BGZF, so that tabix and bcftools index the file."""
+    from Bio.bgzf import BgzfWriter
+
+    letters = "ACGT"
+    chrom, length = region.settings.chrom, region.settings.length
+    header = (
+        "##fileformat=VCFv4.2\n##source=genolstm simulate\n"
+        f"##contig=<ID={chrom},length={length}>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t" + "\t".join(region.samples) + "\n"
+    )
+    calls = np.array([[f"{a}|{b}" for b in range(4)] for a in range(4)], dtype=object)
+    with path.open("wb") as raw:
+        # The file name in the header would be that of the temporary file; BgzfWriter writes none.
+        stream = BgzfWriter(fileobj=raw)
+        stream.write(header.encode())
+        for position, row in zip(region.positions.tolist(), region.alleles, strict=True):
+            ref = int(region.reference[position])
+            alts = [a for a in np.unique(row).tolist() if a != ref]
+            index = np.zeros(4, dtype=np.int64)
+            for i, a in enumerate(alts, start=1):
+                index[a] = i
+            coded = index[row]
+            genotypes = "\t".join(calls[coded[0::2], coded[1::2]])
+            stream.write(
+                f"{chrom}\t{position + 1}\t.\t{letters[ref]}\t"
+                f"{','.join(letters[a] for a in alts) or '.'}\t.\tPASS\t.\tGT\t{genotypes}\n".encode()
+            )
+        stream.close()

@@ -1,0 +1,365 @@
+"""The introgression classifier: load or train a model, scan haplotypes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.errors import ModelError, SettingError
+from genolstm.files import PathLike
+from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.scan import (
+    SPAN,
+    FastaQuery,
+    Mask,
+    Predictor,
+    Stages,
+    TrackBlock,
+    fasta_tracks,
+    posterior_blocks,
+    prefetch,
+    vcf_tracks,
+)
+from genolstm.introgression.segments import (
+    DecodeSettings,
+    PosteriorBlock,
+    Segment,
+    SegmentDecoder,
+)
+from genolstm.introgression.tracks import TrackSettings
+from genolstm.introgression.variants import VariantReader, read_sample_list
+from genolstm.lstm.bundle import Bundle, find_bundle
+from genolstm.lstm.calibration import apply_calibration
+from genolstm.lstm.runtime import Runtime, available_cores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from genolstm.sequences.panel import KmerPanel
+
+KIND = "introgression"
+DEFAULT_MODEL = "neanderthal"
+BASELINES = ("hmm",)
+
+
+class NetworkPredictor:
+    """The LSTM, calibrated."""
+
+    def __init__(self, runtime: Runtime, calibration: Mapping[str, Any] | None) -> None:
+        self.runtime = runtime
+        self.calibration = calibration
+
+    def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield calibrated posteriors, shape (haplotypes, bins)."""
+        for output in self.runtime.predict_stream(blocks):
+            yield apply_calibration(output[:, :, 0], self.calibration)
+
+
+class BaselinePredictor:
+    """The supervised HMM; it holds a whole sequence's tracks, for it reads them twice."""
+
+    def __init__(self, hmm: SupervisedHMM) -> None:
+        self.hmm = hmm
+
+    def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield posteriors, shape (haplotypes, bins)."""
+        yield self.hmm.posterior(np.concatenate(list(blocks), axis=1))
+
+
+@dataclass
+class ScanResult:
+    """A scan in progress: iterate over ``blocks`` once, segments come out of ``decoder``.
+
+    Attributes
+    ----------
+    blocks
+        Posteriors, in order.
+    decoder
+        Turns each block into finished segments.
+    reader
+        The VCF reader with its counts; None for FASTA.
+    """
+
+    blocks: Iterator[PosteriorBlock]
+    decoder: SegmentDecoder
+    reader: VariantReader | None = None
+
+    def segments(self) -> list[Segment]:
+        """Run the scan and return the segments, sorted by position within each sequence."""
+        return [segment for block in self.blocks for segment in self.decoder.add(block)]
+
+
+class IntrogressionClassifier:
+    """Labels bins of modern haplotypes as archaic or modern.
+
+    Parameters
+    ----------
+    bundle
+        A model of kind ``introgression``.
+    threads
+        Threads to use; 0 means all cores.
+
+    Examples
+    --------
+    >>> model = IntrogressionClassifier.load("neanderthal")        # doctest: +SKIP
+    >>> model.scan("query.fa.gz", archaic="nea.panel", outgroup="yri.panel")  # doctest: +SKIP
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+        from genolstm.introgression.tracks import CHANNELS
+
+        self.bundle = bundle
+        self.threads = threads or available_cores()
+        bundle.require(kind=KIND)
+        metadata = bundle.metadata
+        try:
+            self.settings = TrackSettings(int(metadata["k"]), int(metadata["bin"]))
+            self.label = str(metadata["label"])
+            self.threshold = float(metadata["threshold"])
+            self.precision_curve = [(float(t), float(p)) for t, p in metadata["precision_curve"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"lacks or misstates {error}", path=bundle.path) from error
+        bundle.require(kind=KIND, channels=list(CHANNELS))
+        self._runtime: Runtime | None = None
+
+    @classmethod
+    def load(cls, model: PathLike = DEFAULT_MODEL, *, threads: int = 0) -> IntrogressionClassifier:
+        """Open a model by the name under which it ships, or by path.
+
+        Raises
+        ------
+        ModelError
+            The file is damaged, or a model of another kind or for other tracks.
+        """
+        return cls(Bundle.open(find_bundle(model)), threads=threads)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The network, opened when first needed."""
+        if self._runtime is None:
+            self._runtime = Runtime(self.bundle, threads=self.threads)
+        return self._runtime
+
+    def predictor(self, baseline: str | None = None) -> Predictor:
+        """Return the network, or the baseline that was trained beside it.
+
+        Raises
+        ------
+        SettingError
+            There is no such baseline, or the model holds none.
+        """
+        if baseline is None:
+            return NetworkPredictor(self.runtime, self.bundle.metadata.get("calibration"))
+        if baseline not in BASELINES:
+            raise SettingError(f"there is no baseline {baseline}; known: {', '.join(BASELINES)}")
+        parameters = self.bundle.metadata.get("hmm")
+        if parameters is None:
+            raise ModelError("holds no HMM baseline", path=self.bundle.path)
+        return BaselinePredictor(SupervisedHMM.from_dict(parameters))
+
+    def decode_settings(
+        self,
+        *,
+        threshold: float | None = None,
+        fdr: float | None = None,
+        min_length: int = 0,
+        baseline: str | None = None,
+    ) -> DecodeSettings:
+        """Return how segments are cut.
+
+        Parameters
+        ----------
+        threshold
+            Least posterior; by default the one with the best F1 on the model's validation data.
+        fdr
+            Instead: the share of called base pairs that may be wrong, by the validation data.
+        min_length
+            Shortest segment in bp.
+        baseline
+            Whether the threshold is for the baseline's posteriors.
+        """
+        if threshold is not None and fdr is not None:
+            raise SettingError("threshold and fdr exclude each other")
+        if fdr is not None:
+            if not 0 < fdr < 1:
+                raise SettingError(f"fdr is {fdr}, it has to lie between 0 and 1")
+            if baseline is not None:
+                raise SettingError("fdr is known for the network only, not for the baseline")
+            good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
+            if not good:
+                best = max(p for _, p in self.precision_curve)
+                raise SettingError(
+                    f"an FDR of {fdr} was not reached on the validation data",
+                    hint=f"the lowest is {1 - best:.3f}",
+                )
+            threshold = min(good)
+        if threshold is None:
+            threshold = (
+                float(self.bundle.metadata["hmm_threshold"]) if baseline else self.threshold
+            )
+        return DecodeSettings(threshold, min_length)
+
+    # --- the two doors ----------------------------------------------------------------------
+
+    def open_fasta(
+        self,
+        query: PathLike | Sequence[PathLike] | FastaQuery,
+        *,
+        archaic: PathLike | KmerPanel,
+        outgroup: PathLike | KmerPanel,
+        decode: DecodeSettings | None = None,
+        baseline: str | None = None,
+        stages: Stages | None = None,
+        progress: Callable[[TrackBlock], None] | None = None,
+    ) -> ScanResult:
+        """Prepare a scan of query sequences against k-mer panels."""
+        from genolstm.sequences.panel import KmerPanel
+
+        if not isinstance(query, FastaQuery):
+            paths = [query] if isinstance(query, str | os.PathLike) else list(query)
+            query = FastaQuery(paths)
+        panels = [p if isinstance(p, KmerPanel) else KmerPanel.open(p) for p in (archaic, outgroup)]
+        blocks = fasta_tracks(
+            query, panels[0], panels[1], self.settings, threads=self.threads, stages=stages
+        )
+        return self._result(blocks, decode, baseline, stages, progress)
+
+    def open_vcf(
+        self,
+        vcf: PathLike | VariantReader,
+        *,
+        target: PathLike | Sequence[str] = (),
+        outgroup: PathLike | Sequence[str] = (),
+        archaic: PathLike | Sequence[str] = (),
+        chrom: str | None = None,
+        allow_unphased: bool = False,
+        callable_mask: Mask | None = None,
+        exclude_mask: Mask | None = None,
+        decode: DecodeSettings | None = None,
+        baseline: str | None = None,
+        span: int = SPAN,
+        stages: Stages | None = None,
+        progress: Callable[[TrackBlock], None] | None = None,
+    ) -> ScanResult:
+        """Prepare a scan of the target samples of a VCF."""
+        if not isinstance(vcf, VariantReader):
+            names = [
+                read_sample_list(group) if isinstance(group, str | os.PathLike) else list(group)
+                for group in (target, outgroup, archaic)
+            ]
+            vcf = VariantReader(vcf, *names, allow_unphased=allow_unphased, chrom=chrom)
+        blocks = vcf_tracks(
+            vcf, self.settings, callable_mask=callable_mask, exclude_mask=exclude_mask,
+            span=span, stages=stages,
+        )  # fmt: skip
+        result = self._result(blocks, decode, baseline, stages, progress)
+        return replace(result, reader=vcf)
+
+    def _result(
+        self,
+        blocks: Iterator[TrackBlock],
+        decode: DecodeSettings | None,
+        baseline: str | None,
+        stages: Stages | None,
+        progress: Callable[[TrackBlock], None] | None,
+    ) -> ScanResult:
+        decode = decode or self.decode_settings(baseline=baseline)
+        posteriors = posterior_blocks(
+            prefetch(blocks), self.predictor(baseline), stages=stages, progress=progress
+        )
+        return ScanResult(posteriors, SegmentDecoder(decode, self.settings.bin))
+
+    def scan(
+        self,
+        query: PathLike | Sequence[PathLike] | FastaQuery,
+        *,
+        archaic: PathLike | KmerPanel,
+        outgroup: PathLike | KmerPanel,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Scan query FASTA and return the segments as a table.
+
+        Parameters
+        ----------
+        query
+            FASTA file or files, or a :class:`~genolstm.introgression.scan.FastaQuery`.
+        archaic, outgroup
+            Panels, or their files.
+        **options
+            Those of :meth:`open_fasta`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of the BED output; positions 0-based half-open in the query's own
+            coordinates.
+        """
+        from genolstm.introgression.formats import segments_frame
+
+        result = self.open_fasta(query, archaic=archaic, outgroup=outgroup, **options)
+        return segments_frame(result.segments(), self.label)
+
+    def scan_vcf(self, vcf: PathLike | VariantReader, **options: Any) -> pd.DataFrame:
+        """Scan a VCF and return the segments as a table; options of :meth:`open_vcf`."""
+        from genolstm.introgression.formats import segments_frame
+
+        return segments_frame(self.open_vcf(vcf, **options).segments(), self.label)
+
+    def posteriors(self, result: ScanResult) -> pd.DataFrame:
+        """Run a prepared scan and return the posterior of every bin as a table."""
+        import pandas as pd
+
+        size = self.settings.bin
+        frames = []
+        for block in result.blocks:
+            bins = np.arange(block.posterior.shape[1]) + block.first_bin
+            ends = (bins + 1) * size
+            if block.length is not None:
+                ends = np.minimum(ends, block.length)
+            for (sample, haplotype), row in zip(block.haplotypes, block.posterior, strict=True):
+                frames.append(
+                    pd.DataFrame(
+                        {
+                            "chrom": block.chrom, "start": bins * size, "end": ends,
+                            "sample": sample, "haplotype": haplotype, "posterior": row,
+                        }
+                    )
+                )  # fmt: skip
+        return pd.concat(frames, ignore_index=True)
+
+    # --- training ---------------------------------------------------------------------------
+
+    @classmethod
+    def fit(
+        cls, regions: Sequence[PathLike], *, output: PathLike, **options: Any
+    ) -> IntrogressionClassifier:
+        """Train on labelled regions and save the model.
+
+        See :func:`genolstm.introgression.train.train_model` for the options.
+        """
+        from genolstm.introgression.train import train_model
+
+        return cls(train_model(regions, output=output, **options))
+
+    def save(self, path: PathLike, *, force: bool = False) -> None:
+        """Copy the model's file, byte for byte."""
+        from genolstm.files import atomic_path
+
+        if self.bundle.path is None:
+            raise ModelError("this model was not read from a file")
+        content = Path(self.bundle.path).read_bytes()
+        with atomic_path(path, force=force) as temporary:
+            temporary.write_bytes(content)
+
+    def _repr_html_(self) -> str:
+        rows = {
+            "label": self.label, "k": self.settings.k, "bin": f"{self.settings.bin} bp",
+            "threshold": f"{self.threshold:.3f}",
+        }  # fmt: skip
+        cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
+        return f"<b>IntrogressionClassifier</b><table>{cells}</table>"

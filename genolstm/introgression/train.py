@@ -1,0 +1,265 @@
+"""Training the introgression model: tracks with known truth in, one bundle out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genolstm.errors import InputError, ModelError, SettingError
+from genolstm.files import PathLike, check_output
+from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows
+from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
+from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.tracks import CHANNELS, TrackSettings
+from genolstm.lstm.bundle import Bundle, network_members, save_bundle
+from genolstm.lstm.calibration import apply_calibration, fit_calibration
+from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.runtime import Runtime, measure_context
+from genolstm.lstm.training import TrainedModel, TrainingSettings, split_by_group, train
+from genolstm.provenance import record
+
+#: Loss and split are for bins; the network reads tracks as counts and takes their logarithm itself.
+NETWORK = LSTMConfig(
+    head="tag", n_outputs=1, input="features", n_features=len(CHANNELS), transform="log1p",
+    input_units=32, input_activation="relu", cell="lstm", units=48, layers=2, bidirectional=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class IntrogressionTraining:
+    """What is particular to this pipeline; everything else is the core's.
+
+    Parameters
+    ----------
+    label
+        What a segment is called in the output.
+    window
+        Bins of a training window.
+    """
+
+    label: str = "archaic"
+    window: int = 500
+
+    def __post_init__(self) -> None:
+        if self.window < 8:
+            raise SettingError(f"window is {self.window} bins, it has to be at least 8")
+        if not self.label or len(self.label.split()) != 1:
+            raise SettingError(f"label is '{self.label}', it has to be one word")
+
+
+def train_model(
+    regions: Sequence[PathLike],
+    *,
+    output: PathLike,
+    network: LSTMConfig = NETWORK,
+    settings: TrainingSettings | None = None,
+    options: IntrogressionTraining | None = None,
+    tracks: TrackSettings | None = None,
+    folder: PathLike | None = None,
+    log_csv: PathLike | None = None,
+    progress: bool = True,
+    force: bool = False,
+) -> Bundle:
+    """Train on labelled regions (folders as ``introgression simulate`` writes them).
+
+    Whole regions are held out. The checkpoint lies in ``folder`` (by default beside the output,
+    with the suffix ``.training``): a run that was killed goes on from there.
+
+    Raises
+    ------
+    InputError
+        A region is incomplete or wrong, or there is only one.
+    OutputError
+        The output exists or cannot be written.
+    """
+    check_output(output, force=force)
+    settings = settings or TrainingSettings()
+    tracks = tracks or TrackSettings()
+    labelled = [part for path in region_folders(regions) for part in load_region(path, tracks)]
+    groups = [region.group for region in labelled]
+    if len(set(groups)) < 2:
+        raise InputError(
+            "there is one labelled region only, validation needs another",
+            path=regions[0], hint="simulate with --replicates",
+        )  # fmt: skip
+    rows = split_by_group(groups, settings.validation_fraction, settings.seed)
+    training, validation = ([labelled[i] for i in part] for part in rows)
+    return train_on_tracks(
+        training, validation, output=output, network=network, settings=settings, options=options,
+        tracks=tracks, folder=folder, log_csv=log_csv, progress=progress, force=force,
+    )  # fmt: skip
+
+
+def train_on_tracks(
+    training: Sequence[LabelledTracks],
+    validation: Sequence[LabelledTracks],
+    *,
+    output: PathLike,
+    network: LSTMConfig = NETWORK,
+    settings: TrainingSettings | None = None,
+    options: IntrogressionTraining | None = None,
+    tracks: TrackSettings | None = None,
+    folder: PathLike | None = None,
+    log_csv: PathLike | None = None,
+    progress: bool = True,
+    force: bool = False,
+    card: str | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> Bundle:
+    """Train, calibrate and save; ``validation`` chooses the epoch, the threshold and the scale.
+
+    Parameters
+    ----------
+    card
+        Text that the model card opens with: what the data are.
+    provenance
+        More to be recorded about the data.
+    """
+    check_output(output, force=force)
+    settings = settings or TrainingSettings()
+    options = options or IntrogressionTraining()
+    tracks = tracks or TrackSettings()
+    network = replace(network, n_features=len(CHANNELS))
+    x, y, _ = windows(training, options.window)
+    held_x, held_y, _ = windows(validation, options.window)
+    if not (y > 0).any() or not (held_y > 0).any():
+        side = "training" if not (y > 0).any() else "validation"
+        raise InputError(
+            f"the {side} regions hold no archaic tract", hint="simulate more or longer regions"
+        )
+    folder = Path(folder) if folder is not None else Path(f"{output}.training")
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = train(
+        network, settings, x, y, validation=(held_x, held_y), loss="binary_crossentropy",
+        folder=folder, log_csv=log_csv, progress=progress,
+    )  # fmt: skip
+    del x, y, held_x, held_y
+    return save_model(
+        trained, training, validation, output=output, options=options, tracks=tracks, force=force,
+        card=card, provenance=provenance,
+    )  # fmt: skip
+
+
+def save_model(
+    trained: TrainedModel,
+    training: Sequence[LabelledTracks],
+    validation: Sequence[LabelledTracks],
+    *,
+    output: PathLike,
+    options: IntrogressionTraining,
+    tracks: TrackSettings,
+    force: bool = False,
+    card: str | None = None,
+    provenance: dict[str, Any] | None = None,
+) -> Bundle:
+    """Calibrate a trained network on the validation regions and write its bundle."""
+    members = network_members(trained.model, trained.config)
+    runtime = Runtime(members["model.onnx"])
+    raw = [runtime.predict(region.tracks)[:, :, 0] for region in validation]
+    truth = np.concatenate([region.truth.ravel() for region in validation])
+    # One number, so that the order of the bins, and with it the AP, stays as it is. A bin that
+    # is half archaic counts half on either side.
+    flat = np.concatenate([p.ravel() for p in raw])
+    calibration = fit_calibration(
+        np.concatenate([flat, flat]),
+        np.concatenate([np.ones(len(flat)), np.zeros(len(flat))]),
+        method="temperature",
+        sample_weight=np.concatenate([truth, 1 - truth]),
+    )
+
+    def pieces(posteriors: Sequence[np.ndarray]) -> Pieces:
+        pairs = zip(validation, posteriors, strict=True)
+        return Pieces.pool([region.pieces(p, tracks.bin) for region, p in pairs])
+
+    scored = pieces([apply_calibration(p, calibration) for p in raw])
+    ranking = rank(scored)
+    hmm = SupervisedHMM.fit((region.tracks, region.truth) for region in training)
+    baseline = rank(pieces([hmm.posterior(region.tracks) for region in validation]))
+    context = _context(runtime, validation)
+    metadata = {
+        **tracks.requirements(),
+        "label": options.label,
+        "calibration": calibration,
+        "threshold": ranking.best_threshold,
+        "precision_curve": _precision_curve(scored),
+        "context": context,
+        "hmm": hmm.to_dict(),
+        "hmm_threshold": baseline.best_threshold,
+        "validation": {
+            "regions": len(validation),
+            "lstm": asdict(ranking),
+            "hmm": asdict(baseline),
+            "calibration_error": calibration_error(scored),
+        },
+    }
+    account = record(
+        settings={
+            "training": trained.settings.to_dict(), "options": asdict(options),
+            "best_epoch": trained.best_epoch, "epochs_run": len(trained.history),
+        },
+        seeds={"training": trained.settings.seed},
+    )  # fmt: skip
+    account["data"] = provenance or {
+        "training": [region.group for region in training],
+        "validation": [region.group for region in validation],
+    }
+    return save_bundle(
+        output, kind="introgression", members=members, config=trained.config, metadata=metadata,
+        provenance=account, card=_card(card, metadata, ranking, baseline), force=force,
+    )  # fmt: skip
+
+
+def _context(runtime: Runtime, validation: Sequence[LabelledTracks]) -> int:
+    longest = max(validation, key=lambda region: region.truth.shape[1])
+    most = longest.truth.shape[1] // 4
+    try:
+        return measure_context(runtime, longest.tracks, tolerance=2e-6, most=most)
+    except ModelError:
+        warnings.warn(
+            f"the network remembers for more than {most} bins: predictions of sequences longer "
+            "than a chunk may depend on the chunk's length; train on longer windows",
+            stacklevel=2,
+        )
+        return most
+
+
+def _precision_curve(pieces: Pieces) -> list[tuple[float, float]]:
+    """Return (threshold, precision on the validation data), a few dozen of them."""
+    called, true, levels = pieces.curve(levels=200)
+    precision = np.cumsum(true.sum(axis=0)) / np.cumsum(called.sum(axis=0))
+    return [
+        (round(float(t), 4), round(float(p), 4))
+        for t, p in zip(levels, precision, strict=True)
+        if 0.02 <= t < 1
+    ]
+
+
+def _card(text: str | None, metadata: dict[str, Any], lstm: Ranking, hmm: Ranking) -> str:
+    rows = "\n".join(
+        f"| {name} | {r.ap:.3f} | {r.best_f1:.3f} | {r.precision:.3f} | {r.recall:.3f} | "
+        f"{r.recall_at_95:.3f} |"
+        for name, r in (("this model", lstm), ("supervised HMM, same tracks", hmm))
+    )
+    return f"""{text or "# Introgression model" + chr(10)}
+## How well it does
+
+On {metadata["validation"]["regions"]} held-out regions, which chose the epoch and the threshold
+(base pairs, pooled over haplotypes):
+
+| | AP | best F1 | precision | recall | recall at 95 % precision |
+| --- | --- | --- | --- | --- | --- |
+{rows}
+
+Expected calibration error {metadata["validation"]["calibration_error"]:.4f}. Default threshold
+{metadata["threshold"]:.3f}.
+
+## What it reads
+
+Tracks of k = {metadata["k"]}, bins of {metadata["bin"]} bp, {len(metadata["channels"])} channels:
+{", ".join(metadata["channels"])}.
+"""
