@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from genolstm.lstm.training import Augment, Loss, Metric, TrainingSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Data:
     """Arrays of one first axis, or nests of them, and which rows of them to use."""
 
@@ -39,7 +39,8 @@ class Data:
     def take(self, places: np.ndarray) -> tuple[Any, Any, Any]:
         """Return x, y and weight of some places among the rows; only these are read."""
         index = places if self.rows is None else self.rows[places]
-        return _take(self.x, index), _take(self.y, index), _take(self.weight, index)
+        weight = np.ones(len(index), np.float32) if self.weight is None else self.weight[index]
+        return _take(self.x, index), _take(self.y, index), np.asarray(weight)
 
 
 def n_rows(data: Any) -> int:
@@ -50,8 +51,6 @@ def n_rows(data: Any) -> int:
 
 
 def _take(data: Any, index: np.ndarray) -> Any:
-    if data is None:
-        return None
     if isinstance(data, Mapping):
         return {key: _take(value, index) for key, value in data.items()}
     if isinstance(data, tuple | list):
@@ -59,7 +58,7 @@ def _take(data: Any, index: np.ndarray) -> Any:
     return np.asarray(data[index])
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Loop:
     """One training run."""
 
@@ -87,13 +86,31 @@ class Loop:
             self.optimizer.build(self.model.trainable_variables)
         self.variables = [*self.model.variables, *self.optimizer.variables]
         self.best = self.model.get_weights()
-        self._train_step = self.tf.function(self._step, jit_compile=False, reduce_retracing=True)
-        self._held_step = self.tf.function(self._evaluate, jit_compile=False, reduce_retracing=True)
+        self._train_step = self._compile(self._step, self.data)
+        self._held_step = self._compile(self._evaluate, self.held)
 
     def _scope(self) -> Any:
         import contextlib
 
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
+
+    def _compile(self, function: Any, data: Data) -> Any:
+        """Return a step as a TensorFlow graph that serves batches of every size and length."""
+        if not len(data):
+            return None
+
+        def describe(one: Any) -> Any:
+            array = np.asarray(one)
+            free = min(2, array.ndim)
+            return self.tf.TensorSpec([None] * free + list(array.shape[free:]), array.dtype)
+
+        batch = data.take(np.arange(1))
+        if self.augment is not None:
+            x, y = self.augment(batch[0], batch[1], np.random.default_rng(0))
+            batch = x, y, batch[2]
+        signature = self.tf.nest.map_structure(describe, batch)
+        # XLA's code for recurrent layers was six times slower on a CPU.
+        return self.tf.function(function, input_signature=signature, jit_compile=False)
 
     def _make_optimizer(self) -> Any:
         settings, optimizers = self.settings, self.keras.optimizers
@@ -253,12 +270,10 @@ class Loop:
             # The mean over a batch stands for each of its sequences.
             count = tf.cast(tf.shape(tf.nest.flatten(prediction)[0])[0], tf.float32)
             return losses * count, count
-        weights = tf.ones_like(losses)
-        if weight is not None:
-            weight = tf.cast(weight, tf.float32)
-            while weight.shape.rank < losses.shape.rank:
-                weight = weight[..., None]
-            weights = weights * weight
+        weight = tf.cast(weight, tf.float32)
+        while weight.shape.rank < losses.shape.rank:
+            weight = weight[..., None]
+        weights = tf.ones_like(losses) * weight
         return tf.reduce_sum(losses * weights), tf.reduce_sum(weights)
 
     def _gradients(self, x: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
@@ -295,9 +310,7 @@ class Loop:
                 n = tf.shape(one)[0]
                 return one[index * n // replicas : (index + 1) * n // replicas]
 
-            return tf.nest.map_structure(
-                lambda one: None if one is None else cut(one), (x, y, weight)
-            )
+            return tf.nest.map_structure(cut, (x, y, weight))
 
         def replica(part: tuple[Any, Any, Any]) -> tuple[Any, Any]:
             loss, total, gradients = self._gradients(*part)
