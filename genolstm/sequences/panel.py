@@ -104,13 +104,12 @@ class KmerPanel:
             uint16, shape (max(bases - k + 1, 0),): 0 if no haplotype carries the k-mer, or if it
             covers a base that is not A, C, G or T. Counts stop at 65535.
         """
-        from genolstm.sequences.panel_kernels import look_up
+        from genolstm.sequences.panel_kernels import look_up, packed
 
-        codes = np.ascontiguousarray(codes, dtype=np.uint8)
         out = np.zeros(max(codes.size - self.k + 1, 0), dtype=np.uint16)
         a = self.arrays
         look_up(
-            codes, self.k, self.m, a["words"], self.n_bases, a["directory"], a["records"],
+            *packed(codes), codes.size, self.k, self.m, a["words"], self.n_bases, a["directory"], a["records"],
             self.width, self.place_bits, a["run_start"], a["run_count"], a["run_index"], out,
         )  # fmt: skip
         return out

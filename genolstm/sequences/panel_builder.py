@@ -43,7 +43,7 @@ class PanelBuilder:
 
     Notes
     -----
-    Memory is about 10 bytes per distinct k-mer, however many haplotypes carry it.
+    Memory is about 8 bytes per distinct k-mer, however many haplotypes carry it.
     """
 
     def __init__(self, k: int = 31, *, occurrences: bool = False) -> None:
@@ -56,8 +56,9 @@ class PanelBuilder:
         self._state = np.zeros(4, dtype=np.int64)
         self._table = np.zeros(1 << 12, dtype=np.uint64)
         self._words = np.zeros(0, dtype=np.uint64)
-        self._count = np.zeros(0, dtype=np.uint16)
-        self._last_seen = np.zeros(0, dtype=np.uint32)
+        self._exists = np.zeros(0, dtype=np.uint32)
+        self._seen = np.zeros(0, dtype=np.uint32)
+        self._change = np.zeros(0, dtype=np.int32)
         self._grow_strings(1 << 14)
 
     @property
@@ -71,23 +72,24 @@ class PanelBuilder:
         A k-mer counts once, however often and on whichever strand the haplotype carries it.
         """
         self.n_haplotypes += 1
+        self._seen[:] = 0
         for codes in _joined(sequences):
             self._walk(codes)
 
     def _walk(self, codes: Codes) -> None:
-        codes = np.ascontiguousarray(codes, dtype=np.uint8)
+        query, unknown = kernels.packed(codes)
         start = 0
-        while start <= codes.size - self.k:
+        while start < codes.size:
             start = panel_walk.walk(
-                codes, start, self.k, self._m, self.n_haplotypes, self.occurrences, self._words,
-                self._count, self._last_seen, self._table, self._state,
+                query, unknown, codes.size, start, self.k, self._m, self.occurrences, self._words,
+                self._exists, self._seen, self._change, self._table, self._state,
             )  # fmt: skip
-            if start <= codes.size - self.k:
+            if start < codes.size:
                 self._make_room()
 
     def _make_room(self) -> None:
-        if self._state[kernels.N_BASES] + self.k + 1 > self._count.size:
-            self._grow_strings(2 * self._count.size)
+        if self._state[kernels.N_BASES] + self.k + 1 > self._change.size:
+            self._grow_strings(2 * self._change.size)
         if 2 * (self._state[kernels.N_ENTRIES] + 4) > self._table.size:
             table = np.zeros(2 * self._table.size, dtype=np.uint64)
             panel_walk.rehash(self._table, table, self._words, self.k, self._m)
@@ -96,7 +98,8 @@ class PanelBuilder:
     def _grow_strings(self, capacity: int) -> None:
         capacity = max(capacity, 4 * self.k)
         for name, size in (
-            ("_words", (capacity >> 5) + 2), ("_count", capacity), ("_last_seen", capacity)
+            ("_words", (capacity >> 5) + 2), ("_exists", (capacity >> 5) + 1),
+            ("_seen", (capacity >> 5) + 1), ("_change", capacity),
         ):  # fmt: skip
             old = getattr(self, name)
             new = np.zeros(size, dtype=old.dtype)
@@ -106,7 +109,8 @@ class PanelBuilder:
     def _compacted(self, minimum: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any], int, int]:
         """Return words, counts, k-mers and strings of what reaches ``minimum``, rewritten."""
         n_bases = int(self._state[kernels.N_BASES])
-        count = self._count[:n_bases]
+        count = np.minimum(np.cumsum(self._change[:n_bases], dtype=np.int64), kernels.MAX_COUNT)
+        count = count.astype(np.uint16)
         kept = count >= minimum
         kmers = int(np.count_nonzero(kept))
         strings = int(np.count_nonzero(np.diff(kept, prepend=False) & kept))
@@ -117,7 +121,7 @@ class PanelBuilder:
             words = np.zeros((capacity >> 5) + 2, dtype=np.uint64)
             counts = np.zeros(capacity, dtype=np.uint16)
             n, kmers, strings = panel_walk.compact(
-                self.k, self._m, minimum, self._words, count, n_bases, self._table,
+                self.k, self._m, minimum, self._words, self._exists, count, n_bases, self._table,
                 np.zeros(n_bases, dtype=np.uint8), *buffers, words, counts,
             )  # fmt: skip
             if n >= 0:
@@ -226,7 +230,8 @@ def _index(
     tag = (hashes >> np.uint64(32)) & np.uint64((1 << (8 * width - place_bits)) - 1)
     entry = (tag << np.uint64(place_bits)) | places.astype(np.uint64)
     records = entry[order].astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
-    return place_bits, width, directory, np.ascontiguousarray(records).ravel()
+    # Look-ups read eight bytes at a time.
+    return place_bits, width, directory, np.append(records.ravel(), np.zeros(8, np.uint8))
 
 
 def _entries(

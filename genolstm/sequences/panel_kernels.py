@@ -22,9 +22,12 @@ Sources: simplitigs (Brinda et al. 2021, Genome Biology 22:96), SSHash (Pibiri 2
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import int64, njit, types, uint64
 
-HEAVY = 24
+from genolstm.sequences.alphabet import Codes
+
+HEAVY = 8
 """Places of one minimizer beyond which its k-mers are indexed one by one."""
 
 MAX_COUNT = 65535
@@ -37,6 +40,8 @@ RUN_SHIFT = 8
 N_BASES, N_ENTRIES, N_KMERS, N_STRINGS = 0, 1, 2, 3
 
 _KMER_SEED = np.uint64(0x5851F42D4C957F2D)
+_RANK_SEED = np.uint64(0x2545F4914F6CDD1D)
+_RANK_FACTOR = np.uint64(0xD1342543DE82EF95)
 
 _u8 = types.Array(types.uint8, 1, "C", readonly=True)
 _u16 = types.Array(types.uint16, 1, "C", readonly=True)
@@ -91,57 +96,150 @@ def _kmer(words, place, k):
 
 
 @njit(nogil=True, cache=True)
-def _hash_mmer(x, m):
-    return _mix(min(x, _reverse_complement(x, m)))
+def _rank_mmer(x, other):
+    """Return the rank of an m-mer, given on both strands, in the random order of minimizers."""
+    return (min(x, other) ^ _RANK_SEED) * _RANK_FACTOR
 
 
 @njit(nogil=True, cache=True)
-def _hash_kmer(x, k):
-    return _mix(min(x, _reverse_complement(x, k)) ^ _KMER_SEED)
+def _hash_kmer(x, other):
+    return _mix(min(x, other) ^ _KMER_SEED)
 
 
 @njit(nogil=True, cache=True)
-def _minimizer(x, k, m):
-    """Return the smallest hash of a k-mer's m-mers, and its first and last place in the k-mer."""
+def _minimizer(x, other, k, m):
+    """Return the lowest rank of a k-mer's m-mers, and its first and last place in the k-mer."""
     mask = (uint64(1) << uint64(2 * m)) - uint64(1)
     best = uint64(0xFFFFFFFFFFFFFFFF)
     left = int64(0)
     right = int64(0)
     for offset in range(k - m + 1):
-        h = _hash_mmer((x >> uint64(2 * (k - m - offset))) & mask, m)
-        if h < best:
-            best = h
+        rank = _rank_mmer(
+            (x >> uint64(2 * (k - m - offset))) & mask, (other >> uint64(2 * offset)) & mask
+        )
+        if rank < best:
+            best = rank
             left = offset
             right = offset
-        elif h == best:
+        elif rank == best:
             right = offset
     return best, left, right
 
 
 @njit(nogil=True, cache=True)
-def _roll(x, k, m, start, best, left, right):
+def _roll(x, other, k, m, start, best, left, right):
     """Update the minimizer for the k-mer ``x``, one base further, that begins at ``start``."""
     if left < start:
-        best, first, last = _minimizer(x, k, m)
+        best, first, last = _minimizer(x, other, k, m)
         return best, start + first, start + last
-    h = _hash_mmer(x & ((uint64(1) << uint64(2 * m)) - uint64(1)), m)
-    if h < best:
-        return h, start + k - m, start + k - m
-    if h == best:
+    mask = (uint64(1) << uint64(2 * m)) - uint64(1)
+    rank = _rank_mmer(x & mask, other >> uint64(2 * (k - m)))
+    if rank < best:
+        return rank, start + k - m, start + k - m
+    if rank == best:
         right = start + k - m
     return best, left, right
 
 
 @njit(nogil=True, cache=True)
-def _first_kmer(codes, start, k):
-    """Pack the k-mer at ``start``; also return the last unknown base in it, or -1."""
-    x = uint64(0)
-    unknown = int64(-1)
-    for j in range(start, start + k):
+def _word(words, place):
+    """Return the 32 bases that begin at a place."""
+    at = place >> 5
+    shift = uint64(2 * (place & 31))
+    x = words[at] << shift
+    if shift:
+        x |= words[at + 1] >> (uint64(64) - shift)
+    return x
+
+
+@njit(nogil=True, cache=True)
+def _leading(x):
+    """Return how many bases at the head of ``x`` are 0."""
+    n = int64(0)
+    for half in (16, 8, 4, 2, 1):
+        if x >> uint64(64 - 2 * half) == 0:
+            n += half
+            x <<= uint64(2 * half)
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _agree(query, i, words, place, direction, limit):
+    """Return how many bases, up to ``limit``, agree from ``i`` on with a string from ``place`` on.
+
+    With direction -1 the string is read to the left, on the other strand.
+    """
+    t = int64(0)
+    while t < limit:
+        if direction == 1:
+            x = _word(words, place + t)
+        else:
+            # The word that ends here; at the head of all strings there is no whole one.
+            begin = max(place - t - 31, 0)
+            x = _reverse_complement(_word(words, begin), 32) << uint64(2 * (begin + 31 - place + t))
+        x ^= _word(query, i + t)
+        if x:
+            return min(limit, t + _leading(x))
+        t += 32
+    return limit
+
+
+@njit(nogil=True, cache=True)
+def _next(unknown, n, start, value):
+    """Return the first base from ``start`` on that is unknown (1) or known (0), or ``n``."""
+    i = start
+    while i < n:
+        bits = uint64(unknown[i >> 5])
+        if value == 0:
+            bits ^= uint64(0xFFFFFFFF)
+        bits >>= uint64(i & 31)
+        if bits == 0:
+            i = (i | 31) + 1
+            continue
+        while bits & uint64(1) == 0:
+            bits >>= uint64(1)
+            i += 1
+        return min(i, n)
+    return n
+
+
+@njit(
+    types.void(_u8, types.uint64[::1], types.uint32[::1]), nogil=True, cache=True
+)  # fmt: skip
+def pack(codes, words, unknown):
+    """Pack codes 32 to a word, and mark the unknown ones (which become A) bit by bit.
+
+    ``words`` must be two words longer than the codes need, and the rest of both be 0.
+    """
+    whole = codes.size >> 5
+    for at in range(whole):
+        block = codes[32 * at : 32 * at + 32]
+        x = uint64(0)
+        worst = np.uint8(0)
+        for j in range(32):
+            x |= uint64(block[j] & 3) << uint64(62 - 2 * j)
+            worst |= block[j]
+        words[at] = x
+        if worst > 3:
+            bits = np.uint32(0)
+            for j in range(32):
+                if block[j] > 3:
+                    bits |= np.uint32(1) << np.uint32(j)
+                    words[at] &= ~(uint64(3) << uint64(62 - 2 * j))
+            unknown[at] = bits
+    for j in range(32 * whole, codes.size):
         if codes[j] > 3:
-            unknown = j
-        x = (x << uint64(2)) | uint64(codes[j] & 3)
-    return x, unknown
+            unknown[whole] |= np.uint32(1) << np.uint32(j & 31)
+        else:
+            words[whole] |= uint64(codes[j]) << uint64(62 - 2 * (j & 31))
+
+
+def packed(codes: Codes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
+    """Return a sequence of codes as 2-bit words, and a bit for every unknown base."""
+    words = np.zeros((codes.size >> 5) + 3, dtype=np.uint64)
+    unknown = np.zeros((codes.size >> 5) + 1, dtype=np.uint32)
+    pack(np.ascontiguousarray(codes, dtype=np.uint8), words, unknown)
+    return words, unknown
 
 
 @njit(nogil=True, cache=True)
@@ -176,11 +274,17 @@ def _in_bucket(
     place_mask = (uint64(1) << uint64(place_bits)) - uint64(1)
     tag = (h >> uint64(32)) & ((uint64(1) << uint64(8 * width - place_bits)) - uint64(1))
     seen = 0
-    final = min(int64(directory[bucket + 1]) * width, records.size - width + 1)
+    keep = ~uint64(0) >> uint64(64 - 8 * width)
+    final = min(int64(directory[bucket + 1]) * width, records.size - 7)
     for at in range(int64(directory[bucket]) * width, final, width):
-        entry = uint64(0)
-        for byte in range(width):
-            entry |= uint64(records[at + byte]) << uint64(8 * byte)
+        # Eight bytes, which the compiler reads as one word; the records end with as much padding.
+        r = records[at : at + 8]
+        entry = keep & (
+            uint64(r[0]) | (uint64(r[1]) << uint64(8)) | (uint64(r[2]) << uint64(16))
+            | (uint64(r[3]) << uint64(24)) | (uint64(r[4]) << uint64(32))
+            | (uint64(r[5]) << uint64(40)) | (uint64(r[6]) << uint64(48))
+            | (uint64(r[7]) << uint64(56))
+        )  # fmt: skip
         if entry >> uint64(place_bits) != tag:
             continue
         if entry & place_mask == place_mask:
@@ -201,128 +305,109 @@ def _in_bucket(
 
 
 @njit(
-    types.void(_u8, _i64, _i64, _u64, _i64, _u32, _u8, _i64, _i64, _u16, _u16, _u32,
+    types.void(_u64, _u32, _i64, _i64, _i64, _u64, _i64, _u32, _u8, _i64, _i64, _u16, _u16, _u32,
                types.uint16[::1]),
     nogil=True, cache=True,
 )  # fmt: skip
 def look_up(
-    codes, k, m, words, n_bases, directory, records, width, place_bits, run_start, run_count,
-    run_index, out,
+    query, unknown, n, k, m, words, n_bases, directory, records, width, place_bits, run_start,
+    run_count, run_index, out,
 ):  # fmt: skip
-    """Write the count of every k-mer of ``codes`` into ``out``, which comes filled with zeros."""
-    final = codes.size - k
+    """Write the count of every k-mer of ``n`` packed bases into ``out``, which holds zeros."""
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
-    i = int64(0)
-    parted_query, parted_string, parted = int64(0), int64(0), 0
-    while i <= final:
-        x, unknown = _first_kmer(codes, i, k)
-        if unknown >= 0:
-            i = unknown + 1
-            continue
-        best, left, right = uint64(0), int64(-1), int64(-1)  # not known yet
-        place, direction = int64(-1), 0
-        barren = int64(-1)  # a minimizer that the index does not have
-        while True:
-            if parted != 0 and parted_query < i < parted_query + 4 * k:
-                beyond = i - parted_query
-                place = parted_string + beyond if parted == 1 else parted_string - beyond - k + 1
-                direction = parted
-                if (
-                    place < 0
-                    or place + k > n_bases
-                    or _kmer(words, place, k)
-                    != (x if direction == 1 else _reverse_complement(x, k))
-                ):
-                    place = int64(-1)
-                else:
-                    run, _, _ = _run_at(place, n_bases, run_start, run_count, run_index)
-                    if run_count[run] == 0:
+    # Where query and string last parted: direction, query base, string base.
+    parted, parted_query, parted_string = 0, int64(0), int64(0)
+    end = int64(0)
+    while True:
+        i = _next(unknown, n, end, 0)
+        if i >= n:
+            return
+        end = _next(unknown, n, i, 1)
+        while i + k <= end:
+            x = _kmer(query, i, k)
+            other = _reverse_complement(x, k)
+            best, left, right = uint64(0), int64(-1), int64(-1)  # not known yet
+            barren = int64(-1)  # a minimizer that the index does not have
+            place, direction = int64(-1), 0
+            while True:
+                if parted != 0 and parted_query < i < parted_query + 4 * k:
+                    direction = parted
+                    place = parted_string + parted * (i - parted_query)
+                    if parted == -1:
+                        place -= k - 1
+                    if (
+                        place < 0
+                        or place + k > n_bases
+                        or _kmer(words, place, k) != (x if direction == 1 else other)
+                    ):
                         place = int64(-1)
-            if place >= 0:
-                break
-            if left < 0:
-                best, left, right = _minimizer(x, k, m)
-                left += i
-                right += i
-            if left != barren:
-                other = _reverse_complement(x, k)
-                place, direction, seen = _in_bucket(
-                    best, x, other, k, left - i, k - m - (left - i), words, n_bases, directory,
-                    records, width, place_bits, run_start, run_count, run_index,
-                )  # fmt: skip
-                if place < 0 and seen == 3:
-                    place, direction, _ = _in_bucket(
-                        _hash_kmer(x, k), x, other, k, 0, 0, words, n_bases, directory,
-                        records, width, place_bits, run_start, run_count, run_index,
+                    else:
+                        run, _, _ = _run_at(place, n_bases, run_start, run_count, run_index)
+                        if run_count[run] > 0:
+                            break
+                        place = int64(-1)
+                if left < 0:
+                    best, left, right = _minimizer(x, other, k, m)
+                    left += i
+                    right += i
+                if left != barren:
+                    place, direction, seen = _in_bucket(
+                        _mix(best), x, other, k, left - i, k - m - (left - i), words, n_bases,
+                        directory, records, width, place_bits, run_start, run_count, run_index,
                     )  # fmt: skip
-                if place >= 0:
+                    if place < 0 and seen == 3:
+                        place, direction, _ = _in_bucket(
+                            _hash_kmer(x, other), x, other, k, 0, 0, words, n_bases, directory,
+                            records, width, place_bits, run_start, run_count, run_index,
+                        )  # fmt: skip
+                    if place >= 0:
+                        break
+                    if seen == 0:
+                        barren = left
+                i += 1
+                if i + k > end:
                     break
-                if seen == 0:
-                    barren = left
-            i += 1
-            if i > final:
-                return
-            if codes[i + k - 1] > 3:
-                i += k
+                base = _base(query, i + k - 1)
+                x = ((x << uint64(2)) | base) & mask
+                other = (other >> uint64(2)) | ((uint64(3) - base) << uint64(2 * k - 2))
+                best, left, right = _roll(x, other, k, m, i, best, left, right)
+            if place < 0:
                 break
-            x = ((x << uint64(2)) | uint64(codes[i + k - 1])) & mask
-            best, left, right = _roll(x, k, m, i, best, left, right)
-        if place < 0:
-            continue
 
-        run, run_begin, run_end = _run_at(place, n_bases, run_start, run_count, run_index)
-        value = run_count[run]
-        parts = False
-        while True:
-            # All k-mers within one run of the string have the same count.
-            begin = i
+            # Follow the string as far as it agrees, run by run of equal counts.
             if direction == 1:
-                limit = min(run_end - place, final - i + 1)
-                t = int64(1)
-                while t < limit and _base(words, place + t + k - 1) == codes[i + t + k - 1]:
-                    t += 1
-                place += t
+                limit = min(end - (i + k), n_bases - (place + k))
+                agreed = _agree(query, i + k, words, place + k, 1, limit)
             else:
-                limit = min(place - run_begin + 1, final - i + 1)
-                t = int64(1)
-                while t < limit and uint64(3) - _base(words, place - t) == codes[i + t + k - 1]:
-                    t += 1
-                place -= t
-            i += t
-            for j in range(begin, i):
-                out[j] = value
-            if i > final:
-                return
-            if t < limit:
-                parts = True
-                break
-            if direction == 1:
-                run += 1
-                if run >= run_start.size or place + k > n_bases:
+                limit = min(end - (i + k), place)
+                agreed = _agree(query, i + k, words, place - 1, -1, limit)
+            follow = i + agreed + 1
+            run, run_begin, run_end = _run_at(place, n_bases, run_start, run_count, run_index)
+            while True:
+                value = run_count[run]
+                if value == 0:
                     break
-                run_begin = run_end
-                run_end = n_bases
-                if run + 1 < run_start.size:
-                    run_end = run_begin + (
-                        (int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF
-                    )
-            else:
-                run -= 1
-                if run < 0:
+                if direction == 1:
+                    step = min(run_end - place, follow - i)
+                else:
+                    step = min(place - run_begin + 1, follow - i)
+                for j in range(i, i + step):
+                    out[j] = value
+                i += step
+                place += step * direction
+                if i >= follow:
                     break
-                run_end = run_begin
-                run_begin -= (int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF
-            value = run_count[run]
-            if value == 0:
-                break
-            if direction == 1:
-                parts = _base(words, place + k - 1) != codes[i + k - 1]
-            else:
-                parts = uint64(3) - _base(words, place) != codes[i + k - 1]
-            if parts:
-                break
-        if parts:
-            parted, parted_query = direction, i + k - 1
-            parted_string = place + k - 1 if direction == 1 else place
-        if codes[i + k - 1] > 3:
-            i += k
+                run += direction
+                if direction == 1:
+                    run_begin = run_end
+                    run_end = n_bases
+                    if run + 1 < run_start.size:
+                        run_end = run_begin + (
+                            (int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF
+                        )
+                else:
+                    run_end = run_begin
+                    run_begin -= (int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF
+            if i == follow and agreed < limit:
+                parted, parted_query = direction, i + k - 1
+                parted_string = place + k - 1 if direction == 1 else place

@@ -7,22 +7,23 @@ from numba import int64, njit, types, uint64
 
 from genolstm.sequences.panel_kernels import (
     HEAVY,
-    MAX_COUNT,
     N_BASES,
     N_ENTRIES,
     N_KMERS,
     N_STRINGS,
+    _agree,
     _base,
-    _first_kmer,
     _hash_kmer,
-    _hash_mmer,
     _i64,
     _kmer,
     _minimizer,
+    _mix,
+    _next,
+    _rank_mmer,
     _reverse_complement,
     _roll,
-    _u8,
     _u16,
+    _u32,
     _u64,
 )
 
@@ -34,13 +35,18 @@ _PRINT = np.uint64((1 << 22) - 1)
 
 
 @njit(nogil=True, cache=True)
-def _seek(x, k, m, offset, h, words, count, n_bases, table):
-    """Ask the builder's hash table for a k-mer whose minimizer lies at ``offset``.
+def _is_set(bits, place):
+    return (bits[place >> 5] >> np.uint32(place & 31)) & np.uint32(1) != 0
+
+
+@njit(nogil=True, cache=True)
+def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
+    """Ask the builder's hash table for a k-mer whose minimizer, of this rank, lies at ``offset``.
 
     Returns its place (or -1) and direction: 1 as it stands in the string, -1 the other strand.
     """
-    other = _reverse_complement(x, k)
     mask = uint64(table.size - 1)
+    h = _mix(rank)
     tag = (h >> uint64(32)) & _PRINT
     slot = h & mask
     heavy = False
@@ -54,7 +60,7 @@ def _seek(x, k, m, offset, h, words, count, n_bases, table):
             if (
                 place >= 0
                 and place + k <= n_bases
-                and count[place] > 0
+                and _is_set(exists, place)
                 and _kmer(words, place, k) == x
             ):
                 return place, 1
@@ -62,13 +68,13 @@ def _seek(x, k, m, offset, h, words, count, n_bases, table):
             if (
                 place >= 0
                 and place + k <= n_bases
-                and count[place] > 0
+                and _is_set(exists, place)
                 and _kmer(words, place, k) == other
             ):
                 return place, -1
         slot = (slot + uint64(1)) & mask
     if heavy:
-        h = _hash_kmer(x, k)
+        h = _hash_kmer(x, other)
         tag = (h >> uint64(32)) & _PRINT
         slot = h & mask
         while table[slot] != 0:
@@ -113,140 +119,175 @@ def _is_heavy(table, h):
     return False
 
 
+@njit(nogil=True, cache=True)
+def _last_clear(bits, low, high):
+    """Return the last place in ``[low, high)`` whose bit is not set, or ``low - 1``."""
+    place = high - 1
+    while place >= low:
+        # The bit of this place comes to the top.
+        word = (uint64(bits[place >> 5]) ^ uint64(0xFFFFFFFF)) << uint64(63 - (place & 31))
+        if word == 0:
+            place = (place & ~31) - 1
+            continue
+        while word >> uint64(63) == 0:
+            word <<= uint64(1)
+            place -= 1
+        return max(place, low - 1)
+    return low - 1
+
+
+@njit(nogil=True, cache=True)
+def _set(bits, low, high):
+    while low < high:
+        more = min(32 - (low & 31), high - low)
+        ones = np.uint32(0xFFFFFFFF) >> np.uint32(32 - more)
+        bits[low >> 5] |= ones << np.uint32(low & 31)
+        low += more
+
+
+@njit(nogil=True, cache=True)
+def _count_once(low, high, change, seen):
+    """Count the places in ``[low, high)`` that this haplotype has not shown before."""
+    while True:
+        low = _next(seen, high, low, 0)
+        if low >= high:
+            return
+        stop = _next(seen, high, low, 1)
+        change[low] += 1
+        change[stop] -= 1
+        _set(seen, low, stop)
+        low = stop
+
+
 @njit(
-    _i64(_u8, _i64, _i64, _i64, types.uint32, types.boolean, types.uint64[::1],
-         types.uint16[::1], types.uint32[::1], types.uint64[::1], types.int64[::1]),
+    _i64(_u64, _u32, _i64, _i64, _i64, _i64, types.boolean, types.uint64[::1], types.uint32[::1],
+         types.uint32[::1], types.int32[::1], types.uint64[::1], types.int64[::1]),
     nogil=True, cache=True,
 )  # fmt: skip
-def walk(codes, start, k, m, haplotype, every, words, count, last_seen, table, state):
-    """Add one sequence to the strings, beginning with its k-mer at ``start``.
+def walk(
+    query, unknown, n, start, k, m, every, words, exists, seen, change, table, state
+):  # fmt: skip
+    """Add one sequence of ``n`` packed bases to the strings, beginning with its k-mer at ``start``.
 
     Known k-mers are counted once per haplotype (or at ``every`` occurrence), novel ones appended.
+    ``exists`` and ``seen`` have a bit for every place: whether a k-mer begins there, and whether
+    this haplotype has shown it. Counts are kept as their change from one place to the next, so
+    that to count a whole stretch is to write two numbers.
 
     Returns
     -------
     int
-        The k-mer to go on with once the arrays have grown, or a number beyond the last k-mer.
+        The k-mer to go on with once the arrays have grown, or ``n`` when all is done.
     """
-    final = codes.size - k
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
-    i = start
-    # Where query and string last parted: query base, string base, direction.
-    parted_query, parted_string, parted = int64(0), int64(0), 0
-    while i <= final:
-        x, unknown = _first_kmer(codes, i, k)
-        if unknown >= 0:
-            i = unknown + 1
-            continue
-        best, first, last = _minimizer(x, k, m)
-        left, right = i + first, i + last
-        place, direction = int64(-1), 0
-        growing = False  # the last k-mer was appended, the string may grow by one base
-        entered, entered_left, entered_right = uint64(0), int64(-1), int64(-1)
-        heavy = False
-        while True:
-            if parted != 0 and parted_query < i < parted_query + 4 * k:
-                beyond = i - parted_query
-                place = parted_string + beyond if parted == 1 else parted_string - beyond - k + 1
-                direction = parted
-                if (
-                    place < 0
-                    or place + k > state[N_BASES]
-                    or count[place] == 0
-                    or _kmer(words, place, k)
-                    != (x if direction == 1 else _reverse_complement(x, k))
-                ):
-                    place = int64(-1)
-            if place < 0:
+    # Where query and string last parted: direction, query base, string base.
+    parted, parted_query, parted_string = 0, int64(0), int64(0)
+    end = start
+    while True:
+        i = _next(unknown, n, end, 0)
+        if i >= n:
+            return n
+        end = _next(unknown, n, i, 1)
+        while i + k <= end:
+            x = _kmer(query, i, k)
+            other = _reverse_complement(x, k)
+            best, left, right = uint64(0), int64(-1), int64(-1)  # not known yet
+            place, direction = int64(-1), 0
+            growing = False  # the last k-mer was appended, the string may grow by one base
+            heavy = False
+            entered, entered_left, entered_right = uint64(0), int64(-1), int64(-1)
+            while True:
+                if parted != 0 and parted_query < i < parted_query + 4 * k:
+                    direction = parted
+                    place = parted_string + parted * (i - parted_query)
+                    if parted == -1:
+                        place -= k - 1
+                    if (
+                        place >= 0
+                        and place + k <= state[N_BASES]
+                        and _is_set(exists, place)
+                        and _kmer(words, place, k) == (x if direction == 1 else other)
+                    ):
+                        break
+                if left < 0:
+                    best, left, right = _minimizer(x, other, k, m)
+                    left += i
+                    right += i
                 place, direction = _seek(
-                    x, k, m, left - i, best, words, count, state[N_BASES], table
+                    x, other, k, m, left - i, best, words, exists, state[N_BASES], table
                 )
-            if place >= 0:
-                break
-            # Novel: append it, if there is room.
-            n = state[N_BASES]
-            if n + k + 1 > count.size or 2 * (state[N_ENTRIES] + 4) > table.size:
-                return i
-            if not growing:
-                for j in range(k - 1):
-                    words[(n + j) >> 5] |= uint64(codes[i + j]) << uint64(62 - 2 * ((n + j) & 31))
-                n += k - 1
-                state[N_STRINGS] += 1
-                entered_left = entered_right = int64(-1)
-            words[n >> 5] |= uint64(codes[i + k - 1]) << uint64(62 - 2 * (n & 31))
-            n += 1
-            state[N_BASES] = n
-            state[N_KMERS] += 1
-            new = n - k
-            count[new] = 1
-            last_seen[new] = haplotype
-            if not growing or best != entered:
-                entered = best
-                entered_left = entered_right = int64(-1)
-                heavy = _is_heavy(table, best)
-            growing = True
-            if heavy:
-                _insert(table, _hash_kmer(x, k), uint64(new + 1) | _IS_KMER)
-                state[N_ENTRIES] += 1
-            else:
-                # Both ends of a tie: the other strand's first place is this strand's last.
-                at = new + left - i
-                if at != entered_left and at != entered_right:
-                    _insert(table, best, uint64(at + 1))
+                if place >= 0:
+                    break
+                # Novel: append it, if there is room.
+                total = state[N_BASES]
+                if total + k + 1 > change.size or 2 * (state[N_ENTRIES] + 4) > table.size:
+                    return i
+                if not growing:
+                    for j in range(k - 1):
+                        words[(total + j) >> 5] |= _base(query, i + j) << uint64(
+                            62 - 2 * ((total + j) & 31)
+                        )
+                    total += k - 1
+                    state[N_STRINGS] += 1
+                words[total >> 5] |= _base(query, i + k - 1) << uint64(62 - 2 * (total & 31))
+                total += 1
+                state[N_BASES] = total
+                state[N_KMERS] += 1
+                new = total - k
+                _set(exists, new, new + 1)
+                _set(seen, new, new + 1)
+                change[new] += 1
+                change[new + 1] -= 1
+                if not growing or best != entered:
+                    entered = best
+                    entered_left = entered_right = int64(-1)
+                    heavy = _is_heavy(table, _mix(best))
+                growing = True
+                if heavy:
+                    _insert(table, _hash_kmer(x, other), uint64(new + 1) | _IS_KMER)
                     state[N_ENTRIES] += 1
-                other = new + right - i
-                if other != at and other != entered_right and other != entered_left:
-                    _insert(table, best, uint64(other + 1))
-                    state[N_ENTRIES] += 1
-                entered_left, entered_right = at, other
-            i += 1
-            if i > final:
-                return i
-            if codes[i + k - 1] > 3:
-                i += k
+                else:
+                    # Both ends of a tie: the other strand's first place is this strand's last.
+                    at = new + left - i
+                    if at != entered_left and at != entered_right:
+                        _insert(table, _mix(best), uint64(at + 1))
+                        state[N_ENTRIES] += 1
+                    also = new + right - i
+                    if also != at and also != entered_right and also != entered_left:
+                        _insert(table, _mix(best), uint64(also + 1))
+                        state[N_ENTRIES] += 1
+                    entered_left, entered_right = at, also
+                i += 1
+                if i + k > end:
+                    break
+                base = _base(query, i + k - 1)
+                x = ((x << uint64(2)) | base) & mask
+                other = (other >> uint64(2)) | ((uint64(3) - base) << uint64(2 * k - 2))
+                best, left, right = _roll(x, other, k, m, i, best, left, right)
+            if i + k > end:
                 break
-            x = ((x << uint64(2)) | uint64(codes[i + k - 1])) & mask
-            best, left, right = _roll(x, k, m, i, best, left, right)
-        if place < 0:
-            continue
 
-        # Known: follow the string as long as it agrees.
-        n = state[N_BASES]
-        parts = False
-        begin = place
-        if direction == 1:
-            while True:
-                place += 1
-                i += 1
-                if i > final or place + k > n or count[place] == 0:
-                    break
-                if _base(words, place + k - 1) != codes[i + k - 1]:
-                    parts = True
-                    break
-            low, high = begin, place
-        else:
-            while True:
-                place -= 1
-                i += 1
-                if i > final or place < 0 or count[place] == 0:
-                    break
-                if uint64(3) - _base(words, place) != codes[i + k - 1]:
-                    parts = True
-                    break
-            low, high = place + 1, begin + 1
-        if every:
-            for j in range(low, high):
-                count[j] += np.uint16(count[j] < MAX_COUNT)
-        else:
-            for j in range(low, high):
-                count[j] += np.uint16((last_seen[j] != haplotype) & (count[j] < MAX_COUNT))
-                last_seen[j] = haplotype
-        if parts:
-            parted, parted_query = direction, i + k - 1
-            parted_string = place + k - 1 if direction == 1 else place
-        if i <= final and codes[i + k - 1] > 3:
-            i += k
-    return i
+            # Known: follow the string as far as it agrees.
+            if direction == 1:
+                limit = min(end - (i + k), state[N_BASES] - (place + k))
+                agreed = _agree(query, i + k, words, place + k, 1, limit)
+                low = place
+                high = _next(exists, place + agreed + 1, place, 0)
+            else:
+                limit = min(end - (i + k), place)
+                agreed = _agree(query, i + k, words, place - 1, -1, limit)
+                low = _last_clear(exists, place - agreed, place + 1) + 1
+                high = place + 1
+            if every:
+                change[low] += 1
+                change[high] -= 1
+            else:
+                _count_once(low, high, change, seen)
+            follow = high - low
+            i += follow
+            if follow == agreed + 1 and agreed < limit:
+                parted, parted_query = direction, i + k - 1
+                parted_string = place + follow + k - 1 if direction == 1 else place - follow
 
 
 @njit(
@@ -261,14 +302,16 @@ def rehash(old, new, words, k, m):
             continue
         place = int64(entry & _PLACE) - 1
         if entry & _IS_KMER:
-            h = _hash_kmer(_kmer(words, place, k), k)
+            x = _kmer(words, place, k)
+            h = _hash_kmer(x, _reverse_complement(x, k))
         else:
-            h = _hash_mmer(_kmer(words, place, m), m)
+            x = _kmer(words, place, m)
+            h = _mix(_rank_mmer(x, _reverse_complement(x, m)))
         _insert(new, h, entry & (_PLACE | _IS_KMER | _IS_HEAVY))
 
 
 @njit(nogil=True, cache=True)
-def _neighbour(place, direction, k, m, minimum, words, count, n_bases, table, visited):
+def _neighbour(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited):
     """Return a kept and unvisited k-mer that follows one read in a direction: place, direction."""
     near = place + direction
     if near >= 0 and near + k <= n_bases and count[near] >= minimum and not visited[near]:
@@ -279,8 +322,9 @@ def _neighbour(place, direction, k, m, minimum, words, count, n_bases, table, vi
     x = (x << uint64(2)) & ((uint64(1) << uint64(2 * k)) - uint64(1))
     for base in range(4):
         y = x | uint64(base)
-        h, left, _ = _minimizer(y, k, m)
-        at, way = _seek(y, k, m, left, h, words, count, n_bases, table)
+        other = _reverse_complement(y, k)
+        rank, left, _ = _minimizer(y, other, k, m)
+        at, way = _seek(y, other, k, m, left, rank, words, exists, n_bases, table)
         if at >= 0 and count[at] >= minimum and not visited[at]:
             return at, way
     return int64(-1), 0
@@ -288,13 +332,26 @@ def _neighbour(place, direction, k, m, minimum, words, count, n_bases, table, vi
 
 @njit(
     types.UniTuple(_i64, 3)(
-        _i64, _i64, _i64, types.uint64[::1], types.uint16[::1], _i64, types.uint64[::1],
+        _i64, _i64, _i64, types.uint64[::1], types.uint32[::1], types.uint16[::1], _i64,
+        types.uint64[::1],
         types.uint8[::1], types.uint8[::1], types.uint16[::1], types.uint64[::1],
         types.uint16[::1]),
     nogil=True, cache=True,
 )  # fmt: skip
 def compact(
-    k, m, minimum, words, count, n_bases, table, visited, bases, counts, new_words, new_count
+    k,
+    m,
+    minimum,
+    words,
+    exists,
+    count,
+    n_bases,
+    table,
+    visited,
+    bases,
+    counts,
+    new_words,
+    new_count,
 ):
     """Rewrite the k-mers whose count reaches ``minimum`` as few, long strings (greedy simplitigs).
 
@@ -314,7 +371,7 @@ def compact(
         place, direction = int64(start), -1
         while True:
             place, direction = _neighbour(
-                place, direction, k, m, minimum, words, count, n_bases, table, visited
+                place, direction, k, m, minimum, words, exists, count, n_bases, table, visited
             )
             if place < 0:
                 break
@@ -339,7 +396,7 @@ def compact(
         place, direction = int64(start), 1
         while True:
             place, direction = _neighbour(
-                place, direction, k, m, minimum, words, count, n_bases, table, visited
+                place, direction, k, m, minimum, words, exists, count, n_bases, table, visited
             )
             if place < 0:
                 break
@@ -380,19 +437,21 @@ def index_entries(words, count, k, m, heavy, hashes, places):
             inside = False
             continue
         x = _kmer(words, place, k)
+        other = _reverse_complement(x, k)
         if inside:
-            best, left, right = _roll(x, k, m, place, best, left, right)
+            best, left, right = _roll(x, other, k, m, place, best, left, right)
         else:
-            best, left, right = _minimizer(x, k, m)
+            best, left, right = _minimizer(x, other, k, m)
             left += place
             right += place
         if heavy.size > 0:
             if not inside or best != entered:
-                at = np.searchsorted(heavy, best)
-                is_heavy = at < heavy.size and heavy[at] == best
+                h = _mix(best)
+                at = np.searchsorted(heavy, h)
+                is_heavy = at < heavy.size and heavy[at] == h
             if is_heavy:
                 if hashes.size:
-                    hashes[n] = _hash_kmer(x, k)
+                    hashes[n] = _hash_kmer(x, other)
                     places[n] = place
                 n += 1
         else:
@@ -400,12 +459,12 @@ def index_entries(words, count, k, m, heavy, hashes, places):
                 entered_left = entered_right = int64(-1)
             if left != entered_left and left != entered_right:
                 if hashes.size:
-                    hashes[n] = best
+                    hashes[n] = _mix(best)
                     places[n] = left
                 n += 1
             if right != left and right != entered_right and right != entered_left:
                 if hashes.size:
-                    hashes[n] = best
+                    hashes[n] = _mix(best)
                     places[n] = right
                 n += 1
             entered_left, entered_right = left, right
