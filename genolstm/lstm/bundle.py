@@ -164,6 +164,25 @@ class Bundle:
                 path=self.path,
             )
 
+    def summary(self) -> list[tuple[str, str]]:
+        """Return the main facts, one (name, value) a line."""
+        facts = [("model", self.name), ("kind", self.kind)]
+        if self.config is not None:
+            facts += [(name, _show(value)) for name, value in self.config.to_dict().items()]
+        for name, value in sorted(self.metadata.items()):
+            text = (
+                json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else _show(value)
+            )
+            facts.append((name, text if len(text) <= 200 else f"{text[:197]}..."))
+        for name in ("created", "command"):
+            if name in self.provenance:
+                value = self.provenance[name]
+                facts.append(
+                    (name, " ".join(map(str, value)) if isinstance(value, list) else _show(value))
+                )
+        facts += [(name, f"{len(content)} bytes") for name, content in self.members.items()]
+        return [*facts, ("sha256", self.digest)]
+
     def manifest(self) -> dict[str, Any]:
         """Return what the bundle says of itself, as JSON-ready values."""
         return _manifest(self.kind, self.config, self.metadata, self.provenance, self.members)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -199,6 +200,40 @@ class LSTMConfig:
     def output_width(self) -> int:
         """Numbers a step (or a sequence) that come out."""
         return self.n_outputs or self.layer_units[-1] * (2 if self.bidirectional else 1)
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions in which each layer reads."""
+        return ("forward", "backward") if self.bidirectional else ("forward",)
+
+    @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each weight array, in the order in which Keras keeps them."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.input == "embedding":
+            shapes["input/embeddings"] = (self.vocabulary, self.input_units)
+        elif self.input_units:
+            kernel = (self.kernel_size,) if self.input == "conv" else ()
+            shapes["input/kernel"] = (*kernel, self.n_features, self.input_units)
+            shapes["input/bias"] = (self.input_units,)
+        width = self.input_units or self.n_features
+        gates = {"rnn": 1, "gru": 3, "lstm": 4}[self.cell]
+        for index, units in enumerate(self.layer_units, start=1):
+            for direction in self.directions:
+                name, total = f"{self.cell}{index}/{direction}", gates * units
+                shapes[f"{name}/kernel"] = (width, total)
+                shapes[f"{name}/recurrent_kernel"] = (units, total)
+                shapes[f"{name}/bias"] = (2, total) if self.cell == "gru" else (total,)
+            width = units * len(self.directions)
+        if self.n_outputs:
+            shapes["head/kernel"] = (width, self.n_outputs)
+            shapes["head/bias"] = (self.n_outputs,)
+        return shapes
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(math.prod(shape) for shape in self.weight_shapes.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON can hold them."""

@@ -38,7 +38,7 @@ def export_onnx(model: Any, config: LSTMConfig, *, check: bool = True) -> bytes:
     ModelError
         ONNX Runtime's output differs from Keras' by more than 1e-5 on random input.
     """
-    content = _Writer(config, named_weights(config, model)).whole()
+    content = write_onnx(config, named_weights(config, model))
     if check:
         check_onnx(content, model, config)
     return content
@@ -53,6 +53,17 @@ def export_step(model: Any, config: LSTMConfig) -> bytes:
     if config.bidirectional or config.pooling != "none":
         raise ModelError("only a network that reads one way, step by step, has a one-step form")
     return _Writer(config, named_weights(config, model)).step()
+
+
+def write_onnx(config: LSTMConfig, weights: Weights) -> bytes:
+    """Return the ONNX graph of a network with these weights; needs no TensorFlow.
+
+    Parameters
+    ----------
+    weights
+        float32 arrays of :attr:`LSTMConfig.weight_shapes`.
+    """
+    return _Writer(config, weights).whole()
 
 
 def export_onnx_traced(model: Any, *, check: bool = True) -> bytes:
@@ -250,7 +261,7 @@ class _Writer:
         cell = self.config.cell
         order = _GATES[cell]
         stacks: tuple[list[np.ndarray], ...] = ([], [], [])
-        for direction in ("forward", "backward")[: 2 if self.config.bidirectional else 1]:
+        for direction in self.config.directions:
             prefix = f"{cell}{index}/{direction}/"
 
             def gates(array: np.ndarray) -> np.ndarray:

@@ -211,24 +211,6 @@ def _recurrent(
     )
 
 
-def weight_names(config: LSTMConfig) -> list[str]:
-    """Return a name for each of the network's weight arrays, in Keras' order."""
-    names = []
-    if config.input == "embedding":
-        names.append("input/embeddings")
-    elif config.input_units:
-        names += ["input/kernel", "input/bias"]
-    for index in range(1, config.layers + 1):
-        for direction in ("forward", "backward")[: 2 if config.bidirectional else 1]:
-            names += [
-                f"{config.cell}{index}/{direction}/{part}"
-                for part in ("kernel", "recurrent_kernel", "bias")
-            ]
-    if config.n_outputs:
-        names += ["head/kernel", "head/bias"]
-    return names
-
-
 def named_weights(config: LSTMConfig, model: Any) -> Weights:
     """Return the weights of a model that :func:`build_network` made, by name.
 
@@ -237,12 +219,10 @@ def named_weights(config: LSTMConfig, model: Any) -> Weights:
     ModelError
         The model has other weights than the config calls for.
     """
-    names, weights = weight_names(config), model.get_weights()
-    if len(names) != len(weights):
-        raise ModelError(
-            f"the network has {len(weights)} weight arrays, its settings call for {len(names)}"
-        )
-    return dict(zip(names, weights, strict=True))
+    shapes, weights = config.weight_shapes, model.get_weights()
+    if list(shapes.values()) != [array.shape for array in weights]:
+        raise ModelError("the network's weights are not those that its settings call for")
+    return dict(zip(shapes, weights, strict=True))
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Mapping
@@ -92,9 +93,21 @@ def keras_bytes(model: Any) -> bytes:
                 if name == "metadata.json":
                     fixed = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
                     content = json.dumps(fixed).encode()
+                elif name == "config.json":
+                    content = _number_shared_objects(content)
                 # Stored as it is: the bundle compresses the whole.
                 write_member(target, name, content, zipfile.ZIP_STORED)
     return packed.getvalue()
+
+
+def _number_shared_objects(content: bytes) -> bytes:
+    """Replace the memory addresses by which Keras tells objects apart by 1, 2, 3, ..."""
+    numbers: dict[bytes, int] = {}
+
+    def number(match: re.Match[bytes]) -> bytes:
+        return match[1] + str(numbers.setdefault(match[2], len(numbers) + 1)).encode()
+
+    return re.sub(rb'("shared_object_id": )(\d+)', number, content)
 
 
 def load_network(bundle: Bundle) -> Any:
