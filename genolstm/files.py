@@ -139,18 +139,31 @@ def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
             with temporary.open("w", encoding="utf-8", newline="\n") as stream:
                 yield stream
         elif form == "gz":
-            import gzip
             import io
 
             with (
                 temporary.open("wb") as raw,
-                gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
+                _gzip_writer(raw) as packed,
                 io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as stream,
             ):
                 yield stream
         else:
             with xopen(temporary, "wt", format=form, threads=0, encoding="utf-8") as stream:
                 yield stream
+
+
+def _gzip_writer(raw: IO[bytes]) -> IO[bytes]:
+    """Return a gzip stream without file name and time stamp, by the fastest writer there is."""
+    try:
+        # Ten times as fast as zlib at level 6 and a tenth larger; xopen brings it where it builds.
+        from isal import igzip
+
+        writer: IO[bytes] = igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0)
+    except ImportError:
+        import gzip
+
+        writer = gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0)  # type: ignore[assignment]
+    return writer
 
 
 def sha256(path: PathLike) -> str:

@@ -7,14 +7,14 @@ live behind the extra ``simulate``: nothing outside :func:`simulate_region` impo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.errors import InputError, MissingExtraError, SettingError
+from genolstm.errors import InputError, MissingExtraError, OutputError, SettingError
 from genolstm.introgression.segments import Interval, merge_intervals
 from genolstm.introgression.variants import VariantBlock
 
@@ -182,8 +182,6 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
     InputError
         The demes file is missing or wrong.
     """
-    from dataclasses import replace
-
     try:
         import msprime
         import stdpopsim
@@ -403,3 +401,38 @@ def manifest(region: SimulatedRegion) -> dict[str, Any]:
 def manifest_json(region: SimulatedRegion) -> str:
     """Return :func:`manifest` as JSON text."""
     return json.dumps(manifest(region), indent=2) + "\n"
+
+
+def simulate_to_folders(
+    settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Simulate regions and write each to its folder; yield (folder, manifest) as they are done.
+
+    One replicate goes to ``folder`` itself, several to ``folder/seed_N``. A region that is whole
+    and has the same settings is not made again.
+
+    Raises
+    ------
+    OutputError
+        A folder holds another simulation and ``force`` is false, or cannot be made.
+    """
+    from genolstm.introgression.formats import write_simulation
+
+    for seed in range(settings.seed, settings.seed + replicates):
+        full, _ = resolve(replace(settings, seed=seed))
+        place = folder if replicates == 1 else folder / f"seed_{seed}"
+        done = place / "simulation.json"
+        if done.exists() and not force:
+            summary: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+            if summary["settings"] != json.loads(json.dumps(asdict(full))):
+                raise OutputError("holds another simulation", path=place, hint="use --force")
+            yield place, summary
+            continue
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot be made ({error.strerror})", path=place) from error
+        done.unlink(missing_ok=True)
+        region = simulate_region(full)
+        write_simulation(region, place)
+        yield place, manifest(region)

@@ -16,10 +16,12 @@ from genolstm.introgression.dataset import LabelledTracks, load_region, region_f
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.tracks import CHANNELS, TrackSettings
-from genolstm.lstm.bundle import Bundle, network_members, save_bundle
+from genolstm.lstm.bundle import Bundle
 from genolstm.lstm.calibration import apply_calibration, fit_calibration
 from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.export import export_onnx
 from genolstm.lstm.runtime import Runtime, measure_context
+from genolstm.lstm.saving import save_network
 from genolstm.lstm.training import TrainedModel, TrainingSettings, split_by_group, train
 from genolstm.provenance import record
 
@@ -158,8 +160,7 @@ def save_model(
     provenance: dict[str, Any] | None = None,
 ) -> Bundle:
     """Calibrate a trained network on the validation regions and write its bundle."""
-    members = network_members(trained.model, trained.config)
-    runtime = Runtime(members["model.onnx"])
+    runtime = Runtime(export_onnx(trained.model, trained.config))
     raw = [runtime.predict(region.tracks)[:, :, 0] for region in validation]
     truth = np.concatenate([region.truth.ravel() for region in validation])
     # One number, so that the order of the bins, and with it the AP, stays as it is. A bin that
@@ -208,8 +209,8 @@ def save_model(
         "training": [region.group for region in training],
         "validation": [region.group for region in validation],
     }
-    return save_bundle(
-        output, kind="introgression", members=members, config=trained.config, metadata=metadata,
+    return save_network(
+        output, trained.model, trained.config, kind="introgression", metadata=metadata,
         provenance=account, card=_card(card, metadata, ranking, baseline), force=force,
     )  # fmt: skip
 
