@@ -109,8 +109,9 @@ class KmerPanel:
         out = np.zeros(max(codes.size - self.k + 1, 0), dtype=np.uint16)
         a = self.arrays
         look_up(
-            *packed(codes), codes.size, self.k, self.m, a["words"], self.n_bases, a["directory"], a["records"],
-            self.width, self.place_bits, a["run_start"], a["run_count"], a["run_index"], out,
+            *packed(codes), codes.size, self.k, self.m, a["words"], self.n_bases, a["directory"],
+            a["records"], self.width, self.place_bits, a["run_start"], a["run_count"],
+            a["run_index"], out,
         )  # fmt: skip
         return out
 

@@ -19,7 +19,7 @@ from genolstm.sequences.panel import MAX_K, KmerPanel
 _BATCH = 1 << 20
 # Entries per bucket of the index, on average: more make the file smaller and look-ups slower.
 _BUCKET = 6
-_MIN_TAG_BITS = 5
+_MIN_TAG_BITS = 4
 _LONGEST_RUN = 1 << 15
 
 

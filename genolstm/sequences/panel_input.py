@@ -12,8 +12,8 @@ from typing import Any
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, display_name, sha256
-from genolstm.sequences.alphabet import Codes, encode
-from genolstm.sequences.fasta import Record, parse_haplotype_name, read_records
+from genolstm.sequences.alphabet import Codes
+from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 from genolstm.sequences.panel import KmerPanel
 from genolstm.sequences.panel_builder import PanelBuilder
 
@@ -136,7 +136,7 @@ def _add_records(
 def _usable(path: PathLike, k: int, *, skip: bool, reads: bool) -> Iterator[tuple[Record, Codes]]:
     """Yield records of at least k bases with their codes."""
     some = False
-    for record in read_records(path):
+    for record, codes in read_codes(path):
         if record.is_read and not reads:
             raise InputError(
                 "these are reads (FASTQ), not haplotypes", path=display_name(path),
@@ -144,7 +144,7 @@ def _usable(path: PathLike, k: int, *, skip: bool, reads: bool) -> Iterator[tupl
             )  # fmt: skip
         some = some or len(record) >= k
         if len(record) >= k:
-            yield record, encode(record.sequence)
+            yield record, codes
         elif not (skip or record.is_read):
             raise InputError(
                 f"has {len(record)} bases, fewer than k = {k}", path=display_name(path),
