@@ -128,7 +128,9 @@ def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> di
             weights["input/kernel"] = weights["input/kernel"].transpose(2, 1, 0)
         for index, units in enumerate(config.layer_units, start=1):
             _unpack(weights, stored, config, f"{config.cell}{index}", units)
-        return {name: weights[name].reshape(shape) for name, shape in config.weight_shapes.items()}
+        if {name: array.shape for name, array in weights.items()} != config.weight_shapes:
+            raise ValueError("shapes")
+        return weights
     except (KeyError, IndexError, ValueError) as error:
         raise ModelError(
             "the ONNX graph does not hold the weights its settings call for"

@@ -176,13 +176,13 @@ class LSTMConfig:
             raise SettingError(f"pooling must be none for the head {self.head}")
         if self.head in ("classify", "regress") and self.pooling == "none":
             raise SettingError(f"pooling must be last, mean or max for the head {self.head}")
-        if self.activation == "softmax" and self.n_outputs == 1:
-            raise SettingError("activation softmax over one output is always 1; use sigmoid")
         if self.head == "next":
             if self.bidirectional:
                 raise SettingError("bidirectional must be false for the head next")
             if self.input == "conv":
                 raise SettingError("input conv sees later steps and cannot feed the head next")
+        if self.activation == "softmax" and self.n_outputs == 1:
+            raise SettingError("activation softmax over one output is always 1; use sigmoid")
 
     @property
     def layer_units(self) -> tuple[int, ...]:
