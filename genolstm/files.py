@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from xopen import xopen
 
@@ -35,10 +35,10 @@ def open_input(path: PathLike) -> IO[bytes]:
     name = os.fspath(path)
     try:
         if name == "-":
-            return xopen(sys.stdin.buffer, "rb", threads=0)  # type: ignore[return-value]
+            return xopen(sys.stdin.buffer, "rb", threads=0)
         if Path(name).is_dir():
             raise InputError("is a folder, a file is needed", path=name)
-        return xopen(name, "rb", threads=0)  # type: ignore[return-value]
+        return xopen(name, "rb", threads=0)
     except FileNotFoundError as error:
         raise InputError("no such file", path=name) from error
     except OSError as error:
@@ -158,12 +158,11 @@ def _gzip_writer(raw: IO[bytes]) -> IO[bytes]:
         # Ten times as fast as zlib at level 6 and a tenth larger; xopen brings it where it builds.
         from isal import igzip
 
-        writer: IO[bytes] = igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0)
+        return cast("IO[bytes]", igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0))
     except ImportError:
         import gzip
 
-        writer = gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0)  # type: ignore[assignment]
-    return writer
+        return cast("IO[bytes]", gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0))
 
 
 def sha256(path: PathLike) -> str:

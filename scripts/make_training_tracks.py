@@ -122,9 +122,7 @@ def tracks_and_truth(
     for start in range(0, n_target, group):
         part = replace_block(block, target[:, start : start + group], outgroup, archaic)
         pieces.append(
-            tracks_from_variants(
-                part, first_bin=0, last_bin=bins, length=length, settings=settings
-            )
+            tracks_from_variants(part, first_bin=0, last_bin=bins, length=length, settings=settings)
         )
     return np.concatenate(pieces).astype(np.float16), truth
 

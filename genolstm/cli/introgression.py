@@ -16,31 +16,70 @@ def introgression() -> None:
 
 
 @introgression.command()
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
-              help="Folder to make; with --replicates, one folder a seed inside it.")
-@click.option("--model", default="PapuansOutOfAfrica_10J19", show_default=True,
-              help="stdpopsim demographic model of Homo sapiens, or a demes YAML file.")
-@click.option("--length", type=click.IntRange(min=1000), default=5_000_000, show_default=True,
-              help="Length of the region in bp.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to make; with --replicates, one folder a seed inside it.",
+)
+@click.option(
+    "--model",
+    default="PapuansOutOfAfrica_10J19",
+    show_default=True,
+    help="stdpopsim demographic model of Homo sapiens, or a demes YAML file.",
+)
+@click.option(
+    "--length",
+    type=click.IntRange(min=1000),
+    default=5_000_000,
+    show_default=True,
+    help="Length of the region in bp.",
+)
 @options.seed
-@click.option("--replicates", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Independent regions, with seeds counted up from --seed.")
-@click.option("--target-size", type=click.IntRange(min=1), default=10, show_default=True,
-              help="Diploid target individuals.")
-@click.option("--outgroup-size", type=click.IntRange(min=1), default=100, show_default=True,
-              help="Diploid outgroup individuals.")
-@click.option("--archaic-size", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Diploid archaic individuals.")
+@click.option(
+    "--replicates",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Independent regions, with seeds counted up from --seed.",
+)
+@click.option(
+    "--target-size",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Diploid target individuals.",
+)
+@click.option(
+    "--outgroup-size",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Diploid outgroup individuals.",
+)
+@click.option(
+    "--archaic-size",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Diploid archaic individuals.",
+)
 @click.option("--target", help="Target population (default: by the model).")
 @click.option("--outgroup", help="Outgroup population (default: by the model).")
 @click.option("--archaic", help="Archaic population that is sampled (default: by the model).")
-@click.option("--donor", multiple=True,
-              help="Population that gave ancestry; may be repeated (default: by the model).")
-@click.option("--archaic-time", type=float,
-              help="Generations before present at which the archaic is sampled.")
+@click.option(
+    "--donor",
+    multiple=True,
+    help="Population that gave ancestry; may be repeated (default: by the model).",
+)
+@click.option(
+    "--archaic-time", type=float, help="Generations before present at which the archaic is sampled."
+)
 @click.option("--mutation-rate", type=float, help="Per bp and generation (default: the model's).")
-@click.option("--recombination-rate", type=float,
-              help="Per bp and generation (default: the species' mean).")
+@click.option(
+    "--recombination-rate", type=float, help="Per bp and generation (default: the species' mean)."
+)
 @click.option("--chrom", default="chr1", show_default=True, help="Name of the sequence.")
 @options.force
 @options.quiet
@@ -77,37 +116,104 @@ def simulate(
 
 @introgression.command()
 @click.argument("regions", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path),
-              help="Model to write (.genolstm).")
-@click.option("--label", default="archaic", show_default=True,
-              help="What segments are called in the output.")
-@click.option("-k", "k", type=click.IntRange(1, 31), default=31, show_default=True,
-              help="Length of the k-mers.")
-@click.option("--bin", "bin_size", type=click.IntRange(min=31), default=1000, show_default=True,
-              help="Length of a bin in bp.")
-@click.option("--window", type=click.IntRange(min=8), default=500, show_default=True,
-              help="Bins of a training window.")
-@click.option("--cell", type=click.Choice(["rnn", "gru", "lstm"]), default="lstm",
-              show_default=True, help="Recurrent cell.")
-@click.option("--units", type=click.IntRange(min=1), default=48, show_default=True,
-              help="Width of each direction of a recurrent layer.")
-@click.option("--layers", type=click.IntRange(min=1), default=2, show_default=True,
-              help="Recurrent layers.")
-@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.0,
-              show_default=True, help="Dropout after each recurrent layer.")
-@click.option("--epochs", type=click.IntRange(min=1), default=12, show_default=True,
-              help="Passes over the data at most.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True,
-              help="Windows a step.")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=3e-3,
-              show_default=True, help="Of Adam, at its height.")
-@click.option("--patience", type=click.IntRange(min=0), default=4, show_default=True,
-              help="Epochs without a better validation loss before stopping; 0: never stop early.")
-@click.option("--validation", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-              default=0.2, show_default=True, help="Share of the regions held out.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Model to write (.genolstm).",
+)
+@click.option(
+    "--label", default="archaic", show_default=True, help="What segments are called in the output."
+)
+@click.option(
+    "-k",
+    "k",
+    type=click.IntRange(1, 31),
+    default=31,
+    show_default=True,
+    help="Length of the k-mers.",
+)
+@click.option(
+    "--bin",
+    "bin_size",
+    type=click.IntRange(min=31),
+    default=1000,
+    show_default=True,
+    help="Length of a bin in bp.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=8),
+    default=500,
+    show_default=True,
+    help="Bins of a training window.",
+)
+@click.option(
+    "--cell",
+    type=click.Choice(["rnn", "gru", "lstm"]),
+    default="lstm",
+    show_default=True,
+    help="Recurrent cell.",
+)
+@click.option(
+    "--units",
+    type=click.IntRange(min=1),
+    default=48,
+    show_default=True,
+    help="Width of each direction of a recurrent layer.",
+)
+@click.option(
+    "--layers", type=click.IntRange(min=1), default=2, show_default=True, help="Recurrent layers."
+)
+@click.option(
+    "--dropout",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Dropout after each recurrent layer.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    help="Passes over the data at most.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Windows a step.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3e-3,
+    show_default=True,
+    help="Of Adam, at its height.",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    help="Epochs without a better validation loss before stopping; 0: never stop early.",
+)
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the regions held out.",
+)
 @options.seed
-@click.option("--checkpoints", type=click.Path(path_type=Path),
-              help="Folder of the checkpoint (default: OUTPUT.training).")
+@click.option(
+    "--checkpoints",
+    type=click.Path(path_type=Path),
+    help="Folder of the checkpoint (default: OUTPUT.training).",
+)
 @click.option("--log", type=click.Path(path_type=Path), help="CSV of one row an epoch.")
 @options.force
 @options.quiet
@@ -150,41 +256,94 @@ def train(
 
 @introgression.command()
 @click.argument("query", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--vcf", type=click.Path(path_type=Path),
-              help="Scan samples of this VCF or BCF instead of QUERY.")
-@click.option("--archaic", required=True,
-              help="Archaic k-mer panel; with --vcf, sample names (comma-separated, or a file).")
-@click.option("--outgroup", required=True,
-              help="Outgroup k-mer panel; with --vcf, sample names.")
+@click.option(
+    "--vcf",
+    type=click.Path(path_type=Path),
+    help="Scan samples of this VCF or BCF instead of QUERY.",
+)
+@click.option(
+    "--archaic",
+    required=True,
+    help="Archaic k-mer panel; with --vcf, sample names (comma-separated, or a file).",
+)
+@click.option("--outgroup", required=True, help="Outgroup k-mer panel; with --vcf, sample names.")
 @click.option("--target", help="With --vcf: names of the samples to scan.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, allow_dash=True),
-              help="Segments, BED6+; - is standard output.")
-@click.option("--posteriors", type=click.Path(path_type=Path),
-              help="Also write the posterior of every bin (.tsv or .tsv.gz).")
-@click.option("--bedgraph", type=click.Path(path_type=Path),
-              help="Also write posteriors as bedGraph, one track a haplotype.")
-@click.option("--haplotypes", type=click.Choice(["record", "file"]), default="record",
-              show_default=True, help="What one haplotype is: a FASTA record, or a whole file.")
-@click.option("--sharing/--no-sharing", default=None,
-              help="Whether to ask which rare k-mers the query haplotypes share (reads the input "
-              "twice).  [default: yes for one haplotype a record]")
-@click.option("--model", default="neanderthal", show_default=True,
-              help="Name of a shipped model, or a .genolstm file.")
-@click.option("--baseline", type=click.Choice(["hmm"]),
-              help="Use the supervised HMM that was trained beside the model.")
-@click.option("--threshold", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-              help="Least posterior in a segment (default: the model's).")
-@click.option("--fdr", type=click.FloatRange(0, 1, min_open=True, max_open=True),
-              help="Instead: share of called bp that may be wrong, by the model's validation.")
-@click.option("--min-length", type=click.IntRange(min=0), default=0, show_default=True,
-              help="Shortest segment in bp.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="Segments, BED6+; - is standard output.",
+)
+@click.option(
+    "--posteriors",
+    type=click.Path(path_type=Path),
+    help="Also write the posterior of every bin (.tsv or .tsv.gz).",
+)
+@click.option(
+    "--bedgraph",
+    type=click.Path(path_type=Path),
+    help="Also write posteriors as bedGraph, one track a haplotype.",
+)
+@click.option(
+    "--haplotypes",
+    type=click.Choice(["record", "file"]),
+    default="record",
+    show_default=True,
+    help="What one haplotype is: a FASTA record, or a whole file.",
+)
+@click.option(
+    "--sharing/--no-sharing",
+    default=None,
+    help="Whether to ask which rare k-mers the query haplotypes share (reads the input "
+    "twice).  [default: yes for one haplotype a record]",
+)
+@click.option(
+    "--model",
+    default="neanderthal",
+    show_default=True,
+    help="Name of a shipped model, or a .genolstm file.",
+)
+@click.option(
+    "--baseline",
+    type=click.Choice(["hmm"]),
+    help="Use the supervised HMM that was trained beside the model.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Least posterior in a segment (default: the model's).",
+)
+@click.option(
+    "--fdr",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Instead: share of called bp that may be wrong, by the model's validation.",
+)
+@click.option(
+    "--min-length",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Shortest segment in bp.",
+)
 @click.option("--chrom", help="With --vcf: scan this chromosome only.")
-@click.option("--callable", "callable_mask", type=click.Path(path_type=Path),
-              help="With --vcf: BED of what to count; everything else is left out.")
-@click.option("--exclude", "exclude_mask", type=click.Path(path_type=Path),
-              help="With --vcf: BED of what to leave out.")
-@click.option("--allow-unphased", is_flag=True,
-              help="With --vcf: take unphased heterozygotes as they are written.")
+@click.option(
+    "--callable",
+    "callable_mask",
+    type=click.Path(path_type=Path),
+    help="With --vcf: BED of what to count; everything else is left out.",
+)
+@click.option(
+    "--exclude",
+    "exclude_mask",
+    type=click.Path(path_type=Path),
+    help="With --vcf: BED of what to leave out.",
+)
+@click.option(
+    "--allow-unphased",
+    is_flag=True,
+    help="With --vcf: take unphased heterozygotes as they are written.",
+)
 @options.threads
 @options.force
 @options.quiet
@@ -238,10 +397,18 @@ def scan(
 @introgression.command()
 @click.argument("segments", type=click.Path(path_type=Path))
 @click.argument("truth", type=click.Path(path_type=Path))
-@click.option("--posteriors", type=click.Path(path_type=Path),
-              help="Posteriors of the same scan: ranks every bin and measures calibration.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-",
-              help="Where to write the result.  [default: standard output]")
+@click.option(
+    "--posteriors",
+    type=click.Path(path_type=Path),
+    help="Posteriors of the same scan: ranks every bin and measures calibration.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default="-",
+    help="Where to write the result.  [default: standard output]",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 @options.seed
 @options.force

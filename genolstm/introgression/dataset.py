@@ -88,7 +88,9 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     """
     reader = VariantReader(
         folder / "region.vcf.gz",
-        *(read_sample_list(folder / f"{role}.txt") for role in ("target", "outgroup", "archaic")),
+        target=read_sample_list(folder / "target.txt"),
+        outgroup=read_sample_list(folder / "outgroup.txt"),
+        archaic=read_sample_list(folder / "archaic.txt"),
     )
     truth = [interval for interval, _ in read_intervals(folder / "truth.bed")]
     names = reader.names("target")

@@ -47,10 +47,12 @@ class Pieces:
         """Join the pieces of independent replicates; their loci stay apart."""
         offsets = np.cumsum([0, *(len(p.positives) for p in parts)])
         return cls(
-            *(np.concatenate([getattr(p, name) for p in parts]) for name in ("score", "length", "true")),
-            np.concatenate([p.locus + o for p, o in zip(parts, offsets, strict=False)]),
-            np.concatenate([p.positives for p in parts]),
-        )  # fmt: skip
+            score=np.concatenate([p.score for p in parts]),
+            length=np.concatenate([p.length for p in parts]),
+            true=np.concatenate([p.true for p in parts]),
+            locus=np.concatenate([p.locus + o for p, o in zip(parts, offsets, strict=False)]),
+            positives=np.concatenate([p.positives for p in parts]),
+        )
 
     def curve(self, levels: int = 10_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (called, true called) bp per locus and level, and the levels, highest first.
@@ -120,11 +122,11 @@ class Coverage:
     """How much of any stretch of a haplotype a set of intervals covers."""
 
     def __init__(self, intervals: Iterable[Interval]) -> None:
-        grouped: dict[tuple[str, str, int], list[Interval]] = {}
+        grouped: dict[tuple[str, str, str], list[Interval]] = {}
         for interval in merge_intervals(intervals):
             key = (interval.chrom, interval.sample, interval.haplotype)
             grouped.setdefault(key, []).append(interval)
-        self._tables: dict[tuple[str, str, int], tuple[np.ndarray, ...]] = {}
+        self._tables: dict[tuple[str, str, str], tuple[np.ndarray, ...]] = {}
         for key, members in grouped.items():
             starts = np.array([m.start for m in members])
             ends = np.array([m.end for m in members])
@@ -132,11 +134,16 @@ class Coverage:
             self._tables[key] = starts, ends, before
 
     @property
-    def haplotypes(self) -> set[tuple[str, str, int]]:
+    def haplotypes(self) -> set[tuple[str, str, str]]:
         """(chrom, sample, haplotype) that carry anything."""
         return set(self._tables)
 
-    def of(self, key: tuple[str, str, int], start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    def of_interval(self, interval: Interval) -> int:
+        """Return the covered bp of one interval."""
+        key = (interval.chrom, interval.sample, interval.haplotype)
+        return int(self.of(key, np.array([interval.start]), np.array([interval.end]))[0])
+
+    def of(self, key: tuple[str, str, str], start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Return the covered bp of each [start, end) on one haplotype."""
         if key not in self._tables:
             return np.zeros(len(start), dtype=np.int64)
@@ -161,12 +168,9 @@ def pieces_of_intervals(
         return loci.setdefault((chrom, position // LOCUS), len(loci))
 
     where = [locus(i.chrom, (i.start + i.end) // 2) for i, _ in calls]
-    true = [
-        int(coverage.of((i.chrom, i.sample, i.haplotype), np.array([i.start]), np.array([i.end]))[0])
-        for i, _ in calls
-    ]  # fmt: skip
-    at = [locus(t.chrom, (t.start + t.end) // 2) for t in truth]
-    positives = np.bincount(at, [t.end - t.start for t in truth], len(loci)) if truth else np.zeros(len(loci))  # fmt: skip
+    true = [coverage.of_interval(i) for i, _ in calls]
+    at = np.array([locus(t.chrom, (t.start + t.end) // 2) for t in truth], dtype=np.int64)
+    positives = np.bincount(at, [t.end - t.start for t in truth], len(loci))
     return Pieces(
         np.array([p for _, p in calls], dtype=float),
         np.array([i.end - i.start for i, _ in calls], dtype=float),
@@ -186,11 +190,11 @@ def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) ->
     """
     coverage = Coverage(truth)
     parts: list[Pieces] = []
-    known: dict[tuple[str, str, int], int] = {}
+    known: dict[tuple[str, str, str], int] = {}
     groups = posteriors.groupby(["chrom", "sample", "haplotype"], observed=True, sort=False)
     loci: dict[tuple[str, int], int] = {}
     for (chrom, sample, haplotype), group in groups:
-        key = (str(chrom), str(sample), int(haplotype))
+        key = (str(chrom), str(sample), str(haplotype))
         start, end = group["start"].to_numpy(), group["end"].to_numpy()
         known[key] = int(end.max())
         number = start // LOCUS
@@ -200,9 +204,8 @@ def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) ->
         locus = lookup[index]
         parts.append(
             Pieces(
-                group["posterior"].to_numpy(), (end - start).astype(float), true, locus,
-                np.zeros(0),
-            )  # fmt: skip
+                group["posterior"].to_numpy(), (end - start).astype(float), true, locus, np.zeros(0)
+            )
         )
     _check_range(truth, known)
     joined = [
@@ -213,7 +216,7 @@ def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) ->
     return Pieces(joined[0], joined[1], joined[2], joined[3].astype(np.int64), positives)
 
 
-def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, int], int]) -> None:
+def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, str], int]) -> None:
     chroms = {key[0] for key in known}
     for tract in truth:
         key = (tract.chrom, tract.sample, tract.haplotype)
@@ -363,10 +366,7 @@ def _total(intervals: Iterable[Interval]) -> int:
 
 
 def _covered(coverage: Coverage, intervals: Iterable[Interval]) -> int:
-    return sum(
-        int(coverage.of((i.chrom, i.sample, i.haplotype), np.array([i.start]), np.array([i.end]))[0])
-        for i in intervals
-    )  # fmt: skip
+    return sum(coverage.of_interval(i) for i in intervals)
 
 
 def _scores(hit: float, called: float, true: float) -> dict[str, float]:
@@ -396,7 +396,7 @@ def _recall_by_length(by_call: Coverage, truth: Sequence[Interval]) -> dict[str,
 def _boundary_error(called: Sequence[Interval], truth: Sequence[Interval]) -> float | None:
     """Return the median distance from a found tract's edges to those of the call that found it."""
     distances: list[int] = []
-    grouped: dict[tuple[str, str, int], list[Interval]] = {}
+    grouped: dict[tuple[str, str, str], list[Interval]] = {}
     for call in called:
         grouped.setdefault((call.chrom, call.sample, call.haplotype), []).append(call)
     for tract in truth:

@@ -51,9 +51,7 @@ def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic
     """Write true tracts as BED6 with sample and haplotype behind."""
     stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
     for t in truth:
-        stream.write(
-            f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n"
-        )
+        stream.write(f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
 
 
 def write_posterior_header(stream: IO[str]) -> None:
@@ -91,7 +89,7 @@ class BedGraphCollector:
 
     def __init__(self, bin_size: int) -> None:
         self.bin_size = bin_size
-        self._blocks: dict[tuple[str, int], list[tuple[str, int, int | None, np.ndarray]]] = {}
+        self._blocks: dict[tuple[str, str], list[tuple[str, int, int | None, np.ndarray]]] = {}
 
     def add(self, block: PosteriorBlock) -> None:
         """Keep a block."""
@@ -126,9 +124,7 @@ def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
             try:
                 line = raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                raise InputError(
-                    "is not text", path=display_name(path), line=number
-                ) from error
+                raise InputError("is not text", path=display_name(path), line=number) from error
             yield number, line
 
 
@@ -187,9 +183,8 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
                 f"'{fields[at or 0]}' is not a posterior", path=display_name(path), line=number
             ) from None
         interval = Interval(
-            fields[0], start, end, fields[columns["sample"]],
-            _position(fields[columns["haplotype"]], path, number),
-        )  # fmt: skip
+            fields[0], start, end, fields[columns["sample"]], fields[columns["haplotype"]]
+        )
         found.append((interval, posterior))
     return found
 
@@ -209,7 +204,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
         with readable(path), open_input(path) as stream:
             frame = pd.read_csv(
                 stream, sep="\t",
-                dtype={"#chrom": "category", "sample": "category", "haplotype": "int32"},
+                dtype={"#chrom": "category", "sample": "category", "haplotype": "category"},
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
         raise InputError(f"is not a posterior table ({e})", path=name) from e
@@ -332,6 +327,7 @@ def _write_vcf(region: Any, path: Path) -> None:
             genotypes = "\t".join(calls[coded[0::2], coded[1::2]])
             stream.write(
                 f"{chrom}\t{position + 1}\t.\t{letters[ref]}\t"
-                f"{','.join(letters[a] for a in alts) or '.'}\t.\tPASS\t.\tGT\t{genotypes}\n".encode()
+                f"{','.join(letters[a] for a in alts) or '.'}\t.\tPASS\t.\tGT\t"
+                f"{genotypes}\n".encode()
             )
         stream.close()

@@ -199,9 +199,7 @@ class IntrogressionClassifier:
                 )
             threshold = min(good)
         if threshold is None:
-            threshold = (
-                float(self.bundle.metadata["hmm_threshold"]) if baseline else self.threshold
-            )
+            threshold = float(self.bundle.metadata["hmm_threshold"]) if baseline else self.threshold
         return DecodeSettings(threshold, min_length)
 
     # --- the two doors ----------------------------------------------------------------------
@@ -248,11 +246,15 @@ class IntrogressionClassifier:
     ) -> ScanResult:
         """Prepare a scan of the target samples of a VCF."""
         if not isinstance(vcf, VariantReader):
-            names = [
-                read_sample_list(group) if isinstance(group, str | os.PathLike) else list(group)
-                for group in (target, outgroup, archaic)
-            ]
-            vcf = VariantReader(vcf, *names, allow_unphased=allow_unphased, chrom=chrom)
+            groups = {"target": target, "outgroup": outgroup, "archaic": archaic}
+            names = {
+                role: read_sample_list(group) if isinstance(group, str | os.PathLike) else group
+                for role, group in groups.items()
+            }
+            vcf = VariantReader(
+                vcf, names["target"], names["outgroup"], names["archaic"],
+                allow_unphased=allow_unphased, chrom=chrom,
+            )  # fmt: skip
         blocks = vcf_tracks(
             vcf, self.settings, callable_mask=callable_mask, exclude_mask=exclude_mask,
             span=span, stages=stages,

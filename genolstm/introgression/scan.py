@@ -53,7 +53,7 @@ class TrackBlock:
     """
 
     chrom: str
-    haplotypes: Sequence[tuple[str, int]]
+    haplotypes: Sequence[tuple[str, str]]
     first_bin: int
     tracks: np.ndarray
     length: int | None
@@ -150,7 +150,8 @@ def vcf_tracks(
     for mask in masks:
         if not seen & set(mask):
             raise InputError(
-                f"the mask names {', '.join(sorted(mask)[:3])}, the VCF {', '.join(sorted(seen)[:3])}",
+                f"the mask names {', '.join(sorted(mask)[:3])}, the VCF "
+                f"{', '.join(sorted(seen)[:3])}",
                 hint="chromosome names have to agree",
             )
 
@@ -222,7 +223,7 @@ class FastaQuery:
 
     def records(self) -> Iterator[tuple[PathLike, Record]]:
         """Yield (file, record); names are unique over all files."""
-        seen: dict[tuple[str, str, int], PathLike] = {}
+        seen: dict[tuple[str, str, str], PathLike] = {}
         for path in self.paths:
             for record in read_records(path):
                 chrom, sample, haplotype = self.name(path, record)
@@ -234,7 +235,7 @@ class FastaQuery:
                 seen[chrom, sample, haplotype] = path
                 yield path, record
 
-    def name(self, path: PathLike, record: Record) -> tuple[str, str, int]:
+    def name(self, path: PathLike, record: Record) -> tuple[str, str, str]:
         """Return (chrom, sample, haplotype) of a record.
 
         PanSN names (``SAMPLE#1#contig``) and ``SAMPLE_hap1`` say it themselves. Otherwise a
@@ -244,10 +245,12 @@ class FastaQuery:
         if parsed is not None:
             return parsed.contig or record.name, parsed.sample, parsed.haplotype
         if self.haplotypes == "record":
-            return record.name, record.name, 1
+            return record.name, record.name, "1"
         stem = Path(display_name(path)).name.split(".")[0]
         of_file = parse_haplotype_name(stem)
-        return (record.name, of_file.sample, of_file.haplotype) if of_file else (record.name, stem, 1)  # fmt: skip
+        if of_file is not None:
+            return record.name, of_file.sample, of_file.haplotype
+        return record.name, stem, "1"
 
 
 def fasta_tracks(
@@ -301,7 +304,7 @@ def fasta_tracks(
             with stages.time("tracks"):
                 stacked = np.stack(list(pool.map(tracks, [record for _, record in group])))
             # One block a chromosome name: haplotypes of one region stay together.
-            by_chrom: dict[str, list[tuple[int, str, int]]] = {}
+            by_chrom: dict[str, list[tuple[int, str, str]]] = {}
             for i, (path, record) in enumerate(group):
                 chrom, sample, haplotype = query.name(path, record)
                 by_chrom.setdefault(chrom, []).append((i, sample, haplotype))
@@ -344,9 +347,9 @@ def _target_panel(
     from genolstm.sequences.panel_builder import PanelBuilder
 
     builder = PanelBuilder(settings.k)
-    haplotype: tuple[str, int] | None = None
+    haplotype: tuple[str, str] | None = None
     codes: list[np.ndarray] = []
-    done: set[tuple[str, int]] = set()
+    done: set[tuple[str, str]] = set()
     for path, record in _checked(records, settings):
         _, sample, number = query.name(path, record)
         if (sample, number) != haplotype:
@@ -433,7 +436,9 @@ def posterior_blocks(
         waiting: deque[TrackBlock] = deque()
         newest = head
 
-        def feed(first: TrackBlock = head, held: deque[TrackBlock] = waiting) -> Iterator[np.ndarray]:
+        def feed(
+            first: TrackBlock = head, held: deque[TrackBlock] = waiting
+        ) -> Iterator[np.ndarray]:
             nonlocal newest
             block = first
             while True:

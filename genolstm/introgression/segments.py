@@ -12,13 +12,16 @@ from genolstm.errors import SettingError
 
 
 class Interval(NamedTuple):
-    """A stretch of one haplotype; positions in bp, 0-based half-open."""
+    """A stretch of one haplotype; positions in bp, 0-based half-open.
+
+    Haplotypes are named, mostly ``1`` and ``2``.
+    """
 
     chrom: str
     start: int
     end: int
     sample: str
-    haplotype: int
+    haplotype: str
 
 
 class Segment(NamedTuple):
@@ -32,13 +35,13 @@ class Segment(NamedTuple):
     start: int
     end: int
     sample: str
-    haplotype: int
+    haplotype: str
     posterior: float
     n_sites: int
     n_match: int
 
 
-def _order(i: Interval) -> tuple[str, str, int, int, int]:
+def _order(i: Interval) -> tuple[str, str, str, int, int]:
     return i.chrom, i.sample, i.haplotype, i.start, i.end
 
 
@@ -104,7 +107,7 @@ class PosteriorBlock:
     """
 
     chrom: str
-    haplotypes: Sequence[tuple[str, int]]
+    haplotypes: Sequence[tuple[str, str]]
     first_bin: int
     posterior: np.ndarray
     rare_match: np.ndarray
@@ -135,7 +138,7 @@ class SegmentDecoder:
 
     settings: DecodeSettings
     bin_size: int
-    _open: dict[tuple[str, int], _Open] = field(default_factory=dict)
+    _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
     _before: np.ndarray | None = None
     _chrom: str | None = None
 
@@ -197,12 +200,10 @@ class SegmentDecoder:
         share = (self.settings.threshold - before) / (here - before)
         return edge + (min(max(share, 0.0), 1.0) - 0.5) * self.bin_size
 
-    def _close(self, key: tuple[str, int], chrom: str, run: _Open, end: float) -> list[Segment]:
+    def _close(self, key: tuple[str, str], chrom: str, run: _Open, end: float) -> list[Segment]:
         del self._open[key]
         start, stop = max(round(run.start), 0), round(end)
         if stop - start < max(self.settings.min_length, 1):
             return []
         match, differ = round(run.match), round(run.differ)
-        return [
-            Segment(chrom, start, stop, *key, run.total / run.bins, match + differ, match)
-        ]
+        return [Segment(chrom, start, stop, *key, run.total / run.bins, match + differ, match)]

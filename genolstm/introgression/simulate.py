@@ -136,9 +136,9 @@ class SimulatedRegion:
         columns = np.array(self.individuals(population), dtype=np.int64) * 2
         return np.stack([columns, columns + 1], axis=1).ravel()
 
-    def haplotype_names(self, population: str) -> list[tuple[str, int]]:
-        """Return (sample, haplotype) of one population, haplotypes counted from 1."""
-        return [(self.samples[i], h) for i in self.individuals(population) for h in (1, 2)]
+    def haplotype_names(self, population: str) -> list[tuple[str, str]]:
+        """Return (sample, haplotype) of one population; haplotypes are 1 and 2."""
+        return [(self.samples[i], h) for i in self.individuals(population) for h in ("1", "2")]
 
     def sequence(self, column: int) -> np.ndarray:
         """Return one haplotype as base codes, shape (length,)."""
@@ -294,7 +294,7 @@ def simulate_region(
         ancestry,
         donors=full.donors or (),
         archaic=_archaic_populations(full),
-        haplotypes=[(names[h // 2], h % 2 + 1) for h in range(2 * full.n_target)],
+        haplotypes=[(names[h // 2], str(h % 2 + 1)) for h in range(2 * full.n_target)],
         chrom=full.chrom,
     )
     mutated = msprime.sim_mutations(
@@ -333,7 +333,7 @@ def introgressed_tracts(
     *,
     donors: Sequence[str],
     archaic: set[str],
-    haplotypes: Sequence[tuple[str, int]],
+    haplotypes: Sequence[tuple[str, str]],
     chrom: str,
 ) -> list[Interval]:
     """Read the true archaic tracts off the recorded migrations.

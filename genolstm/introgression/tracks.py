@@ -1,11 +1,11 @@
 """Both doors into one array of counts: (haplotype, bin, channel).
 
 A *track* asks three things of every k-mer of a query haplotype: is it in the archaic, how frequent
-is it in the outgroup, and does another target haplotype carry it too. It never asks which allele is
-ancestral. From FASTA the answers come out of k-mer panels. From a VCF they come out of *virtual*
-k-mers: all windows of k bp that cover the same variant sites carry the same answer, so that counting
-allele patterns over those sites gives what the panels would have given, without a sequence. One
-model therefore serves both doors.
+is it in the outgroup, and does another target haplotype carry it too. It never asks which allele
+is ancestral. From FASTA the answers come out of k-mer panels. From a VCF they come out of
+*virtual* k-mers: all windows of k bp that cover the same variant sites carry the same answer, so
+counting allele patterns over those sites gives what the panels would have given, without a
+sequence. One model therefore serves both doors.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ CHANNEL_OF, COUNT_CHANNELS = _channel_table()
 CHANNELS = (*COUNT_CHANNELS, "callable", "outgroup_size", "target_size")
 N_COUNTS = len(COUNT_CHANNELS)
 #: Channels of rare k-mers that the archaic carries, and that it does not.
-RARE_MATCH = np.array([i for i, n in enumerate(COUNT_CHANNELS) if n.startswith("match_") and n.endswith(("_single", "_shared"))])  # fmt: skip
-RARE_DIFFER = np.array([i for i, n in enumerate(COUNT_CHANNELS) if n.startswith("differ_") and n.endswith(("_single", "_shared"))])  # fmt: skip
+RARE_MATCH = np.unique(CHANNEL_OF[1, :_RARE_CLASSES])
+RARE_DIFFER = np.unique(CHANNEL_OF[0, :_RARE_CLASSES])
 
 
 @dataclass(frozen=True)
@@ -309,9 +309,7 @@ def _bin_patterns(
                     windows[h, b] -= weight
                     continue
                 f = _frequency_class(seen[q], called, edges)
-                channel = channel_of[
-                    1 if differs[h] == 0 else 0, f, 1 if carriers[q] > 1 else 0
-                ]
+                channel = channel_of[1 if differs[h] == 0 else 0, f, 1 if carriers[q] > 1 else 0]
                 if channel >= 0:
                     counts[h, b, channel] += weight
             low = high
@@ -394,9 +392,7 @@ def tracks_from_variants(
                     starts * size - half, piece_begin
                 )
                 windows[:, low:high] -= lost.astype(np.int32)
-    return _finish(
-        counts, windows, k, size, block.outgroup.shape[1], target_size or n_target
-    )
+    return _finish(counts, windows, k, size, block.outgroup.shape[1], target_size or n_target)
 
 
 def _callable_pieces(

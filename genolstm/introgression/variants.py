@@ -154,7 +154,7 @@ class VariantReader:
         wanted = [*self.target, *self.outgroup, *self.archaic]
         try:
             vcf = cyvcf2.VCF(self.path)
-        except (OSError, ValueError, Exception) as error:  # cyvcf2 raises bare Exceptions too
+        except Exception as error:  # cyvcf2 raises OSError and bare Exceptions
             raise InputError(
                 "is not a VCF or BCF file", path=self.path, hint=f"the reader says: {error}"
             ) from error
@@ -178,9 +178,9 @@ class VariantReader:
             self.lengths = {}
         self._vcf = vcf
 
-    def names(self, role: str) -> list[tuple[str, int]]:
-        """Return (sample, haplotype) of the columns of one group, haplotypes counted from 1."""
-        return [(name, h) for name in getattr(self, role) for h in (1, 2)]
+    def names(self, role: str) -> list[tuple[str, str]]:
+        """Return (sample, haplotype) of the columns of one group; haplotypes are 1 and 2."""
+        return [(name, h) for name in getattr(self, role) for h in ("1", "2")]
 
     def _fail(self, reason: str, record: Any, hint: str | None = None) -> InputError:
         line = None if self._is_bcf else self._header_lines + self.counts.records
@@ -197,7 +197,7 @@ class VariantReader:
         lut = np.full(64, -1, dtype=np.int8)
         for record in self._records():
             self.counts.records += 1
-            if record.CHROM != chrom:
+            if chrom != record.CHROM:
                 if pending is not None and chrom is not None:
                     yield chrom, position, pending
                     pending = None
@@ -263,7 +263,7 @@ class VariantReader:
                 self.counts.merged += 1
                 pending = np.where((row >= 0) & (row != _BASE[ref]), row, pending)
                 continue
-            if pending is not None:
+            if pending is not None and chrom is not None:
                 yield chrom, position, pending
             position, pending = at, row
         if pending is not None and chrom is not None:
