@@ -151,8 +151,8 @@ class PanelBuilder:
         names
             Names of the haplotypes in the order in which they were added.
         min_count
-            Where occurrences were counted: drop k-mers that were seen less often. What is left
-            has count 1: the reads are one individual.
+            Recorded; where occurrences were counted, also drop k-mers that were seen less often.
+            What is left then has count 1: the reads are one individual.
         provenance
             JSON-ready account of how the panel came to be; leave time stamps out of it if the
             same input should give the same file.
@@ -162,7 +162,8 @@ class PanelBuilder:
         PanelError
             No k-mer is left.
         """
-        words, count, n_kmers, n_strings = self._compacted(min_count)
+        minimum = min_count if self.occurrences else 1
+        words, count, n_kmers, n_strings = self._compacted(minimum)
         if not n_kmers:
             raise PanelError(
                 f"no {self.k}-mer is left to make a panel of",

@@ -50,7 +50,7 @@ _u64 = types.Array(types.uint64, 1, "C", readonly=True)
 _i64 = types.int64
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _mix(x):
     """Scramble 64 bits (the finaliser of SplitMix64)."""
     x = uint64(x) + uint64(0x9E3779B97F4A7C15)
@@ -59,7 +59,7 @@ def _mix(x):
     return x ^ (x >> uint64(31))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _reverse_complement(x, k):
     """Return the other strand of a packed k-mer by swapping ever larger groups of bits."""
     x = ~uint64(x)
@@ -79,12 +79,12 @@ def _reverse_complement(x, k):
     return x >> uint64(64 - 2 * k)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _base(words, place):
     return (words[place >> 5] >> uint64(62 - 2 * (place & 31))) & uint64(3)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _kmer(words, place, k):
     """Return the k-mer (k <= 31) that begins at a place; needs one word behind the last base."""
     at = place >> 5
@@ -95,18 +95,18 @@ def _kmer(words, place, k):
     return x >> uint64(64 - 2 * k)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _rank_mmer(x, other):
     """Return the rank of an m-mer, given on both strands, in the random order of minimizers."""
     return (min(x, other) ^ _RANK_SEED) * _RANK_FACTOR
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _hash_kmer(x, other):
     return _mix(min(x, other) ^ _KMER_SEED)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _minimizer(x, other, k, m):
     """Return the lowest rank of a k-mer's m-mers, and its first and last place in the k-mer."""
     mask = (uint64(1) << uint64(2 * m)) - uint64(1)
@@ -126,7 +126,7 @@ def _minimizer(x, other, k, m):
     return best, left, right
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _roll(x, other, k, m, start, best, left, right):
     """Update the minimizer for the k-mer ``x``, one base further, that begins at ``start``."""
     if left < start:
@@ -141,7 +141,7 @@ def _roll(x, other, k, m, start, best, left, right):
     return best, left, right
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _word(words, place):
     """Return the 32 bases that begin at a place."""
     at = place >> 5
@@ -152,7 +152,7 @@ def _word(words, place):
     return x
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _leading(x):
     """Return how many bases at the head of ``x`` are 0."""
     n = int64(0)
@@ -163,7 +163,7 @@ def _leading(x):
     return n
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _agree(query, i, words, place, direction, limit):
     """Return how many bases, up to ``limit``, agree from ``i`` on with a string from ``place`` on.
 
@@ -184,7 +184,7 @@ def _agree(query, i, words, place, direction, limit):
     return limit
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _next(unknown, n, start, value):
     """Return the first base from ``start`` on that is unknown (1) or known (0), or ``n``."""
     i = start
@@ -242,7 +242,7 @@ def packed(codes: Codes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]
     return words, unknown
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _run_at(place, n_bases, run_start, run_count, run_index):
     """Return the run of equal counts that a place lies in: its number, start and end."""
     block = place >> RUN_SHIFT
@@ -260,7 +260,7 @@ def _run_at(place, n_bases, run_start, run_count, run_index):
         start = end
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _in_bucket(
     h, x, other, k, shift, shift_other, words, n_bases, directory, records, width, place_bits,
     run_start, run_count, run_index,

@@ -34,12 +34,12 @@ _IS_HEAVY = np.uint64(1 << 63)
 _PRINT = np.uint64((1 << 22) - 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _is_set(bits, place):
     return (bits[place >> 5] >> np.uint32(place & 31)) & np.uint32(1) != 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
     """Ask the builder's hash table for a k-mer whose minimizer, of this rank, lies at ``offset``.
 
@@ -90,7 +90,7 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
     return int64(-1), 0
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _insert(table, h, entry):
     mask = uint64(table.size - 1)
     slot = h & mask
@@ -99,7 +99,7 @@ def _insert(table, h, entry):
     table[slot] = entry | (((h >> uint64(32)) & _PRINT) << uint64(40))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _is_heavy(table, h):
     """Return whether a minimizer has all the places it may have; if so, mark it as heavy."""
     mask = uint64(table.size - 1)
@@ -119,7 +119,7 @@ def _is_heavy(table, h):
     return False
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _last_clear(bits, low, high):
     """Return the last place in ``[low, high)`` whose bit is not set, or ``low - 1``."""
     place = high - 1
@@ -136,7 +136,7 @@ def _last_clear(bits, low, high):
     return low - 1
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _set(bits, low, high):
     while low < high:
         more = min(32 - (low & 31), high - low)
@@ -145,7 +145,7 @@ def _set(bits, low, high):
         low += more
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _count_once(low, high, change, seen):
     """Count the places in ``[low, high)`` that this haplotype has not shown before."""
     while True:
@@ -310,7 +310,7 @@ def rehash(old, new, words, k, m):
         _insert(new, h, entry & (_PLACE | _IS_KMER | _IS_HEAVY))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _neighbour(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited):
     """Return a kept and unvisited k-mer that follows one read in a direction: place, direction."""
     near = place + direction
