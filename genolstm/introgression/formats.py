@@ -288,7 +288,7 @@ def write_simulation(region: Any, folder: Path) -> list[Path]:
         written += [path, names]
     path = folder / "region.vcf.gz"
     with atomic_path(path, force=True) as temporary:
-        _write_vcf(region, temporary)
+        write_simulation_vcf(region, temporary)
     written.append(path)
     path = folder / "truth.bed"
     with atomic_text(path, force=True) as stream:
@@ -300,8 +300,8 @@ def write_simulation(region: Any, folder: Path) -> list[Path]:
     return [*written, path]
 
 
-def _write_vcf(region: Any, path: Path) -> None:
-    """Write phased genotypes as BGZF, so that tabix and bcftools index the file."""
+def write_simulation_vcf(region: Any, path: Path) -> None:
+    """Write a simulated region's genotypes, phased, as BGZF: tabix and bcftools can index it."""
     from Bio.bgzf import BgzfWriter
 
     letters = "ACGT"
