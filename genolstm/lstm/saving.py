@@ -15,13 +15,12 @@ import numpy as np
 
 from genolstm.errors import ModelError
 from genolstm.files import PathLike
-from genolstm.lstm.bundle import Bundle, read_member, save_bundle, write_member
+from genolstm.lstm.bundle import Bundle, save_bundle, write_member
+from genolstm.lstm.cell import read_weights
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.export import export_onnx, export_onnx_traced, export_step
 from genolstm.lstm.network import build_network, load_tensorflow
 from genolstm.lstm.runtime import Runtime, measure_context
-
-_WEIGHTS = "model.weights.h5"
 
 
 def save_network(
@@ -113,8 +112,9 @@ def _number_shared_objects(content: bytes) -> bytes:
 def load_network(bundle: Bundle) -> Any:
     """Return a bundle's Keras network, to train on or to look into.
 
-    Where the bundle has settings, the network is built from them and only the weights are read;
-    a network of other make is deserialised in Keras' safe mode.
+    Where the bundle has settings, the network is built from them and given the weights of the
+    ONNX graph, which are the same numbers; nothing is deserialised. A network of other make is
+    loaded from ``model.keras`` in Keras' safe mode.
 
     Raises
     ------
@@ -122,19 +122,16 @@ def load_network(bundle: Bundle) -> Any:
         The stored network cannot be loaded, or does not fit its settings.
     """
     _, keras = load_tensorflow()
-    content = bundle.member("model.keras")
+    if bundle.config is not None:
+        model = build_network(bundle.config)
+        weights = read_weights(bundle)
+        model.set_weights([weights[name] for name in bundle.config.weight_shapes])
+        return model
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(bundle.member("model.keras"))
         try:
-            if bundle.config is None:
-                path = Path(folder) / "model.keras"
-                path.write_bytes(content)
-                return keras.models.load_model(path, compile=False, safe_mode=True)
-            model = build_network(bundle.config)
-            path = Path(folder) / _WEIGHTS
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                path.write_bytes(read_member(archive, archive.getinfo(_WEIGHTS)))
-            model.load_weights(path)
-            return model
+            return keras.models.load_model(path, compile=False, safe_mode=True)
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as error:
             raise ModelError(
                 "the bundle's Keras network cannot be loaded", path=bundle.path
