@@ -1,0 +1,1 @@
+"""Pairs of sequences to scores, alignments and the posterior of every column."""

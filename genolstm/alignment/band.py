@@ -1,0 +1,117 @@
+"""Where a long alignment can lie: a band around a chain of exact matches.
+
+Anchors are k-mers that occur once in either sequence and match exactly, with k long enough for
+chance matches to be rare; the longest chain of them that rises in both sequences is the cheap
+path. Between two anchors the band takes in the *whole* rectangle and a margin: the more two
+sequences differ, the fewer their anchors and the wider the band, up to the whole matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from genolstm.alignment.decode import heaviest_chain
+from genolstm.alignment.letters import Masks
+
+_BASE_OF_MASK = np.full(16, 255, dtype=np.uint8)
+_BASE_OF_MASK[[1, 2, 4, 8]] = [0, 1, 2, 3]
+
+
+@dataclass(frozen=True)
+class Band:
+    """Columns that each row of the recursion visits, over boundaries 0 to n.
+
+    Attributes
+    ----------
+    lo, hi
+        First and last column of each row, int64 (n + 1,), neither ever falling.
+    """
+
+    lo: npt.NDArray[np.int64]
+    hi: npt.NDArray[np.int64]
+
+    @property
+    def cells(self) -> int:
+        """Cells within the band."""
+        return int((self.hi - self.lo + 1).sum())
+
+    @classmethod
+    def full(cls, n: int, m: int) -> Band:
+        """Return the whole matrix."""
+        return cls(np.zeros(n + 1, dtype=np.int64), np.full(n + 1, m, dtype=np.int64))
+
+    def edge(
+        self, rows: npt.NDArray[np.int32], columns: npt.NDArray[np.int32], m: int
+    ) -> npt.NDArray[np.bool_]:
+        """Return which matches (0-based residues) lie at a side of the band that could be wider."""
+        lo, hi = self.lo[rows + 1], self.hi[rows + 1]
+        j = columns.astype(np.int64) + 1
+        near: npt.NDArray[np.bool_] = ((j <= lo + 2) & (lo > 0)) | ((j >= hi - 2) & (hi < m))
+        return near
+
+
+@njit(cache=True, nogil=True)
+def _kmers(bases, k):
+    """Return the k-mer that begins at each base as a number, -1 where a base is uncertain."""
+    out = np.full(max(bases.size - k + 1, 0), -1, np.int64)
+    mask = (np.int64(1) << (2 * k)) - 1
+    x = np.int64(0)
+    run = 0
+    for i in range(bases.size):
+        if bases[i] > 3:
+            run = 0
+            continue
+        x = ((x << 2) | bases[i]) & mask
+        run += 1
+        if run >= k:
+            out[i - k + 1] = x
+    return out
+
+
+def _unique(kmers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    values, first, counts = np.unique(kmers, return_index=True, return_counts=True)
+    keep = (counts == 1) & (values >= 0)
+    return values[keep], first[keep]
+
+
+def anchors(rows: Masks, columns: Masks, k: int | None = None) -> npt.NDArray[np.int64]:
+    """Return the longest rising chain of shared unique k-mers.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (a, 2): where the k-mers' middle bases lie in the two sequences.
+    """
+    if k is None:
+        k = math.ceil(math.log(max(len(rows), 4) * max(len(columns), 4), 4)) + 3
+    k = min(max(k, 8), 31)
+    a, at_a = _unique(_kmers(_BASE_OF_MASK[rows], k))
+    b, at_b = _unique(_kmers(_BASE_OF_MASK[columns], k))
+    _, in_a, in_b = np.intersect1d(a, b, assume_unique=True, return_indices=True)
+    i, j = at_a[in_a], at_b[in_b]
+    order = np.argsort(i)
+    i, j = i[order], j[order]
+    chain, _ = heaviest_chain(i, j, np.ones(len(i)), len(columns), 0.0)
+    return np.stack([i[chain], j[chain]], axis=1) + k // 2
+
+
+def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Band:
+    """Return the band of ``width`` columns on either side of a chain, rectangles between links."""
+    i = np.concatenate([[0], chain[:, 0] + 1, [n]])
+    j = np.concatenate([[0], chain[:, 1] + 1, [m]])
+    # Row r lies between the links before and behind it.
+    rows = np.arange(n + 1)
+    before = np.clip(np.searchsorted(i, rows, side="right") - 1, 0, len(i) - 1)
+    behind = np.clip(np.searchsorted(i, rows, side="left"), 0, len(i) - 1)
+    # Gaps may shift by as much as they are long, so that an anchor's own row is no bottleneck.
+    lo = np.maximum(j[before] - width, 0)
+    hi = np.minimum(j[behind] + width, m)
+    lo = np.minimum.accumulate(lo[::-1])[::-1]
+    hi = np.maximum.accumulate(hi)
+    lo[0], hi[n] = 0, m
+    return Band(lo.astype(np.int64), hi.astype(np.int64))

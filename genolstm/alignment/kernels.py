@@ -1,0 +1,450 @@
+"""Compiled forward and backward recursions of the five-state pair-HMM.
+
+The longer sequence lies along the rows, the shorter one along the columns. States: M (a residue of
+each), X1 and X2 (a row residue against nothing, short and long), Y1 and Y2 (a column residue
+against nothing). Between two matches all X residues come before all Y residues, so that every set
+of matched residues has exactly one path up to the two gap lengths. Values are probabilities over
+those of the null model (odds), not logarithms.
+
+Weights (``c``, see :func:`coefficients`), for i rows and j columns consumed::
+
+    H[i, j]  = t M + n (x1 X1 + x2 X2) + x1 Y1 + x2 Y2              leaving (i, j) by a match
+    M[i, j]  = E[i, j] H[i-1, j-1]
+    Xk[i, j] = ek Xk[i-1, j] + ok gx[i-1, j] M[i-1, j]
+    Yk[i, j] = ek Yk[i, j-1] + ok gy[i, j-1] (n M[i, j-1] + k (x1 X1 + x2 X2)[i, j-1])
+
+with xk = 1 - ek, and gx, gy position-dependent factors of opening a gap (1 in the classical model):
+gx[i, j] = open_x_row[i] open_x_col[j] and likewise gy.
+
+Floats would under- and overflow. Columns are therefore cut into tiles of ``TILE``, and each tile
+has its own power of two, renewed every ``GROUP`` rows. Neighbouring cells differ by no more than
+a gap opening and a few matches, so that 32 columns and 8 rows stay within the range of float32,
+whatever happens elsewhere in the matrix: a single power of two per row, the usual scaling, loses
+the right path where a sequence is rearranged.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+TILE = 32
+GROUP = 8
+GLOBAL, FREE_ROWS, FREE_COLUMNS, LOCAL = 0, 1, 2, 3
+EMPTY = -(1 << 40)
+"""Exponent of a tile that holds only zeros."""
+NEGLIGIBLE = np.float32(1e-12)
+UNSEEN = -110
+"""Tiles whose powers of two multiply to less than this have no posterior to speak of: between two
+renewals forward and backward values grow by some 40 bits each at most."""
+
+# Without "reassoc": it lengthens the chain of the scans along a row.
+_FAST = {"nnan", "ninf", "nsz", "contract"}
+
+# Fields of a coefficient array.
+T, O1, O2, E1, E2, C1, C2, PN, KAPPA = range(9)
+
+
+def coefficients(
+    gap_open: tuple[float, float], gap_extend: tuple[float, float], gap_link: float
+) -> np.ndarray:
+    """Return the weights the kernels read, from the parameters of :class:`PairHMMParameters`."""
+    o1, o2 = gap_open
+    e1, e2 = gap_extend
+    no_link = 1.0 - gap_link * (o1 + o2)
+    stay = 1.0 - (1.0 + no_link) * (o1 + o2)
+    values = [stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, gap_link]
+    return np.array(values, dtype=np.float32)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _power(k):
+    """Return 2**k as float32, 0 if it is too small for one."""
+    if k < -126:
+        return np.float32(0.0)
+    return np.float32(math.ldexp(1.0, min(k, 127)))
+
+
+@njit(cache=True, nogil=True)
+def _exponent(x):
+    """Return k with 2**k <= x < 2**(k+1)."""
+    return math.frexp(x)[1] - 1
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _multiply(forward, backward, f1, f2, product):
+    """Write the products of one tile; return their sum and the largest."""
+    total, top = np.float32(0.0), np.float32(0.0)
+    for j in range(forward.size):
+        p = (forward[j] * f1) * (backward[j] * f2)
+        product[j] = p
+        total += p
+        top = max(top, p)
+    return total, top
+
+
+@njit(cache=True, nogil=True)
+def add_scaled(total, value, exponent):
+    """Add ``value * 2**exponent`` to a number kept as mantissa and exponent (in place)."""
+    if value <= 0.0:
+        return
+    if total[0] == 0.0:
+        total[0], total[1] = value, exponent
+    elif exponent >= total[1]:
+        total[0] = value + total[0] * math.ldexp(1.0, max(int(total[1]) - exponent, -1000))
+        total[1] = exponent
+    else:
+        total[0] += value * math.ldexp(1.0, max(exponent - int(total[1]), -1000))
+    k = _exponent(total[0])
+    total[0] = math.ldexp(total[0], -k)
+    total[1] += k
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _renew(state, exponent, lo, hi, forward):
+    """Give every tile of a row a fresh power of two."""
+    n_state = state.shape[0]
+    first, last = lo // TILE, hi // TILE
+    for t in range(first, last + 1):
+        j0, j1 = max(lo, t * TILE), min(hi + 1, (t + 1) * TILE)
+        top = np.float32(0.0)
+        for r in range(n_state):
+            row = state[r]
+            for j in range(j0, j1):
+                top = max(top, row[j])
+        if top == 0.0:
+            exponent[t] = EMPTY
+            continue
+        k = _exponent(top)
+        if k == 0:
+            continue
+        down = _power(-k)
+        exponent[t] += k
+        for r in range(n_state):
+            row = state[r]
+            for j in range(j0, j1):
+                row[j] *= down
+    # Empty tiles take the scale of the side from which values will flow into them.
+    if forward:
+        for t in range(first, last + 1):
+            if exponent[t] == EMPTY and t > 0 and exponent[t - 1] != EMPTY:
+                exponent[t] = exponent[t - 1]
+        for t in range(last, first - 1, -1):
+            if exponent[t] == EMPTY:
+                exponent[t] = exponent[t + 1] if t < last else 0
+    else:
+        for t in range(last, first - 1, -1):
+            if exponent[t] == EMPTY and t < exponent.size - 1 and exponent[t + 1] != EMPTY:
+                exponent[t] = exponent[t + 1]
+        for t in range(first, last + 1):
+            if exponent[t] == EMPTY:
+                exponent[t] = exponent[t - 1] if t > first else 0
+
+
+@njit(cache=True, nogil=True)
+def _set_factor(factor, exponent, first, last, forward):
+    """Write what a neighbour's value has to be multiplied with where it crosses a tile border."""
+    for t in range(first, last + 1):
+        if forward and t > 0:
+            factor[t * TILE] = _power(exponent[t - 1] - exponent[t])
+        if not forward and t + 1 < exponent.size:
+            factor[(t + 1) * TILE - 1] = _power(exponent[t + 1] - exponent[t])
+
+
+@njit(cache=True, nogil=True)
+def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end):
+    """Fill row 0 of the forward recursion: ``state`` (4, columns + 1) is M, X1, X2, H."""
+    state[:] = 0.0
+    exponent[:] = 0
+    end[:] = 0.0
+    if mode == LOCAL:
+        exponent[:] = _exponent(begin)
+        return
+    if mode == FREE_COLUMNS:
+        k = _exponent(begin)
+        exponent[:] = k
+        state[0, : hi[0] + 1] = math.ldexp(begin, -k)
+        state[3, : hi[0] + 1] = c[T] * np.float32(math.ldexp(begin, -k))
+        return
+    weight = begin if mode == FREE_ROWS else 1.0
+    exponent[0] = _exponent(weight)
+    state[0, 0] = np.float32(math.ldexp(weight, -exponent[0]))
+    state[3, 0] = c[T] * state[0, 0]
+    gate = open_y_row[0] * open_y_col[0]
+    y1 = c[O1] * c[PN] * gate * state[0, 0]
+    y2 = c[O2] * c[PN] * gate * state[0, 0]
+    scale = exponent[0]
+    for j in range(1, hi[0] + 1):
+        if j % TILE == 0:
+            k = _exponent(max(y1, y2))
+            y1, y2 = y1 * _power(-k), y2 * _power(-k)
+            scale += k
+            exponent[j // TILE] = scale
+        state[3, j] = c[C1] * y1 + c[C2] * y2
+        y1 *= c[E1]
+        y2 *= c[E2]
+    m = state.shape[1] - 1
+    if mode == FREE_ROWS and hi[0] == m:
+        add_scaled(end, np.float64(state[3, m]), exponent[m // TILE])
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def forward_rows(
+    first, last, emission, emission_row, lo, hi, offset, c, mode, begin,
+    open_x_row, open_x_col, open_y_row, open_y_col, state, exponent, keep, kept, kept_exponent, end,
+):  # fmt: skip
+    """Advance the forward recursion from row ``first`` (a multiple of GROUP) to row ``last``.
+
+    ``emission[emission_row[i], j]`` is E[i, j]. ``lo`` and ``hi`` give the columns of each row,
+    inclusive and never falling. With ``keep``, M goes to ``kept`` (ragged, by ``offset``) and the
+    tiles' exponents to ``kept_exponent``. ``end`` collects the weight of alignments that end early.
+    """
+    n, m = lo.size - 1, state.shape[1] - 1
+    M, X1, X2, H = state[0], state[1], state[2], state[3]
+    diagonal = np.empty(m + 1, np.float32)
+    v = np.empty(m + 1, np.float32)
+    factor = np.ones(m + 1, np.float32)
+    start = np.zeros(m + 1, np.float32)
+    ended = np.zeros(m + 1, np.float32)
+    y_ = np.empty(TILE, np.float32)
+    t_, o1, o2, e1, e2, c1, c2, pn, kappa = (
+        c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA],
+    )  # fmt: skip
+    n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
+    for i in range(first + 1, last + 1):
+        jl, jh = lo[i], hi[i]
+        if (i - 1) % GROUP == 0:
+            high = hi[min(i - 1 + GROUP, n)]
+            _renew(state, exponent, lo[i - 1], high, True)
+            _set_factor(factor, exponent, lo[i - 1] // TILE, high // TILE, True)
+            if mode == LOCAL:
+                for j in range(lo[i - 1], high + 1):
+                    start[j] = np.float32(begin) * _power(-exponent[j // TILE])
+            if keep:
+                kept_exponent[(i - 1 - first) // GROUP] = exponent
+        # Slices from here on: indices that count from 0 let the compiler vectorise.
+        j0 = max(jl, 1)
+        e, d, left = emission[emission_row[i]][j0 : jh + 1], diagonal[j0 : jh + 1], H[j0 - 1 : jh]
+        f = factor[j0 : jh + 1]
+        if mode == LOCAL:
+            s = start[j0 : jh + 1]
+            for j in range(e.size):
+                d[j] = e[j] * (left[j] * f[j] + s[j])
+        else:
+            for j in range(e.size):
+                d[j] = e[j] * (left[j] * f[j])
+        m_, x1, x2, w = M[jl : jh + 1], X1[jl : jh + 1], X2[jl : jh + 1], open_x_col[jl : jh + 1]
+        g1, g2 = o1 * open_x_row[i - 1], o2 * open_x_row[i - 1]
+        for j in range(m_.size):
+            x1[j] = e1 * x1[j] + g1 * w[j] * m_[j]
+        for j in range(m_.size):
+            x2[j] = e2 * x2[j] + g2 * w[j] * m_[j]
+        if jl == 0:
+            diagonal[0] = 0.0
+            if mode == FREE_ROWS:
+                diagonal[0] = np.float32(begin) * _power(-exponent[0])
+                X1[0] = 0.0
+                X2[0] = 0.0
+        gate = open_y_row[i]
+        d, v_, w = diagonal[jl : jh + 1], v[jl : jh + 1], open_y_col[jl : jh + 1]
+        for j in range(m_.size):
+            m_[j] = d[j]
+        for j in range(m_.size):
+            v_[j] = gate * w[j] * (pn * d[j] + k1 * x1[j] + k2 * x2[j])
+        y1 = np.float32(0.0)
+        y2 = np.float32(0.0)
+        u = np.float32(0.0)
+        for t in range(jl // TILE, jh // TILE + 1):
+            a, b = max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)
+            if a > jl:
+                y1, y2, u = y1 * factor[a], y2 * factor[a], v[a - 1] * factor[a]
+            y1 = e1 * y1 + o1 * u
+            y2 = e2 * y2 + o2 * u
+            y_[0] = c1 * y1 + c2 * y2
+            v_, z = v[a : b - 1], y_[1:]
+            for j in range(v_.size):
+                y1 = e1 * y1 + o1 * v_[j]
+                y2 = e2 * y2 + o2 * v_[j]
+                z[j] = c1 * y1 + c2 * y2
+            d, x1, x2, h_ = diagonal[a:b], X1[a:b], X2[a:b], H[a:b]
+            for j in range(h_.size):
+                h_[j] = t_ * d[j] + n1 * x1[j] + n2 * x2[j] + y_[j]
+        state[:, lo[i - 1] : jl] = 0.0
+        if keep:
+            kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]] = M[jl : jh + 1]
+        if mode == FREE_ROWS and jh == m:
+            left = np.float64(H[m]) - pn * (c1 * X1[m] + c2 * X2[m])
+            add_scaled(end, left, exponent[m // TILE])
+        if mode == LOCAL:
+            for j in range(jl, jh + 1):
+                ended[j] += M[j]
+            if i % GROUP == 0 or i == last:
+                for t in range(lo[(i - 1) // GROUP * GROUP + 1] // TILE, jh // TILE + 1):
+                    total = np.float64(0.0)
+                    for j in range(t * TILE, min(m + 1, (t + 1) * TILE)):
+                        total += ended[j]
+                        ended[j] = 0.0
+                    add_scaled(end, total, exponent[t])
+    if last == n:
+        if mode == GLOBAL:
+            add_scaled(end, np.float64(H[m]), exponent[m // TILE])
+        elif mode == FREE_COLUMNS:
+            for j in range(lo[n], hi[n] + 1):
+                x = c1 * X1[j] + c2 * X2[j]
+                add_scaled(end, np.float64(t_ * M[j] + pn * x), exponent[j // TILE])
+
+
+@njit(cache=True, nogil=True)
+def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
+    """Fill row n of the backward recursion: ``state`` (3, columns + 2) is M, X1, X2."""
+    state[:] = 0.0
+    exponent[:] = 0
+    n, m = lo.size - 1, state.shape[1] - 2
+    if mode == LOCAL:
+        state[0, lo[n] : m + 1] = 1.0
+        return
+    if mode == FREE_COLUMNS:
+        state[0, lo[n] : m + 1] = c[T]
+        state[1, lo[n] : m + 1] = c[PN] * c[C1]
+        state[2, lo[n] : m + 1] = c[PN] * c[C2]
+        return
+    state[0, m] = c[T]
+    if mode == GLOBAL:
+        state[1, m] = c[PN] * c[C1]
+        state[2, m] = c[PN] * c[C2]
+    y1, y2 = c[C1], c[C2]
+    scale = 0
+    for j in range(m - 1, lo[n] - 1, -1):
+        if (j + 1) % TILE == 0:
+            k = _exponent(max(y1, y2))
+            y1, y2 = y1 * _power(-k), y2 * _power(-k)
+            scale += k
+            exponent[j // TILE] = scale
+        v = open_y_row[n] * open_y_col[j] * (c[O1] * y1 + c[O2] * y2)
+        state[0, j] = c[PN] * v
+        state[1, j] = c[KAPPA] * c[C1] * v
+        state[2, j] = c[KAPPA] * c[C2] * v
+        y1 *= c[E1]
+        y2 *= c[E2]
+
+
+@njit(cache=True, nogil=True)
+def _grow(rows, columns, values):
+    size = rows.size
+    new_rows = np.empty(2 * size, np.int32)
+    new_columns = np.empty(2 * size, np.int32)
+    new_values = np.empty(2 * size, np.float32)
+    new_rows[:size] = rows
+    new_columns[:size] = columns
+    new_values[:size] = values
+    return new_rows, new_columns, new_values
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def backward_rows(
+    first, last, emission, emission_row, lo, hi, offset, c, mode,
+    open_x_row, open_x_col, open_y_row, open_y_col, state, exponent, kept, kept_exponent, end,
+    cutoff, found, rows, columns, values, row_sum, column_sum,
+):  # fmt: skip
+    """Carry the backward recursion from row ``last`` to ``first``; collect match posteriors.
+
+    Posteriors of at least ``cutoff`` are appended to ``rows``, ``columns`` (0-based residues) and
+    ``values``; returns these (they may have grown) and their number. ``row_sum`` and
+    ``column_sum`` receive all of each residue's match posterior.
+    """
+    n, m = lo.size - 1, state.shape[1] - 2
+    M, X1, X2 = state[0], state[1], state[2]
+    g = np.zeros(m + 2, np.float32)
+    v = np.zeros(m + 2, np.float32)
+    product = np.empty(TILE, np.float32)
+    factor = np.ones((m // TILE + 1) * TILE, np.float32)
+    total_exponent = int(end[1])
+    total_mantissa = np.float32(1.0 / end[0])
+    t_, o1, o2, e1, e2, c1, c2, pn, kappa = (
+        c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA],
+    )  # fmt: skip
+    n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
+    for i in range(last, first, -1):
+        jl, jh = lo[i], hi[i]
+        if i % GROUP == 0 or i == n:
+            low = lo[max((i - 1) // GROUP * GROUP, 0)]
+            _renew(state, exponent, low, hi[min(i + 1, n)], False)
+            _set_factor(factor, exponent, low // TILE, hi[min(i + 1, n)] // TILE, False)
+        if i < n:
+            right, g_, f = M[jl + 1 : jh + 2], g[jl : jh + 1], factor[jl : jh + 1]
+            for j in range(g_.size):
+                g_[j] = right[j] * f[j]
+            y1 = np.float32(0.0)
+            y2 = np.float32(0.0)
+            free = np.float32(0.0)
+            if jh == m:
+                if mode == FREE_ROWS:
+                    free = _power(-exponent[m // TILE])
+                y1, y2 = c1 * free, c2 * free
+                g[m] = 0.0
+                v[m] = 0.0
+            for t in range(jh // TILE, jl // TILE - 1, -1):
+                a, b = max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)
+                if jh == m and t == jh // TILE:
+                    b = m
+                if b == (t + 1) * TILE:
+                    y1 *= factor[b - 1]
+                    y2 *= factor[b - 1]
+                g_, v_ = g[a:b], v[a:b]
+                for j in range(g_.size - 1, -1, -1):
+                    v_[j] = o1 * y1 + o2 * y2
+                    y1 = c1 * g_[j] + e1 * y1
+                    y2 = c2 * g_[j] + e2 * y2
+            gate, g1, g2 = open_y_row[i], o1 * open_x_row[i], o2 * open_x_row[i]
+            m_, x1, x2 = M[jl : jh + 1], X1[jl : jh + 1], X2[jl : jh + 1]
+            g_, v_, w = g[jl : jh + 1], v[jl : jh + 1], open_y_col[jl : jh + 1]
+            for j in range(m_.size):
+                v_[j] *= gate * w[j]
+            w = open_x_col[jl : jh + 1]
+            for j in range(m_.size):
+                m_[j] = t_ * g_[j] + pn * v_[j] + w[j] * (g1 * x1[j] + g2 * x2[j])
+            for j in range(m_.size):
+                x1[j] = n1 * g_[j] + e1 * x1[j] + k1 * v_[j]
+            for j in range(m_.size):
+                x2[j] = n2 * g_[j] + e2 * x2[j] + k2 * v_[j]
+            if jh == m:
+                M[m] += t_ * free
+            if mode == LOCAL:
+                for t in range(jl // TILE, jh // TILE + 1):
+                    one = _power(-exponent[t])
+                    for j in range(max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)):
+                        M[j] += one
+            state[:, jh + 1 : hi[i + 1] + 1] = 0.0
+        F = kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
+        here = np.float32(0.0)
+        for t in range(jl // TILE, jh // TILE + 1):
+            k = kept_exponent[(i - 1 - first) // GROUP, t] + exponent[t] - total_exponent
+            if k < UNSEEN:
+                continue
+            f1, f2 = _power(k // 2), _power(k - k // 2) * total_mantissa
+            a, b = max(jl, t * TILE, 1), min(jh + 1, (t + 1) * TILE)
+            total, top = _multiply(F[a - jl : b - jl], M[a:b], f1, f2, product)
+            if top < NEGLIGIBLE:
+                continue
+            here += total
+            p, sums = product[: b - a], column_sum[a - 1 : b - 1]
+            for j in range(p.size):
+                sums[j] += p[j]
+            if top >= cutoff:
+                if found + TILE > rows.size:
+                    rows, columns, values = _grow(rows, columns, values)
+                for j in range(a, b):
+                    if product[j - a] >= cutoff:
+                        rows[found] = i - 1
+                        columns[found] = j - 1
+                        values[found] = min(product[j - a], np.float32(1.0))
+                        found += 1
+        row_sum[i - 1] = here
+        e, m_ = emission[emission_row[i]][jl : jh + 1], M[jl : jh + 1]
+        for j in range(m_.size):
+            m_[j] *= e[j]
+        if jl == 0:
+            M[0] = 0.0
+    return rows, columns, values, found
