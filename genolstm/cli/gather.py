@@ -1,0 +1,34 @@
+"""``genolstm introgression gather``: join the files of scans that were made in parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from genolstm.cli import options
+
+
+@click.command()
+@click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="File to write; - is standard output.",
+)
+@options.force
+@options.quiet
+def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> None:  # fmt: skip
+    """Join PARTS: segments, or posteriors, of scans of different haplotypes or sequences.
+
+    Segments are sorted by position; posteriors follow one another in the order of PARTS.
+    """
+    from genolstm.introgression.gather import gather as join
+
+    written = join(parts, output, force=force)
+    if not quiet:
+        click.echo(
+            f"{written} lines from {len(parts)} file{'s' if len(parts) > 1 else ''}", err=True
+        )

@@ -1,0 +1,331 @@
+"""Figures: segments of all haplotypes, and the posterior along one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genolstm.errors import InputError, MissingExtraError, SettingError
+from genolstm.files import PathLike, atomic_path, check_output
+from genolstm.introgression.formats import read_intervals, read_posteriors
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    Table = PathLike | pd.DataFrame
+
+# Okabe and Ito's colours, which the colour-blind tell apart, and which differ in grey too.
+FOUND = "#0072B2"
+TRUE = "#E69F00"
+POSTERIOR = "#56B4E9"
+_INK = "#333333"
+_FORMATS = (".svg", ".png", ".pdf")
+
+
+def plot_segments(
+    segments: Table,
+    *,
+    truth: Table | None = None,
+    chrom: str | None = None,
+    haplotypes: Sequence[tuple[str, str]] | None = None,
+    length: int | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the segments of every haplotype of one sequence, a row a haplotype.
+
+    Parameters
+    ----------
+    segments
+        What a scan found: a table, or its BED file.
+    truth
+        Known tracts, drawn beneath the segments of their row.
+    chrom
+        Sequence to draw, even if nothing was found on it; may be left out if there is only one.
+    haplotypes
+        (sample, haplotype) of the rows, top to bottom; by default those that have a segment or a
+        known tract.
+    length
+        Where the axis ends, in bp; by default where the last segment or tract ends.
+    ax
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SettingError
+        There are several sequences and ``chrom`` is not given.
+    """
+    found = _intervals(segments)
+    known = None if truth is None else _intervals(truth)
+    if chrom is None:
+        chrom = _one_chrom([found, known])
+    found = found[found["chrom"] == chrom]
+    known = None if known is None else known[known["chrom"] == chrom]
+    tables = [table for table in (found, known) if table is not None]
+    if haplotypes is None:
+        haplotypes = sorted({name for table in tables for name in _names(table)}, key=_natural)
+    if length is None:
+        ends = [int(table["end"].max()) for table in tables if len(table)]
+        length = max(ends, default=1_000_000)
+    # Rows grow narrower once there are more than fit a page.
+    row_height = min(0.36, 16 / max(len(haplotypes), 1))
+    ax = ax or _new_axes(height=1.1 + row_height * max(len(haplotypes), 2))
+    rows = {name: row for row, name in enumerate(haplotypes)}
+    # Two lanes to a row; one lane in the middle of it when there is nothing to compare with.
+    top = -0.25 if known is None else -0.34
+    height = 0.5 if known is None else 0.32
+    lanes = [(found, "found", FOUND, top), (known, "true", TRUE, 0.02)]
+    for table, label, colour, top in lanes:
+        if table is None:
+            continue
+        for name, group in table.groupby(["sample", "haplotype"], observed=True):
+            if name not in rows:
+                continue
+            spans = _spans(group)
+            ax.broken_barh(spans, (rows[name] + top, height), facecolors=colour, linewidth=0)
+        ax.broken_barh([], (0, 1), facecolors=colour, linewidth=0, label=label)
+    if not rows:
+        ax.text(0.5, 0.5, f"nothing on {chrom}", transform=ax.transAxes, ha="center", va="center")
+    ax.set_yticks(range(len(rows)), [_label(name) for name in rows])
+    ax.set_ylim(max(len(rows), 1) - 0.45, -0.55)
+    for line in range(1, len(rows)):
+        ax.axhline(line - 0.5, color="0.9", linewidth=0.6, zorder=0)
+    ax.tick_params(axis="y", length=0, labelsize=min(10, 60 * row_height))
+    _finish(ax, chrom, length)
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+def plot_posterior(
+    posteriors: Table,
+    *,
+    sample: str,
+    haplotype: str | int,
+    segments: Table | None = None,
+    truth: Table | None = None,
+    chrom: str | None = None,
+    threshold: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the posterior along one haplotype, with what was called and what is true beneath.
+
+    Parameters
+    ----------
+    posteriors
+        Posterior of every bin: a table, or its file.
+    sample, haplotype
+        Which haplotype.
+    segments, truth
+        Segments that were found, and known tracts; each is a band under the curve.
+    chrom
+        Sequence to draw; may be left out if there is only one.
+    threshold
+        Posterior to mark with a line.
+    ax
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    SettingError
+        There is no such haplotype, or there are several sequences and ``chrom`` names none.
+    """
+    import numpy as np
+
+    table = _posteriors(posteriors)
+    chrom = _one_chrom([table], chrom)
+    name = (str(sample), str(haplotype))
+    table = _of(table, chrom, name).sort_values("start")
+    if not len(table):
+        raise SettingError(f"there is no posterior of {_label(name)} on {chrom}")
+    ax = ax or _new_axes(height=2.9)
+    edges = np.append(table["start"].to_numpy(), table["end"].iloc[-1]) / 1e6
+    ax.stairs(
+        table["posterior"].to_numpy(), edges, fill=True, color=POSTERIOR, linewidth=0,
+        label="posterior",
+    )  # fmt: skip
+    if threshold is not None:
+        ax.axhline(threshold, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
+    lane = -0.07
+    for intervals, label, colour in ((segments, "found", FOUND), (truth, "true", TRUE)):
+        if intervals is None:
+            continue
+        spans = _spans(_of(_intervals(intervals), chrom, name))
+        ax.broken_barh(spans, (lane - 0.07, 0.07), facecolors=colour, linewidth=0, label=label)
+        lane -= 0.11
+    ax.axhline(0, color=_INK, linewidth=0.8)
+    ax.set_ylim(lane - 0.02, 1.02)
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    ax.set_ylabel("posterior of\narchaic ancestry")
+    ax.spines["left"].set_bounds(0, 1)
+    _finish(ax, chrom, int(table["end"].iloc[-1]))
+    ax.set_title(_label(name), loc="left", fontsize="medium")
+    return ax
+
+
+def save_plot(
+    segments: PathLike,
+    output: PathLike,
+    *,
+    truth: PathLike | None = None,
+    chrom: str | None = None,
+    posteriors: PathLike | None = None,
+    haplotype: str | None = None,
+    force: bool = False,
+) -> None:
+    """Draw a scan's files into a file.
+
+    Parameters
+    ----------
+    segments, truth, posteriors
+        Files; with ``posteriors``, haplotypes in which nothing was found have their row too, and
+        the axis is as long as the sequence.
+    output
+        Figure to write; ``.svg``, ``.png`` or ``.pdf``.
+    chrom
+        Sequence to draw; may be left out if there is only one.
+    haplotype
+        ``SAMPLE#HAPLOTYPE``: draw the posterior along this one.
+    force
+        Whether to replace an existing output.
+
+    Raises
+    ------
+    SettingError
+        The output is not a figure's name, or there is no such sequence or haplotype.
+    """
+    suffix = Path(output).suffix.lower()
+    if suffix not in _FORMATS:
+        raise SettingError(f"a figure's name ends in {', '.join(_FORMATS)}, not in '{suffix}'")
+    check_output(output, force=force)
+    table = None if posteriors is None else read_posteriors(posteriors)
+    plt = _pyplot()
+    # A fixed salt and no date: the same data give the same bytes.
+    with plt.rc_context({"svg.hashsalt": "genolstm", "svg.fonttype": "none"}):
+        if haplotype is not None:
+            if table is None:
+                raise SettingError("a haplotype's posterior needs posteriors")
+            sample, _, number = haplotype.rpartition("#")
+            plot_posterior(
+                table, sample=sample, haplotype=number, segments=segments, truth=truth, chrom=chrom
+            )
+        else:
+            rows, length = None, None
+            if table is not None:
+                chrom = _one_chrom([table], chrom)
+                table = table[table["chrom"] == chrom]
+                rows = sorted(_names(table), key=_natural)
+                length = int(table["end"].max()) if len(table) else None
+            plot_segments(segments, truth=truth, chrom=chrom, haplotypes=rows, length=length)
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+        with atomic_path(output, force=force) as temporary:
+            plt.savefig(
+                temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata
+            )
+        plt.close()
+
+
+# --- tables -----------------------------------------------------------------------------------
+
+
+def _intervals(table: Table) -> pd.DataFrame:
+    """Return chrom, start, end, sample, haplotype (as text) of a table or a BED file."""
+    import pandas as pd
+
+    columns = ["chrom", "start", "end", "sample", "haplotype"]
+    if isinstance(table, pd.DataFrame):
+        return _checked(table, columns)
+    rows = [interval for interval, _ in read_intervals(table)]
+    return _checked(pd.DataFrame(rows, columns=columns), columns)
+
+
+def _posteriors(table: Table) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ["chrom", "start", "end", "sample", "haplotype", "posterior"]
+    return _checked(table if isinstance(table, pd.DataFrame) else read_posteriors(table), columns)
+
+
+def _checked(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    table = table.rename(columns={"#chrom": "chrom"})
+    absent = [column for column in columns if column not in table.columns]
+    if absent:
+        raise InputError(f"the table has no column {', '.join(absent)}")
+    return table[columns].astype({"chrom": str, "sample": str, "haplotype": str})
+
+
+def _one_chrom(tables: Iterable[pd.DataFrame | None], chrom: str | None = None) -> str:
+    known = sorted({str(c) for t in tables if t is not None for c in t["chrom"].unique()})
+    if chrom is not None:
+        if known and chrom not in known:
+            raise SettingError(f"there is no {chrom}; there are {', '.join(known[:5])}")
+        return chrom
+    if len(known) != 1:
+        raise SettingError(f"there are {len(known)} sequences", hint="name the one to draw")
+    return known[0]
+
+
+def _names(table: pd.DataFrame) -> set[tuple[str, str]]:
+    pairs = table[["sample", "haplotype"]].drop_duplicates()
+    return {(str(s), str(h)) for s, h in pairs.itertuples(index=False)}
+
+
+def _natural(name: tuple[str, str]) -> list[tuple[int, str]]:
+    """Sort key by which CEU2 comes before CEU10."""
+    import re
+
+    parts = re.split(r"(\d+)", "\0".join(name))
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
+
+
+def _of(table: pd.DataFrame, chrom: str, name: tuple[str, str]) -> pd.DataFrame:
+    here = (
+        (table["chrom"] == chrom) & (table["sample"] == name[0]) & (table["haplotype"] == name[1])
+    )
+    return table[here]
+
+
+def _spans(table: pd.DataFrame) -> list[tuple[float, float]]:
+    """Return (start, width) in Mb."""
+    pairs = zip(table["start"].tolist(), table["end"].tolist(), strict=True)
+    return [(start / 1e6, (end - start) / 1e6) for start, end in pairs]
+
+
+# --- looks ------------------------------------------------------------------------------------
+
+
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "plot") from error
+    return plt
+
+
+def _new_axes(*, height: float) -> Axes:
+    _, ax = _pyplot().subplots(figsize=(8.0, height), layout="constrained")
+    return ax
+
+
+def _label(name: tuple[str, str]) -> str:
+    return f"{name[0]} haplotype {name[1]}"
+
+
+def _finish(ax: Axes, chrom: str, length: int) -> None:
+    """Give the axis along the sequence, and a legend that covers no data."""
+    ax.set_xlim(0, length / 1e6)
+    ax.set_xlabel(f"position on {chrom} (Mb)")
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.legend(
+        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, borderaxespad=0,
+        handlelength=1.2, columnspacing=1.5,
+    )  # fmt: skip

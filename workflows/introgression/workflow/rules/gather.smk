@@ -1,0 +1,41 @@
+rule gather_segments:
+    input:
+        lambda wildcards: parts(wildcards.door, ".bed"),
+    output:
+        report(
+            "<results>/{door}/segments.bed",
+            caption="../report/segments.rst",
+            category="Segments",
+            labels={"door": "{door}", "file": "segments"},
+        ),
+    log:
+        "<logs>/gather_segments/{door}.log",
+    benchmark:
+        "<benchmarks>/gather_segments/{door}.tsv"
+    conda:
+        "../envs/genolstm.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+
+
+rule gather_posteriors:
+    input:
+        lambda wildcards: parts(wildcards.door, ".posteriors.tsv.gz"),
+    output:
+        "<results>/{door}/posteriors.tsv.gz",
+    log:
+        "<logs>/gather_posteriors/{door}.log",
+    benchmark:
+        "<benchmarks>/gather_posteriors/{door}.tsv"
+    conda:
+        "../envs/genolstm.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    shell:
+        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
