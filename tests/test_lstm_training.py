@@ -249,6 +249,7 @@ def test_classes_and_targets():
         ({"groups": None}, "groups are needed"),
         ({"groups": np.zeros(40)}, "cannot be split"),
         ({"groups": np.zeros(3)}, "3 groups"),
+        ({"sample_weight": np.ones(3)}, "3 weights"),
         ({"loss": "squirrel"}, "squirrel"),
         ({"metric_mode": "best"}, "metric_mode"),
     ],

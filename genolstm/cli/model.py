@@ -36,7 +36,7 @@ def info(bundle: str, as_json: bool) -> None:
 @model.command()
 @click.argument("bundle")
 def verify(bundle: str) -> None:
-    """Check that a model is whole, loads, and computes the same in all its forms."""
+    """Check that a model is whole, loads, and computes what its weights say."""
     from genolstm.lstm.verify import verify_bundle
 
     for name, value in verify_bundle(bundle):

@@ -6,6 +6,7 @@ middle of an epoch too, and end with the same weights.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,8 +91,6 @@ class Loop:
         self._held_step = self._compile(self._evaluate, self.held)
 
     def _scope(self) -> Any:
-        import contextlib
-
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
     def _compile(self, function: Any, data: Data) -> Any:

@@ -20,10 +20,10 @@ import numpy as np
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle import Bundle
 
-DEFAULT_CHUNK = 2000
+DEFAULT_CHUNK = 3000
 # Steps in one call of ONNX Runtime, and sequences at least: enough rows to keep the matrix products
 # busy, small enough to stay near the cache. Measured with two BiLSTM layers of 48.
-CALL_STEPS = 40_000
+CALL_STEPS = 50_000
 MIN_ROWS = 16
 STREAM_STEPS = 400_000
 
@@ -212,7 +212,7 @@ class Runtime:
         context = max(self.context, context or 0)
         if chunk is None:
             # Most of the work should go into outputs that are kept.
-            return max(DEFAULT_CHUNK, 4 * context), context
+            return max(DEFAULT_CHUNK, 8 * context), context
         return _at_least_one("chunk", chunk), context
 
     def _check(self, x: np.ndarray) -> None:

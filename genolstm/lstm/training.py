@@ -240,7 +240,7 @@ def train(
     if metric_mode not in ("max", "min"):
         raise SettingError(f"metric_mode is {metric_mode!r}, it must be max or min")
     tf, keras = load_tensorflow()
-    rows, held_rows = _split(settings, x, y, groups, validation)
+    rows, held_rows = _split(settings, x, y, sample_weight, groups, validation)
     strategy = _strategy(tf) if settings.distribute else None
     with contextlib.nullcontext() if strategy is None else strategy.scope():
         if make_model is None:
@@ -309,6 +309,7 @@ def _split(
     settings: TrainingSettings,
     x: Any,
     y: Any,
+    sample_weight: Any,
     groups: Sequence[Any] | np.ndarray | None,
     validation: tuple[Any, ...] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -317,6 +318,8 @@ def _split(
         raise SettingError("there are no training data")
     if n_rows(y) != n:
         raise SettingError(f"there are {n} sequences but {n_rows(y)} targets")
+    if sample_weight is not None and len(sample_weight) != n:
+        raise SettingError(f"there are {n} sequences but {len(sample_weight)} weights")
     if groups is not None and len(groups) != n:
         raise SettingError(f"there are {n} sequences but {len(groups)} groups")
     if validation is not None or settings.validation_fraction == 0:
