@@ -224,11 +224,12 @@ def _read_fasta(
             end = _next_header(data, at, fresh)
             body = data[at : end if end >= 0 else len(data)]
             packed = body.replace(b"\n", b"")
+            ends = len(body) - len(packed)
             if any(space in packed for space in _ODD_SPACE):
                 packed = packed.translate(None, _SPACE)
             if check and describe_foreign(packed) is not None:
                 _refuse_letters(body, line, where, name)
-            line += body.count(b"\n") if len(packed) < len(body) else 0
+            line += ends
             parts.append(packed)
             if end >= 0:
                 at = end

@@ -55,6 +55,7 @@ class PanelBuilder:
         self._m = _minimizer_length(k, 4**14)
         self._state = np.zeros(4, dtype=np.int64)
         self._table = np.zeros(1 << 12, dtype=np.uint64)
+        self._links = np.zeros(1 << 10, dtype=np.uint64)
         self._words = np.zeros(0, dtype=np.uint64)
         self._exists = np.zeros(0, dtype=np.uint32)
         self._seen = np.zeros(0, dtype=np.uint32)
@@ -82,7 +83,7 @@ class PanelBuilder:
         while start < codes.size:
             start = panel_walk.walk(
                 query, unknown, codes.size, start, self.k, self._m, self.occurrences, self._words,
-                self._exists, self._seen, self._change, self._table, self._state,
+                self._exists, self._seen, self._change, self._table, self._links, self._state,
             )  # fmt: skip
             if start < codes.size:
                 self._make_room()
@@ -94,6 +95,7 @@ class PanelBuilder:
             table = np.zeros(2 * self._table.size, dtype=np.uint64)
             panel_walk.rehash(self._table, table, self._words, self.k, self._m)
             self._table = table
+            self._links = np.zeros(table.size // 4, dtype=np.uint64)
 
     def _grow_strings(self, capacity: int) -> None:
         capacity = max(capacity, 4 * self.k)

@@ -159,20 +159,30 @@ def _count_once(low, high, change, seen):
         low = stop
 
 
+@njit(nogil=True)
+def _link(place, direction, x, links):
+    """Return the slot for what follows a k-mer with the last base of ``x``."""
+    key = (uint64(place) << uint64(3)) | (uint64(direction == 1) << uint64(2)) | (x & uint64(3))
+    return _mix(key) & uint64(links.size - 1)
+
+
 @njit(
     _i64(_u64, _u32, _i64, _i64, _i64, _i64, types.boolean, types.uint64[::1], types.uint32[::1],
-         types.uint32[::1], types.int32[::1], types.uint64[::1], types.int64[::1]),
+         types.uint32[::1], types.int32[::1], types.uint64[::1], types.uint64[::1],
+         types.int64[::1]),
     nogil=True, cache=True,
 )  # fmt: skip
 def walk(
-    query, unknown, n, start, k, m, every, words, exists, seen, change, table, state
+    query, unknown, n, start, k, m, every, words, exists, seen, change, table, links, state
 ):  # fmt: skip
     """Add one sequence of ``n`` packed bases to the strings, beginning with its k-mer at ``start``.
 
     Known k-mers are counted once per haplotype (or at ``every`` occurrence), novel ones appended.
     ``exists`` and ``seen`` have a bit for every place: whether a k-mer begins there, and whether
     this haplotype has shown it. Counts are kept as their change from one place to the next, so
-    that to count a whole stretch is to write two numbers.
+    that to count a whole stretch is to write two numbers. ``links`` remembers where walks went on
+    when they left a string: haplotypes part from it at the same sites again and again. What is
+    found there is verified, so that entries may overwrite each other.
 
     Returns
     -------
@@ -188,15 +198,27 @@ def walk(
         if i >= n:
             return n
         end = _next(unknown, n, i, 1)
+        before, before_direction = int64(-1), 0  # where the k-mer before stands
         while i + k <= end:
             x = _kmer(query, i, k)
             other = _reverse_complement(x, k)
             best, left, right = uint64(0), int64(-1), int64(-1)  # not known yet
             place, direction = int64(-1), 0
+            if before >= 0:
+                entry = links[_link(before, before_direction, x, links)]
+                place = int64(entry >> uint64(1)) - 1
+                direction = 1 if entry & uint64(1) else -1
+                if (
+                    place < 0
+                    or not _is_set(exists, place)
+                    or _kmer(words, place, k) != (x if direction == 1 else other)
+                ):
+                    place = int64(-1)
+            linked = place >= 0
             growing = False  # the last k-mer was appended, the string may grow by one base
             heavy = False
             entered, entered_left, entered_right = uint64(0), int64(-1), int64(-1)
-            while True:
+            while not linked:
                 if parted != 0 and parted_query < i < parted_query + 4 * k:
                     direction = parted
                     place = parted_string + parted * (i - parted_query)
@@ -234,6 +256,10 @@ def walk(
                 state[N_BASES] = total
                 state[N_KMERS] += 1
                 new = total - k
+                if before >= 0 and not growing:
+                    at = _link(before, before_direction, x, links)
+                    links[at] = (uint64(new + 1) << uint64(1)) | uint64(1)
+                before, before_direction = new, 1
                 _set(exists, new, new + 1)
                 _set(seen, new, new + 1)
                 change[new] += 1
@@ -266,6 +292,10 @@ def walk(
                 best, left, right = _roll(x, other, k, m, i, best, left, right)
             if i + k > end:
                 break
+            if before >= 0 and not linked:
+                links[_link(before, before_direction, x, links)] = (
+                    uint64(place + 1) << uint64(1)
+                ) | uint64(direction == 1)
 
             # Known: follow the string as far as it agrees.
             if direction == 1:
@@ -283,6 +313,7 @@ def walk(
                 change[high] -= 1
             else:
                 _count_once(low, high, change, seen)
+            before, before_direction = (high - 1, 1) if direction == 1 else (low, -1)
             follow = high - low
             i += follow
             if follow == agreed + 1 and agreed < limit:
