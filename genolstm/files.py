@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import sys
@@ -66,6 +67,23 @@ def readable(path: PathLike) -> Iterator[None]:
         ) from error
 
 
+def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
+    """Yield (number, line) of a text file, compressed or not; numbers from 1, no line ends.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is truncated, or is not UTF-8.
+    """
+    with readable(path), open_input(path) as stream:
+        for number, raw in enumerate(stream, start=1):
+            try:
+                line = raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError("is not text", path=display_name(path), line=number) from error
+            yield number, line
+
+
 def check_output(path: PathLike, *, force: bool) -> None:
     """Refuse an output before any work is done.
 
@@ -78,11 +96,17 @@ def check_output(path: PathLike, *, force: bool) -> None:
         return
     target = Path(path)
     folder = target.parent
+    try:
+        exists = target.exists()
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", path=target) from error
+    if exists and _is_device(target):
+        return
     if not folder.is_dir():
         raise OutputError("the output folder does not exist", path=folder, hint="create it first")
     if target.is_dir():
         raise OutputError("is a folder, a file name is needed", path=target)
-    if target.exists() and not force:
+    if exists and not force:
         raise OutputError("exists already", path=target, hint="use --force to replace it")
     if not os.access(folder, os.W_OK):
         raise OutputError("the output folder is not writable", path=folder)
@@ -96,28 +120,65 @@ def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
             continue
         check_output(path, force=force)
         resolved = Path(path).resolve()
-        if resolved in seen and os.fspath(path) != "-":
-            raise OutputError("is named for two outputs", path=path)
+        if resolved in seen and not _is_device(resolved):
+            name = "<stdout>" if os.fspath(path) == "-" else path
+            raise OutputError("is named for two outputs", path=name)
         seen.add(resolved)
+
+
+def _is_device(path: Path) -> bool:
+    """Return whether this is a terminal, a pipe, /dev/null: nothing to write beside or replace."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextlib.contextmanager
 def atomic_path(path: PathLike, *, force: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it into place only if the block succeeds."""
+    """Yield a temporary path beside ``path``; rename it into place only if the block succeeds.
+
+    A device or a named pipe is written to as it is; of a link, what it points to is replaced.
+
+    Raises
+    ------
+    OutputError
+        The file exists and ``force`` is false, it cannot be made, or the disk is full.
+    """
     check_output(path, force=force)
-    target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    target = Path(path).resolve()
+    with _writable(path):
+        if _is_device(target):
+            yield target
+            return
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name}.", suffix=".part", dir=target.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            # mkstemp makes files private; an output gets the permissions any other would have.
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+_UNWRITABLE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENAMETOOLONG", "EIO")
+    if hasattr(errno, name)
+}
+
+
+@contextlib.contextmanager
+def _writable(path: PathLike) -> Iterator[None]:
     try:
-        yield temporary
-        # mkstemp makes files private; an output gets the permissions any other would have.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise OutputError(f"cannot be written ({error.strerror})", path=path) from error
 
 
 @contextlib.contextmanager
@@ -129,8 +190,9 @@ def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
     """
     name = os.fspath(path)
     if name == "-":
-        yield sys.stdout
-        sys.stdout.flush()
+        with _writable("<stdout>"):
+            yield sys.stdout
+            sys.stdout.flush()
         return
     with atomic_path(path, force=force) as temporary:
         suffix = Path(name).suffix
