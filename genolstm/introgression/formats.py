@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
 
 if TYPE_CHECKING:
@@ -118,16 +118,6 @@ class BedGraphCollector:
                     )
 
 
-def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
-    with readable(path), open_input(path) as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                line = raw.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise InputError("is not text", path=display_name(path), line=number) from error
-            yield number, line
-
-
 def _position(text: str, path: PathLike, number: int) -> int:
     try:
         return int(text)
@@ -135,6 +125,18 @@ def _position(text: str, path: PathLike, number: int) -> int:
         raise InputError(
             f"'{text}' is not a position", path=display_name(path), line=number
         ) from None
+
+
+def _probability(text: str, path: PathLike, number: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise InputError(
+            f"'{text}' is not a posterior (0 to 1)", path=display_name(path), line=number
+        )
+    return value
 
 
 def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
@@ -146,11 +148,12 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
     Raises
     ------
     InputError
-        A line has too few columns, or start and end make no interval.
+        The file is empty, a line has too few columns, or start and end make no interval.
     """
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
     found: list[tuple[Interval, float]] = []
-    for number, line in _lines(path):
+    number = 0
+    for number, line in read_lines(path):
         if not line.strip() or line.startswith(("track", "browser")):
             continue
         fields = line.split("\t")
@@ -176,17 +179,24 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
                 path=display_name(path), line=number,
             )  # fmt: skip
         at = columns.get("posterior")
-        try:
-            posterior = 1.0 if at is None or at >= len(fields) else float(fields[at])
-        except ValueError:
-            raise InputError(
-                f"'{fields[at or 0]}' is not a posterior", path=display_name(path), line=number
-            ) from None
+        text = "1" if at is None or at >= len(fields) else fields[at]
+        posterior = _probability(text, path, number)
         interval = Interval(
             fields[0], start, end, fields[columns["sample"]], fields[columns["haplotype"]]
         )
         found.append((interval, posterior))
+    if not number:
+        raise InputError("is empty", path=display_name(path))
     return found
+
+
+def line_of(path: PathLike, end: Interval) -> int | None:
+    """Return the line of the tract of a haplotype that ends where ``end`` does."""
+    for number, line in read_lines(path):
+        fields = line.split("\t")
+        if {end.chrom, str(end.end), end.sample, end.haplotype} <= set(fields):
+            return number
+    return None
 
 
 def read_posteriors(path: PathLike) -> pd.DataFrame:
@@ -195,7 +205,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is not such a table.
+        The file is not such a table, or holds no bin.
     """
     import pandas as pd
 
@@ -203,7 +213,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     try:
         with readable(path), open_input(path) as stream:
             frame = pd.read_csv(
-                stream, sep="\t",
+                stream, sep="\t", skip_blank_lines=False,
                 dtype={"#chrom": "category", "sample": "category", "haplotype": "category"},
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
@@ -212,19 +222,49 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     absent = [c for c in POSTERIOR_COLUMNS if c not in frame.columns]
     if absent:
         raise InputError(f"has no column {', '.join(absent)}", path=name, line=1)
-    return frame
+    if frame.empty:
+        raise InputError("holds no bin", path=name)
+    for column in ("start", "end", "posterior"):
+        frame[column] = pd.to_numeric(frame[column], errors="coerce")
+    good = (frame["start"] >= 0) & (frame["start"] < frame["end"])
+    good &= frame["posterior"].between(0, 1) & frame[["chrom", "sample", "haplotype"]].notna().all(
+        axis=1
+    )
+    if not good.all():
+        raise InputError(
+            "is no line of a posterior table", path=name, line=int(np.argmin(good)) + 2
+        )
+    return frame.astype({"start": np.int64, "end": np.int64})
 
 
-def read_bed(path: PathLike) -> dict[str, list[tuple[int, int]]]:
-    """Read a BED mask: sorted, merged (start, end) per chromosome.
+class BedMask(dict[str, list[tuple[int, int]]]):
+    """Sorted, merged (start, end) per chromosome, and where they were read.
+
+    Attributes
+    ----------
+    path
+        The BED file.
+    last_lines
+        For each chromosome, the line of the stretch that reaches farthest.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+        self.last_lines: dict[str, int] = {}
+
+
+def read_bed(path: PathLike) -> BedMask:
+    """Read a BED mask.
 
     Raises
     ------
     InputError
-        A line is not BED.
+        A line is not BED, or there is none.
     """
-    regions: dict[str, list[tuple[int, int]]] = {}
-    for number, line in _lines(path):
+    mask = BedMask(display_name(path))
+    farthest: dict[str, int] = {}
+    for number, line in read_lines(path):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
         fields = line.split("\t")
@@ -238,8 +278,14 @@ def read_bed(path: PathLike) -> dict[str, list[tuple[int, int]]]:
                 f"{start} to {end} is no interval (0-based, half-open)",
                 path=display_name(path), line=number,
             )  # fmt: skip
-        regions.setdefault(fields[0], []).append((start, end))
-    return {chrom: _merge(spans) for chrom, spans in regions.items()}
+        mask.setdefault(fields[0], []).append((start, end))
+        if end > farthest.get(fields[0], 0):
+            farthest[fields[0]], mask.last_lines[fields[0]] = end, number
+    if not mask:
+        raise InputError("holds no interval", path=mask.path)
+    for chrom, spans in mask.items():
+        mask[chrom] = _merge(spans)
+    return mask
 
 
 def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -130,16 +130,23 @@ def vcf_tracks(
     size = settings.bin
     span = max(span // size, 1) * size
     masks = [m for m in (callable_mask, exclude_mask) if m is not None]
+    for mask in masks:
+        if reader.lengths:
+            _check_names(mask, reader.lengths)
     seen: set[str] = set()
     blocks = reader.blocks(span=span, overlap=settings.k + size)
     for block in stages.timed("read", blocks):
         with stages.time("tracks"):
-            seen.add(block.chrom)
+            if block.chrom not in seen:
+                seen.add(block.chrom)
+                for mask in masks:
+                    _check_end(mask, block.chrom, reader.lengths.get(block.chrom))
             first = block.start // size
             last = n_bins(block.end, size) if block.last else block.end // size
             length = block.length if block.length is not None else block.end + span
+            # The k-mers of a bin begin and end up to k bp outside it.
             uncallable = _uncallable(
-                block.chrom, block.start, block.end, reader.lengths.get(block.chrom),
+                block.chrom, first * size - settings.k, last * size + settings.k,
                 callable_mask, exclude_mask,
             )  # fmt: skip
             tracks = tracks_from_variants(
@@ -148,42 +155,43 @@ def vcf_tracks(
             )  # fmt: skip
         yield TrackBlock(block.chrom, names, first, tracks, block.length, block.last)
     for mask in masks:
-        if not seen & set(mask):
-            raise InputError(
-                f"the mask names {', '.join(sorted(mask)[:3])}, the VCF "
-                f"{', '.join(sorted(seen)[:3])}",
-                hint="chromosome names have to agree",
-            )
+        _check_names(mask, seen)
+
+
+def _check_names(mask: Mask, chroms: Collection[str]) -> None:
+    if not set(chroms) & set(mask):
+        raise InputError(
+            f"the mask is of {', '.join(sorted(mask)[:3])}, the VCF of "
+            f"{', '.join(sorted(chroms)[:3])}",
+            path=getattr(mask, "path", None), hint="chromosome names have to agree",
+        )  # fmt: skip
+
+
+def _check_end(mask: Mask, chrom: str, length: int | None) -> None:
+    if length is not None and mask.get(chrom) and mask[chrom][-1][1] > length:
+        raise InputError(
+            f"reaches {chrom}:{mask[chrom][-1][1]}, beyond the end of {chrom} ({length} bp)",
+            path=getattr(mask, "path", None), line=getattr(mask, "last_lines", {}).get(chrom),
+        )  # fmt: skip
 
 
 def _uncallable(
-    chrom: str,
-    start: int,
-    end: int,
-    length: int | None,
-    callable_mask: Mask | None,
-    exclude_mask: Mask | None,
+    chrom: str, start: int, end: int, callable_mask: Mask | None, exclude_mask: Mask | None
 ) -> list[tuple[int, int]]:
-    """Return sorted, disjoint stretches around [start, end) that the masks rule out."""
+    """Return sorted, disjoint stretches that touch [start, end) and that the masks rule out."""
     spans: list[tuple[int, int]] = []
-    for mask in (callable_mask, exclude_mask):
-        if mask and length is not None and mask.get(chrom) and mask[chrom][-1][1] > length:
-            raise InputError(
-                f"the mask reaches {chrom}:{mask[chrom][-1][1]}, beyond the end of {chrom} "
-                f"({length} bp)"
-            )
     if callable_mask is not None:
         at = 0
         for a, b in callable_mask.get(chrom, ()):
             if a > at:
                 spans.append((at, a))
             at = b
-        spans.append((at, max(end, at) + 1))
+        spans.append((at, max(end, at + 1)))
     if exclude_mask is not None:
         spans += exclude_mask.get(chrom, ())
     merged: list[tuple[int, int]] = []
     for a, b in sorted(spans):
-        if b <= start - 64 or a >= end + 64:
+        if b <= start or a >= end:
             continue
         if merged and a <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(merged[-1][1], b)

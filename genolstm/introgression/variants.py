@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, open_input, read_lines, readable
 
 _BASE = {"A": 0, "C": 1, "G": 2, "T": 3}
 
@@ -81,21 +82,30 @@ def read_sample_list(text: PathLike) -> list[str]:
         The list is empty or names a sample twice.
     """
     name = os.fspath(text)
-    if Path(name).is_file():
-        with Path(name).open(encoding="utf-8") as stream:
-            words = [line.split()[0] for line in stream if line.strip() and line[0] != "#"]
-        where: dict[str, Any] = {"path": name}
+    words: list[tuple[str, int | None]] = []
+    path: str | None = None
+    if _is_file(name):
+        path = name
+        for number, line in read_lines(name):
+            if line.strip() and not line.startswith("#"):
+                words.append((line.split()[0], number))
     else:
-        words = [word.strip() for word in name.split(",") if word.strip()]
-        where = {}
+        words += [(word.strip(), None) for word in name.split(",") if word.strip()]
     if not words:
-        raise InputError("names no sample", **where)
+        raise InputError("names no sample", path=path)
     seen: set[str] = set()
-    for word in words:
+    for word, line_number in words:
         if word in seen:
-            raise InputError(f"names the sample {word} twice", **where)
+            raise InputError(f"names the sample {word} twice", path=path, line=line_number)
         seen.add(word)
-    return words
+    return [word for word, _ in words]
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a list of many names is too long for a path
+        return False
 
 
 @dataclass
@@ -103,8 +113,9 @@ class VariantReader:
     """Reads the named samples of a VCF or BCF, block by block.
 
     Only single-base substitutions are sites; insertions, deletions and symbolic alleles are left
-    out and counted. A site with several alternative alleles is one site. A missing genotype stays
-    missing. Heterozygous target genotypes have to be phased, unless ``allow_unphased`` says to
+    out and counted. A site with several alternative alleles is one site, in one record or in
+    several. A missing genotype stays missing; the second haplotype of a haploid call is missing.
+    Heterozygous target genotypes have to be phased, unless ``allow_unphased`` says to
     take them in the order in which they are written. Outgroup and archaic samples need no phase
     (windows that cover two of their heterozygous sites then count a guess).
 
@@ -143,6 +154,8 @@ class VariantReader:
                         hint="the groups must not overlap",
                     )
                 role_of[name] = role
+        if Path(self.path).is_dir():
+            raise InputError("is a folder, a VCF or BCF file is needed", path=self.path)
         if not Path(self.path).is_file():
             raise InputError("no such file", path=self.path)
         _check_whole(self.path)
@@ -151,13 +164,12 @@ class VariantReader:
     def _open(self) -> None:
         import cyvcf2
 
+        _silence_htslib()
         wanted = [*self.target, *self.outgroup, *self.archaic]
         try:
             vcf = cyvcf2.VCF(self.path)
         except Exception as error:  # cyvcf2 raises OSError and bare Exceptions
-            raise InputError(
-                "is not a VCF or BCF file", path=self.path, hint=f"the reader says: {error}"
-            ) from error
+            raise InputError("is not a VCF or BCF file", path=self.path) from error
         absent = [name for name in wanted if name not in set(vcf.samples)]
         if absent:
             shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
@@ -170,8 +182,7 @@ class VariantReader:
         vcf.set_samples(wanted)
         order = {name: i for i, name in enumerate(vcf.samples)}
         self._columns = np.array([order[name] for name in wanted], dtype=np.int64)
-        self._header_lines = vcf.raw_header.count("\n")
-        self._is_bcf = Path(self.path).suffix == ".bcf"
+        self._header_lines = _header_lines(os.fspath(self.path))
         try:
             self.lengths = dict(zip(vcf.seqnames, vcf.seqlens, strict=True))
         except (AttributeError, ValueError):
@@ -183,20 +194,26 @@ class VariantReader:
         return [(name, h) for name in getattr(self, role) for h in ("1", "2")]
 
     def _fail(self, reason: str, record: Any, hint: str | None = None) -> InputError:
-        line = None if self._is_bcf else self._header_lines + self.counts.records
         place = f"{record.CHROM}:{record.POS}"
-        return InputError(reason, path=self.path, line=line, record=place, hint=hint)
+        return InputError(reason, path=self.path, line=self._line(), record=place, hint=hint)
+
+    def _line(self) -> int | None:
+        """Return the line of the record that was read last; a BCF has none."""
+        return None if self._header_lines is None else self._header_lines + self.counts.records
 
     def _sites(self) -> Iterator[tuple[str, int, np.ndarray]]:
         """Yield (chrom, 0-based position, base codes of all wanted haplotypes)."""
         finished: set[str] = set()
         chrom: str | None = None
-        position = -1
+        length: int | None = None
+        position, reference = -1, ""
         pending: np.ndarray | None = None
         n_target = len(self.target)
         lut = np.full(64, -1, dtype=np.int8)
         for record in self._records():
             self.counts.records += 1
+            if record.end <= record.start:  # cyvcf2 crashes on the chromosome of an empty line
+                raise InputError("is no VCF record", path=self.path, line=self._line())
             if chrom != record.CHROM:
                 if pending is not None and chrom is not None:
                     yield chrom, position, pending
@@ -209,6 +226,7 @@ class VariantReader:
                 if chrom is not None:
                     finished.add(chrom)
                 chrom, position = record.CHROM, -1
+                length = self.lengths.get(chrom)
             if self.chrom is not None and chrom != self.chrom:
                 continue
             at = record.POS - 1
@@ -217,18 +235,22 @@ class VariantReader:
                     f"position {record.POS} comes after {position + 1}", record,
                     "sort the file (bcftools sort)",
                 )  # fmt: skip
-            ref, alts = record.REF, record.ALT
+            if length is not None and at >= length:
+                raise self._fail(
+                    f"lies beyond the length that the header gives ({length} bp)", record
+                )
+            ref, alts = record.REF.upper(), record.ALT
             if ref not in _BASE:
                 self.counts.not_snv += 1
                 continue
-            codes = [_BASE.get(allele, -1) for allele in alts]
+            codes = [_BASE.get(allele.upper(), -1) for allele in alts]
             if alts and max(codes) < 0:
                 self.counts.not_snv += 1
                 continue
-            genotype = record.genotype
-            if genotype is None:
-                raise self._fail("the record has no GT", record)
-            calls = genotype.array()
+            try:
+                calls = record.genotype.array()
+            except Exception as error:  # cyvcf2 raises a bare one
+                raise self._fail("the record has no GT", record) from error
             if calls.shape[1] != 3:
                 if calls.shape[1] == 2:  # haploid throughout: the second haplotype is missing
                     calls = np.insert(calls, 1, -1, axis=1)
@@ -238,8 +260,13 @@ class VariantReader:
                         record,
                     )
             calls = calls[self._columns]
-            if len(codes) > 62:
+            if len(codes) > 61:
                 raise self._fail(f"the site has {len(codes)} alternative alleles", record)
+            if calls[:, :2].max() > len(codes):
+                raise self._fail(
+                    f"a genotype names allele {calls[:, :2].max()}, the record has "
+                    f"{len(codes) + 1}", record,
+                )  # fmt: skip
             # Index -1 (missing) and -2 (absent: haploid) fall on the table's end, which is -1.
             lut[:] = -1
             lut[0] = _BASE[ref]
@@ -258,14 +285,17 @@ class VariantReader:
                 self.counts.unphased += n_loose
             row = lut[calls[:, :2]].ravel()
             if at == position and pending is not None:
-                # Split records of one multiallelic site: whoever carries an alternative allele
-                # in either record carries it.
+                if ref != reference:
+                    raise self._fail(
+                        f"REF is {ref} here and {reference} in the record before", record,
+                        "one position has one reference base",
+                    )  # fmt: skip
                 self.counts.merged += 1
-                pending = np.where((row >= 0) & (row != _BASE[ref]), row, pending)
+                pending = _merge_records(pending, row, _BASE[ref])
                 continue
             if pending is not None and chrom is not None:
                 yield chrom, position, pending
-            position, pending = at, row
+            position, pending, reference = at, row, ref
         if pending is not None and chrom is not None:
             yield chrom, position, pending
 
@@ -275,11 +305,12 @@ class VariantReader:
         except Exception as error:  # cyvcf2 raises bare Exceptions
             if isinstance(error, InputError):
                 raise
+            line = self._line()
             raise InputError(
                 f"cannot be read after record {self.counts.records}",
                 path=self.path,
-                line=None if self._is_bcf else self._header_lines + self.counts.records + 1,
-                hint=f"the reader says: {error}",
+                line=None if line is None else line + 1,
+                hint="the line is malformed, or the file damaged",
             ) from error
 
     def blocks(self, *, span: int, overlap: int) -> Iterator[VariantBlock]:
@@ -344,11 +375,6 @@ class _BlockBuilder:
         self.rows: list[np.ndarray] = []
 
     def add(self, position: int, row: np.ndarray) -> Iterator[VariantBlock]:
-        if self.length is not None and position >= self.length:
-            raise InputError(
-                f"{self.chrom}:{position + 1} lies beyond the length that the header gives "
-                f"({self.length} bp)"
-            )
         while position >= self.start + self.span + self.overlap:
             yield self._cut(self.start + self.span, last=False)
         self.positions.append(position)
@@ -357,10 +383,10 @@ class _BlockBuilder:
     def finish(self) -> Iterator[VariantBlock]:
         # Without a header length the chromosome ends, for all that is known, at its last site.
         end = self.positions[-1] + 1
-        while end > self.start + self.span:
-            yield self._cut(self.start + self.span, last=False)
         if self.length is None:
             self.length = end
+        while end > self.start + self.span:
+            yield self._cut(self.start + self.span, last=False)
         yield self._cut(end, last=True)
 
     def _cut(self, end: int, *, last: bool) -> VariantBlock:
@@ -383,11 +409,12 @@ def _check_whole(path: str) -> None:
     with Path(path).open("rb") as stream:
         magic = stream.read(18)
         if len(magic) == 0:
-            raise InputError("is empty", path=path)
+            raise InputError("is empty, a VCF or BCF file is needed", path=path)
         if magic[:2] != b"\x1f\x8b":
             return
-        if magic[3] & 4 and magic[12:14] == b"BC":  # BGZF: closed by one empty block
-            stream.seek(-28, os.SEEK_END)
+        if magic[12:14] == b"BC":  # BGZF: closed by one empty block
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - 28, 0))
             if stream.read() != bytes.fromhex(
                 "1f8b08040000000000ff0600424302001b0003000000000000000000"
             ):
@@ -397,8 +424,46 @@ def _check_whole(path: str) -> None:
                     hint="copy or download it again",
                 )
             return
-    from genolstm.files import open_input, readable
-
     with readable(path), open_input(path) as stream:
         while stream.read(1 << 20):
             pass
+
+
+def _header_lines(path: str) -> int | None:
+    """Return the lines before the first record; None for BCF, which has no lines.
+
+    They are counted here because htslib adds some to the header that it returns.
+    """
+    count = 0
+    with readable(path), open_input(path) as stream:
+        for line in stream:
+            if line.startswith(b"BCF"):
+                return None
+            if not line.startswith(b"#"):
+                break
+            count += 1
+    return count
+
+
+def _silence_htslib() -> None:
+    """Keep htslib from writing to stderr: what goes wrong is raised, and said in one line."""
+    import ctypes
+
+    import cyvcf2.cyvcf2
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(cyvcf2.cyvcf2.__file__).hts_set_log_level(0)
+
+
+def _merge_records(first: np.ndarray, second: np.ndarray, reference: int) -> np.ndarray:
+    """Join two records of one site.
+
+    Whoever carries an alternative allele in one of them carries it, whether the other record was
+    left with the reference or with a missing genotype. The reference is carried only by those who
+    have it in both. Two alternative alleles on one haplotype contradict each other: missing.
+    """
+    has_first = (first >= 0) & (first != reference)
+    has_second = (second >= 0) & (second != reference)
+    merged = np.where((first < 0) | (second < 0), -1, reference)
+    merged = np.where(has_first, first, np.where(has_second, second, merged))
+    return np.where(has_first & has_second & (first != second), -1, merged).astype(np.int8)
