@@ -132,8 +132,8 @@ class SegmentDecoder:
     """Turns posterior blocks, in order, into segments.
 
     The edge of a segment is where the line between the posteriors of two bin middles crosses the
-    threshold, so that segments are finer than bins. A segment runs to the end of the sequence if
-    the last bin is in it.
+    threshold, so that segments are finer than bins. A segment begins with the first bin if that is
+    in it, and runs to the end of the sequence if the last bin is.
     """
 
     settings: DecodeSettings
@@ -162,16 +162,15 @@ class SegmentDecoder:
             for step in [*steps.tolist(), n_bins]:
                 run = self._open.get(key)
                 if run is not None and step > at:
-                    run.total += float(posterior[h, at:step].sum())
+                    run.total += float(posterior[h, at:step].sum(dtype=np.float64))
                     run.bins += step - at
-                    run.match += float(block.rare_match[h, at:step].sum())
-                    run.differ += float(block.rare_differ[h, at:step].sum())
+                    run.match += float(block.rare_match[h, at:step].sum(dtype=np.float64))
+                    run.differ += float(block.rare_differ[h, at:step].sum(dtype=np.float64))
                 if step == n_bins:
                     break
                 here = float(posterior[h, step])
-                first = step + block.first_bin == 0
-                before = 0.0 if first else self._previous(posterior, h, step)
-                edge = self._crossing(before, here, step + block.first_bin)
+                before = self._previous(posterior, h, step)
+                edge = self._crossing(before, here, step + block.first_bin, block.length)
                 if run is None:
                     self._open[key] = _Open(edge)
                 else:
@@ -192,13 +191,17 @@ class SegmentDecoder:
             return float(posterior[h, step - 1])
         return None if self._before is None else float(self._before[h])
 
-    def _crossing(self, before: float | None, here: float, bin_number: int) -> float:
+    def _crossing(
+        self, before: float | None, here: float, bin_number: int, length: int | None
+    ) -> float:
         """Return where the posterior crosses the threshold around the left edge of a bin."""
-        edge = bin_number * self.bin_size
-        if before is None or before == here:
+        size = self.bin_size
+        edge = bin_number * size
+        if before is None:
             return edge
-        share = (self.settings.threshold - before) / (here - before)
-        return edge + (min(max(share, 0.0), 1.0) - 0.5) * self.bin_size
+        end = edge + size if length is None else min(edge + size, length)
+        left, right = edge - size / 2, (edge + end) / 2  # the last bin may be short
+        return left + (self.settings.threshold - before) / (here - before) * (right - left)
 
     def _close(self, key: tuple[str, str], chrom: str, run: _Open, end: float) -> list[Segment]:
         del self._open[key]
