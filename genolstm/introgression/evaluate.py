@@ -20,6 +20,16 @@ LENGTH_EDGES = (10_000, 30_000, 60_000, 100_000)
 LOCUS = 1_000_000
 
 
+class TruthError(InputError):
+    """A true tract does not fit the posteriors that it is compared with."""
+
+    def __init__(self, reason: str, interval: Interval, hint: str | None = None) -> None:
+        i = interval
+        name = f"{i.chrom}:{i.start}-{i.end} {i.sample} {i.haplotype}"
+        super().__init__(reason, record=name, hint=hint)
+        self.interval = interval
+
+
 @dataclass(frozen=True)
 class Pieces:
     """Stretches of haplotypes with a score: bins, or called segments.
@@ -185,7 +195,7 @@ def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) ->
 
     Raises
     ------
-    InputError
+    TruthError
         A true tract lies outside the haplotypes or the range of the table.
     """
     coverage = Coverage(truth)
@@ -220,18 +230,15 @@ def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, str], in
     chroms = {key[0] for key in known}
     for tract in truth:
         key = (tract.chrom, tract.sample, tract.haplotype)
-        name = f"{tract.chrom}:{tract.start}-{tract.end} {tract.sample} {tract.haplotype}"
         if tract.chrom not in chroms:
-            raise InputError(
+            raise TruthError(
                 f"the truth is on {tract.chrom}, the posteriors are on {', '.join(sorted(chroms))}",
-                record=name, hint="chromosome names have to agree",
+                tract, "chromosome names have to agree",
             )  # fmt: skip
         if key not in known:
-            raise InputError("no posteriors for this haplotype of the truth", record=name)
+            raise TruthError("no posteriors for this haplotype of the truth", tract)
         if tract.end > known[key]:
-            raise InputError(
-                f"the true tract ends beyond the posteriors ({known[key]} bp)", record=name
-            )
+            raise TruthError(f"the true tract ends beyond the posteriors ({known[key]} bp)", tract)
 
 
 @dataclass

@@ -198,8 +198,12 @@ class IntrogressionClassifier:
                     hint=f"the lowest is {1 - best:.3f}",
                 )
             threshold = min(good)
+        if threshold is None and baseline is not None:
+            if "hmm_threshold" not in self.bundle.metadata:
+                raise ModelError("holds no HMM baseline", path=self.bundle.path)
+            threshold = float(self.bundle.metadata["hmm_threshold"])
         if threshold is None:
-            threshold = float(self.bundle.metadata["hmm_threshold"]) if baseline else self.threshold
+            threshold = self.threshold
         return DecodeSettings(threshold, min_length)
 
     # --- the two doors ----------------------------------------------------------------------

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.files import PathLike, atomic_text, check_outputs, display_name
 from genolstm.introgression import formats
-from genolstm.introgression.evaluate import Evaluation, evaluate
+from genolstm.introgression.evaluate import Evaluation, TruthError, evaluate
 from genolstm.introgression.model import DEFAULT_MODEL, IntrogressionClassifier, ScanResult
 from genolstm.introgression.scan import FastaQuery, Stages, TrackBlock
 from genolstm.introgression.segments import DecodeSettings, Segment
@@ -182,7 +182,13 @@ def run_evaluation(
     if not tracts:
         raise InputError("holds no tract", path=truth)
     table = formats.read_posteriors(posteriors) if posteriors is not None else None
-    result = evaluate(formats.read_intervals(segments), tracts, posteriors=table, seed=seed)
+    calls = formats.read_intervals(segments)
+    try:
+        result = evaluate(calls, tracts, posteriors=table, seed=seed)
+    except TruthError as error:
+        error.path = display_name(truth)
+        error.line = formats.line_of(truth, error.interval)
+        raise
     with atomic_text(output, force=force) as stream:
         if as_json:
             stream.write(json.dumps(result.to_dict(), indent=2) + "\n")
