@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import PanelError, SettingError
+from genolstm.sequences import panel_compact, panel_walk
 from genolstm.sequences import panel_kernels as kernels
-from genolstm.sequences import panel_walk
 from genolstm.sequences.alphabet import UNKNOWN, Codes
 from genolstm.sequences.panel import MAX_K, KmerPanel
 
@@ -122,7 +122,7 @@ class PanelBuilder:
         while True:
             words = np.zeros((capacity >> 5) + 2, dtype=np.uint64)
             counts = np.zeros(capacity, dtype=np.uint16)
-            n, kmers, strings = panel_walk.compact(
+            n, kmers, strings = panel_compact.compact(
                 self.k, self._m, minimum, self._words, self._exists, count, n_bases, self._table,
                 np.zeros(n_bases, dtype=np.uint8), *buffers, words, counts,
             )  # fmt: skip
@@ -245,10 +245,10 @@ def _entries(
     heavy: npt.NDArray[np.uint64],
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     hashes, places = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
-    n = panel_walk.index_entries(words, count, k, m, heavy, hashes, places)
+    n = panel_compact.index_entries(words, count, k, m, heavy, hashes, places)
     hashes, places = np.zeros(n, dtype=np.uint64), np.zeros(n, dtype=np.int64)
     if n:
-        panel_walk.index_entries(words, count, k, m, heavy, hashes, places)
+        panel_compact.index_entries(words, count, k, m, heavy, hashes, places)
     return hashes, places
 
 

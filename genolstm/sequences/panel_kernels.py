@@ -26,6 +26,7 @@ import numpy.typing as npt
 from numba import int64, njit, types, uint64
 
 from genolstm.sequences.alphabet import Codes
+from genolstm.sequences.compiled import compiled
 
 HEAVY = 8
 """Places of one minimizer beyond which its k-mers are indexed one by one."""
@@ -203,9 +204,7 @@ def _next(unknown, n, start, value):
     return n
 
 
-@njit(
-    types.void(_u8, types.uint64[::1], types.uint32[::1]), nogil=True, cache=True
-)  # fmt: skip
+@compiled(types.void(_u8, types.uint64[::1], types.uint32[::1]))
 def pack(codes, words, unknown):
     """Pack codes 32 to a word, and mark the unknown ones (which become A) bit by bit.
 
@@ -304,11 +303,25 @@ def _in_bucket(
     return int64(-1), 0, seen
 
 
-@njit(
-    types.void(_u64, _u32, _i64, _i64, _i64, _u64, _i64, _u32, _u8, _i64, _i64, _u16, _u16, _u32,
-               types.uint16[::1]),
-    nogil=True, cache=True,
-)  # fmt: skip
+@compiled(
+    types.void(
+        _u64,
+        _u32,
+        _i64,
+        _i64,
+        _i64,
+        _u64,
+        _i64,
+        _u32,
+        _u8,
+        _i64,
+        _i64,
+        _u16,
+        _u16,
+        _u32,
+        types.uint16[::1],
+    )
+)
 def look_up(
     query, unknown, n, k, m, words, n_bases, directory, records, width, place_bits, run_start,
     run_count, run_index, out,

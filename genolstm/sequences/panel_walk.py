@@ -1,10 +1,11 @@
-"""Compiled loops that build a k-mer panel; the scheme is told in ``panel_kernels``."""
+"""Compiled loops that add sequences to a panel's strings; see ``panel_kernels``."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import int64, njit, types, uint64
 
+from genolstm.sequences.compiled import compiled
 from genolstm.sequences.panel_kernels import (
     HEAVY,
     N_BASES,
@@ -22,7 +23,6 @@ from genolstm.sequences.panel_kernels import (
     _rank_mmer,
     _reverse_complement,
     _roll,
-    _u16,
     _u32,
     _u64,
 )
@@ -43,8 +43,10 @@ def _is_set(bits, place):
 def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
     """Ask the builder's hash table for a k-mer whose minimizer, of this rank, lies at ``offset``.
 
-    Returns its place (or -1) and direction: 1 as it stands in the string, -1 the other strand.
+    Returns its place (or -1), its direction (1 as it stands in the string, -1 the other strand),
+    and whether the table holds anything that resembles the minimizer.
     """
+    known = False
     mask = uint64(table.size - 1)
     h = _mix(rank)
     tag = (h >> uint64(32)) & _PRINT
@@ -53,6 +55,7 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
     while table[slot] != 0:
         entry = table[slot]
         if (entry >> uint64(40)) & _PRINT == tag and entry & _IS_KMER == 0:
+            known = True
             if entry & _IS_HEAVY:
                 heavy = True
             at = int64(entry & _PLACE) - 1
@@ -63,7 +66,7 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
                 and _is_set(exists, place)
                 and _kmer(words, place, k) == x
             ):
-                return place, 1
+                return place, 1, known
             place = at - (k - m - offset)
             if (
                 place >= 0
@@ -71,7 +74,7 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
                 and _is_set(exists, place)
                 and _kmer(words, place, k) == other
             ):
-                return place, -1
+                return place, -1, known
         slot = (slot + uint64(1)) & mask
     if heavy:
         h = _hash_kmer(x, other)
@@ -83,11 +86,11 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
                 place = int64(entry & _PLACE) - 1
                 found = _kmer(words, place, k)
                 if found == x:
-                    return place, 1
+                    return place, 1, known
                 if found == other:
-                    return place, -1
+                    return place, -1, known
             slot = (slot + uint64(1)) & mask
-    return int64(-1), 0
+    return int64(-1), 0, known
 
 
 @njit(nogil=True)
@@ -166,12 +169,24 @@ def _link(place, direction, x, links):
     return _mix(key) & uint64(links.size - 1)
 
 
-@njit(
-    _i64(_u64, _u32, _i64, _i64, _i64, _i64, types.boolean, types.uint64[::1], types.uint32[::1],
-         types.uint32[::1], types.int32[::1], types.uint64[::1], types.uint64[::1],
-         types.int64[::1]),
-    nogil=True, cache=True,
-)  # fmt: skip
+@compiled(
+    _i64(
+        _u64,
+        _u32,
+        _i64,
+        _i64,
+        _i64,
+        _i64,
+        types.boolean,
+        types.uint64[::1],
+        types.uint32[::1],
+        types.uint32[::1],
+        types.int32[::1],
+        types.uint64[::1],
+        types.uint64[::1],
+        types.int64[::1],
+    )
+)
 def walk(
     query, unknown, n, start, k, m, every, words, exists, seen, change, table, links, state
 ):  # fmt: skip
@@ -217,6 +232,7 @@ def walk(
             linked = place >= 0
             growing = False  # the last k-mer was appended, the string may grow by one base
             heavy = False
+            fresh = int64(-1)
             entered, entered_left, entered_right = uint64(0), int64(-1), int64(-1)
             while not linked:
                 if parted != 0 and parted_query < i < parted_query + 4 * k:
@@ -235,11 +251,18 @@ def walk(
                     best, left, right = _minimizer(x, other, k, m)
                     left += i
                     right += i
-                place, direction = _seek(
-                    x, other, k, m, left - i, best, words, exists, state[N_BASES], table
-                )
-                if place >= 0:
-                    break
+                # A minimizer not met before has one place now, in the k-mers just appended. They
+                # hold it at other offsets, so that none of them can be this k-mer; but where two
+                # m-mers tie, one of them may be its other strand.
+                if left != fresh or right != left:
+                    place, direction, known = _seek(
+                        x, other, k, m, left - i, best, words, exists, state[N_BASES], table
+                    )
+                    if place >= 0:
+                        break
+                    fresh = int64(-1) if known or right != left else left
+                else:
+                    place = int64(-1)
                 # Novel: append it, if there is room.
                 total = state[N_BASES]
                 if total + k + 1 > change.size or 2 * (state[N_ENTRIES] + 4) > table.size:
@@ -321,10 +344,7 @@ def walk(
                 parted_string = place + follow + k - 1 if direction == 1 else place - follow
 
 
-@njit(
-    types.void(types.uint64[::1], types.uint64[::1], types.uint64[::1], _i64, _i64),
-    nogil=True, cache=True,
-)  # fmt: skip
+@compiled(types.void(types.uint64[::1], types.uint64[::1], types.uint64[::1], _i64, _i64))
 def rehash(old, new, words, k, m):
     """Move the entries of a builder's table into a larger, empty one."""
     for slot in range(old.size):
@@ -339,166 +359,3 @@ def rehash(old, new, words, k, m):
             x = _kmer(words, place, m)
             h = _mix(_rank_mmer(x, _reverse_complement(x, m)))
         _insert(new, h, entry & (_PLACE | _IS_KMER | _IS_HEAVY))
-
-
-@njit(nogil=True)
-def _neighbour(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited):
-    """Return a kept and unvisited k-mer that follows one read in a direction: place, direction."""
-    near = place + direction
-    if near >= 0 and near + k <= n_bases and count[near] >= minimum and not visited[near]:
-        return near, direction
-    x = _kmer(words, place, k)
-    if direction == -1:
-        x = _reverse_complement(x, k)
-    x = (x << uint64(2)) & ((uint64(1) << uint64(2 * k)) - uint64(1))
-    for base in range(4):
-        y = x | uint64(base)
-        other = _reverse_complement(y, k)
-        rank, left, _ = _minimizer(y, other, k, m)
-        at, way = _seek(y, other, k, m, left, rank, words, exists, n_bases, table)
-        if at >= 0 and count[at] >= minimum and not visited[at]:
-            return at, way
-    return int64(-1), 0
-
-
-@njit(
-    types.UniTuple(_i64, 3)(
-        _i64, _i64, _i64, types.uint64[::1], types.uint32[::1], types.uint16[::1], _i64,
-        types.uint64[::1],
-        types.uint8[::1], types.uint8[::1], types.uint16[::1], types.uint64[::1],
-        types.uint16[::1]),
-    nogil=True, cache=True,
-)  # fmt: skip
-def compact(
-    k,
-    m,
-    minimum,
-    words,
-    exists,
-    count,
-    n_bases,
-    table,
-    visited,
-    bases,
-    counts,
-    new_words,
-    new_count,
-):
-    """Rewrite the k-mers whose count reaches ``minimum`` as few, long strings (greedy simplitigs).
-
-    ``visited``, ``bases`` and ``counts`` are scratch. Returns bases, k-mers and strings written;
-    the first is -1 if the new arrays are too small.
-    """
-    n = int64(0)
-    kmers = int64(0)
-    strings = int64(0)
-    for start in range(n_bases - k + 1):
-        if count[start] < minimum or visited[start]:
-            continue
-        visited[start] = 1
-        strings += 1
-        # To the left first: it is read on the other strand, so that it comes out reversed.
-        length = 0
-        place, direction = int64(start), -1
-        while True:
-            place, direction = _neighbour(
-                place, direction, k, m, minimum, words, exists, count, n_bases, table, visited
-            )
-            if place < 0:
-                break
-            visited[place] = 1
-            if direction == 1:
-                bases[length] = _base(words, place + k - 1)
-            else:
-                bases[length] = uint64(3) - _base(words, place)
-            counts[length] = count[place]
-            length += 1
-        if n + length + k > new_count.size:
-            return int64(-1), kmers, strings
-        for j in range(length - 1, -1, -1):
-            new_words[n >> 5] |= uint64(3 - bases[j]) << uint64(62 - 2 * (n & 31))
-            new_count[n] = counts[j]
-            n += 1
-        for j in range(k):
-            new_words[(n + j) >> 5] |= _base(words, start + j) << uint64(62 - 2 * ((n + j) & 31))
-        new_count[n] = count[start]
-        n += 1
-        kmers += length + 1
-        place, direction = int64(start), 1
-        while True:
-            place, direction = _neighbour(
-                place, direction, k, m, minimum, words, exists, count, n_bases, table, visited
-            )
-            if place < 0:
-                break
-            visited[place] = 1
-            if n + k > new_count.size:
-                return int64(-1), kmers, strings
-            if direction == 1:
-                base = _base(words, place + k - 1)
-            else:
-                base = uint64(3) - _base(words, place)
-            end = n + k - 1
-            new_words[end >> 5] |= base << uint64(62 - 2 * (end & 31))
-            new_count[n] = count[place]
-            n += 1
-            kmers += 1
-        n += k - 1
-    return n, kmers, strings
-
-
-@njit(
-    _i64(_u64, _u16, _i64, _i64, _u64, types.uint64[::1], types.int64[::1]),
-    nogil=True, cache=True,
-)  # fmt: skip
-def index_entries(words, count, k, m, heavy, hashes, places):
-    """List what the index must hold: hash and place of every minimizer.
-
-    With ``heavy`` (sorted hashes of heavy minimizers), list instead hash and place of every k-mer
-    that has one of them. Returns the number of entries; with empty outputs it only counts.
-    """
-    n = int64(0)
-    best, left, right = uint64(0), int64(0), int64(0)
-    entered, entered_left, entered_right = uint64(0), int64(-1), int64(-1)
-    is_heavy = False
-    inside = False
-    x = uint64(0)
-    for place in range(count.size - k + 1):
-        if count[place] == 0:
-            inside = False
-            continue
-        x = _kmer(words, place, k)
-        other = _reverse_complement(x, k)
-        if inside:
-            best, left, right = _roll(x, other, k, m, place, best, left, right)
-        else:
-            best, left, right = _minimizer(x, other, k, m)
-            left += place
-            right += place
-        if heavy.size > 0:
-            if not inside or best != entered:
-                h = _mix(best)
-                at = np.searchsorted(heavy, h)
-                is_heavy = at < heavy.size and heavy[at] == h
-            if is_heavy:
-                if hashes.size:
-                    hashes[n] = _hash_kmer(x, other)
-                    places[n] = place
-                n += 1
-        else:
-            if not inside or best != entered:
-                entered_left = entered_right = int64(-1)
-            if left != entered_left and left != entered_right:
-                if hashes.size:
-                    hashes[n] = _mix(best)
-                    places[n] = left
-                n += 1
-            if right != left and right != entered_right and right != entered_left:
-                if hashes.size:
-                    hashes[n] = _mix(best)
-                    places[n] = right
-                n += 1
-            entered_left, entered_right = left, right
-        entered = best
-        inside = True
-    return n

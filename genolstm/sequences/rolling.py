@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
+
+from genolstm.sequences.compiled import compiled
 
 
-@njit(
+@compiled(
     types.void(
-        types.Array(types.uint8, 1, "C", readonly=True), types.int64, types.boolean,
-        types.uint64[::1], types.boolean[::1],
-    ),
-    nogil=True, cache=True,
-)  # fmt: skip
+        types.Array(types.uint8, 1, "C", readonly=True),
+        types.int64,
+        types.boolean,
+        types.uint64[::1],
+        types.boolean[::1],
+    )
+)
 def roll(codes, k, canonical, out, valid):
     mask = (np.uint64(1) << np.uint64(2 * k)) - np.uint64(1)
     top = np.uint64(2 * (k - 1))
