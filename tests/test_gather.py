@@ -94,7 +94,7 @@ def test_command_needs_force_to_replace(tmp_path):
     runner = CliRunner()
     done = runner.invoke(command, [str(part), "-o", str(output)])
     assert done.exit_code == 0
-    assert done.stderr == f"{output}: parts gathered: 1, lines: 1\n"
+    assert done.stderr == f"{output}: 1 lines, gathered from 1\n"
     with pytest.raises(OutputError, match="exists already"):
         runner.invoke(command, [str(part), "-o", str(output)], catch_exceptions=False)
     assert runner.invoke(command, [str(part), "-q", "-o", str(output), "--force"]).output == ""

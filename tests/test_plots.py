@@ -74,6 +74,21 @@ def test_rows_that_are_named_are_drawn_even_if_empty():
     assert bars(ax, FOUND) == [(0.5, 0.6, 1)]
 
 
+def test_posteriors_give_every_haplotype_a_row_as_long_as_the_sequence():
+    quiet = BINS.assign(sample="CEU1", posterior=0.0)
+    ax = plot_segments(SEGMENTS, truth=TRUTH, posteriors=pd.concat([BINS, quiet]))
+    assert [t.get_text().split()[0] for t in ax.get_yticklabels()] == ["CEU1", "CEU2", "CEU10"]
+    assert ax.get_xlim() == (0, 1)
+    # Sorted as text, CEU1 comes before CEU10.
+    (flat, _, zero), (heights, _, base) = (patch.get_data() for patch in ax.patches[:2])
+    assert np.all(flat == zero)
+    # The axis points down: posteriors are drawn above their base, all to one scale.
+    lane = (base - heights)[1:] / BINS["posterior"].to_numpy()[1:]
+    np.testing.assert_allclose(lane, lane[0])
+    assert 0.3 < lane[0] < 0.5
+    assert bars(ax, FOUND) == [(0.1, 0.3, 2), (0.5, 0.6, 1)]
+
+
 def test_several_sequences_need_a_name_and_an_empty_one_is_drawn():
     both = pd.concat([SEGMENTS, SEGMENTS.assign(chrom="chr2")])
     with pytest.raises(SettingError, match="2 sequences"):

@@ -29,6 +29,4 @@ def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> N
 
     written = join(parts, output, force=force)
     if not quiet:
-        click.echo(
-            f"{written} lines from {len(parts)} file{'s' if len(parts) > 1 else ''}", err=True
-        )
+        click.echo(f"{output}: {written} lines, gathered from {len(parts)}", err=True)

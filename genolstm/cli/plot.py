@@ -39,8 +39,8 @@ def plot(
 ) -> None:  # fmt: skip
     """Draw SEGMENTS: every haplotype of one sequence, or the posterior along one of them.
 
-    With --posteriors, haplotypes in which nothing was found have their row too, and the axis is
-    as long as the sequence. Needs the extra `plot`.
+    With --posteriors, these are drawn above the segments, and haplotypes in which nothing was
+    found have their row too. Needs the extra `plot`.
     """
     if haplotype is not None and posteriors is None:
         raise click.UsageError("--haplotype needs --posteriors")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from genolstm.files import PathLike, atomic_path, check_output
 from genolstm.introgression.formats import read_intervals, read_posteriors
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -22,12 +23,22 @@ TRUE = "#E69F00"
 POSTERIOR = "#56B4E9"
 _INK = "#333333"
 _FORMATS = (".svg", ".png", ".pdf")
+#: Where in a row, from -0.5 to 0.5, segments and tracts lie: (posteriors above?, truth beneath?).
+_LANES = {
+    (False, False): [(-0.25, 0.25)],
+    (False, True): [(-0.34, -0.02), (0.02, 0.34)],
+    (True, False): [(0.12, 0.32)],
+    (True, True): [(0.06, 0.23), (0.26, 0.43)],
+}
+#: Where in a row a posterior of 0 and of 1 lies.
+_POSTERIOR_LANE = (0.03, -0.43)
 
 
 def plot_segments(
     segments: Table,
     *,
     truth: Table | None = None,
+    posteriors: Table | None = None,
     chrom: str | None = None,
     haplotypes: Sequence[tuple[str, str]] | None = None,
     length: int | None = None,
@@ -41,13 +52,15 @@ def plot_segments(
         What a scan found: a table, or its BED file.
     truth
         Known tracts, drawn beneath the segments of their row.
+    posteriors
+        Posterior of every bin, drawn above the segments, from 0 to 1.
     chrom
         Sequence to draw, even if nothing was found on it; may be left out if there is only one.
     haplotypes
-        (sample, haplotype) of the rows, top to bottom; by default those that have a segment or a
-        known tract.
+        (sample, haplotype) of the rows, top to bottom; by default those that have posteriors, a
+        segment or a known tract.
     length
-        Where the axis ends, in bp; by default where the last segment or tract ends.
+        Where the axis ends, in bp; by default where the last bin, segment or tract ends.
     ax
         Where to draw; by default a new figure.
 
@@ -62,32 +75,30 @@ def plot_segments(
     """
     found = _intervals(segments)
     known = None if truth is None else _intervals(truth)
+    bins = None if posteriors is None else _posteriors(posteriors)
+    given = [table for table in (found, known, bins) if table is not None]
     if chrom is None:
-        chrom = _one_chrom([found, known])
-    found = found[found["chrom"] == chrom]
-    known = None if known is None else known[known["chrom"] == chrom]
-    tables = [table for table in (found, known) if table is not None]
+        chrom = _one_chrom(given)
+    here = [table[table["chrom"] == chrom] for table in given]
     if haplotypes is None:
-        haplotypes = sorted({name for table in tables for name in _names(table)}, key=_natural)
+        haplotypes = sorted({name for table in here for name in _names(table)}, key=_natural)
     if length is None:
-        ends = [int(table["end"].max()) for table in tables if len(table)]
-        length = max(ends, default=1_000_000)
-    # Rows grow narrower once there are more than fit a page.
-    row_height = min(0.36, 16 / max(len(haplotypes), 1))
-    ax = ax or _new_axes(height=1.1 + row_height * max(len(haplotypes), 2))
+        length = max([int(table["end"].max()) for table in here if len(table)], default=1_000_000)
     rows = {name: row for row, name in enumerate(haplotypes)}
-    # Two lanes to a row; one lane in the middle of it when there is nothing to compare with.
-    top = -0.25 if known is None else -0.34
-    height = 0.5 if known is None else 0.32
-    lanes = [(found, "found", FOUND, top), (known, "true", TRUE, 0.02)]
-    for table, label, colour, top in lanes:
-        if table is None:
-            continue
-        for name, group in table.groupby(["sample", "haplotype"], observed=True):
-            if name not in rows:
-                continue
-            spans = _spans(group)
-            ax.broken_barh(spans, (rows[name] + top, height), facecolors=colour, linewidth=0)
+    # Rows grow narrower once there are more than fit a page.
+    height = min(0.36 if bins is None else 0.6, 16 / max(len(rows), 1))
+    ax = ax or _new_axes(height=1.1 + height * max(len(rows), 2))
+    if bins is not None:
+        _posterior_lanes(ax, bins, chrom, rows)
+    lanes = _LANES[bins is not None, known is not None]
+    drawn = [(found, "found", FOUND)]
+    if known is not None:
+        drawn.append((known, "true", TRUE))
+    for (table, label, colour), (top, bottom) in zip(drawn, lanes, strict=True):
+        for name, group in _by_haplotype(table, chrom):
+            if name in rows:
+                lane = (rows[name] + top, bottom - top)
+                ax.broken_barh(_spans(group), lane, facecolors=colour, linewidth=0)
         ax.broken_barh([], (0, 1), facecolors=colour, linewidth=0, label=label)
     if not rows:
         ax.text(0.5, 0.5, f"nothing on {chrom}", transform=ax.transAxes, ha="center", va="center")
@@ -95,7 +106,7 @@ def plot_segments(
     ax.set_ylim(max(len(rows), 1) - 0.45, -0.55)
     for line in range(1, len(rows)):
         ax.axhline(line - 0.5, color="0.9", linewidth=0.6, zorder=0)
-    ax.tick_params(axis="y", length=0, labelsize=min(10, 60 * row_height))
+    ax.tick_params(axis="y", length=0, labelsize=min(10, 60 * height))
     _finish(ax, chrom, length)
     ax.spines["left"].set_visible(False)
     return ax
@@ -138,8 +149,6 @@ def plot_posterior(
     SettingError
         There is no such haplotype, or there are several sequences and ``chrom`` names none.
     """
-    import numpy as np
-
     table = _posteriors(posteriors)
     chrom = _one_chrom([table], chrom)
     name = (str(sample), str(haplotype))
@@ -147,9 +156,8 @@ def plot_posterior(
     if not len(table):
         raise SettingError(f"there is no posterior of {_label(name)} on {chrom}")
     ax = ax or _new_axes(height=2.9)
-    edges = np.append(table["start"].to_numpy(), table["end"].iloc[-1]) / 1e6
     ax.stairs(
-        table["posterior"].to_numpy(), edges, fill=True, color=POSTERIOR, linewidth=0,
+        table["posterior"].to_numpy(), _edges(table), fill=True, color=POSTERIOR, linewidth=0,
         label="posterior",
     )  # fmt: skip
     if threshold is not None:
@@ -186,8 +194,7 @@ def save_plot(
     Parameters
     ----------
     segments, truth, posteriors
-        Files; with ``posteriors``, haplotypes in which nothing was found have their row too, and
-        the axis is as long as the sequence.
+        Files; with ``posteriors``, haplotypes in which nothing was found have their row too.
     output
         Figure to write; ``.svg``, ``.png`` or ``.pdf``.
     chrom
@@ -206,31 +213,43 @@ def save_plot(
     if suffix not in _FORMATS:
         raise SettingError(f"a figure's name ends in {', '.join(_FORMATS)}, not in '{suffix}'")
     check_output(output, force=force)
-    table = None if posteriors is None else read_posteriors(posteriors)
     plt = _pyplot()
     # A fixed salt and no date: the same data give the same bytes.
     with plt.rc_context({"svg.hashsalt": "genolstm", "svg.fonttype": "none"}):
         if haplotype is not None:
-            if table is None:
+            if posteriors is None:
                 raise SettingError("a haplotype's posterior needs posteriors")
             sample, _, number = haplotype.rpartition("#")
             plot_posterior(
-                table, sample=sample, haplotype=number, segments=segments, truth=truth, chrom=chrom
+                posteriors,
+                sample=sample,
+                haplotype=number,
+                segments=segments,
+                truth=truth,
+                chrom=chrom,
             )
         else:
-            rows, length = None, None
-            if table is not None:
-                chrom = _one_chrom([table], chrom)
-                table = table[table["chrom"] == chrom]
-                rows = sorted(_names(table), key=_natural)
-                length = int(table["end"].max()) if len(table) else None
-            plot_segments(segments, truth=truth, chrom=chrom, haplotypes=rows, length=length)
+            plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
         with atomic_path(output, force=force) as temporary:
             plt.savefig(
                 temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata
             )
         plt.close()
+
+
+def _posterior_lanes(
+    ax: Axes, bins: pd.DataFrame, chrom: str, rows: dict[tuple[str, str], int]
+) -> None:
+    zero, one = _POSTERIOR_LANE
+    for name, group in _by_haplotype(bins, chrom):
+        if name not in rows:
+            continue
+        base = rows[name] + zero
+        group = group.sort_values("start")
+        heights = base + (one - zero) * group["posterior"].to_numpy()
+        ax.stairs(heights, _edges(group), baseline=base, fill=True, color=POSTERIOR, linewidth=0)
+    ax.stairs([], [0], fill=True, color=POSTERIOR, linewidth=0, label="posterior")
 
 
 # --- tables -----------------------------------------------------------------------------------
@@ -291,6 +310,21 @@ def _of(table: pd.DataFrame, chrom: str, name: tuple[str, str]) -> pd.DataFrame:
         (table["chrom"] == chrom) & (table["sample"] == name[0]) & (table["haplotype"] == name[1])
     )
     return table[here]
+
+
+def _edges(table: pd.DataFrame) -> np.ndarray:
+    """Return the edges of consecutive bins in Mb."""
+    import numpy as np
+
+    return np.append(table["start"].to_numpy(), table["end"].iloc[-1]) / 1e6
+
+
+def _by_haplotype(
+    table: pd.DataFrame, chrom: str
+) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    here = table[table["chrom"] == chrom]
+    for (sample, haplotype), group in here.groupby(["sample", "haplotype"], observed=True):
+        yield (str(sample), str(haplotype)), group
 
 
 def _spans(table: pd.DataFrame) -> list[tuple[float, float]]:
