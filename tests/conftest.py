@@ -1,0 +1,75 @@
+"""Data that several test files share, made once per run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "example_data"
+DATA = Path(__file__).resolve().parent / "data"
+
+
+class Result(NamedTuple):
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run ``genolstm`` in this process; what compiled code prints is caught as well."""
+    from genolstm.cli import main
+
+    def run(*args: object) -> Result:
+        capfd.readouterr()
+        code: object = 0
+        try:
+            main([str(arg) for arg in args])
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capfd.readouterr()
+        assert isinstance(code, int), code
+        return Result(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def region():
+    """A region of 240 kb that is a third archaic: 3 target, 10 outgroup diploids, 1 archaic."""
+    from genolstm.introgression.simulate import SimulationSettings, simulate_region
+
+    return simulate_region(
+        SimulationSettings(
+            model=str(DATA / "admixture.yaml"), length=240_000, seed=7, n_target=3, n_outgroup=10,
+            target="target", outgroup="outgroup", archaic="archaic", archaic_time=1500.0,
+            mutation_rate=1.4e-8, recombination_rate=1.2e-8,
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def region_folder(region, tmp_path_factory) -> Path:
+    """The region as ``introgression simulate`` writes it."""
+    from genolstm.introgression.formats import write_simulation
+
+    folder = tmp_path_factory.mktemp("region")
+    write_simulation(region, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def panels(region_folder, tmp_path_factory) -> dict[str, Path]:
+    """Archaic and outgroup panel of the region."""
+    from genolstm.sequences.panel_input import build_panel
+
+    folder = tmp_path_factory.mktemp("panels")
+    paths = {role: folder / f"{role}.panel" for role in ("archaic", "outgroup")}
+    for role, path in paths.items():
+        build_panel([region_folder / f"{role}.fa.gz"], threads=1).save(path)
+    return paths
