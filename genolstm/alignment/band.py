@@ -115,3 +115,23 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
     hi = np.maximum.accumulate(hi)
     lo[0], hi[n] = 0, m
     return Band(lo.astype(np.int64), hi.astype(np.int64))
+
+
+def kmer_identity(query: Masks, reference: Masks) -> float:
+    """Return a rough identity from the share of the shorter sequence's k-mers in the longer one.
+
+    A guess to begin from: substitutions only, chance matches subtracted.
+    """
+    short, long = sorted((query, reference), key=len)
+    k = min(max(math.ceil(math.log(max(len(long), 4), 4)) + 2, 6), 20)
+    if len(short) < k + 4:
+        return 0.9
+    a = _kmers(_BASE_OF_MASK[short], k)
+    b = np.unique(_kmers(_BASE_OF_MASK[long], k))
+    a, b = a[a >= 0], b[b >= 0]
+    if not len(a) or not len(b):
+        return 0.9
+    at = np.minimum(np.searchsorted(b, a), len(b) - 1)
+    chance = 1 - math.exp(-len(b) / 4.0**k)
+    share = (float(np.mean(b[at] == a)) - chance) / (1 - chance)
+    return float(max(share, 1e-3) ** (1 / k))

@@ -199,7 +199,7 @@ def forward_rows(
 
     ``emission[emission_row[i], j]`` is E[i, j]. ``lo`` and ``hi`` give the columns of each row,
     inclusive and never falling. With ``keep``, M goes to ``kept`` (ragged, by ``offset``) and the
-    tiles' exponents to ``kept_exponent``. ``end`` collects the weight of alignments that end early.
+    tiles' exponents to ``kept_exponent`` (groups, tiles from that of ``lo`` on). ``end`` collects the weight of alignments that end early.
     """
     n, m = lo.size - 1, state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]
@@ -223,7 +223,9 @@ def forward_rows(
                 for j in range(lo[i - 1], high + 1):
                     start[j] = np.float32(begin) * _power(-exponent[j // TILE])
             if keep:
-                kept_exponent[(i - 1 - first) // GROUP] = exponent
+                t0 = lo[i - 1] // TILE
+                for t in range(t0, high // TILE + 1):
+                    kept_exponent[(i - 1 - first) // GROUP, t - t0] = exponent[t]
         # Slices from here on: indices that count from 0 let the compiler vectorise.
         j0 = max(jl, 1)
         e, d, left = emission[emission_row[i]][j0 : jh + 1], diagonal[j0 : jh + 1], H[j0 - 1 : jh]
@@ -419,8 +421,10 @@ def backward_rows(
             state[:, jh + 1 : hi[i + 1] + 1] = 0.0
         F = kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
         here = np.float32(0.0)
+        group = (i - 1 - first) // GROUP
+        t0 = lo[first + group * GROUP] // TILE
         for t in range(jl // TILE, jh // TILE + 1):
-            k = kept_exponent[(i - 1 - first) // GROUP, t] + exponent[t] - total_exponent
+            k = kept_exponent[group, t - t0] + exponent[t] - total_exponent
             if k < UNSEEN:
                 continue
             f1, f2 = _power(k // 2), _power(k - k // 2) * total_mantissa

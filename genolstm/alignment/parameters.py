@@ -1,14 +1,15 @@
 """Parameters of the pair-HMM: what a match and a gap are worth, and how they are learned.
 
-One set of parameters fits one distance between two sequences. A :class:`ParameterGrid` holds sets
-for distances from near identity to the limit of what can be aligned, times rates of gaps; the
-aligner chooses for each pair by likelihood.
+One set of parameters fits one distance between two sequences. A :class:`ParameterFamily` holds
+them for every distance, from near identity to the limit of what can be aligned, and for every rate
+of gaps; the aligner chooses for each pair by likelihood.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,9 @@ class PairHMMParameters:
 
     def __post_init__(self) -> None:
         joint = np.asarray(self.match, dtype=float)
-        if joint.shape != (4, 4) or not (joint > 0).all() or abs(joint.sum() - 1) > 1e-6:
+        if joint.shape != (4, 4) or joint.min() <= 0 or abs(joint.sum() - 1) > 1e-6:
             raise SettingError("match probabilities have to be 4 x 4, positive, and sum to 1")
-        if not np.allclose(joint, joint.T, atol=1e-9):
+        if np.abs(joint - joint.T).max() > 1e-9:
             raise SettingError("match probabilities have to be symmetric")
         if min(self.gap_open) <= 0 or sum(self.gap_open) >= 0.45:
             raise SettingError(f"gap_open is {self.gap_open}, it has to be above 0, together < .45")
@@ -136,25 +137,112 @@ class PairHMMParameters:
 
 
 def hky_joint(
-    divergence: float, *, kappa: float = 2.5, shape: float = 0.0,
-    frequencies: Sequence[float] = UNIFORM,
+    divergence: float, *, kappa: float = 3.0, shape: float = 0.0,
+    frequencies: Sequence[float] | Matrix = UNIFORM,
 ) -> Matrix:  # fmt: skip
-    """Return the joint probabilities of two residues ``divergence`` substitutions apart.
+    """Return the joint probabilities of two residues ``divergence`` substitutions apart, 4 x 4.
 
-    HKY85; ``shape`` > 0 averages over gamma-distributed rates of sites, in closed form on the
-    eigenvalues: exp(x) becomes (1 - x / shape) ** -shape.
+    HKY85 in closed form; ``shape`` > 0 averages over gamma-distributed rates of sites, which turns
+    exp(-x) into (1 + x / shape) ** -shape.
+
+    References
+    ----------
+    Hasegawa, Kishino & Yano 1985, J Mol Evol 22:160; Yang 1993, Mol Biol Evol 10:1396.
     """
-    pi = np.asarray(frequencies, dtype=float) / sum(frequencies)
-    rates = np.array([[kappa if (a ^ b) == 2 else 1.0 for b in range(4)] for a in range(4)]) * pi
-    np.fill_diagonal(rates, 0.0)
-    rates -= np.diag(rates.sum(axis=1))
-    rates /= -(pi @ np.diag(rates))
-    root = np.sqrt(pi)
-    values, vectors = np.linalg.eigh(rates * root[:, None] / root[None, :])
-    x = values * divergence
-    decay = np.exp(x) if shape <= 0 else (1 - x / shape) ** -shape
-    joint: Matrix = (vectors * decay) @ vectors.T * np.outer(root, root)
-    return (joint + joint.T) / 2
+    a, c, g, t = (float(x) for x in frequencies)
+    total = a + c + g + t
+    pi = (a / total, c / total, g / total, t / total)
+    purine, pyrimidine = pi[0] + pi[2], pi[1] + pi[3]
+    beta = 0.5 / (purine * pyrimidine + kappa * (pi[0] * pi[2] + pi[1] * pi[3]))
+
+    def decay(x: float) -> float:
+        return math.exp(-x) if shape <= 0 else (1 + x / shape) ** -shape
+
+    between = decay(beta * divergence)
+    joint = np.empty((4, 4))
+    for i in range(4):
+        group = purine if i in (0, 2) else pyrimidine
+        within = decay(beta * divergence * (1 + group * (kappa - 1)))
+        for j in range(4):
+            if (i ^ j) in (0, 2):
+                p = pi[j] * (1 + (1 / group - 1) * between)
+                p += ((group - pi[j]) if i == j else -pi[j]) / group * within
+            else:
+                p = pi[j] * (1 - between)
+            joint[i, j] = pi[i] * p
+    return joint
+
+
+@dataclass(frozen=True)
+class ParameterFamily:
+    """Parameters for every distance and every rate of gaps; two numbers pick a member.
+
+    The defaults were read off 20,000 simulated pairs (``benchmarks/alignment/fit_family.py``): over
+    divergences of .01 to 1.5 and indel rates of .004 to .15, gap opening is 1 - exp(-d r), and how
+    gaps split into short and long and go on hardly changes.
+
+    Parameters
+    ----------
+    kappa, shape
+        Of HKY85 with gamma-distributed rates.
+    gap_share
+        Part of the gaps that are short.
+    gap_extend, extend_growth
+        Extension probability of short and long gaps, and what it gains per unit of d r (gaps that
+        lie side by side merge).
+    gap_link
+        See :class:`PairHMMParameters`.
+    gap_rate, gap_rate_spread
+        Prior of the gap rate r per pair: median, and standard deviation of its logarithm.
+    """
+
+    kappa: float = 3.0
+    shape: float = 1.0
+    gap_share: float = 0.71
+    gap_extend: tuple[float, float] = (0.33, 0.905)
+    extend_growth: tuple[float, float] = (0.6, 0.1)
+    gap_link: float = 2.5
+    gap_rate: float = 0.045
+    gap_rate_spread: float = 0.7
+
+    def member(
+        self, divergence: float, gap_rate: float, background: Sequence[float] | Matrix = UNIFORM
+    ) -> PairHMMParameters:
+        """Return the parameters of pairs ``divergence`` substitutions per site apart.
+
+        ``gap_rate`` counts gaps in one sequence per substitution.
+        """
+        joint = hky_joint(divergence, kappa=self.kappa, shape=self.shape, frequencies=background)
+        x = divergence * gap_rate
+        opened = min(1 - math.exp(-x), 0.4)
+        extend = [
+            min(e + x * growth, limit)
+            for e, growth, limit in zip(
+                self.gap_extend, self.extend_growth, (0.7, 0.98), strict=True
+            )
+        ]
+        return PairHMMParameters(
+            tuple(map(tuple, joint.tolist())),
+            (self.gap_share * opened, (1 - self.gap_share) * opened),
+            (extend[0], extend[1]),
+            min(self.gap_link, 0.9 / opened),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`from_dict` reads, ready for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ParameterFamily:
+        """Read a family; raise ModelError where something is missing or wrong."""
+        try:
+            pairs = {
+                k: (float(data[k][0]), float(data[k][1])) for k in ("gap_extend", "extend_growth")
+            }
+            names = set(cls.__dataclass_fields__) - set(pairs)
+            return cls(**pairs, **{k: float(data[k]) for k in names})
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ModelError(f"the family of parameters is not whole ({error})") from error
 
 
 @dataclass
@@ -223,58 +311,3 @@ class Counts:
             (float(extend[order[0]]), float(extend[order[1]])),
             q / s,
         )
-
-
-@dataclass(frozen=True)
-class ParameterGrid:
-    """Sets of parameters for rising distance, times rising rates of gaps.
-
-    Parameters
-    ----------
-    members
-        One row per distance, each with the same number of gap rates.
-    prior
-        Probability of each member before a pair is seen; same shape, sums to 1.
-    """
-
-    members: tuple[tuple[PairHMMParameters, ...], ...]
-    prior: tuple[tuple[float, ...], ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.members or not self.members[0]:
-            raise SettingError("a grid needs at least one set of parameters")
-        if len({len(row) for row in self.members}) > 1:
-            raise SettingError("all distances of a grid need the same number of gap rates")
-        if not self.prior:
-            size = len(self.members) * len(self.members[0])
-            flat = tuple(tuple(1.0 / size for _ in row) for row in self.members)
-            object.__setattr__(self, "prior", flat)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Distances and gap rates."""
-        return len(self.members), len(self.members[0])
-
-    @classmethod
-    def single(cls, parameters: PairHMMParameters) -> ParameterGrid:
-        """Return a grid without a choice."""
-        return cls(((parameters,),))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what :meth:`from_dict` reads, ready for JSON."""
-        return {
-            "members": [[p.to_dict() for p in row] for row in self.members],
-            "prior": [list(row) for row in self.prior],
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ParameterGrid:
-        """Read a grid; raise ModelError where something is missing or wrong."""
-        try:
-            members = tuple(
-                tuple(PairHMMParameters.from_dict(p) for p in row) for row in data["members"]
-            )
-            prior = tuple(tuple(float(x) for x in row) for row in data["prior"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"the grid of parameters is not whole ({error})") from error
-        return cls(members, prior)

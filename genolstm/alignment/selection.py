@@ -1,0 +1,119 @@
+"""Which member of a parameter family fits a pair: by likelihood, with a prior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from genolstm.alignment.band import kmer_identity
+from genolstm.alignment.letters import Masks, composition
+from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
+
+LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
+"""Lattice of log divergence: .003 to 2 substitutions per site."""
+GAP_STEP, GAP_STEPS = 0.7, 3
+PSEUDOCOUNT = 20.0
+"""Of each base, added to a pair's composition."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The member chosen for a pair.
+
+    Attributes
+    ----------
+    parameters
+        The member.
+    divergence, gap_rate
+        Where it lies in the family: substitutions per site, gaps per substitution.
+    bits
+        Log-odds of the pair against the null model, averaged over the family (Laplace's
+        approximation): what the choice of parameters gains is paid for.
+    """
+
+    parameters: PairHMMParameters
+    divergence: float
+    gap_rate: float
+    bits: float
+
+
+def select(
+    query: Masks,
+    reference: Masks,
+    family: ParameterFamily,
+    score: Callable[[PairHMMParameters], float],
+) -> Selection:
+    """Choose the member of a family with the highest posterior probability for a pair.
+
+    Log divergence (flat prior) and log gap rate (normal prior) are climbed one after the other in
+    steps; a parabola through the best three points gives the maximum between them.
+
+    Parameters
+    ----------
+    score
+        Log-odds of the pair in bits under a member.
+    """
+    background = composition(query, reference) + PSEUDOCOUNT
+
+    def value(u: float, v: float) -> float:
+        return score(family.member(math.exp(u), math.exp(v), background)) * math.log(2)
+
+    v0 = math.log(family.gap_rate)
+    known: dict[int, float] = {}
+
+    def along_u(k: int) -> float:
+        if k not in known:
+            known[k] = value(LOWEST + k * STEP, v0)
+        return known[k]
+
+    guess = math.log(min(max(_divergence(kmer_identity(query, reference)), 0.003), 2.0))
+    k = _climb(along_u, round((guess - LOWEST) / STEP), 0, STEPS - 1)
+    du, sd_u, top = _peak(known, k, STEP)
+    u = LOWEST + k * STEP + du
+
+    gaps = {0: top}
+
+    def along_v(j: int) -> float:
+        if j not in gaps:
+            prior = -0.5 * (j * GAP_STEP / family.gap_rate_spread) ** 2
+            gaps[j] = value(u, v0 + j * GAP_STEP) + prior
+        return gaps[j]
+
+    j = _climb(along_v, 0, -GAP_STEPS, GAP_STEPS)
+    dv, sd_v, top = _peak(gaps, j, GAP_STEP)
+    v = v0 + j * GAP_STEP + dv
+    evidence = top + math.log(min(sd_u * math.sqrt(2 * math.pi) / (STEP * (STEPS - 1)), 1.0))
+    evidence += math.log(min(sd_v / family.gap_rate_spread, 1.0))
+    d, r = math.exp(u), math.exp(v)
+    return Selection(family.member(d, r, background), d, r, evidence / math.log(2))
+
+
+def _climb(value: Callable[[int], float], start: int, low: int, high: int) -> int:
+    """Return the place of a maximum in [low, high]; its neighbours have been asked for, too."""
+    k = min(max(start, low), high)
+    while True:
+        if k < high and value(k + 1) > value(k):
+            k += 1
+        elif k > low and value(k - 1) > value(k):
+            k -= 1
+        else:
+            return k
+
+
+def _peak(known: dict[int, float], k: int, step: float) -> tuple[float, float, float]:
+    """Return offset, standard deviation and height of the parabola's top around place ``k``."""
+    if k - 1 not in known or k + 1 not in known:
+        return 0.0, step, known[k]
+    left, middle, right = known[k - 1], known[k], known[k + 1]
+    bend = left - 2 * middle + right
+    if not math.isfinite(bend) or bend > -1e-6:
+        return 0.0, step, middle
+    offset = min(max(0.5 * (left - right) / bend, -0.5), 0.5) * step
+    return offset, step / math.sqrt(-bend), middle - (left - right) ** 2 / (8 * bend)
+
+
+def _divergence(identity: float) -> float:
+    """Return the substitutions per site at an identity (Jukes-Cantor with gamma, shape 1)."""
+    x = min(max((4 * identity - 1) / 3, 0.12), 0.9999)
+    return 0.75 * (1 / x - 1)
