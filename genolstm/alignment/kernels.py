@@ -199,7 +199,8 @@ def forward_rows(
 
     ``emission[emission_row[i], j]`` is E[i, j]. ``lo`` and ``hi`` give the columns of each row,
     inclusive and never falling. With ``keep``, M goes to ``kept`` (ragged, by ``offset``) and the
-    tiles' exponents to ``kept_exponent`` (groups, tiles from that of ``lo`` on). ``end`` collects the weight of alignments that end early.
+    tiles' exponents to ``kept_exponent`` (one row per group, from the tile of ``lo`` on). ``end``
+    collects the weight of alignments that end early.
     """
     n, m = lo.size - 1, state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]

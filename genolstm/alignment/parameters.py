@@ -236,11 +236,12 @@ class ParameterFamily:
     def from_dict(cls, data: Mapping[str, Any]) -> ParameterFamily:
         """Read a family; raise ModelError where something is missing or wrong."""
         try:
-            pairs = {
-                k: (float(data[k][0]), float(data[k][1])) for k in ("gap_extend", "extend_growth")
-            }
-            names = set(cls.__dataclass_fields__) - set(pairs)
-            return cls(**pairs, **{k: float(data[k]) for k in names})
+            values: dict[str, Any] = {}
+            for name, item in cls.__dataclass_fields__.items():
+                x = data[name]
+                two = isinstance(item.default, tuple)
+                values[name] = (float(x[0]), float(x[1])) if two else float(x)
+            return cls(**values)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ModelError(f"the family of parameters is not whole ({error})") from error
 
