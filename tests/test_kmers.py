@@ -109,3 +109,14 @@ def test_senseless_settings() -> None:
         windows(codes, 0)
     with pytest.raises(SettingError, match="other than"):
         encode_kmer("ACN")
+
+
+def test_compiled_loops_work_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba import types
+    from numba.core import caching
+
+    from genolstm.sequences.compiled import compiled
+
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+    add = compiled(types.int64(types.int64))(lambda x: x + 1)
+    assert add(41) == 42

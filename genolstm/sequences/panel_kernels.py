@@ -40,6 +40,7 @@ RUN_SHIFT = 8
 # Fields of a builder's state array.
 N_BASES, N_ENTRIES, N_KMERS, N_STRINGS = 0, 1, 2, 3
 
+_ANY = np.uint64(0xFFFFFFFFFFFFFFFF)
 _KMER_SEED = np.uint64(0x5851F42D4C957F2D)
 _RANK_SEED = np.uint64(0x2545F4914F6CDD1D)
 _RANK_FACTOR = np.uint64(0xD1342543DE82EF95)
@@ -261,13 +262,14 @@ def _run_at(place, n_bases, run_start, run_count, run_index):
 
 @njit(nogil=True)
 def _in_bucket(
-    h, x, other, k, shift, shift_other, words, n_bases, directory, records, width, place_bits,
-    run_start, run_count, run_index,
+    h, x, other, k, anchor, m, shift, shift_other, words, n_bases, directory, records, width,
+    place_bits, run_start, run_count, run_index,
 ):  # fmt: skip
     """Search one bucket of the index; a place on record is moved left by ``shift``.
 
-    Returns place (or -1), direction, and 0 if nothing in the bucket resembled the hash, 1 if
-    something did, 3 if it says that the minimizer is heavy.
+    Only places where the string has the m-mer ``anchor`` (the smaller strand) count, unless it is
+    ``_ANY``. Returns place (or -1), direction, and 0 if there was no such place, 1 if there was, 3
+    if the bucket may say that the minimizer is heavy.
     """
     bucket = ((h & uint64(0xFFFFFFFF)) * uint64(directory.size - 1)) >> uint64(32)
     place_mask = (uint64(1) << uint64(place_bits)) - uint64(1)
@@ -289,13 +291,20 @@ def _in_bucket(
         if entry & place_mask == place_mask:
             seen = 3
             continue
+        place = int64(entry & place_mask)
+        if anchor != _ANY:
+            if place + m > n_bases:
+                continue
+            y = _kmer(words, place, m)
+            if min(y, _reverse_complement(y, m)) != anchor:
+                continue
         seen |= 1
-        place = int64(entry & place_mask) - shift
+        place -= shift
         if place >= 0 and place + k <= n_bases and _kmer(words, place, k) == x:
             run, _, _ = _run_at(place, n_bases, run_start, run_count, run_index)
             if run_count[run] > 0:
                 return place, 1, seen
-        place = int64(entry & place_mask) - shift_other
+        place += shift - shift_other
         if place >= 0 and place + k <= n_bases and _kmer(words, place, k) == other:
             run, _, _ = _run_at(place, n_bases, run_start, run_count, run_index)
             if run_count[run] > 0:
@@ -327,6 +336,7 @@ def look_up(
     run_count, run_index, out,
 ):  # fmt: skip
     """Write the count of every k-mer of ``n`` packed bases into ``out``, which holds zeros."""
+    mask_m = (uint64(1) << uint64(2 * m)) - uint64(1)
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
     # Where query and string last parted: direction, query base, string base.
     parted, parted_query, parted_string = 0, int64(0), int64(0)
@@ -364,14 +374,17 @@ def look_up(
                     left += i
                     right += i
                 if left != barren:
+                    y = (x >> uint64(2 * (k - m - (left - i)))) & mask_m
+                    anchor = min(y, (other >> uint64(2 * (left - i))) & mask_m)
                     place, direction, seen = _in_bucket(
-                        _mix(best), x, other, k, left - i, k - m - (left - i), words, n_bases,
-                        directory, records, width, place_bits, run_start, run_count, run_index,
+                        _mix(best), x, other, k, anchor, m, left - i, k - m - (left - i), words,
+                        n_bases, directory, records, width, place_bits, run_start, run_count,
+                        run_index,
                     )  # fmt: skip
                     if place < 0 and seen == 3:
                         place, direction, _ = _in_bucket(
-                            _hash_kmer(x, other), x, other, k, 0, 0, words, n_bases, directory,
-                            records, width, place_bits, run_start, run_count, run_index,
+                            _hash_kmer(x, other), x, other, k, _ANY, m, 0, 0, words, n_bases,
+                            directory, records, width, place_bits, run_start, run_count, run_index,
                         )  # fmt: skip
                     if place >= 0:
                         break
