@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.cli.gather import gather
+from genolstm.cli.plot import plot
 
 
 @click.group()
@@ -378,6 +380,10 @@ def scan(
             raise click.UsageError("--vcf needs --target, the names of the samples to scan")
         if sharing is not None or haplotypes != "record":
             raise click.UsageError("--sharing and --haplotypes go with FASTA, not with --vcf")
+    if rest["threshold"] is not None and rest["fdr"] is not None:
+        raise click.UsageError("--threshold and --fdr exclude each other")
+    if rest["fdr"] is not None and rest["baseline"] is not None:
+        raise click.UsageError("--fdr is known for the network only, not for the baseline")
     from genolstm.introgression.run import FastaDoor, VcfDoor, run_scan
 
     door: FastaDoor | VcfDoor
@@ -427,3 +433,7 @@ def evaluate(
         segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed,
         force=force,
     )  # fmt: skip
+
+
+introgression.add_command(gather)
+introgression.add_command(plot)
