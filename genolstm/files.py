@@ -19,6 +19,9 @@ from genolstm.errors import InputError, OutputError
 PathLike = str | os.PathLike[str]
 
 
+_MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd"}
+
+
 def display_name(path: PathLike) -> str:
     """Return how messages call a path (``-`` is standard input)."""
     name = os.fspath(path)
@@ -39,7 +42,13 @@ def open_input(path: PathLike) -> IO[bytes]:
             return xopen(sys.stdin.buffer, "rb", threads=0)
         if Path(name).is_dir():
             raise InputError("is a folder, a file is needed", path=name)
-        return xopen(name, "rb", threads=0)
+        if not Path(name).is_file():  # a pipe: it can be opened once
+            return xopen(name, "rb", threads=0)
+        # Left to itself, xopen believes the file's name.
+        with Path(name).open("rb") as stream:
+            start = stream.read(6)
+        form = next((form for form, magic in _MAGIC.items() if start.startswith(magic)), None)
+        return xopen(name, "rb", threads=0, format=form) if form else Path(name).open("rb")
     except FileNotFoundError as error:
         raise InputError("no such file", path=name) from error
     except OSError as error:

@@ -131,8 +131,8 @@ def vcf_tracks(
     span = max(span // size, 1) * size
     masks = [m for m in (callable_mask, exclude_mask) if m is not None]
     for mask in masks:
-        if reader.lengths:
-            _check_names(mask, reader.lengths)
+        if reader.contigs:
+            _check_names(mask, reader.contigs)
     seen: set[str] = set()
     blocks = reader.blocks(span=span, overlap=settings.k + size)
     for block in stages.timed("read", blocks):

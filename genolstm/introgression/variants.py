@@ -183,8 +183,10 @@ class VariantReader:
         order = {name: i for i, name in enumerate(vcf.samples)}
         self._columns = np.array([order[name] for name in wanted], dtype=np.int64)
         self._header_lines = _header_lines(os.fspath(self.path))
+        self.contigs = list(vcf.seqnames)
         try:
-            self.lengths = dict(zip(vcf.seqnames, vcf.seqlens, strict=True))
+            known = zip(self.contigs, vcf.seqlens, strict=True)
+            self.lengths = {name: length for name, length in known if length > 0}
         except (AttributeError, ValueError):
             self.lengths = {}
         self._vcf = vcf
@@ -349,7 +351,7 @@ class VariantReader:
             yield from builder.add(position, row)
         if builder is None:
             detail = f" on chromosome {self.chrom}" if self.chrom else ""
-            present = ", ".join(list(self.lengths)[:3])
+            present = ", ".join(self.contigs[:3])
             raise InputError(
                 f"has no usable site{detail} ({self.counts.records} records read)",
                 path=self.path,
