@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -82,9 +83,22 @@ def main(args: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         click.echo(str(error), err=True)
+        _drop_stdout()
         sys.exit(1)
-    except BrokenPipeError:
-        # A reader such as `head` has seen enough. Python would complain again at exit
-        # when it flushes stdout, so the descriptor is pointed at nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # a reader such as `head` has seen enough
+        _drop_stdout()
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or debug:
+            raise
+        click.echo(f"no space left to write to ({error.filename or 'stdout'})", err=True)
+        _drop_stdout()
+        sys.exit(1)
+
+
+def _drop_stdout() -> None:
+    """Point stdout at nothing if what it holds cannot be written: Python would complain at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
