@@ -11,7 +11,7 @@ import numpy as np
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.introgression.evaluate import Coverage, Pieces
-from genolstm.introgression.formats import read_intervals
+from genolstm.introgression.formats import line_of, read_intervals
 from genolstm.introgression.scan import vcf_tracks
 from genolstm.introgression.tracks import TrackSettings
 from genolstm.introgression.variants import VariantReader, read_sample_list
@@ -94,12 +94,19 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     )
     truth = [interval for interval, _ in read_intervals(folder / "truth.bed")]
     names = reader.names("target")
+    bed = folder / "truth.bed"
     for tract in truth:
         if (tract.sample, tract.haplotype) not in names:
             raise InputError(
                 f"names haplotype {tract.haplotype} of {tract.sample}, which is no target sample",
-                path=folder / "truth.bed",
-            )
+                path=bed, line=line_of(bed, tract),
+            )  # fmt: skip
+        length = reader.lengths.get(tract.chrom)
+        if length is not None and tract.end > length:
+            raise InputError(
+                f"reaches {tract.chrom}:{tract.end}, beyond the end of {tract.chrom} "
+                f"({length} bp)", path=bed, line=line_of(bed, tract),
+            )  # fmt: skip
     coverage = Coverage(truth)
     parts: dict[str, list[np.ndarray]] = {}
     first_bin: dict[str, int] = {}
@@ -110,7 +117,7 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     if absent:
         raise InputError(
             f"is on {', '.join(sorted(absent))}, the VCF on {', '.join(sorted(parts))}",
-            path=folder / "truth.bed", hint="chromosome names have to agree",
+            path=bed, hint="chromosome names have to agree",
         )  # fmt: skip
     labelled: list[LabelledTracks] = []
     for chrom, pieces in parts.items():

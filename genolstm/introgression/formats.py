@@ -20,6 +20,11 @@ SEGMENT_COLUMNS = (
     "sample", "haplotype", "posterior", "n_sites", "n_match",
 )  # fmt: skip
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
+#: What :func:`write_simulation` writes, in order.
+SIMULATION_FILES = (
+    "target.fa.gz", "target.txt", "outgroup.fa.gz", "outgroup.txt", "archaic.fa.gz", "archaic.txt",
+    "region.vcf.gz", "truth.bed", "simulation.json",
+)  # fmt: skip
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
 
 #: Posteriors are written with four decimals; making the text once is what makes writing fast.
@@ -311,8 +316,7 @@ def write_simulation(region: Any, folder: Path) -> list[Path]:
     Returns
     -------
     list of pathlib.Path
-        ``target.fa.gz``, ``outgroup.fa.gz``, ``archaic.fa.gz``, ``region.vcf.gz``, ``*.txt``,
-        ``truth.bed`` and ``simulation.json`` (written last: where it is, all is).
+        :data:`SIMULATION_FILES`; ``simulation.json`` is written last: where it is, all is.
     """
     from genolstm.files import atomic_path, atomic_text
     from genolstm.introgression.simulate import manifest_json

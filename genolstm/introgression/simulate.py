@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genolstm.errors import InputError, MissingExtraError, OutputError, SettingError
+from genolstm.files import check_output
 from genolstm.introgression.segments import Interval, merge_intervals
 from genolstm.introgression.variants import VariantBlock
 
@@ -94,6 +95,8 @@ class SimulationSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < 1e-3:
                 raise SettingError(f"{name} is {value}, it has to lie between 0 and 0.001")
+        if len(self.chrom.split()) != 1 or self.chrom.startswith(("#", ">")):
+            raise SettingError(f"chrom is '{self.chrom}', it has to be one word")
 
 
 @dataclass
@@ -409,30 +412,46 @@ def simulate_to_folders(
     """Simulate regions and write each to its folder; yield (folder, manifest) as they are done.
 
     One replicate goes to ``folder`` itself, several to ``folder/seed_N``. A region that is whole
-    and has the same settings is not made again.
+    and has the same settings is not made again; one that was being made when the run was stopped
+    is made anew.
 
     Raises
     ------
     OutputError
-        A folder holds another simulation and ``force`` is false, or cannot be made.
+        A folder holds another simulation or other files of the same names and ``force`` is false,
+        or cannot be made.
     """
-    from genolstm.introgression.formats import write_simulation
+    from genolstm.introgression.formats import SIMULATION_FILES, write_simulation
 
     for seed in range(settings.seed, settings.seed + replicates):
         full, _ = resolve(replace(settings, seed=seed))
         place = folder if replicates == 1 else folder / f"seed_{seed}"
-        done = place / "simulation.json"
+        done, begun = place / "simulation.json", place / ".simulating"
         if done.exists() and not force:
-            summary: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
-            if summary["settings"] != json.loads(json.dumps(asdict(full))):
-                raise OutputError("holds another simulation", path=place, hint="use --force")
-            yield place, summary
+            yield place, _finished(done, full)
             continue
+        if place.is_dir() and not (force or begun.exists()):
+            for name in SIMULATION_FILES:
+                check_output(place / name, force=False)
         try:
             place.mkdir(parents=True, exist_ok=True)
+            begun.touch()
         except OSError as error:
             raise OutputError(f"cannot be made ({error.strerror})", path=place) from error
         done.unlink(missing_ok=True)
         region = simulate_region(full)
         write_simulation(region, place)
+        begun.unlink()
         yield place, manifest(region)
+
+
+def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
+    """Return the manifest of a region that is there, if it is the one that is wanted."""
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = summary["settings"] == json.loads(json.dumps(asdict(settings)))
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise OutputError("holds another simulation", path=path.parent, hint="use --force")
+    return summary
