@@ -67,6 +67,23 @@ class Context:
             return self.vectors
         return np.asarray(self.vectors * self.gate[:, None], dtype=np.float32)
 
+    def part(self, start: int, end: int) -> Context:
+        """Return the context of residues ``[start, end)``."""
+        return Context(
+            None if self.vectors is None else self.vectors[start:end],
+            None if self.gate is None else self.gate[start:end],
+            None if self.gap_open is None else self.gap_open[start : end + 1],
+        )
+
+
+def placements(n_query: int, n_reference: int, mode: Mode) -> int:
+    """Return the number of places an alignment may have, each equally likely beforehand."""
+    if mode == "semiglobal":
+        return n_reference + 1
+    if mode == "local":
+        return n_query * n_reference * min(n_query, n_reference)
+    return 1
+
 
 class PairHMM:
     """One pair under one set of parameters.
@@ -89,6 +106,9 @@ class PairHMM:
         Contextual part for query and reference; None for the classical aligner.
     band
         Over rows of the longer and columns of the shorter sequence; None for the whole matrix.
+    places
+        Number of places where a semiglobal or local alignment may begin (and end), if ``reference``
+        is only a part of it; by default as the mode says.
     block_cells
         Cells kept at a time; smaller saves memory, larger saves time.
     """
@@ -104,6 +124,7 @@ class PairHMM:
         classes: npt.NDArray[np.int64] | None = None,
         context: tuple[Context, Context] | None = None,
         band: Band | None = None,
+        places: int | None = None,
         block_cells: int = BLOCK_CELLS,
     ) -> None:
         if mode not in MODES:
@@ -121,8 +142,7 @@ class PairHMM:
             "local": kn.LOCAL,
         }[mode]
         n, m = self.n_query, self.n_reference
-        places = {"global": 1, "semiglobal": m + 1, "local": n * m * min(n, m)}
-        self.begin = 1.0 / places[mode]
+        self.begin = 1.0 / (places or placements(n, m, mode))
         self.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
         self.band = band or Band.full(self.n, self.m)
         self.offset = np.zeros(self.n + 2, dtype=np.int64)

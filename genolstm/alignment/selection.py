@@ -67,7 +67,7 @@ def select(
             known[k] = value(LOWEST + k * STEP, v0)
         return known[k]
 
-    guess = math.log(min(max(_divergence(kmer_identity(query, reference)), 0.003), 2.0))
+    guess = math.log(guess_divergence(query, reference))
     k = _climb(along_u, round((guess - LOWEST) / STEP), 0, STEPS - 1)
     du, sd_u, top = _peak(known, k, STEP)
     u = LOWEST + k * STEP + du
@@ -113,7 +113,11 @@ def _peak(known: dict[int, float], k: int, step: float) -> tuple[float, float, f
     return offset, step / math.sqrt(-bend), middle - (left - right) ** 2 / (8 * bend)
 
 
-def _divergence(identity: float) -> float:
-    """Return the substitutions per site at an identity (Jukes-Cantor with gamma, shape 1)."""
+def guess_divergence(query: Masks, reference: Masks) -> float:
+    """Return a first guess of the substitutions per site, .003 to 2, from shared k-mers.
+
+    Identity becomes divergence as under Jukes-Cantor with gamma-distributed rates of shape 1.
+    """
+    identity = kmer_identity(query, reference)
     x = min(max((4 * identity - 1) / 3, 0.12), 0.9999)
-    return 0.75 * (1 / x - 1)
+    return min(max(0.75 * (1 / x - 1), 0.003), 2.0)

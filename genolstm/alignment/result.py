@@ -1,0 +1,293 @@
+"""One alignment with the posterior of every column, as a ``Bio.Align.Alignment``."""
+
+from __future__ import annotations
+
+import html
+import math
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from Bio.Align import Alignment
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
+
+from genolstm.alignment.decode import SparsePosterior
+from genolstm.alignment.letters import Masks
+
+Sequence: TypeAlias = str | Seq | SeqRecord
+_OPS = "=XID"
+MATCH, MISMATCH, INSERTION, DELETION = range(4)
+MAX_MAPQ = 60
+# Light to dark blue-green; dark text stays readable on all of them.
+_COLOURS = (
+    "#f7d4d4", "#f8e0c9", "#f6ead0", "#eeeeda", "#e3eedd", "#d3ebdf", "#bfe5dc", "#a6dcd6",
+    "#8bd0cf", "#6fc3c8",
+)  # fmt: skip
+
+
+def lay_out(
+    pairs: npt.NDArray[np.int32], query: tuple[int, int], reference: tuple[int, int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the columns of an alignment: residue of query and of reference, -1 for a gap.
+
+    Between two matches the query's residues come first.
+    """
+    starts = np.vstack([[query[0] - 1, reference[0] - 1], pairs]).astype(np.int64)
+    runs = np.vstack([pairs, [query[1], reference[1]]]) - starts - 1
+    width = runs.sum(axis=1)
+    begin = np.concatenate([[0], np.cumsum(width + 1)])[:-1]
+    size = int(width.sum()) + len(pairs)
+    columns = []
+    for side, offset in ((0, np.zeros_like(begin)), (1, runs[:, 0])):
+        out = np.full(size, -1, dtype=np.int64)
+        length = runs[:, side]
+        inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+        out[np.repeat(begin + offset, length) + inside] = (
+            np.repeat(starts[:, side] + 1, length) + inside
+        )
+        out[begin[1:] - 1] = pairs[:, side]
+        columns.append(out)
+    return columns[0], columns[1]
+
+
+class PosteriorAlignment(Alignment):
+    """A pairwise alignment that knows how sure each of its columns is.
+
+    ``sequences`` are reference (target) and query, ``coordinates`` as Biopython has them: those of
+    a query on the minus strand fall.
+
+    Attributes
+    ----------
+    posteriors
+        float32, one per column. Of a match: P(these residues are aligned); of a gap: P(the residue
+        is aligned to nothing).
+    bits
+        Log-odds of the pair against the null model, summed over all alignments; also ``score``.
+    strand
+        ``+`` or ``-`` (the query's reverse complement is aligned).
+    mode
+        ``global``, ``semiglobal`` or ``local``.
+    placement
+        P(this strand and place | the pair is homologous).
+    divergence, gap_rate
+        Of the parameters chosen for the pair.
+    model
+        Which model's posteriors these are.
+    evalue
+        Expected number of unrelated pairs that score as high, None where it has not been
+        calibrated.
+    is_secondary
+        Another reference was a better match of the same query.
+    """
+
+    def __init__(
+        self,
+        query: Sequence,
+        reference: Sequence,
+        masks: tuple[Masks, Masks],
+        pairs: npt.NDArray[np.int32],
+        posterior: SparsePosterior,
+        *,
+        bits: float,
+        strand: str = "+",
+        mode: str = "global",
+        strand_probability: float = 1.0,
+        divergence: float | None = None,
+        gap_rate: float | None = None,
+        model: str = "classical",
+    ) -> None:
+        n, m = len(masks[0]), len(masks[1])
+        q, r = (0, n), (0, m)
+        if mode != "global":
+            first = pairs[0] if len(pairs) else np.zeros(2, dtype=np.int32)
+            last = pairs[-1] + 1 if len(pairs) else first
+            r = (int(first[1]), int(last[1]))
+            if mode == "local":
+                q = (int(first[0]), int(last[0]))
+        self.column_query, self.column_reference = lay_out(pairs, q, r)
+        self.n_query = n
+        self.n_reference = m
+        self._span = q, r
+        in_query, in_reference = self.column_query >= 0, self.column_reference >= 0
+        a, b = masks[0][self.column_query], masks[1][self.column_reference]
+        sure = (a == b) & (a & (a - 1) == 0)
+        self.ops = np.where(in_query, INSERTION, DELETION)
+        both = in_query & in_reference
+        self.ops[both] = np.where(sure[both], MATCH, MISMATCH)
+        values = np.empty(len(self.ops), dtype=np.float32)
+        values[both] = posterior.of_pairs(pairs)
+        values[~in_reference] = 1 - posterior.query_matched[self.column_query[~in_reference]]
+        values[~in_query] = 1 - posterior.reference_matched[self.column_reference[~in_query]]
+        super().__init__([reference, query], self._coordinates(strand))
+        self.pairs = pairs
+        self.posteriors = values
+        self.posterior = posterior
+        self.bits = float(bits)
+        self.score = float(bits)
+        self.strand = strand
+        self.mode = mode
+        self.placement = float(strand_probability * values[both].max()) if len(pairs) else 0.0
+        self.divergence = divergence
+        self.gap_rate = gap_rate
+        self.model = model
+        self.evalue: float | None = None
+        self.is_secondary = False
+        self._aligned = masks
+
+    def _coordinates(self, strand: str) -> npt.NDArray[np.int64]:
+        steps_q = np.concatenate([[0], np.cumsum(self.column_query >= 0)]) + self._span[0][0]
+        steps_r = np.concatenate([[0], np.cumsum(self.column_reference >= 0)]) + self._span[1][0]
+        kind = np.where(self.ops < INSERTION, 0, self.ops)
+        corner = np.concatenate([[0], np.flatnonzero(np.diff(kind)) + 1, [len(kind)]])
+        corner = np.unique(corner)
+        query = self.n_query - steps_q[corner] if strand == "-" else steps_q[corner]
+        return np.stack([steps_r[corner], query])
+
+    @property
+    def query_name(self) -> str:
+        """Name of the query, ``query`` if it has none."""
+        return _name(self.sequences[1], "query")
+
+    @property
+    def reference_name(self) -> str:
+        """Name of the reference, ``reference`` if it has none."""
+        return _name(self.sequences[0], "reference")
+
+    @property
+    def query_span(self) -> tuple[int, int]:
+        """Start and end on the query's plus strand, 0-based half-open."""
+        start, end = self._span[0]
+        return (self.n_query - end, self.n_query - start) if self.strand == "-" else (start, end)
+
+    @property
+    def reference_span(self) -> tuple[int, int]:
+        """Start and end on the reference, 0-based half-open."""
+        return self._span[1]
+
+    @property
+    def is_empty(self) -> bool:
+        """No residue is aligned to another."""
+        return not len(self.pairs)
+
+    def runs(self) -> list[tuple[int, str]]:
+        """Return the CIGAR as (length, operation), with = and X."""
+        if not len(self.ops):
+            return []
+        corner = [0, *(np.flatnonzero(np.diff(self.ops)) + 1).tolist(), len(self.ops)]
+        return [(b - a, _OPS[self.ops[a]]) for a, b in pairwise(corner)]
+
+    @property
+    def cigar(self) -> str:
+        """CIGAR of the alignment with = and X, without clips."""
+        return "".join(f"{n}{op}" for n, op in self.runs())
+
+    def count(self, *ops: int) -> int:
+        """Return the columns of the given kinds (``MATCH``, ``MISMATCH``, ...)."""
+        return int(np.isin(self.ops, ops).sum())
+
+    @property
+    def identity(self) -> float:
+        """Equal letters over all columns, gaps included (BLAST's identity)."""
+        return self.count(MATCH) / len(self.ops) if len(self.ops) else 0.0
+
+    @property
+    def mean_posterior(self) -> float:
+        """Mean posterior of the columns."""
+        return float(self.posteriors.mean()) if len(self.posteriors) else 0.0
+
+    @property
+    def mapq(self) -> int:
+        """-10 log10 P(the placement is wrong), 0 to 60.
+
+        Right is: this strand and place, and homologous at all (even odds before the score).
+        """
+        related = 1 / (1 + 2.0 ** -min(max(self.bits, -1000), 1000))
+        wrong = 1 - self.placement * related
+        if wrong <= 10 ** (-MAX_MAPQ / 10):
+            return MAX_MAPQ
+        return int(min(MAX_MAPQ, max(0, math.floor(-10 * math.log10(wrong)))))
+
+    def rows(self) -> tuple[str, str]:
+        """Return the aligned text of reference and query, gaps as ``-``, case kept."""
+        query = _text(self.sequences[1])
+        if self.strand == "-":
+            from genolstm.sequences.alphabet import reverse_complement_text
+
+            query = reverse_complement_text(query)
+        reference = _text(self.sequences[0])
+        return _gapped(reference, self.column_reference), _gapped(query, self.column_query)
+
+    def confidence(self) -> str:
+        """Return one sign per column as HMMER writes it: 0 to 9 in tenths, ``*`` from .95 on."""
+        digits = np.frombuffer(b"0123456789*", dtype=np.uint8)
+        level = np.clip(np.floor(self.posteriors * 10 + 0.5), 0, 10).astype(np.int64)
+        return digits[level].tobytes().decode("ascii")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the sequences, ready for JSON."""
+        return {
+            "query": self.query_name,
+            "query_length": self.n_query,
+            "query_start": self.query_span[0],
+            "query_end": self.query_span[1],
+            "strand": self.strand,
+            "reference": self.reference_name,
+            "reference_length": self.n_reference,
+            "reference_start": self.reference_span[0],
+            "reference_end": self.reference_span[1],
+            "mode": self.mode,
+            "bits": round(self.bits, 3),
+            "evalue": self.evalue,
+            "mapq": self.mapq,
+            "secondary": self.is_secondary,
+            "identity": round(self.identity, 6),
+            "mean_posterior": round(self.mean_posterior, 6),
+            "divergence": self.divergence and round(self.divergence, 6),
+            "model": self.model,
+            "cigar": self.cigar,
+            "posteriors": [round(float(p), 4) for p in self.posteriors],
+        }
+
+    def _repr_html_(self) -> str:
+        """Show the alignment in a notebook, every column coloured by its posterior."""
+        reference, query = (html.escape(row) for row in self.rows())
+        level = np.clip((self.posteriors * 10).astype(int), 0, 9)
+        names = [html.escape(x) for x in (self.reference_name, self.query_name)]
+        width = max(map(len, names), default=0)
+        lines = []
+        for a in range(0, len(level), 80):
+            b = min(a + 80, len(level))
+            for name, row in zip(names, (reference, query), strict=True):
+                cells, start = [], a
+                for k in range(a + 1, b + 1):
+                    if k == b or level[k] != level[start]:
+                        cells.append(_coloured(row[start:k], level[start]))
+                        start = k
+                lines.append(f"{name:<{width}}  {''.join(cells)}")
+            lines.append("")
+        key = "".join(_coloured(f" {k / 10:.1f} ", k) for k in range(10))
+        head = f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}"
+        body = "\n".join(lines)
+        return (
+            f"<div>{head}, strand {self.strand}, {self.mode}<pre>{body}posterior {key}</pre></div>"
+        )
+
+
+def _coloured(text: str, level: int) -> str:
+    return f'<span style="background:{_COLOURS[level]};color:#111">{text}</span>'
+
+
+def _name(sequence: Sequence, default: str) -> str:
+    name = getattr(sequence, "id", None)
+    return name if name and name != "<unknown id>" else default
+
+
+def _text(sequence: Sequence) -> str:
+    return str(sequence.seq if isinstance(sequence, SeqRecord) else sequence)
+
+
+def _gapped(text: str, columns: npt.NDArray[np.int64]) -> str:
+    letters = np.frombuffer(text.encode("ascii") + b"-", dtype=np.uint8)
+    return letters[columns].tobytes().decode("ascii")

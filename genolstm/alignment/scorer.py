@@ -1,0 +1,451 @@
+"""The aligner: sequences in, alignments with posteriors out."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from Bio.SeqRecord import SeqRecord
+
+from genolstm.alignment.band import anchors
+from genolstm.alignment.damage import DamageProfile
+from genolstm.alignment.decode import SparsePosterior, decode_mea
+from genolstm.alignment.letters import Masks, complement_masks, composition, encode_masks
+from genolstm.alignment.pairhmm import (
+    BLOCK_CELLS,
+    MODES,
+    Context,
+    Mode,
+    PairHMM,
+    placements,
+)
+from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
+from genolstm.alignment.region import AUTO_CELLS, Region, check_size, plan, shifted
+from genolstm.alignment.result import PosteriorAlignment, Sequence
+from genolstm.alignment.selection import PSEUDOCOUNT, Selection, guess_divergence, select
+from genolstm.errors import InputError, ModelError, SettingError
+
+Strand = Literal["both", "plus", "minus"]
+Decoding = Literal["mea", "viterbi"]
+SPAN_COST = 0.01
+"""Price of a skipped residue where the alignment's place is free (see ``decode_mea``)."""
+CLEAR_BITS = 12.0
+"""A strand that scores this much less is not looked at again."""
+MAX_WIDENINGS = 3
+MAX_EDGE = 0.01
+"""Posterior at the sides of a band beyond which the band is made wider."""
+
+
+class ContextualModel(Protocol):
+    """What a neural model has to offer to the scorer.
+
+    ``encode`` reads one sequence (bit masks) once; ``pair`` turns two encoded sequences and the
+    parameters chosen for the pair into contextual terms and, if it knows better, other parameters.
+    """
+
+    name: str
+
+    def encode(self, masks: Masks) -> Any:
+        """Return whatever ``pair`` needs of a sequence."""
+
+    def pair(
+        self, query: Any, reference: Any, parameters: PairHMMParameters
+    ) -> tuple[Context, Context, PairHMMParameters]:
+        """Return the contextual terms of query and reference, and the pair's parameters."""
+
+
+@dataclass(frozen=True)
+class AlignmentSettings:
+    """How to align.
+
+    Parameters
+    ----------
+    mode
+        ``global``, ``semiglobal`` (all of the query somewhere in the reference) or ``local``.
+    strand
+        Of the query: ``plus``, ``minus``, or the better of ``both``.
+    decoding
+        ``mea`` (the most expected accuracy) or ``viterbi`` (the likeliest single path).
+    gap_factor
+        Of MEA: None for the highest expected F1, else FSA's dial, 0 for recall, above 1 for
+        precision.
+    band
+        ``auto``, ``none``, or a margin in bp (:func:`genolstm.alignment.region.plan`).
+    memory
+        Bytes one alignment may take.
+    """
+
+    mode: Mode = "global"
+    strand: Strand = "both"
+    decoding: Decoding = "mea"
+    gap_factor: float | None = None
+    band: int | str = "auto"
+    memory: int = 2 << 30
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("mode", self.mode, MODES),
+            ("strand", self.strand, ("both", "plus", "minus")),
+            ("decoding", self.decoding, ("mea", "viterbi")),
+        ):
+            if value not in known:
+                raise SettingError(f"{name} is {value!r}, it has to be one of {', '.join(known)}")
+        if self.gap_factor is not None and not self.gap_factor >= 0:
+            raise SettingError(f"gap_factor is {self.gap_factor}, it has to be at least 0")
+        number = isinstance(self.band, int) and not isinstance(self.band, bool) and self.band >= 1
+        if not number and self.band not in ("auto", "none"):
+            raise SettingError(f"band is {self.band!r}, it has to be auto, none or a number of bp")
+
+
+class _Prepared:
+    """A sequence read once: letters as masks, both strands, and what a model makes of them."""
+
+    def __init__(
+        self, sequence: Sequence | bytes, role: str, model: ContextualModel | None
+    ) -> None:
+        self.given = sequence.decode("ascii") if isinstance(sequence, bytes) else sequence
+        text = str(sequence.seq) if isinstance(sequence, SeqRecord) else str(self.given)
+        name = sequence.id if isinstance(sequence, SeqRecord) else None
+        self.name = name or role
+        self.masks = encode_masks(text, record=self.name)
+        if not len(self.masks):
+            raise InputError(f"the {role} has no residues", record=name)
+        self._model = model
+        self._reverse: Masks | None = None
+        self._encoded: dict[str, Any] = {}
+
+    def on(self, strand: str) -> Masks:
+        if strand == "+":
+            return self.masks
+        if self._reverse is None:
+            self._reverse = complement_masks(self.masks)
+        return self._reverse
+
+    def encoded(self, strand: str) -> Any:
+        assert self._model is not None
+        if strand not in self._encoded:
+            self._encoded[strand] = self._model.encode(self.on(strand))
+        return self._encoded[strand]
+
+
+class AlignmentScorer:
+    """Aligns and scores pairs of DNA sequences.
+
+    Parameters
+    ----------
+    family
+        Parameters from which each pair gets its own; a single :class:`PairHMMParameters` fixes
+        them for all.
+    contextual
+        Neural model on top of the classical one; None aligns classically.
+    damage
+        Damage of ancient queries; None for none.
+    settings
+        Defaults of every call; keywords of a call replace single ones.
+
+    Examples
+    --------
+    >>> scorer = AlignmentScorer.load("dna")
+    >>> alignment = scorer.align("ACGTTGCATTTAGC", "ACGTTCCATTAGC")
+    >>> alignment.cigar, alignment.posteriors.shape
+    """
+
+    def __init__(
+        self,
+        family: ParameterFamily | PairHMMParameters | None = None,
+        *,
+        contextual: ContextualModel | None = None,
+        damage: DamageProfile | None = None,
+        settings: AlignmentSettings | None = None,
+    ) -> None:
+        self.family = family or ParameterFamily()
+        self.contextual = contextual
+        self.damage = damage
+        self.settings = settings or AlignmentSettings()
+
+    @classmethod
+    def load(cls, name: str = "dna", *, classical: bool = False) -> AlignmentScorer:
+        """Return a shipped model: ``dna``, or ``adna`` for ancient queries.
+
+        Parameters
+        ----------
+        classical
+            Leave the neural part out.
+        """
+        if name == "dna":
+            return cls()
+        if name == "adna":
+            return cls(
+                ParameterFamily(gap_rate=0.03), damage=DamageProfile(),
+                settings=AlignmentSettings(mode="semiglobal"),
+            )  # fmt: skip
+        raise ModelError(f"no model is called {name!r}", hint="dna and adna are")
+
+    # ------------------------------------------------------------------ one pair
+
+    def align(self, query: Sequence, reference: Sequence, **settings: Any) -> PosteriorAlignment:
+        """Align two sequences.
+
+        Parameters
+        ----------
+        query, reference
+            ``str``, ``Bio.Seq`` or ``SeqRecord``; IUPAC codes are scored as expectations.
+        **settings
+            Fields of :class:`AlignmentSettings`.
+
+        Raises
+        ------
+        InputError
+            A sequence is empty or no DNA.
+        SettingError
+            A setting makes no sense, or the pair needs more memory than allowed.
+        """
+        chosen = replace(self.settings, **settings)
+        a, b = self._prepare(query, "query"), self._prepare(reference, "reference")
+        return self._align(a, b, chosen)
+
+    def score(self, query: Sequence, reference: Sequence, **settings: Any) -> float:
+        """Return the log-odds of a pair against the null model in bits, without an alignment."""
+        chosen = replace(self.settings, **settings)
+        a, b = self._prepare(query, "query"), self._prepare(reference, "reference")
+        return self._choose_strand(a, b, chosen)[3]
+
+    # ------------------------------------------------------------------ many pairs
+
+    def align_many(
+        self,
+        pairs: Iterable[tuple[Sequence, Sequence]],
+        *,
+        threads: int = 0,
+        **settings: Any,
+    ) -> Iterator[PosteriorAlignment]:
+        """Align pairs on several threads, in the order given.
+
+        A sequence object that comes again, comes prepared: pass the same object, not a copy.
+
+        Parameters
+        ----------
+        threads
+            0 means all cores.
+        """
+        chosen = replace(self.settings, **settings)
+        yield from self._map(pairs, threads, lambda a, b: self._align(a, b, chosen))
+
+    def score_many(
+        self,
+        pairs: Iterable[tuple[Sequence, Sequence]],
+        *,
+        threads: int = 0,
+        **settings: Any,
+    ) -> npt.NDArray[np.float64]:
+        """Return the log-odds in bits of many pairs, float64 (pairs,)."""
+        chosen = replace(self.settings, **settings)
+        scores = self._map(pairs, threads, lambda a, b: self._choose_strand(a, b, chosen)[3])
+        return np.fromiter(scores, dtype=np.float64)
+
+    def _map(self, pairs, threads, work):
+        """Yield ``work`` of every pair in order, with a bounded number of pairs under way."""
+        threads = threads or os.cpu_count() or 1
+        cache: dict[int, _Prepared] = {}
+        recent: deque[int] = deque()
+
+        def prepared(sequence: Sequence, role: str) -> _Prepared:
+            key = id(sequence)
+            if key not in cache or cache[key].given is not sequence:
+                cache[key] = self._prepare(sequence, role)
+                recent.append(key)
+                if len(recent) > 4096:
+                    cache.pop(recent.popleft(), None)
+            return cache[key]
+
+        with ThreadPoolExecutor(threads) as pool:
+            waiting: deque[Future[Any]] = deque()
+            try:
+                for query, reference in pairs:
+                    a, b = prepared(query, "query"), prepared(reference, "reference")
+                    waiting.append(pool.submit(work, a, b))
+                    if len(waiting) > 4 * threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    # ------------------------------------------------------------------ the work
+
+    def _prepare(self, sequence: Sequence, role: str) -> _Prepared:
+        return _Prepared(sequence, role, self.contextual)
+
+    def _hmm(
+        self, query: Masks, reference: Masks, parameters: PairHMMParameters, region: Region,
+        settings: AlignmentSettings, strand: str, block_cells: int,
+        context: tuple[Context, Context] | None = None,
+    ) -> PairHMM:  # fmt: skip
+        (q0, q1), (r0, r1) = region.query, region.reference
+        odds = classes = None
+        if self.damage is not None:
+            odds, classes = self.damage.odds(parameters, len(query), reverse=strand == "-")
+            classes = classes[q0:q1]
+        if context is not None:
+            context = (context[0].part(q0, q1), context[1].part(r0, r1))
+        return PairHMM(
+            query[q0:q1], reference[r0:r1], parameters, mode=settings.mode, odds=odds,
+            classes=classes, context=context, band=region.band,
+            places=placements(len(query), len(reference), settings.mode), block_cells=block_cells,
+        )  # fmt: skip
+
+    def _start(self, query: Masks, reference: Masks) -> PairHMMParameters:
+        """Return the parameters a pair is first looked at with."""
+        background = composition(query, reference) + PSEUDOCOUNT
+        if isinstance(self.family, PairHMMParameters):
+            return self.family.with_background(background)
+        guess = guess_divergence(query, reference)
+        return self.family.member(guess, self.family.gap_rate, background)
+
+    def _choose_strand(
+        self, query: _Prepared, reference: _Prepared, settings: AlignmentSettings
+    ) -> tuple[str, Region, Selection, float, float, int]:
+        """Return strand, region, parameters, bits, P(strand), and the cells to keep at a time."""
+        strands = {"both": "+-", "plus": "+", "minus": "-"}[settings.strand]
+        names = (query.name, reference.name)
+        regions: dict[str, Region] = {}
+        for strand in strands:
+            regions[strand] = plan(query.on(strand), reference.masks, settings.mode, settings.band)
+        if len(strands) == 2 and any(r.band is not None for r in regions.values()):
+            # Long pairs: exact matches tell the strand.
+            counts = {s: len(anchors(query.on(s), reference.masks)) for s in strands}
+            best = max(strands, key=lambda s: counts[s])
+            if counts[best] >= 4 * counts["-" if best == "+" else "+"] + 4:
+                strands = best
+        block = {s: check_size(regions[s], settings.memory, BLOCK_CELLS, names) for s in strands}
+        rough = {}
+        if len(strands) == 2:
+            for s in strands:
+                masks = (query.on(s), reference.masks)
+                hmm = self._hmm(*masks, self._start(*masks), regions[s], settings, s, block[s])
+                rough[s] = hmm.score()
+            best = max(strands, key=lambda s: rough[s])
+            strands = "".join(s for s in strands if rough[s] > rough[best] - CLEAR_BITS)
+        found = {
+            s: self._select(query.on(s), reference.masks, regions[s], settings, s, block[s])
+            for s in strands
+        }
+        best = max(strands, key=lambda s: found[s].bits)
+        bits, probability = found[best].bits, 1.0
+        if settings.strand == "both":
+            other = "-" if best == "+" else "+"
+            behind = found[other].bits if other in found else rough.get(other, -math.inf)
+            ratio = 2.0 ** min(behind - bits, 0.0)
+            probability = 1 / (1 + ratio)
+            bits += math.log2(1 + ratio) - 1
+        return best, regions[best], found[best], bits, probability, block[best]
+
+    def _select(
+        self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings,
+        strand: str, block: int,
+    ) -> Selection:  # fmt: skip
+        def score(parameters: PairHMMParameters) -> float:
+            return self._hmm(query, reference, parameters, region, settings, strand, block).score()
+
+        if isinstance(self.family, PairHMMParameters):
+            fixed = self._start(query, reference)
+            return Selection(fixed, math.nan, math.nan, score(fixed))
+        if region.band is None and region.cells > AUTO_CELLS and settings.mode != "global":
+            # Parameters are chosen where the alignment is; the score then is that of everything.
+            start = self._start(query, reference)
+            hmm = self._hmm(query, reference, start, region, settings, strand, block)
+            near = _window(hmm.posterior(), len(query), len(reference), settings.mode)
+            if near is not None and near.cells < region.cells // 8:
+                chosen = self._select(query, reference, near, settings, strand, block)
+                gained = score(chosen.parameters)
+                there = self._hmm(
+                    query, reference, chosen.parameters, near, settings, strand, block
+                ).score()
+                return replace(chosen, bits=chosen.bits + max(gained - there, 0.0))
+        return select(query, reference, self.family, score)
+
+    def _align(
+        self, query: _Prepared, reference: _Prepared, settings: AlignmentSettings
+    ) -> PosteriorAlignment:
+        strand, region, chosen, bits, sure, block = self._choose_strand(query, reference, settings)
+        masks = (query.on(strand), reference.masks)
+        parameters, context, model = chosen.parameters, None, "classical"
+        if self.contextual is not None:
+            *terms, better = self.contextual.pair(
+                query.encoded(strand), reference.encoded("+"), parameters
+            )
+            with_context = self._hmm(
+                *masks, better, region, settings, strand, block, (terms[0], terms[1])
+            )
+            gained = (
+                with_context.score()
+                - self._hmm(*masks, parameters, region, settings, strand, block).score()
+            )
+            # The pair itself says whether context helps: by likelihood, plain where it does not.
+            if gained > 0:
+                parameters, context = better, (terms[0], terms[1])
+                model, bits = self.contextual.name, bits + gained
+        for _ in range(MAX_WIDENINGS + 1):
+            hmm = self._hmm(*masks, parameters, region, settings, strand, block, context)
+            posterior = hmm.posterior()
+            if region.band is None or _edge(posterior, region, hmm.flipped) < MAX_EDGE:
+                break
+            wider = 4 * (int(settings.band) if settings.band != "auto" else 64)
+            settings = replace(settings, band=wider)
+            region = plan(*masks, settings.mode, wider)
+            block = check_size(region, settings.memory, BLOCK_CELLS, (query.name, reference.name))
+        pairs = self._decode(hmm, posterior, settings)
+        pairs = pairs + np.array([region.query[0], region.reference[0]], dtype=np.int32)
+        posterior = shifted(posterior, region, len(masks[0]), len(masks[1]))
+        return PosteriorAlignment(
+            query.given, reference.given, masks, pairs, posterior, bits=bits, strand=strand,
+            mode=settings.mode, strand_probability=sure, divergence=chosen.divergence,
+            gap_rate=chosen.gap_rate, model=model,
+        )  # fmt: skip
+
+    @staticmethod
+    def _decode(
+        hmm: PairHMM, posterior: SparsePosterior, settings: AlignmentSettings
+    ) -> npt.NDArray[np.int32]:
+        if settings.decoding == "mea":
+            cost = 0.0 if settings.mode == "global" else SPAN_COST
+            pairs = decode_mea(posterior, gap_factor=settings.gap_factor, span_cost=cost)
+            # Where no single column is likely, as for one base in a long reference, the likeliest
+            # path still is an answer; its posteriors say what it is worth.
+            if len(pairs) or settings.gap_factor is not None:
+                return pairs
+        return hmm.viterbi()[1]
+
+
+def _edge(posterior: SparsePosterior, region: Region, flipped: bool) -> float:
+    assert region.band is not None
+    rows, columns = posterior.query, posterior.reference
+    m = len(posterior.reference_matched)
+    if not flipped:
+        rows, columns, m = columns, rows, len(posterior.query_matched)
+    return float(posterior.probability[region.band.edge(rows, columns, m)].max(initial=0.0))
+
+
+def _window(posterior: SparsePosterior, n: int, m: int, mode: Mode) -> Region | None:
+    """Return the part of the matrix around the densest posterior, None if there is none."""
+    if not len(posterior.probability):
+        return None
+    size = 2 * n + 200
+    bins = np.bincount(posterior.reference // size, weights=posterior.probability)
+    top = int(bins.argmax())
+    inside = posterior.reference // size == top
+    low, high = int(posterior.reference[inside].min()), int(posterior.reference[inside].max())
+    margin = n + n // 2 + 100
+    reference = (max(0, low - margin), min(m, high + margin))
+    if mode == "local":
+        first, last = int(posterior.query[inside].min()), int(posterior.query[inside].max())
+        return Region((max(0, first - 500), min(n, last + 500)), reference)
+    return Region((0, n), reference)
