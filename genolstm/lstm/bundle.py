@@ -112,6 +112,11 @@ class Bundle:
         return int(self.metadata.get("context", 0))
 
     @property
+    def tile(self) -> int:
+        """Steps of the tiles that define the outputs, 0 for none; see ``runtime``."""
+        return int(self.metadata.get("tile", 0))
+
+    @property
     def card(self) -> str:
         """The model card, as Markdown."""
         return self.member("card.md").decode("utf-8")

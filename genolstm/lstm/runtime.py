@@ -4,6 +4,11 @@ A long sequence is read in chunks. Each chunk is given ``context`` steps of its 
 either side, whose outputs are dropped, so that no chunk's edge shows in the result. How many steps
 that takes is a property of the trained network: :func:`measure_context` finds it when a model is
 made, and its bundle keeps it.
+
+Some networks latch: a cell may hold what it saw thousands of steps ago, and no practical context
+makes all chunks agree to the last digit. Such a model states a ``tile``: its outputs are defined as
+those of tiles of that many steps, counted from the start of the sequence, each read with its
+context. They are then the same however the sequence is cut for reading.
 """
 
 from __future__ import annotations
@@ -40,6 +45,9 @@ class Runtime:
     context
         Steps of context each output needs on either side; from the bundle by default, 0 for a
         bare graph.
+    tile
+        Steps of a tile, for a network whose outputs are defined by tiles; from the bundle by
+        default, 0 (none) for a bare graph.
 
     Raises
     ------
@@ -48,7 +56,12 @@ class Runtime:
     """
 
     def __init__(
-        self, source: Bundle | bytes, *, threads: int = 0, context: int | None = None
+        self,
+        source: Bundle | bytes,
+        *,
+        threads: int = 0,
+        context: int | None = None,
+        tile: int | None = None,
     ) -> None:
         if threads < 0:
             raise SettingError(f"threads is {threads}, it must be 0 or more")
@@ -57,7 +70,10 @@ class Runtime:
             context = source.context if isinstance(source, Bundle) else 0
         if context < 0:
             raise SettingError(f"context is {context}, it must be 0 or more")
+        if tile is None:
+            tile = source.tile if isinstance(source, Bundle) else 0
         self.context = context
+        self.tile = tile
         self.threads = threads or available_cores()
         self.session = open_session(content, threads=1)
         inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
@@ -87,7 +103,8 @@ class Runtime:
         batch_size
             Sequences (or chunks of them) computed at once.
         chunk
-            Steps of a chunk, context not counted; changes time and memory, not the outputs.
+            Steps of a chunk, context not counted; changes time and memory, not the outputs. A
+            network with tiles reads tiles whatever the chunk.
         context
             More context than the model's own.
         """
@@ -104,7 +121,7 @@ class Runtime:
             )
             return result
         result = np.empty((n, steps, self.n_outputs), np.float32)
-        self._fill(result, x, 0, chunk, context, batch_size)
+        self._fill(result, x, 0, 0, chunk, context, batch_size)
         return result
 
     def predict_many(self, sequences: Sequence[np.ndarray], **options: Any) -> list[np.ndarray]:
@@ -153,21 +170,25 @@ class Runtime:
             raise SettingError("a network with one output a sequence cannot be streamed")
         least = self._spans(chunk, context)[1]
         held: np.ndarray | None = None  # some context, then what is yet to be computed
+        offset = 0  # steps of the sequence before `held`
         done = 0  # steps of `held` whose outputs are out
         for block in blocks:
             self._check(block)
             held = block if held is None else np.concatenate([held, block], axis=1)
-            ready = held.shape[1] - done - least
-            if ready * held.shape[0] >= STREAM_STEPS:
-                yield self._part(held, done, done + ready, chunk, context, batch_size)
-                kept = max(0, done + ready - least)
-                held, done = held[:, kept:].copy(), done + ready - kept
+            stop = held.shape[1] - least
+            if self.tile:
+                stop = (offset + stop) // self.tile * self.tile - offset
+            if (stop - done) * held.shape[0] >= STREAM_STEPS:
+                yield self._part(held, offset, done, stop, chunk, context, batch_size)
+                kept = max(0, stop - least)
+                held, offset, done = held[:, kept:].copy(), offset + kept, stop - kept
         if held is not None and held.shape[1] > done:
-            yield self._part(held, done, held.shape[1], chunk, context, batch_size)
+            yield self._part(held, offset, done, held.shape[1], chunk, context, batch_size)
 
     def _part(
         self,
         x: np.ndarray,
+        offset: int,
         start: int,
         stop: int,
         chunk: int | None,
@@ -175,30 +196,42 @@ class Runtime:
         batch_size: int | None,
     ) -> np.ndarray:
         result = np.empty((x.shape[0], stop - start, self.n_outputs), np.float32)
-        self._fill(result, x, start, chunk, context, batch_size)
+        self._fill(result, x, offset, start, chunk, context, batch_size)
         return result
 
     def _fill(
         self,
         result: np.ndarray,
         x: np.ndarray,
+        offset: int,
         start: int,
         chunk: int | None,
         context: int | None,
         batch_size: int | None,
     ) -> None:
-        """Compute the outputs from step ``start`` of ``x`` on, the rest of it being context."""
+        """Compute the outputs from step ``start`` of ``x`` on, the rest of it being context.
+
+        ``offset`` steps of the sequence came before ``x``.
+        """
         chunk, context = self._spans(chunk, context)
-        spans = list(_windows(x.shape[1], start, start + result.shape[1], chunk, context))
-        if not spans or not len(x):
-            return
-        width = spans[0][1] - spans[0][0]
-        rows = self._rows(batch_size, len(x) * len(spans), width)
-        places = [(row, begin, low, high) for row in range(len(x)) for begin, _, low, high in spans]
-        self._run_all(
-            _Windows(x, result, places[i : i + rows], width, start)
-            for i in range(0, len(places), rows)
-        )
+        stop = start + result.shape[1]
+        if self.tile:
+            spans = list(_tiles(x.shape[1], start, stop, offset, self.tile, context))
+        else:
+            spans = list(_windows(x.shape[1], start, stop, chunk, context))
+        # Only windows of one width can be stacked; a sequence's first and last are narrower.
+        by_width: dict[int, list[tuple[int, int, int]]] = {}
+        for begin, end, low, high in spans:
+            by_width.setdefault(end - begin, []).append((begin, low, high))
+        tasks: list[_Windows] = []
+        for width, members in by_width.items():
+            rows = self._rows(batch_size, len(x) * len(members), width)
+            places = [(row, *member) for row in range(len(x)) for member in members]
+            tasks += [
+                _Windows(x, result, places[i : i + rows], width, start)
+                for i in range(0, len(places), rows)
+            ]
+        self._run_all(tasks)
 
     def _rows(self, batch_size: int | None, total: int, width: int) -> int:
         """Return how many windows of some width go into one call."""
@@ -269,6 +302,18 @@ class _Windows:
             else:
                 kept = window[low - begin : high - begin]
                 self.result[row, low - self.start : high - self.start] = kept
+
+
+def _tiles(
+    length: int, start: int, stop: int, offset: int, tile: int, context: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield windows (begin, end, first and end step to keep), one a tile of the sequence."""
+    low = start
+    while low < stop:
+        first = (low + offset) // tile * tile - offset
+        high = min(first + tile, stop)
+        yield max(0, first - context), min(length, first + tile + context), low, high
+        low = high
 
 
 def _windows(
