@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Sequence as Sequence_
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -209,6 +210,11 @@ class PosteriorAlignment(Alignment):
             return MAX_MAPQ
         return int(min(MAX_MAPQ, max(0, math.floor(-10 * math.log10(wrong)))))
 
+    @property
+    def query_text(self) -> str:
+        """Letters of the query as given."""
+        return _text(self.sequences[1])
+
     def rows(self) -> tuple[str, str]:
         """Return the aligned text of reference and query, gaps as ``-``, case kept."""
         query = _text(self.sequences[1])
@@ -273,6 +279,25 @@ class PosteriorAlignment(Alignment):
         return (
             f"<div>{head}, strand {self.strand}, {self.mode}<pre>{body}posterior {key}</pre></div>"
         )
+
+
+def rank_references(alignments: Sequence_[PosteriorAlignment]) -> None:
+    """Mark the best of one query's alignments with several references; the rest are secondary.
+
+    Each one's placement becomes P(this reference and place), places of all references being
+    equally likely beforehand.
+    """
+    if len(alignments) < 2:
+        return
+    weights = np.array([a.bits for a in alignments])
+    if alignments[0].mode == "semiglobal":
+        weights = weights + np.log2([a.n_reference + 1 for a in alignments])
+    share = np.exp2(weights - weights.max())
+    share /= share.sum()
+    best = int(weights.argmax())
+    for k, alignment in enumerate(alignments):
+        alignment.placement *= float(share[k])
+        alignment.is_secondary = k != best
 
 
 def _coloured(text: str, level: int) -> str:

@@ -1,0 +1,196 @@
+"""Aligning what lies in files: every query with every reference, a list of pairs, or in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
+
+from genolstm.alignment.formats import FORMATS, TableWriter
+from genolstm.alignment.pairs_input import read_pairs
+from genolstm.alignment.result import PosteriorAlignment, rank_references
+from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.errors import InputError, OutputError, SettingError
+from genolstm.files import PathLike, atomic_text, check_outputs, display_name
+from genolstm.sequences.fasta import read_records
+
+
+@dataclass(frozen=True)
+class AlignmentSummary:
+    """What a run did.
+
+    Attributes
+    ----------
+    pairs
+        Pairs of sequences aligned.
+    unaligned
+        Those of them in which no residue is aligned to another.
+    """
+
+    pairs: int
+    unaligned: int
+
+
+def align_files(
+    query: PathLike,
+    reference: PathLike,
+    output: PathLike = "-",
+    *,
+    scorer: AlignmentScorer,
+    form: str = "paf",
+    pairs: PathLike | None = None,
+    one_to_one: bool = False,
+    posteriors: PathLike | None = None,
+    threads: int = 0,
+    force: bool = False,
+    command: str = "",
+    progress: Callable[[int], None] | None = None,
+    **settings: Any,
+) -> AlignmentSummary:
+    """Align the sequences of two files and write the alignments.
+
+    Parameters
+    ----------
+    query, reference
+        FASTA or FASTQ, compressed or not; one of them may be ``-``.
+    output
+        Where to; ``-`` is standard output.
+    form
+        A name in :data:`genolstm.alignment.formats.FORMATS`.
+    pairs
+        List of the pairs to align (:func:`genolstm.alignment.pairs_input.read_pairs`).
+    one_to_one
+        Align the first query with the first reference, and so on.
+    posteriors
+        A second output: the table of all columns.
+    progress
+        Called with the number of pairs done.
+    **settings
+        Fields of :class:`genolstm.alignment.scorer.AlignmentSettings`.
+
+    Raises
+    ------
+    GenolstmError
+        An input is wrong, a pair does not exist, or an output is in the way; nothing is written.
+    """
+    if form not in FORMATS:
+        raise SettingError(f"format is {form!r}, it has to be one of {', '.join(FORMATS)}")
+    if pairs is not None and one_to_one:
+        raise SettingError("a list of pairs and one-to-one order exclude each other")
+    inputs = [query, reference, *([] if pairs is None else [pairs])]
+    if [os.fspath(x) for x in inputs].count("-") > 1:
+        raise InputError("standard input can be only one of the inputs")
+    check_outputs([output, posteriors], force=force)
+    _check_apart(inputs, [output, posteriors])
+
+    references = list(_records(reference))
+    header = [(str(r.id), len(r)) for r in references]
+    plan: Iterator[tuple[SeqRecord, SeqRecord]]
+    group = 1
+    if pairs is not None:
+        plan = iter(_listed(query, reference, references, pairs))
+    elif one_to_one:
+        plan = iter(_in_order(query, reference, references))
+    else:
+        group = len(references)
+        plan = ((q, r) for q in _records(query) for r in references)
+
+    done = unaligned = 0
+    with contextlib.ExitStack() as stack:
+        # The first pair is asked for before an output is opened: bad input leaves no trace.
+        results = scorer.align_many(plan, threads=threads, **settings)
+        first = next(results, None)
+        stream = stack.enter_context(atomic_text(output, force=force))
+        writers = [FORMATS[form](stream, header, command)]
+        if posteriors is not None:
+            table = stack.enter_context(atomic_text(posteriors, force=force))
+            writers.append(TableWriter(table))
+        waiting: list[PosteriorAlignment] = []
+        for alignment in _chain(first, results):
+            waiting.append(alignment)
+            if len(waiting) < group:
+                continue
+            rank_references(waiting)
+            for a in waiting:
+                for writer in writers:
+                    writer.write(a)
+                done += 1
+                unaligned += a.is_empty
+            waiting.clear()
+            if progress is not None:
+                progress(done)
+        for writer in writers:
+            writer.end()
+    return AlignmentSummary(done, unaligned)
+
+
+def _chain(
+    first: PosteriorAlignment | None, rest: Iterator[PosteriorAlignment]
+) -> Iterator[PosteriorAlignment]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _records(path: PathLike) -> Iterator[SeqRecord]:
+    for record in read_records(path):
+        for sign in (b"-", b"."):
+            if sign in record.sequence:
+                raise InputError(
+                    f"holds gap signs ({sign.decode()!r}), an unaligned sequence is needed",
+                    path=display_name(path), line=record.line, record=record.name,
+                )  # fmt: skip
+        yield SeqRecord(Seq(record.sequence), id=record.name, description="")
+
+
+def _listed(
+    query: PathLike, reference: PathLike, references: list[SeqRecord], pairs: PathLike
+) -> list[tuple[SeqRecord, SeqRecord]]:
+    by_reference = {r.id: r for r in references}
+    by_query: dict[str, SeqRecord] = {}
+    for record in _records(query):
+        if record.id in by_query:
+            raise InputError(
+                "the name occurs twice, a list of pairs cannot tell which is meant",
+                path=display_name(query), record=record.id,
+            )  # fmt: skip
+        by_query[record.id] = record
+    listed = []
+    for pair in read_pairs(pairs):
+        for name, known, path in (
+            (pair.query, by_query, query),
+            (pair.reference, by_reference, reference),
+        ):
+            if name not in known:
+                raise InputError(
+                    f"{display_name(path)} has no sequence of this name",
+                    path=display_name(pairs), line=pair.line, record=name,
+                )  # fmt: skip
+        listed.append((by_query[pair.query], by_reference[pair.reference]))
+    return listed
+
+
+def _in_order(
+    query: PathLike, reference: PathLike, references: list[SeqRecord]
+) -> Iterator[tuple[SeqRecord, SeqRecord]]:
+    queries = list(_records(query))
+    if len(queries) != len(references):
+        raise InputError(
+            f"{display_name(query)} has {len(queries)} sequences, {display_name(reference)} "
+            f"{len(references)}",
+            hint="one to one needs as many of either",
+        )
+    return zip(queries, references, strict=True)
+
+
+def _check_apart(inputs: list[PathLike], outputs: list[PathLike | None]) -> None:
+    resolved = {Path(x).resolve() for x in inputs if os.fspath(x) != "-"}
+    for output in outputs:
+        if output is not None and os.fspath(output) != "-" and Path(output).resolve() in resolved:
+            raise OutputError("is an input, too", path=output, hint="write elsewhere")

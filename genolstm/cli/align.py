@@ -1,0 +1,147 @@
+"""``genolstm align``: score and align sequences."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+
+from genolstm.cli import options
+
+_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
+
+
+@click.group()
+def align() -> None:
+    """Align sequences and say how sure every column is."""
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """Show the pairs done on stderr, if that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("aligning", console=Console(stderr=True)) as status:
+        yield lambda done: status.update(f"{done} pairs aligned")
+
+
+class _Band(click.ParamType):
+    name = "auto|none|BP"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        if value in ("auto", "none"):
+            return str(value)
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is neither auto, none nor a number of bp", param, ctx)
+        return number
+
+
+@align.command()
+@click.argument("query")
+@click.argument("reference")
+@click.option(
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]",
+    help="Where to write the alignments.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), default="paf", show_default=True,
+    help="tsv has one line per column, with its posterior.",
+)  # fmt: skip
+@click.option(
+    "--posteriors", metavar="OUT.tsv[.gz]", help="Write the table of all columns here, too."
+)
+@click.option(
+    "--pairs", metavar="PAIRS", help="Align only these pairs: two columns of names, or PAF."
+)
+@click.option("--one-to-one", is_flag=True, help="First with first, second with second, ...")
+@click.option(
+    "--mode", type=click.Choice(["global", "semiglobal", "local"]),
+    show_default="semiglobal for adna, else global",
+    help="From end to end; all of the query within the reference; a stretch of both.",
+)  # fmt: skip
+@click.option(
+    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
+    help="Of the query.",
+)  # fmt: skip
+@click.option(
+    "--preset", type=click.Choice(["dna", "adna"]), default="dna", show_default=True,
+    help="adna expects queries with the damage of ancient DNA.",
+)  # fmt: skip
+@click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
+@click.option(
+    "--decoding", type=click.Choice(["mea", "viterbi"]), default="mea", show_default=True,
+    help="Maximum expected accuracy, or the likeliest path.",
+)  # fmt: skip
+@click.option(
+    "--gap-factor", type=click.FloatRange(min=0), show_default="the highest expected F1",
+    help="Recall against precision: 0 aligns all it can, above 1 only what is sure.",
+)  # fmt: skip
+@click.option(
+    "--band", type=_Band(), default="auto", show_default=True,
+    help="Margin around exact matches; auto bands pairs of more than 16 million cells.",
+)  # fmt: skip
+@click.option(
+    "--memory", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True,
+    metavar="GIB", help="Memory one pair may take.",
+)  # fmt: skip
+@options.threads
+@options.force
+@options.quiet
+def score(
+    query: str,
+    reference: str,
+    output: str,
+    form: str,
+    posteriors: str | None,
+    pairs: str | None,
+    one_to_one: bool,
+    mode: str | None,
+    strand: str,
+    preset: str,
+    classical: bool,
+    decoding: str,
+    gap_factor: float | None,
+    band: int | str,
+    memory: float,
+    threads: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Align every sequence of QUERY with every sequence of REFERENCE (FASTA or FASTQ).
+
+    The score is in bits: how much likelier the two are as relatives than as strangers.
+    """
+    if pairs is not None and one_to_one:
+        raise click.UsageError("--pairs and --one-to-one exclude each other")
+
+    from genolstm.alignment.batch import align_files
+    from genolstm.alignment.scorer import AlignmentScorer
+
+    scorer = AlignmentScorer.load(preset, classical=classical)
+    chosen = {} if mode is None else {"mode": mode}
+    with _progress(quiet) as progress:
+        summary = align_files(
+            query, reference, output, scorer=scorer, form=form, pairs=pairs,
+            one_to_one=one_to_one, posteriors=posteriors, threads=threads, force=force,
+            command=" ".join(["genolstm", *sys.argv[1:]]), progress=progress, strand=strand,
+            decoding=decoding, gap_factor=gap_factor, band=band, memory=int(memory * 2**30),
+            **chosen,
+        )  # fmt: skip
+    if not quiet:
+        plural = "" if summary.pairs == 1 else "s"
+        text = f"{summary.pairs} pair{plural} aligned"
+        if summary.unaligned:
+            text += f", {summary.unaligned} of them without a single aligned residue"
+        click.echo(text, err=True)
