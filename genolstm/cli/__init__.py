@@ -13,12 +13,14 @@ import click
 from genolstm.errors import GenolstmError
 
 _COMMANDS = {
+    "align": "genolstm.cli.align:align",
     "encode": "genolstm.cli.encode:encode",
     "introgression": "genolstm.cli.introgression:introgression",
     "model": "genolstm.cli.model:model",
     "panel": "genolstm.cli.panel:panel",
 }
 _SUMMARIES = {
+    "align": "Align sequences, with a posterior for every column.",
     "encode": "Turn FASTA into k-mer counts or one-hot windows.",
     "introgression": "Find archaic segments in modern haplotypes.",
     "model": "Inspect, verify and export model bundles.",
