@@ -215,11 +215,13 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     import pandas as pd
 
     name = display_name(path)
+    words = ["chrom", "sample", "haplotype"]
     try:
         with readable(path), open_input(path) as stream:
+            # A sample may be called 007, or NA.
             frame = pd.read_csv(
-                stream, sep="\t", skip_blank_lines=False,
-                dtype={"#chrom": "category", "sample": "category", "haplotype": "category"},
+                stream, sep="\t", skip_blank_lines=False, keep_default_na=False,
+                dtype=dict.fromkeys(["#chrom", *words], str),
             )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
         raise InputError(f"is not a posterior table ({e})", path=name) from e
@@ -232,14 +234,14 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     for column in ("start", "end", "posterior"):
         frame[column] = pd.to_numeric(frame[column], errors="coerce")
     good = (frame["start"] >= 0) & (frame["start"] < frame["end"])
-    good &= frame["posterior"].between(0, 1) & frame[["chrom", "sample", "haplotype"]].notna().all(
-        axis=1
-    )
+    good &= frame["posterior"].between(0, 1)
+    for column in words:
+        good &= frame[column].notna() & (frame[column] != "")
     if not good.all():
         raise InputError(
             "is no line of a posterior table", path=name, line=int(np.argmin(good)) + 2
         )
-    return frame.astype({"start": np.int64, "end": np.int64})
+    return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
 
 
 class BedMask(dict[str, list[tuple[int, int]]]):
