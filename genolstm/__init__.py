@@ -14,15 +14,24 @@ _PUBLIC = {
     "IntrogressionClassifier": "genolstm.introgression.model",
     "KmerPanel": "genolstm.sequences.panel",
     "LSTMConfig": "genolstm.lstm.config",
+    "TextGenerator": "genolstm.text.generator",
 }
 
-__all__ = ["GenolstmError", "IntrogressionClassifier", "KmerPanel", "LSTMConfig", "__version__"]
+__all__ = [
+    "GenolstmError",
+    "IntrogressionClassifier",
+    "KmerPanel",
+    "LSTMConfig",
+    "TextGenerator",
+    "__version__",
+]
 
 if TYPE_CHECKING:
     from genolstm.errors import GenolstmError
     from genolstm.introgression.model import IntrogressionClassifier
     from genolstm.lstm.config import LSTMConfig
     from genolstm.sequences.panel import KmerPanel
+    from genolstm.text.generator import TextGenerator
 
     __version__: str
 

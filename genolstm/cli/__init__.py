@@ -18,6 +18,7 @@ _COMMANDS = {
     "introgression": "genolstm.cli.introgression:introgression",
     "model": "genolstm.cli.model:model",
     "panel": "genolstm.cli.panel:panel",
+    "text": "genolstm.cli.text:text",
 }
 _SUMMARIES = {
     "align": "Align sequences, with a posterior for every column.",
@@ -25,6 +26,7 @@ _SUMMARIES = {
     "introgression": "Find archaic segments in modern haplotypes.",
     "model": "Inspect, verify and export model bundles.",
     "panel": "Build and inspect k-mer panels.",
+    "text": "Train on text or genomes, write more of it, and say what surprises.",
 }
 
 

@@ -34,6 +34,7 @@ def train_stream(
     *,
     steps: int,
     validation: Codes | None = None,
+    noise: float = 0.0,
     folder: PathLike | None = None,
     resume: bool = True,
     log_csv: PathLike | None = None,
@@ -56,6 +57,9 @@ def train_stream(
         Symbols a window: how far the gradient reaches.
     validation
         Held-out stream; its mean loss (nats a symbol) chooses the epoch.
+    noise
+        Share of the symbols read, not of those to predict, that are replaced by random ones: the
+        network learns to go on after a symbol that it did not expect, such as a mutation.
     folder, resume, log_csv, progress
         As in :func:`genolstm.lstm.training.train`.
 
@@ -76,7 +80,9 @@ def train_stream(
     if settings.distribute:
         raise SettingError("a stream is trained on one device")
     readings = [stream] if isinstance(stream, np.ndarray) else list(stream)
-    data = _Lanes(readings, config, steps)
+    if not 0 <= noise < 1:
+        raise SettingError(f"noise is {noise}, it must be at least 0 and below 1")
+    data = _Lanes(readings, config, steps, noise)
     held = None if validation is None else _Lanes([validation], config, steps)
     model = build_network(config, seed=settings.seed, state=True)
     directory = None
@@ -88,6 +94,7 @@ def train_stream(
             "network": config.to_dict(),
             "settings": {**settings.to_dict(), "checkpoint_steps": 0},
             "steps": steps,
+            **({"noise": noise} if noise else {}),
             "data": fingerprint_data(readings),
             "held-out data": fingerprint_data(validation),
         }
@@ -130,6 +137,7 @@ class _Lanes:
     readings: list[Codes]
     config: LSTMConfig
     steps: int
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         lengths = {len(reading) for reading in self.readings}
@@ -208,7 +216,13 @@ class StreamLoop(Loop):
             for one in self.carried:
                 one.assign(self.tf.zeros_like(one))
         for step in range(state.step, self.steps):
-            yield data.windows(first + step * data.steps, which)
+            x, y, weight = data.windows(first + step * data.steps, which)
+            if data.noise:
+                # Of the step itself, so that a resumed run draws the same.
+                draw = np.random.default_rng([self.settings.seed, 4, state.epoch, step])
+                other = draw.integers(data.config.n_outputs, size=x.shape, dtype=np.int32)
+                x = np.where(draw.random(x.shape) < data.noise, other, x)
+            yield x, y, weight
 
     def _score(self) -> dict[str, float]:
         held, lanes = self.held, self.held_lanes

@@ -1,0 +1,1 @@
+"""Text and genomes as streams of symbols: train, generate, score."""

@@ -1,0 +1,318 @@
+"""Text or FASTA as streams of symbol codes.
+
+A stream is all records one after the other, each begun by a boundary, whose code is the number of
+symbols. In DNA every base that is not known has that code too, and a run of them is one boundary:
+what stands behind a gap is as little predicted by what stands before it as a new record is.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike, display_name, open_input, readable
+
+Codes = npt.NDArray[np.integer]
+
+TEXT, DNA = "text", "dna"
+FORMATS = ("auto", "text", "fasta")
+DNA_ALPHABET = "ACGT"
+FASTA_SUFFIXES = {
+    ".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq",
+}  # fmt: skip
+_PACKED = {".gz", ".bz2", ".xz", ".zst", ".bgz"}
+_SHOWN = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One text file or one sequence."""
+
+    name: str
+    codes: Codes
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """Symbols, and records of their codes.
+
+    Attributes
+    ----------
+    kind
+        ``text`` or ``dna``.
+    alphabet
+        The symbols in the order of their codes.
+    """
+
+    kind: str
+    alphabet: str
+    records: tuple[Record, ...]
+
+    @property
+    def boundary(self) -> int:
+        """The code of a record's beginning, and of unknown bases."""
+        return len(self.alphabet)
+
+    @property
+    def n_symbols(self) -> int:
+        """How many symbols there are to predict, in all records."""
+        return sum(int((record.codes < self.boundary).sum()) for record in self.records)
+
+    def stream(self) -> Codes:
+        """Return all records as one row of codes, each begun by a boundary."""
+        return np.concatenate(
+            [record_stream(record.codes, self.boundary)[0] for record in self.records]
+        )
+
+    def text(self) -> str:
+        """Return the records' symbols, unknown bases left out."""
+        return "".join(decode(record.codes, self.alphabet) for record in self.records)
+
+
+def record_stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Return a record as a stream, and where each of its known symbols stands in it.
+
+    Returns
+    -------
+    stream
+        A boundary and the record, runs of boundaries as one.
+    places
+        For each code below ``boundary``, its index in the stream.
+    """
+    whole = np.concatenate([np.array([boundary], codes.dtype), codes])
+    kept = whole != boundary
+    kept[0] = True
+    kept[1:] |= whole[:-1] != boundary
+    stream = whole[kept]
+    return stream, np.flatnonzero(stream != boundary)
+
+
+def code_type(n_symbols: int) -> type[np.unsignedinteger]:
+    """Return the smallest type that holds the codes of so many symbols and a boundary."""
+    return np.uint8 if n_symbols < 255 else np.uint16 if n_symbols < 65535 else np.uint32
+
+
+def detect_format(path: PathLike, given: str = "auto") -> str:
+    """Return ``text`` or ``fasta``: what was given, or what the file's name says."""
+    if given not in FORMATS:
+        raise SettingError(f"format is {given!r}, it must be one of {', '.join(FORMATS)}")
+    if given != "auto":
+        return given
+    suffixes = [suffix.lower() for suffix in Path(os.fspath(path)).suffixes]
+    while suffixes and suffixes[-1] in _PACKED:
+        suffixes.pop()
+    return "fasta" if suffixes and suffixes[-1] in FASTA_SUFFIXES else "text"
+
+
+def read_text(path: PathLike) -> str:
+    """Read a UTF-8 file whole, line ends as they are.
+
+    Raises
+    ------
+    InputError
+        The file is missing or empty, or is not UTF-8; the message gives the offset in bytes.
+    """
+    with open_input(path) as stream, readable(path):
+        data = stream.read()
+    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    try:
+        text = data[start:].decode("utf-8")
+    except UnicodeDecodeError as error:
+        offset = start + error.start
+        raise InputError(
+            f"is not UTF-8: byte 0x{data[offset]:02x} at offset {offset}",
+            path=display_name(path),
+            line=1 + data.count(b"\n", 0, offset),
+            hint="convert it first, for example with iconv",
+        ) from error
+    if not text:
+        raise InputError("is empty", path=display_name(path))
+    return text
+
+
+def encode(text: str, alphabet: str, *, skip_unknown: bool = False) -> Codes:
+    """Turn text into codes.
+
+    Parameters
+    ----------
+    skip_unknown
+        Drop symbols that the alphabet lacks, instead of refusing them.
+
+    Raises
+    ------
+    InputError
+        A symbol is not in the alphabet; the message names all of them.
+    """
+    # Looked up once a distinct symbol, not once a character.
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    distinct, place = np.unique(points, return_inverse=True)
+    table = {ord(symbol): code for code, symbol in enumerate(alphabet)}
+    unknown = len(alphabet)
+    codes = np.array([table.get(int(point), unknown) for point in distinct], np.int64)
+    result = codes[place].astype(code_type(unknown))
+    if (codes == unknown).any():
+        if not skip_unknown:
+            missing = [chr(int(point)) for point in distinct[codes == unknown]]
+            shown = " ".join(repr(symbol) for symbol in missing[:_SHOWN])
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            raise InputError(
+                f"the model never saw {shown}{more}", hint="--skip-unknown drops what it never saw"
+            )
+        result = result[result != unknown]
+    return result
+
+
+def decode(codes: Codes, alphabet: str) -> str:
+    """Turn codes into text; boundaries are left out."""
+    known = codes[codes < len(alphabet)]
+    points = np.array([ord(symbol) for symbol in alphabet], np.uint32)
+    return points[known].tobytes().decode("utf-32-le", "surrogatepass") if known.size else ""
+
+
+def text_corpus(texts: Iterable[tuple[str, str]], alphabet: str | None = None) -> Corpus:
+    """Make a corpus of (name, text) pairs; the alphabet is all their symbols by default."""
+    pairs = list(texts)
+    if alphabet is None:
+        alphabet = "".join(sorted(set().union(*(set(text) for _, text in pairs))))
+    return Corpus(
+        TEXT, alphabet, tuple(Record(name, encode(text, alphabet)) for name, text in pairs)
+    )
+
+
+def dna_corpus(records: Iterable[tuple[str, Codes]]) -> Corpus:
+    """Make a corpus of names and codes of DNA, as :mod:`genolstm.sequences.alphabet` gives them."""
+    return Corpus(DNA, DNA_ALPHABET, tuple(Record(name, codes) for name, codes in records))
+
+
+def read_corpus(
+    paths: Sequence[PathLike],
+    form: str = "auto",
+    *,
+    alphabet: str | None = None,
+    skip_unknown: bool = False,
+) -> Corpus:
+    """Read text or FASTA files.
+
+    Parameters
+    ----------
+    form
+        ``text``, ``fasta`` or ``auto``, which goes by the files' names.
+    alphabet
+        Of a text model: no other symbol is accepted.
+
+    Raises
+    ------
+    InputError
+        A file is missing, is not what it should be, or holds symbols that the alphabet lacks.
+    SettingError
+        Some files are text and some FASTA.
+    """
+    if not paths:
+        raise SettingError("no file is named")
+    forms = {detect_format(path, form) for path in paths}
+    if len(forms) > 1:
+        raise SettingError("text and FASTA cannot be read together", hint="give --format")
+    if forms == {"fasta"}:
+        from genolstm.sequences.fasta import read_codes
+
+        return dna_corpus(
+            (record.name, codes) for path in paths for record, codes in read_codes(path)
+        )
+    texts = [(display_name(path), read_text(path)) for path in paths]
+    if alphabet is None:
+        return text_corpus(texts)
+    records = []
+    for name, text in texts:
+        try:
+            records.append(Record(name, encode(text, alphabet, skip_unknown=skip_unknown)))
+        except InputError as error:
+            error.path = name
+            raise
+    return Corpus(TEXT, alphabet, tuple(records))
+
+
+def check_learnable(corpus: Corpus) -> None:
+    """Refuse a corpus of one symbol, which leaves nothing to learn.
+
+    Raises
+    ------
+    InputError
+        All symbols are the same, or there are none.
+    """
+    seen = np.zeros(corpus.boundary + 1, bool)
+    for record in corpus.records:
+        seen[np.unique(record.codes)] = True
+    kinds = np.flatnonzero(seen[:-1])
+    name = corpus.records[0].name if len(corpus.records) == 1 else None
+    if len(kinds) == 0:
+        raise InputError("holds no known base", path=name)
+    if len(kinds) == 1:
+        raise InputError(
+            f"holds nothing but {corpus.alphabet[kinds[0]]!r}: there is nothing to learn",
+            path=name if corpus.kind == TEXT else None,
+            record=name if corpus.kind == DNA else None,
+        )
+
+
+def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | None]:
+    """Hold out a share of a corpus.
+
+    Of text, the last part of it. Of DNA with several records, whole records, drawn by the seed;
+    of a single record its last part. Near-copies of a held-out record that stay among the
+    training records make the held-out figure flattering: name a held-out file yourself then.
+
+    Returns
+    -------
+    training, held_out
+        ``None`` instead of the second where the fraction is 0.
+
+    Raises
+    ------
+    SettingError
+        One of the two would hold no symbol.
+    """
+    if not 0 <= fraction < 1:
+        raise SettingError(f"validation is {fraction}, it must be at least 0 and below 1")
+    if fraction == 0:
+        return corpus, None
+    if corpus.kind == DNA and len(corpus.records) > 1:
+        order = np.random.default_rng([seed, 0x7E47]).permutation(len(corpus.records))
+        wanted, held = fraction * corpus.n_symbols, set[int]()
+        size = 0
+        for index in order[:-1]:
+            if size >= wanted:
+                break
+            held.add(int(index))
+            size += int((corpus.records[index].codes < corpus.boundary).sum())
+        parts = [
+            tuple(r for i, r in enumerate(corpus.records) if (i in held) == side)
+            for side in (False, True)
+        ]
+    else:
+        total = sum(len(record.codes) for record in corpus.records)
+        border = total - math.ceil(fraction * total)
+        first: list[Record] = []
+        last: list[Record] = []
+        for record in corpus.records:
+            cut = min(max(border, 0), len(record.codes))
+            border -= len(record.codes)
+            if cut:
+                first.append(Record(record.name, record.codes[:cut]))
+            if cut < len(record.codes):
+                last.append(Record(record.name, record.codes[cut:]))
+        parts = [tuple(first), tuple(last)]
+    training, held_out = (Corpus(corpus.kind, corpus.alphabet, part) for part in parts)
+    for side, name in ((training, "training"), (held_out, "held-out")):
+        if not side.records or not side.n_symbols:
+            raise SettingError(
+                f"the split leaves no {name} symbols", hint="give more text, or change --validation"
+            )
+    return training, held_out

@@ -1,0 +1,354 @@
+"""TextGenerator: train on text or genomes, write more of it, and say what surprises."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.errors import ModelError, SettingError
+from genolstm.files import PathLike, atomic_path
+from genolstm.lstm.bundle import Bundle, find_bundle
+from genolstm.lstm.runtime import Runtime, available_cores
+from genolstm.lstm.stepper import Stepper
+from genolstm.text.corpus import (
+    DNA,
+    TEXT,
+    Codes,
+    Corpus,
+    dna_corpus,
+    encode,
+    read_corpus,
+    text_corpus,
+)
+from genolstm.text.sampling import Sampling
+from genolstm.text.scoring import RecordScore, Score, stream_bits, window_bits
+from genolstm.text.settings import STREAM, WINDOW, TextSettings
+from genolstm.text.train import KIND, encode_input, fit, prepare
+
+if TYPE_CHECKING:
+    from Bio.Seq import Seq
+
+_DRAWS = 4096
+
+
+class TextGenerator:
+    """A model of text, or of DNA, one symbol after the other.
+
+    Parameters
+    ----------
+    bundle
+        A model of kind ``text``.
+    threads
+        Threads of :meth:`score` and of several samples; 0 means all cores. They change the speed
+        only.
+
+    Examples
+    --------
+    >>> model = TextGenerator.fit("rhyme.txt")  # doctest: +SKIP
+    >>> model.sample("The wind ", 200, seed=3, temperature=0.7)  # doctest: +SKIP
+
+    Raises
+    ------
+    ModelError
+        The bundle is of another kind, or lacks what it should say.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
+        bundle.require(kind=KIND)
+        self.bundle = bundle
+        self.threads = threads
+        metadata = bundle.metadata
+        try:
+            self.alphabet = str(metadata["alphabet"])
+            self.symbols = str(metadata["symbols"])
+            self.mode = str(metadata["mode"])
+            self.window = int(metadata["window"])
+            self.opening = str(metadata.get("opening", ""))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"lacks or misstates {error}", path=bundle.path) from error
+        config = bundle.config
+        if (
+            config is None
+            or config.n_outputs != len(self.alphabet)
+            or len(set(self.alphabet)) != len(self.alphabet)
+            or self.symbols not in (TEXT, DNA)
+            or self.mode not in (STREAM, WINDOW)
+            or self.window < 1
+        ):
+            raise ModelError("its network and its alphabet do not fit", path=bundle.path)
+        self.config = config
+        self._runtime: Runtime | None = None
+
+    @classmethod
+    def load(cls, model: PathLike, *, threads: int = 0) -> TextGenerator:
+        """Load a model from its file.
+
+        Raises
+        ------
+        InputError, ModelError
+            There is no such file, or it is no text model.
+        """
+        return cls(Bundle.open(find_bundle(model)), threads=threads)
+
+    @classmethod
+    def fit(
+        cls,
+        source: PathLike | Sequence[PathLike] | Corpus,
+        settings: TextSettings | None = None,
+        *,
+        form: str = "auto",
+        held_out: Corpus | None = None,
+        output: PathLike | None = None,
+        force: bool = False,
+        **options: Any,
+    ) -> TextGenerator:
+        """Train a model.
+
+        Parameters
+        ----------
+        source
+            A file, several of them, or a corpus.
+        settings
+            Network and training; ``TUTORIAL`` of :mod:`genolstm.text.settings` is the tutorial's.
+        held_out
+            What chooses the epoch, instead of a share of ``source``.
+        output
+            Where to keep the model; otherwise call :meth:`save`.
+        **options
+            ``folder`` of a checkpoint, ``log_csv``, ``progress``.
+
+        Raises
+        ------
+        InputError
+            The source is shorter than a window, or holds a single symbol.
+        """
+        if not isinstance(source, Corpus):
+            paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
+            source = read_corpus(paths, form)
+        parts = prepare(source, settings or TextSettings(), held_out)
+        if output is not None:
+            return cls(fit(*parts, output, force=force, **options))
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = fit(*parts, Path(folder) / "text.genolstm", **options)
+            content = Path(str(bundle.path)).read_bytes()
+        return cls(Bundle.from_bytes(content))._holding(content)
+
+    def _holding(self, content: bytes) -> TextGenerator:
+        self._content = content
+        return self
+
+    def save(self, path: PathLike, *, force: bool = False) -> None:
+        """Write the model's bundle."""
+        path_of = self.bundle.path
+        content = Path(path_of).read_bytes() if path_of else getattr(self, "_content", None)
+        if content is None:
+            raise ModelError("the model's bytes are not at hand")
+        with atomic_path(path, force=force) as temporary:
+            temporary.write_bytes(content)
+
+    @property
+    def runtime(self) -> Runtime:
+        """The network over whole sequences."""
+        if self._runtime is None:
+            self._runtime = Runtime(self.bundle, threads=self.threads)
+        return self._runtime
+
+    def encode(self, text: str | Seq, *, skip_unknown: bool = False) -> Codes:
+        """Turn a prompt into codes; of DNA in either case, with U for T.
+
+        Raises
+        ------
+        InputError
+            The model never saw a symbol; the message names it.
+        """
+        text = str(text)
+        if self.symbols == DNA:
+            text = text.upper().replace("U", "T")
+        return encode(text, self.alphabet, skip_unknown=skip_unknown)
+
+    def symbols_stream(
+        self,
+        prompt: str | Seq = "",
+        n: int = 1000,
+        *,
+        seed: int = 1,
+        stream: int = 0,
+        sampling: Sampling | None = None,
+        skip_unknown: bool = False,
+        carry: bool | None = None,
+    ) -> Iterator[str]:
+        """Yield ``n`` new symbols, one by one.
+
+        The same seed gives the same symbols, whatever else is computed beside them: each stream
+        is read alone, on one thread, and draws from random numbers of its own.
+
+        Parameters
+        ----------
+        prompt
+            What to go on from. Without one, a model of mode ``window`` goes on from the beginning
+            of its training text.
+        seed, stream
+            Of the random numbers: streams 0, 1, 2 of a seed are independent.
+        sampling
+            By default probabilities as they are; of a model of mode ``window`` the likeliest
+            symbol, as in the tutorial.
+        carry
+            Carry the state (constant work a symbol), or read the last window anew for each symbol
+            as the tutorial does; by default as the model was trained.
+
+        Raises
+        ------
+        InputError
+            The model never saw a symbol of the prompt.
+        """
+        if n < 0:
+            raise SettingError(f"n is {n}, it must be at least 0")
+        sampling = sampling or self.default_sampling
+        codes = self.encode(prompt, skip_unknown=skip_unknown)
+        if not len(codes) and self.mode == WINDOW:
+            codes = self.encode(self.opening)
+        carry = self.mode == STREAM if carry is None else carry
+        if not carry and self.mode == STREAM:
+            raise SettingError("a model that was trained on a stream must carry its state")
+        return self._generate(codes, n, np.random.default_rng([seed, stream]), sampling, carry)
+
+    @property
+    def default_sampling(self) -> Sampling:
+        """The way of drawing that belongs to the model."""
+        return Sampling(temperature=0.0 if self.mode == WINDOW else 1.0)
+
+    def _generate(
+        self, codes: Codes, n: int, random: np.random.Generator, sampling: Sampling, carry: bool
+    ) -> Iterator[str]:
+        if n == 0:
+            return
+        alphabet = self.alphabet
+        probabilities, read = self._carried(codes) if carry else self._windowed(codes)
+        for start in range(0, n, _DRAWS):
+            count = min(_DRAWS, n - start)
+            for index, uniform in enumerate(random.random(_DRAWS)[:count].tolist(), start=start):
+                code = sampling.draw(probabilities, uniform)
+                yield alphabet[code]
+                if index + 1 < n:
+                    probabilities = read(code)
+
+    def _carried(self, codes: Codes) -> tuple[np.ndarray, Any]:
+        stepper = Stepper(self.bundle)
+        # What each code looks like to the network, made once.
+        inputs = encode_input(np.arange(len(self.alphabet) + 1)[:, None], self.config)
+        first = codes.tolist()
+        if self.mode == STREAM:
+            first.insert(0, len(self.alphabet))
+        probabilities = np.empty(0, np.float32)
+        for code in first:
+            probabilities = stepper.step(inputs[code])[0]
+        return probabilities, lambda code: stepper.step(inputs[code])[0]
+
+    def _windowed(self, codes: Codes) -> tuple[np.ndarray, Any]:
+        runtime = Runtime(self.bundle, threads=1)
+        held = codes.astype(np.int64)[-self.window :]
+
+        def look() -> np.ndarray:
+            x = encode_input(held[None], self.config)
+            found: np.ndarray = runtime.predict(x, chunk=self.window)[0, -1]
+            return found
+
+        def read(code: int) -> np.ndarray:
+            nonlocal held
+            held = np.append(held, code)[-self.window :]
+            return look()
+
+        return look(), read
+
+    def sample(self, prompt: str | Seq = "", n: int = 1000, **options: Any) -> str:
+        """Return ``n`` new symbols; ``options`` as in :meth:`symbols_stream`.
+
+        ``temperature``, ``top_k`` and ``top_p`` may be given in place of ``sampling``.
+        """
+        return "".join(self.symbols_stream(prompt, n, **self._with_sampling(options)))
+
+    def sample_many(
+        self, count: int, prompt: str | Seq = "", n: int = 1000, **options: Any
+    ) -> list[str]:
+        """Return several independent samples: streams 0, 1, 2, ... of one seed."""
+        options = self._with_sampling(options)
+
+        def one(stream: int) -> str:
+            return "".join(self.symbols_stream(prompt, n, stream=stream, **options))
+
+        with ThreadPoolExecutor(self.threads or available_cores()) as pool:
+            return list(pool.map(one, range(count)))
+
+    def _with_sampling(self, options: dict[str, Any]) -> dict[str, Any]:
+        named = {
+            name: options.pop(name) for name in ("temperature", "top_k", "top_p") if name in options
+        }
+        if named:
+            if options.get("sampling") is not None:
+                raise SettingError("give sampling, or temperature, top_k and top_p")
+            default = self.default_sampling
+            options["sampling"] = Sampling(**{"temperature": default.temperature, **named})
+        return options
+
+    def score(
+        self,
+        source: PathLike | Sequence[PathLike] | Corpus,
+        *,
+        form: str | None = None,
+        skip_unknown: bool = False,
+    ) -> Score:
+        """Return what each symbol of text or FASTA costs, in bits.
+
+        Each record is read from its beginning with the state carried; long ones in stretches,
+        each after a warm-up of 1,024 symbols. A model of mode ``window`` reads a whole window
+        before each symbol, so the first window of a record has no score.
+
+        Raises
+        ------
+        InputError
+            A file is wrong, or holds symbols that the model never saw.
+        """
+        if not isinstance(source, Corpus):
+            paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
+            if form is None:
+                form = "fasta" if self.symbols == DNA else "text"
+            source = read_corpus(
+                paths, form,
+                alphabet=self.alphabet if self.symbols == TEXT else None, skip_unknown=skip_unknown,
+            )  # fmt: skip
+        if (source.kind, source.alphabet) != (self.symbols, self.alphabet):
+            raise ModelError(f"the model reads {self.symbols}, the data are {source.kind}")
+        return Score(
+            self.alphabet,
+            tuple(
+                RecordScore(record.name, record.codes, self._bits(record.codes))
+                for record in source.records
+            ),
+        )
+
+    def bits(self, sequence: str | Seq) -> np.ndarray:
+        """Return the bits of each symbol of a text or a DNA sequence, (symbols,)."""
+        if self.symbols == TEXT:
+            corpus = text_corpus([("text", str(sequence))], self.alphabet)
+        else:
+            from genolstm.sequences.alphabet import encode as encode_dna
+
+            corpus = dna_corpus([("sequence", encode_dna(str(sequence)))])
+        return self.score(corpus).records[0].bits
+
+    def _bits(self, codes: Codes) -> np.ndarray:
+        boundary = len(self.alphabet)
+        if self.mode == WINDOW:
+            return window_bits(self.runtime, codes, boundary, self.window, self.config)
+        return stream_bits(self.runtime, codes, boundary)
+
+    def __repr__(self) -> str:
+        return (
+            f"TextGenerator({self.bundle.name}: {len(self.alphabet)} symbols of {self.symbols}, "
+            f"{self.config.n_parameters} parameters)"
+        )
