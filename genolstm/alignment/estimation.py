@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.parameters import Counts, PairHMMParameters
+from genolstm.alignment import expectation as ex
+from genolstm.alignment.kernels import coefficients
+from genolstm.alignment.letters import encode_masks
+from genolstm.alignment.pairhmm import PairHMM
+from genolstm.alignment.parameters import (
+    Counts,
+    PairHMMParameters,
+    ParameterFamily,
+    hky_joint,
+)
+from genolstm.alignment.selection import select
 from genolstm.errors import InputError
+from genolstm.sequences.alphabet import decode
 
 Codes = npt.NDArray[np.uint8]
 AlignedPair = tuple[Codes, Codes, npt.NDArray[np.int32]]
@@ -93,3 +108,201 @@ def _mixture(
 def parameters_from_alignments(alignments: Iterable[AlignedPair]) -> PairHMMParameters:
     """Return the parameters under which true alignments are likeliest."""
     return count_alignments(alignments).parameters()
+
+
+# ---------------------------------------------------------------- unaligned pairs
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What EM found, and how it went.
+
+    Attributes
+    ----------
+    parameters
+        The parameters, or the family.
+    bits
+        Mean log-odds per pair in each round, in bits, against one and the same null model.
+    """
+
+    parameters: PairHMMParameters | ParameterFamily
+    bits: tuple[float, ...]
+
+
+def expected_counts(
+    query: Codes, reference: Codes, parameters: PairHMMParameters
+) -> tuple[Counts, float]:
+    """Return the expected events of a pair under given parameters, and its log-odds in bits.
+
+    Both sequences are taken from end to end.
+    """
+    c = coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
+    table = parameters.odds()
+    masks = np.array([1, 2, 4, 8, 15])
+    events = np.zeros(ex.N_EVENTS)
+    x, y = (np.minimum(s, 4).astype(np.uint8) for s in (query, reference))
+    bits = ex.expected_events(
+        x, y, np.ascontiguousarray(table[np.ix_(masks, masks)]), c.astype(np.float64), events
+    ) / math.log(2)
+    counts = Counts(
+        match=events[ex.MATCHES : ex.STAY].reshape(4, 4),
+        stay=float(events[ex.STAY]),
+        opened=events[ex.OPEN_X : ex.EXTEND].reshape(2, 2),
+        extended=events[ex.EXTEND : ex.CLOSE],
+        closed=events[ex.CLOSE : ex.UNLINKED],
+        linked=events[ex.LINK :],
+        unlinked=float(events[ex.UNLINKED]),
+    )
+    return counts, float(bits)
+
+
+def baum_welch(
+    pairs: Sequence[tuple[Codes, Codes]],
+    start: PairHMMParameters | None = None,
+    *,
+    rounds: int = 20,
+    tolerance: float = 1e-4,
+    threads: int = 0,
+) -> Fit:
+    """Learn one set of parameters from pairs without alignments (Baum-Welch).
+
+    Parameters
+    ----------
+    start
+        Where to begin; by default a divergence of .4.
+    rounds, tolerance
+        At most so many rounds; fewer once the mean log-odds gain less than this part of a bit.
+
+    References
+    ----------
+    Durbin et al. 1998, Biological Sequence Analysis, ch. 4.
+    """
+    _need_pairs(pairs)
+    letters = np.zeros(4)
+    for pair in pairs:
+        for sequence in pair:
+            letters += np.bincount(np.minimum(sequence, 4), minlength=5)[:4]
+    letters += 1
+    null = np.log2(letters / letters.sum())
+    current = start or ParameterFamily().member(0.4, 0.045, letters)
+    history: list[float] = []
+    for _ in range(rounds):
+        total, bits = _expect(pairs, threads, lambda _: current)  # noqa: B023
+        # The background is learned, too: without this the null model would move along.
+        moved = float(letters @ (np.log2(current.background) - null)) / len(pairs)
+        history.append(bits + moved)
+        if len(history) > 1 and history[-1] - history[-2] < tolerance:
+            break
+        current = total.parameters()
+    return Fit(current, tuple(history))
+
+
+def fit_family(
+    pairs: Sequence[tuple[Codes, Codes]],
+    start: ParameterFamily | None = None,
+    *,
+    rounds: int = 6,
+    tolerance: float = 0.01,
+    threads: int = 0,
+) -> Fit:
+    """Learn a family from pairs of any distances without alignments.
+
+    Every round places each pair in the family by likelihood, takes expected events there, and fits
+    what all pairs share: transitions against transversions, gap lengths, gaps beside gaps, and
+    the prior of the gap rate.
+    """
+    _need_pairs(pairs)
+    family = start or ParameterFamily()
+    masks = [(encode_masks(decode(a)), encode_masks(decode(b))) for a, b in pairs]
+    history: list[float] = []
+    for _ in range(rounds):
+
+        def place(k: int, family: ParameterFamily = family) -> tuple[float, float, float]:
+            a, b = masks[k]
+            found = select(a, b, family, lambda member: PairHMM(a, b, member).score())
+            return found.divergence, found.gap_rate, found.bits
+
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            placed = list(pool.map(place, range(len(pairs))))
+        history.append(float(np.mean([p[2] for p in placed])))
+        if len(history) > 1 and history[-1] - history[-2] < tolerance:
+            break
+        members = [family.member(d, r) for d, r, _ in placed]
+        each: list[Counts] = []
+        total, _ = _expect(pairs, threads, lambda k: members[k], each)  # noqa: B023
+        family = _refit(family, placed, each, total)
+    return Fit(family, tuple(history))
+
+
+def _need_pairs(pairs: Sequence[tuple[Codes, Codes]]) -> None:
+    if not pairs:
+        raise InputError("no pairs to learn from")
+    if any(not len(a) or not len(b) for a, b in pairs):
+        raise InputError("a pair to learn from has a sequence without residues")
+
+
+def _expect(
+    pairs: Sequence[tuple[Codes, Codes]],
+    threads: int,
+    parameters: Callable[[int], PairHMMParameters],
+    each: list[Counts] | None = None,
+) -> tuple[Counts, float]:
+    total, bits = Counts(), 0.0
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        jobs = pool.map(lambda k: expected_counts(*pairs[k], parameters(k)), range(len(pairs)))
+        for counts, score in jobs:
+            total += counts
+            bits += score
+            if each is not None:
+                each.append(counts)
+    return total, bits / len(pairs)
+
+
+def _refit(
+    family: ParameterFamily,
+    placed: Sequence[tuple[float, float, float]],
+    each: Sequence[Counts],
+    total: Counts,
+) -> ParameterFamily:
+    letters = sum((c.match for c in each), np.zeros((4, 4)))
+    frequencies = (letters.sum(axis=0) + letters.sum(axis=1)) / 2
+
+    def loss(kappa: float) -> float:
+        value = 0.0
+        for (d, _, _), counts in zip(placed, each, strict=True):
+            joint = hky_joint(d, kappa=kappa, shape=family.shape, frequencies=frequencies)
+            value -= float((counts.match * np.log(joint)).sum())
+        return value
+
+    # A golden section over log kappa: one dimension, one minimum.
+    low, high = math.log(0.5), math.log(60.0)
+    ratio = (math.sqrt(5) - 1) / 2
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    at_a, at_b = loss(math.exp(a)), loss(math.exp(b))
+    for _ in range(18):
+        if at_a < at_b:
+            high, b, at_b = b, a, at_a
+            a = high - ratio * (high - low)
+            at_a = loss(math.exp(a))
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + ratio * (high - low)
+            at_b = loss(math.exp(b))
+    gaps = total.parameters()
+    opened = total.opened.sum(axis=0) + total.linked
+    weight = float(opened.sum())
+    if weight < 20:  # too few gaps to say anything about their lengths
+        return replace(family, kappa=math.exp((low + high) / 2))
+    x = float(np.mean([d * r for d, r, _ in placed]))
+    extend = [
+        float(np.clip(e - x * growth, 0.05, 0.97))
+        for e, growth in zip(gaps.gap_extend, family.extend_growth, strict=True)
+    ]
+    return replace(
+        family,
+        kappa=math.exp((low + high) / 2),
+        gap_share=gaps.gap_open[0] / sum(gaps.gap_open),
+        gap_extend=(extend[0], extend[1]),
+        gap_link=min(max(gaps.gap_link, 0.2), 20.0),
+        gap_rate=math.exp(float(np.median([math.log(r) for _, r, _ in placed]))),
+    )
