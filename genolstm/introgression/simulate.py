@@ -176,6 +176,9 @@ class SimulatedRegion:
 def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.Demography]:
     """Fill in every default of ``settings`` and load its demography.
 
+    The demography is stdpopsim's own: to change it, make a copy (which takes msprime a minute where
+    a model has many events).
+
     Raises
     ------
     MissingExtraError
@@ -212,7 +215,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
                 f"there is no stdpopsim model named {settings.model}",
                 hint="name one of " + ", ".join(KNOWN_MODELS) + ", or a demes .yaml file",
             ) from error
-        demography = model.model.copy() if hasattr(model.model, "copy") else model.model
+        demography = model.model
         known = KNOWN_MODELS.get(settings.model, {})
         mutation_rate = model.mutation_rate or species.genome.mean_mutation_rate
     names = {population.name for population in demography.populations}
