@@ -39,7 +39,7 @@ T = TypeVar("T")
 Mask = Mapping[str, Sequence[tuple[int, int]]]
 
 #: Bases read before tracks are made of them; memory grows with it, results do not change.
-SPAN = 5_000_000
+SPAN = 2_000_000
 #: Haplotypes of a FASTA file that are looked up and read by the network together.
 _GROUP = 32
 

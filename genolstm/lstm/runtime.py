@@ -29,8 +29,9 @@ DEFAULT_CHUNK = 3000
 # Steps in one call of ONNX Runtime, and sequences at least: enough rows to keep the matrix products
 # busy, small enough to stay near the cache. Measured with two BiLSTM layers of 48.
 CALL_STEPS = 50_000
-MIN_ROWS = 16
-STREAM_STEPS = 400_000
+MIN_ROWS = 8
+# Steps that a stream gathers before it computes: what it holds, and so the memory it needs.
+STREAM_STEPS = 150_000
 
 
 class Runtime:
