@@ -16,6 +16,9 @@ Weights (``c``, see :func:`coefficients`), for i rows and j columns consumed::
 with xk = 1 - ek, and gx, gy position-dependent factors of opening a gap (1 in the classical model):
 gx[i, j] = open_x_row[i] open_x_col[j] and likewise gy.
 
+At a free end of the alignment, gaps of the free sequence are skipped without cost instead; they
+are gaps only beside one of the other sequence, at either end alike.
+
 Floats would under- and overflow. Columns are therefore cut into tiles of ``TILE``, and each tile
 has its own power of two, renewed every ``GROUP`` rows. Neighbouring cells differ by no more than
 a gap opening and a few matches, so that 32 columns and 8 rows stay within the range of float32,
@@ -245,17 +248,14 @@ def forward_rows(
         for j in range(m_.size):
             x2[j] = e2 * x2[j] + g2 * w[j] * m_[j]
         if jl == 0:
-            diagonal[0] = 0.0
-            if mode == FREE_ROWS:
-                diagonal[0] = np.float32(begin) * _power(-exponent[0])
-                X1[0] = 0.0
-                X2[0] = 0.0
+            diagonal[0] = np.float32(begin) * _power(-exponent[0]) if mode == FREE_ROWS else 0.0
         gate = open_y_row[i]
         d, v_, w = diagonal[jl : jh + 1], v[jl : jh + 1], open_y_col[jl : jh + 1]
         for j in range(m_.size):
             m_[j] = d[j]
+        unlinked = np.float32(0.0) if mode == FREE_COLUMNS and i == n else pn
         for j in range(m_.size):
-            v_[j] = gate * w[j] * (pn * d[j] + k1 * x1[j] + k2 * x2[j])
+            v_[j] = gate * w[j] * (unlinked * d[j] + k1 * x1[j] + k2 * x2[j])
         y1 = np.float32(0.0)
         y2 = np.float32(0.0)
         u = np.float32(0.0)
@@ -274,6 +274,8 @@ def forward_rows(
             d, x1, x2, h_ = diagonal[a:b], X1[a:b], X2[a:b], H[a:b]
             for j in range(h_.size):
                 h_[j] = t_ * d[j] + n1 * x1[j] + n2 * x2[j] + y_[j]
+        if mode == FREE_ROWS and jl == 0:
+            H[0] = t_ * M[0]
         state[:, lo[i - 1] : jl] = 0.0
         if keep:
             kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]] = M[jl : jh + 1]
@@ -295,8 +297,7 @@ def forward_rows(
             add_scaled(end, np.float64(H[m]), exponent[m // TILE])
         elif mode == FREE_COLUMNS:
             for j in range(lo[n], hi[n] + 1):
-                x = c1 * X1[j] + c2 * X2[j]
-                add_scaled(end, np.float64(t_ * M[j] + pn * x), exponent[j // TILE])
+                add_scaled(end, np.float64(H[j]), exponent[j // TILE])
 
 
 @njit(cache=True, nogil=True)
@@ -309,9 +310,13 @@ def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
         state[0, lo[n] : m + 1] = 1.0
         return
     if mode == FREE_COLUMNS:
-        state[0, lo[n] : m + 1] = c[T]
-        state[1, lo[n] : m + 1] = c[PN] * c[C1]
-        state[2, lo[n] : m + 1] = c[PN] * c[C2]
+        y1, y2 = np.float32(0.0), np.float32(0.0)
+        for j in range(m, lo[n] - 1, -1):
+            v = c[KAPPA] * open_y_row[n] * open_y_col[j] * (c[O1] * y1 + c[O2] * y2)
+            state[0, j] = c[T]
+            state[1, j] = c[C1] * (c[PN] + v)
+            state[2, j] = c[C2] * (c[PN] + v)
+            y1, y2 = c[C1] + c[E1] * y1, c[C2] + c[E2] * y2
         return
     state[0, m] = c[T]
     if mode == GLOBAL:

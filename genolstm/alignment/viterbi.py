@@ -88,6 +88,8 @@ def viterbi_rows(
             if j > jl:
                 gate = lyr + log_yc[j - 1]
                 source, which = left_m + ln, 1
+                if mode == FREE_COLUMNS and i == n_rows:
+                    source = NEVER
                 if left_x1 + lc1 + lk > source:
                     source, which = left_x1 + lc1 + lk, 2
                 if left_x2 + lc2 + lk > source:
@@ -116,12 +118,13 @@ def viterbi_rows(
                     bits |= _BEGUN
                 here += e[j]
             elif mode == FREE_ROWS:
-                here, x1, x2 = begin, NEVER, NEVER
+                here = begin
             exit_score, state_out = here + lt, M_
-            if x1 + lc1 + ln > exit_score:
-                exit_score, state_out = x1 + lc1 + ln, X1_
-            if x2 + lc2 + ln > exit_score:
-                exit_score, state_out = x2 + lc2 + ln, X2_
+            if j > 0 or mode != FREE_ROWS:
+                if x1 + lc1 + ln > exit_score:
+                    exit_score, state_out = x1 + lc1 + ln, X1_
+                if x2 + lc2 + ln > exit_score:
+                    exit_score, state_out = x2 + lc2 + ln, X2_
             if y1 + lc1 > exit_score:
                 exit_score, state_out = y1 + lc1, Y1_
             if y2 + lc2 > exit_score:
@@ -143,13 +146,8 @@ def viterbi_rows(
                 if end > best[0]:
                     best[0], best[1], best[2], best[3] = end, i, j, which
             elif i == n_rows and mode == FREE_COLUMNS:
-                end, which = here + lt, M_
-                if x1 + lc1 + ln > end:
-                    end, which = x1 + lc1 + ln, X1_
-                if x2 + lc2 + ln > end:
-                    end, which = x2 + lc2 + ln, X2_
-                if end > best[0]:
-                    best[0], best[1], best[2], best[3] = end, i, j, which
+                if exit_score > best[0]:
+                    best[0], best[1], best[2], best[3] = exit_score, i, j, state_out
             elif i == n_rows and mode == GLOBAL and j == m:
                 best[0], best[1], best[2], best[3] = exit_score, i, j, state_out
         for j in range(lo[i - 1], jl):
