@@ -85,10 +85,18 @@ def gru_step(
 
     ``bias`` is (2, 3 units): of the input's product and of the state's.
     """
+    z, _, g, _ = gru_gates(x, h, kernel, recurrent, bias)
+    return z * h + (1.0 - z) * g
+
+
+def gru_gates(
+    x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return update gate, reset gate, candidate, and what the reset gate lets into it."""
     xz, xr, xg = np.split(x @ kernel + bias[0], 3, axis=-1)
     hz, hr, hg = np.split(h @ recurrent + bias[1], 3, axis=-1)
     z, r = sigmoid(xz + hz), sigmoid(xr + hr)
-    return z * h + (1.0 - z) * np.tanh(xg + r * hg)
+    return z, r, np.tanh(xg + r * hg), hg
 
 
 def rnn_step(
@@ -215,10 +223,16 @@ def trace(
         raise SettingError(
             f"direction is {direction!r}, it must be {' or '.join(config.directions)}"
         )
+    hidden = layer_input(config, weights, x, layer)
+    return _lstm_direction(weights, f"lstm{layer}/{direction}", hidden)
+
+
+def layer_input(config: LSTMConfig, weights: Weights, x: np.ndarray, layer: int) -> np.ndarray:
+    """Return what a recurrent layer, from 1, reads: (n, steps, width)."""
     hidden = _stack_input(config, weights, x)
     for index in range(1, layer):
         hidden, _ = _layer(config, weights, index, hidden)
-    return _lstm_direction(weights, f"lstm{layer}/{direction}", hidden)
+    return hidden
 
 
 def half_life(forget: np.ndarray) -> np.ndarray:
