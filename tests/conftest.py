@@ -54,6 +54,21 @@ def region():
 
 
 @pytest.fixture(scope="session")
+def tiny_model(region, tmp_path_factory) -> Path:
+    """A bundle with a small network of random weights, and an HMM that knows the region."""
+    from introgression_support import tiny_bundle
+
+    from genolstm.introgression.hmm import SupervisedHMM
+    from genolstm.introgression.tracks import TrackSettings, tracks_from_variants
+
+    tracks = tracks_from_variants(
+        region.block(), first_bin=0, last_bin=240, length=240_000, settings=TrackSettings()
+    )
+    hmm = SupervisedHMM.fit([(tracks, region.truth_coverage(1000))])
+    return tiny_bundle(tmp_path_factory.mktemp("model") / "tiny.genolstm", hmm=hmm)
+
+
+@pytest.fixture(scope="session")
 def region_folder(region, tmp_path_factory) -> Path:
     """The region as ``introgression simulate`` writes it."""
     from genolstm.introgression.formats import write_simulation

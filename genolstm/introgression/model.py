@@ -47,6 +47,23 @@ DEFAULT_MODEL = "neanderthal"
 BASELINES = ("hmm",)
 
 
+def _check_channels(made: Any, here: Sequence[str], path: str | None) -> None:
+    """Refuse a model of other channels, naming those that differ rather than all."""
+    if not isinstance(made, list):
+        raise ModelError("does not say which channels it reads", path=path)
+    if made == list(here):
+        return
+    only_model = [str(name) for name in made if name not in here]
+    only_data = [name for name in here if name not in made]
+    if not only_model and not only_data:
+        raise ModelError("the model reads the channels in another order than the data", path=path)
+    raise ModelError(
+        f"the model reads {len(made)} channels, the data has {len(here)}; only the model: "
+        f"{', '.join(only_model) or 'none'}; only the data: {', '.join(only_data) or 'none'}",
+        path=path,
+    )
+
+
 class NetworkPredictor:
     """The LSTM, calibrated."""
 
@@ -124,7 +141,7 @@ class IntrogressionClassifier:
             self.precision_curve = [(float(t), float(p)) for t, p in metadata["precision_curve"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"lacks or misstates {error}", path=bundle.path) from error
-        bundle.require(kind=KIND, channels=list(CHANNELS))
+        _check_channels(metadata.get("channels"), CHANNELS, bundle.path)
         self._runtime: Runtime | None = None
 
     @classmethod
