@@ -73,10 +73,13 @@ def _kmers(bases, k):
     return out
 
 
-def _unique(kmers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    values, first, counts = np.unique(kmers, return_index=True, return_counts=True)
-    keep = (counts == 1) & (values >= 0)
-    return values[keep], first[keep]
+def _once(kmers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the k-mers that occur once, sorted, and where they begin."""
+    order = np.argsort(kmers, kind="stable")
+    x = kmers[order]
+    other = np.concatenate([[True], x[1:] != x[:-1], [True]])
+    keep = other[:-1] & other[1:] & (x >= 0)
+    return x[keep], order[keep]
 
 
 def anchors(rows: Masks, columns: Masks, k: int | None = None) -> npt.NDArray[np.int64]:
@@ -90,10 +93,19 @@ def anchors(rows: Masks, columns: Masks, k: int | None = None) -> npt.NDArray[np
     if k is None:
         k = math.ceil(math.log(max(len(rows), 4) * max(len(columns), 4), 4)) + 3
     k = min(max(k, 8), 31)
-    a, at_a = _unique(_kmers(_BASE_OF_MASK[rows], k))
-    b, at_b = _unique(_kmers(_BASE_OF_MASK[columns], k))
-    _, in_a, in_b = np.intersect1d(a, b, assume_unique=True, return_indices=True)
-    i, j = at_a[in_a], at_b[in_b]
+    # The shorter sequence is sorted, the longer one only looked up in it.
+    flipped = len(rows) > len(columns)
+    short, long = (columns, rows) if flipped else (rows, columns)
+    a, at_a = _once(_kmers(_BASE_OF_MASK[short], k))
+    if not len(a):
+        return np.empty((0, 2), dtype=np.int64)
+    kmers = _kmers(_BASE_OF_MASK[long], k)
+    place = np.minimum(np.searchsorted(a, kmers), len(a) - 1)
+    hits = np.flatnonzero(a[place] == kmers)
+    b, at_b = _once(kmers[hits])
+    i, j = at_a[np.searchsorted(a, b)], hits[at_b]
+    if flipped:
+        i, j = j, i
     order = np.argsort(i)
     i, j = i[order], j[order]
     chain, _ = heaviest_chain(i, j, np.ones(len(i)), len(columns), 0.0)
@@ -126,12 +138,15 @@ def kmer_identity(query: Masks, reference: Masks) -> float:
     k = min(max(math.ceil(math.log(max(len(long), 4), 4)) + 2, 6), 20)
     if len(short) < k + 4:
         return 0.9
-    a = _kmers(_BASE_OF_MASK[short], k)
-    b = np.unique(_kmers(_BASE_OF_MASK[long], k))
-    a, b = a[a >= 0], b[b >= 0]
-    if not len(a) or not len(b):
+    a, b = _kmers(_BASE_OF_MASK[short], k), _kmers(_BASE_OF_MASK[long], k)
+    a = np.sort(a[a >= 0])
+    if not len(a) or not (b >= 0).any():
         return 0.9
-    at = np.minimum(np.searchsorted(b, a), len(b) - 1)
+    at = np.minimum(np.searchsorted(a, b), len(a) - 1)
+    found = np.zeros(len(a), dtype=bool)
+    found[at[a[at] == b]] = True
+    # Of equal k-mers only the first was marked.
+    found = found[np.searchsorted(a, a)]
     chance = 1 - math.exp(-len(b) / 4.0**k)
-    share = (float(np.mean(b[at] == a)) - chance) / (1 - chance)
+    share = (float(found.mean()) - chance) / (1 - chance)
     return float(max(share, 1e-3) ** (1 / k))

@@ -42,9 +42,9 @@ class DamageProfile:
 
     def rates(self, length: int) -> npt.NDArray[np.float64]:
         """Return P(C reads as T) and P(G reads as A) at each base of a read, (length, 2)."""
-        i = np.arange(length, dtype=float)
-        five = self.five_prime * self.decay**i
-        three = self.three_prime * self.decay ** i[::-1]
+        i = np.arange(length)
+        decay = np.where(i < _REACH, self.decay ** i.astype(float), 0.0)
+        five, three = self.five_prime * decay, self.three_prime * decay[::-1]
         if self.library == "single":
             return np.clip(np.stack([self.inside + five + three, np.zeros(length)], 1), 0, 0.98)
         # Where the strand breaks off is unknown: either damage may show inside.

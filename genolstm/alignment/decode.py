@@ -126,6 +126,51 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     return chain
 
 
+@njit(cache=True, nogil=True)
+def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
+    """Move each gap to the left as long as no letter changes and no posterior falls (in place).
+
+    The convention of VCF where the model does not care. ``rows`` and ``columns`` are sorted.
+    """
+    for k in range(1, pairs.shape[0]):
+        at = k
+        while at > 0:
+            gap_q = pairs[at, 0] - pairs[at - 1, 0] - 1
+            gap_r = pairs[at, 1] - pairs[at - 1, 1] - 1
+            if (gap_q > 0) == (gap_r > 0):
+                break
+            i, j = pairs[at - 1, 0], pairs[at - 1, 1]
+            p, q = i, j
+            if gap_q > 0:
+                p = pairs[at, 0] - 1
+                if query[p] != query[i]:
+                    break
+            else:
+                q = pairs[at, 1] - 1
+                if reference[q] != reference[j]:
+                    break
+            here = _look_up(rows, columns, probability, i, j)
+            there = _look_up(rows, columns, probability, p, q)
+            if there < here - tolerance:
+                break
+            pairs[at - 1, 0], pairs[at - 1, 1] = p, q
+            at -= 1
+
+
+@njit(cache=True, nogil=True)
+def _look_up(rows, columns, probability, i, j):
+    low, high = 0, rows.size
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle] < i or (rows[middle] == i and columns[middle] < j):
+            low = middle + 1
+        else:
+            high = middle
+    if low < rows.size and rows[low] == i and columns[low] == j:
+        return probability[low]
+    return np.float32(0.0)
+
+
 def decode_mea(
     posterior: SparsePosterior, *, gap_factor: float | None = None, span_cost: float = 0.0
 ) -> npt.NDArray[np.int32]:

@@ -220,6 +220,8 @@ def fit_family(
         def place(k: int, family: ParameterFamily = family) -> tuple[float, float, float]:
             a, b = masks[k]
             found = select(a, b, family, lambda member: PairHMM(a, b, member).score())
+            assert found.divergence is not None
+            assert found.gap_rate is not None
             return found.divergence, found.gap_rate, found.bits
 
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:

@@ -31,11 +31,14 @@ class Region:
         Window in each, 0-based half-open.
     band
         Over rows of the longer and columns of the shorter window; None for all of it.
+    anchors
+        Exact matches the band was made from.
     """
 
     query: tuple[int, int]
     reference: tuple[int, int]
     band: Band | None = None
+    anchors: int = 0
 
     @property
     def cells(self) -> int:
@@ -85,7 +88,7 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
     n, m = (end - start for start, end in windows)
     # The recursion lays the longer window along the rows.
     made = band_around(chain, n, m, width) if n > m else band_around(chain[:, ::-1], m, n, width)
-    return Region(windows[0], windows[1], made)
+    return Region(windows[0], windows[1], made, len(chain))
 
 
 def check_size(region: Region, memory: int, block_cells: int, names: tuple[str, str]) -> int:

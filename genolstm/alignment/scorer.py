@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.band import anchors
 from genolstm.alignment.damage import DamageProfile
-from genolstm.alignment.decode import SparsePosterior, decode_mea
+from genolstm.alignment.decode import SparsePosterior, decode_mea, settle_ties
 from genolstm.alignment.letters import Masks, complement_masks, composition, encode_masks
 from genolstm.alignment.pairhmm import (
     BLOCK_CELLS,
@@ -36,8 +35,12 @@ Strand = Literal["both", "plus", "minus"]
 Decoding = Literal["mea", "viterbi"]
 SPAN_COST = 0.01
 """Price of a skipped residue where the alignment's place is free (see ``decode_mea``)."""
+TIE = 1e-3
+"""Posteriors that differ by less are equal: the gap then goes to the left."""
 CLEAR_BITS = 12.0
 """A strand that scores this much less is not looked at again."""
+SHORTEST_FITTED = 10
+"""Shorter sequences do not tell their distance: they keep the parameters of the first guess."""
 MAX_WIDENINGS = 3
 MAX_EDGE = 0.01
 """Posterior at the sides of a band beyond which the band is made wider."""
@@ -321,9 +324,8 @@ class AlignmentScorer:
             regions[strand] = plan(query.on(strand), reference.masks, settings.mode, settings.band)
         if len(strands) == 2 and any(r.band is not None for r in regions.values()):
             # Long pairs: exact matches tell the strand.
-            counts = {s: len(anchors(query.on(s), reference.masks)) for s in strands}
-            best = max(strands, key=lambda s: counts[s])
-            if counts[best] >= 4 * counts["-" if best == "+" else "+"] + 4:
+            best = max(strands, key=lambda s: regions[s].anchors)
+            if regions[best].anchors >= 4 * regions["-" if best == "+" else "+"].anchors + 4:
                 strands = best
         block = {s: check_size(regions[s], settings.memory, BLOCK_CELLS, names) for s in strands}
         rough = {}
@@ -355,9 +357,10 @@ class AlignmentScorer:
         def score(parameters: PairHMMParameters) -> float:
             return self._hmm(query, reference, parameters, region, settings, strand, block).score()
 
-        if isinstance(self.family, PairHMMParameters):
-            fixed = self._start(query, reference)
-            return Selection(fixed, math.nan, math.nan, score(fixed))
+        fixed = isinstance(self.family, PairHMMParameters)
+        if fixed or min(len(query), len(reference)) < SHORTEST_FITTED:
+            start = self._start(query, reference)
+            return Selection(start, None, None, score(start))
         if region.band is None and region.cells > AUTO_CELLS and settings.mode != "global":
             # Parameters are chosen where the alignment is; the score then is that of everything.
             start = self._start(query, reference)
@@ -370,6 +373,7 @@ class AlignmentScorer:
                     query, reference, chosen.parameters, near, settings, strand, block
                 ).score()
                 return replace(chosen, bits=chosen.bits + max(gained - there, 0.0))
+        assert isinstance(self.family, ParameterFamily)
         return select(query, reference, self.family, score)
 
     def _align(
@@ -403,6 +407,11 @@ class AlignmentScorer:
             region = plan(*masks, settings.mode, wider)
             block = check_size(region, settings.memory, BLOCK_CELLS, (query.name, reference.name))
         pairs = self._decode(hmm, posterior, settings)
+        (q0, q1), (r0, r1) = region.query, region.reference
+        settle_ties(
+            masks[0][q0:q1], masks[1][r0:r1], pairs, posterior.query, posterior.reference,
+            posterior.probability, TIE,
+        )  # fmt: skip
         pairs = pairs + np.array([region.query[0], region.reference[0]], dtype=np.int32)
         posterior = shifted(posterior, region, len(masks[0]), len(masks[1]))
         return PosteriorAlignment(

@@ -26,15 +26,16 @@ class Selection:
     parameters
         The member.
     divergence, gap_rate
-        Where it lies in the family: substitutions per site, gaps per substitution.
+        Where it lies in the family: substitutions per site, gaps per substitution. None if the
+        parameters were not fitted to the pair.
     bits
         Log-odds of the pair against the null model, averaged over the family (Laplace's
         approximation): what the choice of parameters gains is paid for.
     """
 
     parameters: PairHMMParameters
-    divergence: float
-    gap_rate: float
+    divergence: float | None
+    gap_rate: float | None
     bits: float
 
 
