@@ -58,22 +58,34 @@ def open_input(path: PathLike) -> IO[bytes]:
 @contextlib.contextmanager
 def readable(path: PathLike) -> Iterator[None]:
     """Turn the ways in which reading compressed bytes fails into one :class:`InputError`."""
-    import zlib
-
     try:
         yield
+    except BrokenPipeError:
+        raise
     except EOFError as error:
         raise InputError(
             "ends in the middle of its compressed data (truncated?)",
             path=display_name(path),
             hint="copy or download it again",
         ) from error
-    except (OSError, zlib.error) as error:
-        if isinstance(error, BrokenPipeError):
+    except Exception as error:
+        if not isinstance(error, (OSError, *_decompression_errors())):
             raise
         raise InputError(
             f"cannot be decompressed or read ({error})", path=display_name(path)
         ) from error
+
+
+def _decompression_errors() -> Iterator[type[Exception]]:
+    """Yield what the decompressors raise that are in use; most have an error of their own."""
+    for module, name in (
+        ("zlib", "error"), ("isal.isal_zlib", "error"), ("isal.igzip_lib", "error"),
+        ("zlib_ng.zlib_ng", "error"), ("lzma", "LZMAError"), ("zstandard", "ZstdError"),
+        ("backports.zstd", "ZstdError"), ("compression.zstd", "ZstdError"),
+    ):  # fmt: skip
+        kind = getattr(sys.modules.get(module), name, None)
+        if isinstance(kind, type) and issubclass(kind, Exception):
+            yield kind
 
 
 def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
