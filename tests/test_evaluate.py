@@ -247,6 +247,36 @@ def test_bootstrap_intervals_hold_the_point_and_follow_the_seed() -> None:
     assert evaluate([], truth[:1], posteriors=some).ap_interval == []
 
 
+def test_segments_are_cut_where_loci_end() -> None:
+    """A call in one locus must not hit the truth of another: recall would exceed 1 in a draw."""
+    random = np.random.default_rng(6)
+    truth, calls = [], []
+    for i in range(8):
+        start = i * 1_500_000 + int(random.integers(0, 600_000))
+        tract = Interval("1", start, start + 700_000, "A", "1")
+        truth.append(tract)
+        moved = tract._replace(start=start + 100_000, end=tract.end + int(random.integers(0, 4e5)))
+        calls.append((moved, round(float(random.random()), 2)))
+    pieces = pieces_of_intervals(calls, truth)
+    assert pieces.length.sum() == sum(c.end - c.start for c, _ in calls)
+    assert pieces.positives.sum() == 8 * 700_000
+    assert (np.bincount(pieces.locus, pieces.true) <= pieces.positives).all()
+    found = evaluate(calls, truth)
+    for point, (low, high) in [
+        (found.ap, found.ap_interval), (found.best_f1, found.best_f1_interval)
+    ]:  # fmt: skip
+        assert 0 < low < point < high <= 1
+
+
+def test_draws_without_truth_do_not_count() -> None:
+    truth = [Interval("1", 10, 400_000, "A", "1")]
+    calls = [(truth[0], 0.9), (Interval("1", 5_000_000, 5_400_000, "A", "1"), 0.3)]
+    found = evaluate(calls, truth)
+    assert found.ap == 1
+    assert found.ap_interval == [1, 1]
+    assert evaluate(calls, []).ap_interval == []
+
+
 def test_pooled_pieces_rank_as_one() -> None:
     parts = [pieces_of_posteriors(*loci(seed, 4)) for seed in (1, 2)]
     pooled = Pieces.pool(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -115,15 +115,22 @@ def _rank(called: np.ndarray, true: np.ndarray, positives: float, levels: np.nda
 
 
 def bootstrap(pieces: Pieces, *, replicates: int = 200, seed: int = 1) -> dict[str, list[float]]:
-    """Return 95 % intervals of AP and best F1, drawing loci with replacement."""
+    """Return 95 % intervals of AP and best F1, drawing loci with replacement.
+
+    Draws without any truth in them have neither and do not count.
+    """
     called, true, levels = pieces.curve(levels=1000)
     rng = np.random.default_rng(seed)
     n_loci = len(pieces.positives)
     values = []
     for _ in range(replicates):
         weight = np.bincount(rng.integers(0, n_loci, n_loci), minlength=n_loci).astype(float)
-        r = _rank(weight @ called, weight @ true, float(weight @ pieces.positives), levels)
-        values.append((r.ap, r.best_f1))
+        positives = float(weight @ pieces.positives)
+        if positives > 0:
+            r = _rank(weight @ called, weight @ true, positives, levels)
+            values.append((r.ap, r.best_f1))
+    if not values:
+        return {}
     low, high = np.percentile(np.array(values), [2.5, 97.5], axis=0)
     return {"ap": [float(low[0]), float(high[0])], "best_f1": [float(low[1]), float(high[1])]}
 
@@ -170,24 +177,35 @@ class Coverage:
 def pieces_of_intervals(
     calls: Sequence[tuple[Interval, float]], truth: Sequence[Interval]
 ) -> Pieces:
-    """Score called segments; tracts that no segment touches count as never found."""
+    """Score called segments; what no segment covers of the truth counts as never found.
+
+    Both are cut where loci end, so that no locus holds hits on the truth of another.
+    """
     coverage = Coverage(truth)
     loci: dict[tuple[str, int], int] = {}
 
-    def locus(chrom: str, position: int) -> int:
-        return loci.setdefault((chrom, position // LOCUS), len(loci))
+    def locus(part: Interval) -> int:
+        return loci.setdefault((part.chrom, part.start // LOCUS), len(loci))
 
-    where = [locus(i.chrom, (i.start + i.end) // 2) for i, _ in calls]
-    true = [coverage.of_interval(i) for i, _ in calls]
-    at = np.array([locus(t.chrom, (t.start + t.end) // 2) for t in truth], dtype=np.int64)
-    positives = np.bincount(at, [t.end - t.start for t in truth], len(loci))
+    parts = [(part, p) for interval, p in calls for part in _by_locus(interval)]
+    where = [locus(part) for part, _ in parts]
+    tracts = [part for tract in truth for part in _by_locus(tract)]
+    at = np.array([locus(part) for part in tracts], dtype=np.int64)
     return Pieces(
-        np.array([p for _, p in calls], dtype=float),
-        np.array([i.end - i.start for i, _ in calls], dtype=float),
-        np.array(true, dtype=float),
+        np.array([p for _, p in parts], dtype=float),
+        np.array([part.end - part.start for part, _ in parts], dtype=float),
+        np.array([coverage.of_interval(part) for part, _ in parts], dtype=float),
         np.array(where, dtype=np.int64),
-        positives,
+        np.bincount(at, [part.end - part.start for part in tracts], len(loci)),
     )
+
+
+def _by_locus(interval: Interval) -> Iterator[Interval]:
+    start = interval.start
+    while start < interval.end:
+        end = min((start // LOCUS + 1) * LOCUS, interval.end)
+        yield interval._replace(start=start, end=end)
+        start = end
 
 
 def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) -> Pieces:
