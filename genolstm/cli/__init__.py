@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -42,6 +43,13 @@ class LazyGroup(click.Group):
         module, name = _COMMANDS[cmd_name].split(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # a reader such as `head` has seen enough; click would exit 1
+            _drop_stdout()
+            raise click.exceptions.Exit(0) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The summaries stand here so that listing the groups need not import them.
@@ -89,9 +97,6 @@ def main(args: list[str] | None = None) -> None:
         click.echo(str(error), err=True)
         _drop_stdout()
         sys.exit(1)
-    except BrokenPipeError:  # a reader such as `head` has seen enough
-        _drop_stdout()
-        sys.exit(0)
     except OSError as error:
         if error.errno != errno.ENOSPC or debug:
             raise
