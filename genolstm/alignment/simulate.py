@@ -112,7 +112,7 @@ class SimulationSettings:
     indel_longest: int = 50
     coding: float = 0.0
     omega: tuple[float, float] = (0.03, 0.2)
-    coding_indels: float = 0.25
+    coding_indels: float = 0.05
     repeats: tuple[float, float] = (0.0, 0.0)
     slippage: tuple[float, float] = (0.2, 0.6)
     damage: DamageSettings | None = None
