@@ -15,6 +15,7 @@ from genolstm.errors import GenolstmError
 
 _COMMANDS = {
     "align": "genolstm.cli.align:align",
+    "compare": "genolstm.cli.compare:compare",
     "encode": "genolstm.cli.encode:encode",
     "introgression": "genolstm.cli.introgression:introgression",
     "model": "genolstm.cli.model:model",
@@ -23,6 +24,7 @@ _COMMANDS = {
 }
 _SUMMARIES = {
     "align": "Align sequences, with a posterior for every column.",
+    "compare": "Compare MLP, CNN, RNN, GRU and LSTM on labelled sequences.",
     "encode": "Turn FASTA into k-mer counts or one-hot windows.",
     "introgression": "Find archaic segments in modern haplotypes.",
     "model": "Inspect, verify and export model bundles.",

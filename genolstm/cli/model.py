@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from genolstm.cli import options
+from genolstm.cli.gates import gates
 
 
 @click.group()
@@ -16,6 +17,9 @@ def model() -> None:
 
     BUNDLE is a file, or the name of a model that comes with GenoLSTM.
     """
+
+
+model.add_command(gates)
 
 
 @model.command()

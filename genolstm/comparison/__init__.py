@@ -1,0 +1,1 @@
+"""Which architecture when: MLP, CNN, RNN, GRU and LSTM on one labelled task."""

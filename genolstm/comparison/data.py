@@ -1,0 +1,320 @@
+"""Labelled sequences: FASTA with ``label=`` in its headers or a table beside it, split by group."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike, atomic_text, display_name, open_input, readable
+from genolstm.sequences.alphabet import UNKNOWN, Codes, decode, encode, reverse_complement
+from genolstm.sequences.fasta import Record, read_records
+from genolstm.sequences.kmers import one_hot
+
+_PARTS = ("training", "validation", "test")
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class LabelledSequences:
+    """Sequences of one length, what is to be said of each, and which belong together.
+
+    Attributes
+    ----------
+    codes
+        uint8, (n, bases); shorter sequences are filled up with unknown bases on the left, so that a
+        network that reads to the end ends on bases.
+    targets
+        (n,): class numbers as int64, or numbers as float64.
+    classes
+        Names of the classes in order; empty where the targets are numbers.
+    groups
+        (n,) of text. A group is never split.
+    names
+        Names of the sequences.
+    grouped
+        Whether the groups were given, or found here (equal sequences).
+    """
+
+    codes: Codes
+    targets: np.ndarray
+    classes: tuple[str, ...]
+    groups: np.ndarray
+    names: Sequence[str]
+    grouped: bool = True
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def length(self) -> int:
+        """Bases of each sequence, filling included."""
+        return int(self.codes.shape[1])
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the targets are numbers."""
+        return not self.classes
+
+    def take(self, rows: np.ndarray) -> LabelledSequences:
+        """Return some of the sequences."""
+        names = [self.names[row] for row in rows]
+        return LabelledSequences(
+            self.codes[rows], self.targets[rows], self.classes, self.groups[rows], names,
+            self.grouped,
+        )  # fmt: skip
+
+    def one_hot(self) -> np.ndarray:
+        """Return (n, bases, 4) of uint8; an unknown base is all 0."""
+        return one_hot(self.codes, np.uint8)
+
+
+class Split(NamedTuple):
+    """Row numbers of the three parts, rising; no group is in two of them."""
+
+    training: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+class _Entry(NamedTuple):
+    label: str
+    group: str | None
+    line: int
+
+
+def read_labelled(
+    fasta: PathLike,
+    *,
+    labels: PathLike | None = None,
+    regression: bool = False,
+    length: int | None = None,
+) -> LabelledSequences:
+    """Read labelled sequences.
+
+    Parameters
+    ----------
+    fasta
+        DNA. Without ``labels``, headers such as ``>name label=enhancer group=chr1``.
+    labels
+        Tab-separated table with the columns ``name`` and ``label``, and ``group`` if there are
+        groups; its labels count, not the headers'. Names that the FASTA lacks are passed over.
+    regression
+        Whether the labels are numbers.
+    length
+        Bases to read of each sequence: longer ones lose as much at both ends, shorter ones are
+        filled up. By default the longest one's length.
+
+    Raises
+    ------
+    InputError
+        A label is missing, there are fewer than two classes, some sequences have a group and
+        others not, or a file is not what it should be.
+    """
+    if length is not None and length < 1:
+        raise SettingError(f"length is {length}, it must be at least 1")
+    table = None if labels is None else _read_table(labels)
+    where = display_name(fasta)
+    names: list[str] = []
+    sequences: list[Codes] = []
+    texts: list[str] = []
+    groups: list[str | None] = []
+    targets: list[float] = []
+    for record in read_records(fasta):
+        entry = _entry(record, table, where, labels)
+        if regression:
+            targets.append(_number(entry, record.name, where if labels is None else labels))
+        names.append(record.name)
+        texts.append(entry.label)
+        groups.append(entry.group)
+        sequences.append(encode(record.sequence))
+    with_group = sum(group is not None for group in groups)
+    if 0 < with_group < len(groups):
+        without = names[groups.index(None)]
+        raise InputError(
+            f"{with_group} of {len(groups)} sequences have a group, {without} has none", path=where,
+            hint="give every sequence one, or none",
+        )  # fmt: skip
+    classes = () if regression else tuple(sorted(set(texts)))
+    if not regression and len(classes) < 2:
+        raise InputError(
+            f"all {len(texts)} sequences have the label {classes[0]!r}",
+            path=where if labels is None else labels,
+            hint="at least two classes are needed",
+        )
+    if regression and len(set(targets)) < 2:
+        raise InputError("all labels are the same number", path=where if labels is None else labels)
+    number = {name: place for place, name in enumerate(classes)}
+    return LabelledSequences(
+        codes=_stack(sequences, length or max(map(len, sequences))),
+        targets=np.array(targets) if regression else np.array([number[t] for t in texts]),
+        classes=classes,
+        groups=np.array(groups if with_group else _by_sequence(sequences), dtype=str),
+        names=names,
+        grouped=bool(with_group),
+    )
+
+
+def write_labelled(data: LabelledSequences, path: PathLike, *, force: bool = False) -> None:
+    """Write labelled sequences as FASTA with ``label=`` and ``group=`` in the headers."""
+    with atomic_text(path, force=force) as stream:
+        for name, codes, target, group in zip(
+            data.names, data.codes, data.targets, data.groups, strict=True
+        ):
+            label = f"{target:.9g}" if data.is_regression else data.classes[int(target)]
+            stream.write(f">{name} label={label} group={group}\n{decode(codes)}\n")
+
+
+def split_three_ways(
+    data: LabelledSequences,
+    *,
+    validation_fraction: float = 0.2,
+    test_fraction: float = 0.2,
+    seed: int = 1,
+) -> Split:
+    """Split whole groups into training, validation and test data.
+
+    Every class occurs in each part.
+
+    Raises
+    ------
+    SettingError
+        The fractions leave nothing to train on.
+    InputError
+        There are fewer than three groups, or a class occurs in too few of them.
+    """
+    if not (validation_fraction > 0 and test_fraction > 0):
+        raise SettingError("validation_fraction and test_fraction must be above 0")
+    if validation_fraction + test_fraction >= 1:
+        raise SettingError("validation_fraction and test_fraction leave nothing to train on")
+    labels, member = np.unique(data.groups, return_inverse=True)
+    n = len(labels)
+    if n < 3:
+        raise InputError(
+            f"{n} group{'s' * (n != 1)} cannot be split into training, validation and test data",
+            hint="give sequences of at least three groups",
+        )
+    held = [max(1, round(fraction * n)) for fraction in (validation_fraction, test_fraction)]
+    while n - sum(held) < 1:
+        held[held.index(max(held))] -= 1
+    present = np.zeros((n, max(1, len(data.classes))), bool)
+    present[member, 0 if data.is_regression else data.targets] = True
+    for name, count in zip(data.classes, present.sum(axis=0), strict=False):
+        if count < 3:
+            raise InputError(
+                f"the label {name!r} occurs in {count} group{'s' * (count != 1)}, so that a part "
+                "of the split would lack it",
+                hint="every class must occur in at least three groups",
+            )
+    random = np.random.default_rng([seed, 0x5917])
+    # A split that lacks a class cannot be scored; drawing again keeps it a random one.
+    for _ in range(1000):
+        part = np.zeros(n, np.int64)
+        order = random.permutation(n)
+        part[order[: held[0]]] = 1
+        part[order[held[0] : sum(held)]] = 2
+        if all(present[part == p].any(axis=0).all() for p in range(3)):
+            return Split(*(np.flatnonzero(part[member] == p) for p in range(3)))
+    lacking = next(
+        data.classes[c] for p in range(3) for c in np.flatnonzero(~present[part == p].any(axis=0))
+    )
+    raise InputError(
+        f"no split of {n} groups was found in which training, validation and test data all hold "
+        f"the label {lacking!r}",
+        hint="spread the classes over more groups",
+    )
+
+
+def _entry(
+    record: Record, table: dict[str, _Entry] | None, where: str, labels: PathLike | None
+) -> _Entry:
+    if table is not None:
+        if record.name not in table:
+            raise InputError(
+                "the sequence has no label in the table", path=labels, record=record.name
+            )
+        return table[record.name]
+    words = dict(w.split("=", 1) for w in record.description.split() if "=" in w)
+    if not words.get("label"):
+        raise InputError(
+            "the header has no label=", path=where, line=record.line, record=record.name,
+            hint="write it there, or give a table with --labels",
+        )  # fmt: skip
+    return _Entry(words["label"], words.get("group") or None, record.line)
+
+
+def _number(entry: _Entry, name: str, path: PathLike) -> float:
+    try:
+        value = float(entry.label)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(
+            f"the label {entry.label!r} is not a number", path=path, line=entry.line, record=name
+        )
+    return value
+
+
+def _read_table(path: PathLike) -> dict[str, _Entry]:
+    where = display_name(path)
+    found: dict[str, _Entry] = {}
+    columns: list[str] | None = None
+    for line, text in _lines(path):
+        fields = text.split("\t")
+        if columns is None:
+            columns = [field.strip().lower() for field in text.removeprefix("#").split("\t")]
+            if "name" not in columns or "label" not in columns:
+                raise InputError(
+                    "the first line does not name the columns", path=where, line=line,
+                    hint="name, label and, if there are groups, group, separated by tabs",
+                )  # fmt: skip
+            continue
+        if len(fields) != len(columns):
+            raise InputError(
+                f"has {len(fields)} fields, {len(columns)} are needed", path=where, line=line
+            )
+        row = dict(zip(columns, (field.strip() for field in fields), strict=True))
+        if not row["label"]:
+            raise InputError("the label is missing", path=where, line=line, record=row["name"])
+        if row["name"] in found:
+            raise InputError(
+                f"the name stands in line {found[row['name']].line} too", path=where, line=line,
+                record=row["name"],
+            )  # fmt: skip
+        found[row["name"]] = _Entry(row["label"], row.get("group") or None, line)
+    if not found:
+        raise InputError("holds no labels", path=where)
+    return found
+
+
+def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
+    with open_input(path) as stream, readable(path):
+        for line, raw in enumerate(stream, start=1):
+            try:
+                text = raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError("is not UTF-8 text", path=display_name(path), line=line) from error
+            if text.strip():
+                yield line, text
+
+
+def _stack(sequences: Sequence[Codes], length: int) -> Codes:
+    codes = np.full((len(sequences), length), UNKNOWN, np.uint8)
+    for row, sequence in zip(codes, sequences, strict=True):
+        cut = max(0, len(sequence) - length) // 2
+        kept = sequence[cut : cut + length]
+        row[length - len(kept) :] = kept
+    return codes
+
+
+def _by_sequence(sequences: Sequence[Codes]) -> list[str]:
+    """Put equal sequences, read on either strand, into one group."""
+    known: dict[bytes, str] = {}
+    groups = []
+    for sequence in sequences:
+        key = min(sequence.tobytes(), reverse_complement(sequence).tobytes())
+        groups.append(known.setdefault(key, str(len(known))))
+    return groups

@@ -1,0 +1,200 @@
+"""Figures of a comparison: scores and costs, accuracy by distance, how gradients decay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.comparison.scores import SCORES, summarise
+from genolstm.errors import InputError
+from genolstm.files import PathLike
+from genolstm.report.style import INK, pyplot, saved_figure, tidy
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind tell apart.
+COLOURS = {
+    "mlp": "#999999", "cnn": "#E69F00", "rnn": "#D55E00", "gru": "#56B4E9", "lstm": "#0072B2",
+}  # fmt: skip
+_MARKERS = {"mlp": "D", "cnn": "s", "rnn": "v", "gru": "^", "lstm": "o"}
+_NAMES = {
+    "ap": "average precision", "accuracy": "accuracy", "r2": "R²", "pearson": "Pearson's r",
+    "loss": "loss", "first_half_accuracy": "accuracy on the first half",
+}  # fmt: skip
+
+
+def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
+    """Draw score, training time and inference speed of each architecture.
+
+    Parameters
+    ----------
+    runs
+        Of a :class:`~genolstm.comparison.run.Comparison`; each dot is a run, each line the mean.
+    score
+        Column; by default accuracy, or R² of numbers.
+    """
+    plt = pyplot()
+    score = score or ("accuracy" if "accuracy" in runs else "r2")
+    if score not in SCORES or score not in runs:
+        raise InputError(f"the runs have no score {score}")
+    panels = [
+        (score, _NAMES[score], False), ("training_seconds", "training (s)", True),
+        ("sequences_per_second", "inference (sequences/s)", True),
+    ]  # fmt: skip
+    figure, axes = plt.subplots(
+        1, 3, figsize=(9.0, 0.42 * runs["architecture"].nunique() + 1.1), sharey=True,
+        layout="constrained", width_ratios=[1.5, 1, 1],
+    )  # fmt: skip
+    names = list(dict.fromkeys(runs["architecture"]))
+    for ax, (column, label, log) in zip(axes, panels, strict=True):
+        for row, name in enumerate(names):
+            values = runs.loc[runs["architecture"] == name, column].to_numpy(float)
+            ax.plot(
+                values, np.full(len(values), row), linestyle="", marker=_MARKERS[name],
+                color=COLOURS[name], markersize=6, alpha=0.8, clip_on=False,
+            )  # fmt: skip
+            mean = values.mean()
+            ax.plot([mean, mean], [row - 0.3, row + 0.3], color=INK, linewidth=1.2)
+        if log:
+            ax.set_xscale("log")
+        ax.set_xlabel(label)
+        ax.grid(axis="x", color="0.9", linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.tick_params(axis="y", length=0)
+        tidy(ax)
+        ax.spines["left"].set_visible(False)
+    if score in ("accuracy", "ap", "first_half_accuracy"):
+        axes[0].set_xlim(min(0.4, float(runs[score].min()) - 0.05), 1.02)
+    axes[0].set_yticks(range(len(names)), [name.upper() for name in names])
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
+    return figure
+
+
+def plot_by_distance(
+    runs: pd.DataFrame,
+    *,
+    score: str = "accuracy",
+    levels: dict[str, float] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a score of the task ``long-range`` against the distance.
+
+    Parameters
+    ----------
+    runs
+        Of a comparison on that task; lines are means, bands the range over seeds.
+    score
+        Column.
+    levels
+        Values to mark with a line, by what they mean.
+    ax
+        Where to draw; by default a new figure.
+    """
+    ax = ax or _axes()
+    table = summarise(runs)
+    table["distance"] = [_distance(test) for test in table["test"]]
+    for name, rows in table.groupby("architecture", sort=False):
+        rows = rows.sort_values("distance")
+        colour = COLOURS[str(name)]
+        ax.fill_between(
+            rows["distance"], rows[f"{score}_min"], rows[f"{score}_max"], color=colour, alpha=0.18,
+            linewidth=0,
+        )  # fmt: skip
+        ax.plot(
+            rows["distance"], rows[score], color=colour, marker=_MARKERS[str(name)], markersize=5,
+            label=str(name).upper(), clip_on=False, zorder=3,
+        )  # fmt: skip
+    for label, value in (levels or {}).items():
+        ax.axhline(value, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+        ax.annotate(
+            label, (1.0, value), xycoords=("axes fraction", "data"), fontsize=7.5, color="0.4",
+            ha="right", va="bottom",
+        )  # fmt: skip
+    ax.set_xscale("log")
+    distances = sorted(set(table["distance"]))
+    ax.set_xticks(distances, [str(distance) for distance in distances])
+    ax.minorticks_off()
+    ax.set_ylim(0, 1.03)
+    ax.set_xlabel("bases between the two halves")
+    ax.set_ylabel(_NAMES[score])
+    _legend(ax)
+    return ax
+
+
+def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | None = None) -> Axes:
+    """Draw how the gradient fades with the steps that it goes back.
+
+    Parameters
+    ----------
+    gradients
+        Of a comparison; each thin line is a seed, the thick one their geometric mean.
+    stage
+        ``initial`` or ``trained``.
+    ax
+        Where to draw; by default a new figure.
+    """
+    ax = ax or _axes()
+    table = gradients[gradients["stage"] == stage]
+    for name, rows in table.groupby("architecture", sort=False):
+        wide = rows.pivot_table(index="lag", columns="seed", values="gradient")
+        values = np.maximum(wide.to_numpy(), 1e-40)
+        colour = COLOURS[str(name)]
+        ax.plot(wide.index, values, color=colour, linewidth=0.7, alpha=0.45)
+        ax.plot(
+            wide.index, np.exp(np.log(values).mean(axis=1)), color=colour, linewidth=2,
+            label=str(name).upper(),
+        )  # fmt: skip
+    ax.set_yscale("log")
+    ax.set_xlim(0, int(table["lag"].max()))
+    ax.set_xlabel("steps back from the last one")
+    ax.set_ylabel("gradient, relative to the last step's")
+    ax.set_title({"initial": "before training", "trained": "after training"}[stage], fontsize=10)
+    _legend(ax)
+    return ax
+
+
+def save_comparison(
+    runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLike, *, force: bool = False
+) -> None:
+    """Draw a comparison into a file.
+
+    With several distances: accuracy against distance, and the gradient's decay; otherwise score,
+    training time and inference speed.
+    """
+    with saved_figure(output, force=force) as plt:
+        if not runs["test"].astype(str).str.startswith("distance=").all():
+            plot_scores(runs)
+            return
+        n = 3 if len(gradients) else 1
+        figure, axes = plt.subplots(
+            1, n, figsize=(4.3 * n, 3.4), layout="constrained", squeeze=False
+        )
+        plot_by_distance(runs, ax=axes[0, 0], levels={"chance": 0.25, "second half only": 0.5})
+        if n == 3:
+            for ax, stage in zip(axes[0, 1:], ("initial", "trained"), strict=True):
+                plot_decay(gradients, stage=stage, ax=ax)
+            low = min(ax.get_ylim()[0] for ax in axes[0, 1:])
+            for ax in axes[0, 1:]:
+                ax.set_ylim(bottom=low)
+        assert figure is plt.gcf()
+
+
+def _axes() -> Axes:
+    _, ax = pyplot().subplots(figsize=(5.2, 3.6), layout="constrained")
+    return ax
+
+
+def _distance(test: Any) -> int:
+    name, _, number = str(test).partition("=")
+    if name != "distance" or not number.isdigit():
+        raise InputError(f"the test set {test} is none of the task long-range")
+    return int(number)
+
+
+def _legend(ax: Axes) -> None:
+    tidy(ax)
+    ax.legend(frameon=False, fontsize=8)

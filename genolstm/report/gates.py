@@ -1,0 +1,176 @@
+"""Heat maps of the gates under a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from genolstm.files import PathLike
+from genolstm.lstm.gates import PARTS, Gates
+from genolstm.report.style import INK, pyplot, saved_figure, tidy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TITLES = {
+    "forget": "forget gate", "input": "input gate", "output": "output gate",
+    "candidate": "candidate", "cell": "cell state",
+}  # fmt: skip
+#: The order in which a cell works: what it keeps, what it lets in, what it shows.
+ORDER = ("forget", "input", "candidate", "cell", "output")
+# More letters than this cannot be read.
+_MOST_LETTERS = 110
+_VISIBLE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍"}
+TRUE = "#E69F00"
+CURVE = "#0072B2"
+
+
+def plot_gates(
+    gates: Gates,
+    *,
+    parts: Sequence[str] = ORDER,
+    curve: tuple[Any, Any, str] | None = None,
+    spans: Sequence[tuple[float, float]] = (),
+    span_label: str = "true segment",
+    title: str | None = None,
+) -> Figure:
+    """Draw each gate as a heat map, a row a unit, a column a step.
+
+    Parameters
+    ----------
+    gates
+        What to draw; each row is labelled with the unit and the half-life of its memory.
+    parts
+        Which of ``forget``, ``input``, ``output``, ``candidate``, ``cell``, top to bottom.
+    curve
+        Positions, values from 0 to 1 and a label, drawn above, such as a posterior.
+    spans
+        Stretches to mark, in the sequence's positions.
+    span_label
+        What they are.
+    title
+        By default the sequence, the layer and the direction.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise ValueError(f"there is no part {unknown[0]!r}")
+    plt = pyplot()
+    n_units = len(gates.units)
+    heights = [max(0.55, 0.145 * n_units)] * len(parts)
+    if curve is not None:
+        heights.insert(0, 0.9)
+    figure, axes = plt.subplots(
+        len(heights), 1, figsize=(9.0, sum(heights) * 1.12 + 1.1), sharex=True, squeeze=False,
+        height_ratios=heights, layout="constrained",
+    )  # fmt: skip
+    rows: list[Axes] = list(axes[:, 0])
+    edges = np.append(gates.starts, gates.ends[-1]).astype(float)
+    scale, unit_name = (1e3, "kb") if gates.step_length > 1 else (1.0, "")
+    if curve is not None:
+        _draw_curve(rows.pop(0), curve, spans, span_label, edges, scale)
+    lives = gates.half_lives() * gates.step_length / scale
+    for place, (ax, part) in enumerate(zip(rows, parts, strict=True)):
+        values = getattr(gates, part).T
+        signed = part in ("candidate", "cell")
+        # One unit that counts far up should not pale all others.
+        most = max(1.0, float(np.quantile(np.abs(values), 0.95))) if signed else 1.0
+        mesh = ax.pcolormesh(
+            edges / scale, np.arange(n_units + 1), values, rasterized=True,
+            cmap="RdBu_r" if signed else "Greys", vmin=-most if signed else 0.0, vmax=most,
+        )  # fmt: skip
+        ax.invert_yaxis()
+        labels = [str(unit) for unit in gates.units]
+        if place == 0:
+            labels = [
+                f"{unit}  ({_short(life)}{' ' + unit_name if unit_name else ''})"
+                for unit, life in zip(gates.units, lives, strict=True)
+            ]
+        ax.set_yticks(np.arange(n_units) + 0.5, labels, fontsize=7)
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylabel(_TITLES[part], rotation=0, ha="right", va="center", labelpad=8)
+        for side in ax.spines.values():
+            side.set_linewidth(0.5)
+        for start, end in spans:
+            for edge in (start, end):
+                if edges[0] < edge < edges[-1]:
+                    ax.axvline(edge / scale, color=TRUE, linewidth=1.1)
+        bar = figure.colorbar(mesh, ax=ax, pad=0.008, fraction=0.02, aspect=9)
+        bar.set_ticks([-most, 0, most] if signed else [0, 1])
+        bar.ax.tick_params(labelsize=6.5, length=2)
+        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+        bar.outline.set_linewidth(0.5)
+    _draw_sequence(rows[-1], gates, unit_name)
+    name = title or f"{gates.name}, layer {gates.layer}, {gates.direction}"
+    figure.suptitle(f"{name}  (unit, half-life of its memory)", fontsize=10, x=0.01, ha="left")
+    return figure
+
+
+def save_gates(
+    gates: Gates,
+    output: PathLike,
+    *,
+    curve: tuple[Any, Any, str] | None = None,
+    spans: Sequence[tuple[float, float]] = (),
+    force: bool = False,
+) -> None:
+    """Draw the heat maps into a file; see :func:`plot_gates`."""
+    with saved_figure(output, force=force):
+        plot_gates(gates, curve=curve, spans=spans)
+
+
+def _draw_curve(
+    ax: Axes,
+    curve: tuple[Any, Any, str],
+    spans: Sequence[tuple[float, float]],
+    span_label: str,
+    edges: np.ndarray,
+    scale: float,
+) -> None:
+    _, values, label = curve
+    ax.stairs(np.asarray(values), edges / scale, color=CURVE, linewidth=1.2, baseline=None)
+    shown = [
+        (max(start, edges[0]) / scale, min(end, edges[-1]) / scale)
+        for start, end in spans
+        if start < edges[-1] and end > edges[0]
+    ]
+    ax.broken_barh(
+        [(start, end - start) for start, end in shown], (-0.24, 0.13), facecolors=TRUE, linewidth=0
+    )
+    if shown:
+        ax.text(
+            shown[0][0], -0.3, span_label, fontsize=7, color=INK, va="top", ha="left", clip_on=False
+        )
+    ax.set_ylim(-0.28, 1.05)
+    ax.set_yticks([0, 0.5, 1])
+    ax.tick_params(axis="y", labelsize=7)
+    ax.tick_params(axis="x", length=0)
+    ax.set_ylabel(label, rotation=0, ha="right", va="center", labelpad=8)
+    tidy(ax)
+    ax.spines["bottom"].set_visible(False)
+    ax.spines["left"].set_bounds(0, 1)
+
+
+def _draw_sequence(ax: Axes, gates: Gates, unit_name: str) -> None:
+    if gates.symbols and len(gates) <= _MOST_LETTERS:
+        middles = (gates.starts + gates.ends) / 2
+        ax.set_xticks(
+            middles, [_VISIBLE.get(symbol, symbol) for symbol in gates.symbols],
+            fontsize=9 if len(gates) <= 70 else 6.5, family="monospace",
+        )  # fmt: skip
+        ax.tick_params(axis="x", length=0)
+        return
+    name = gates.name.rpartition("#")[2]
+    ax.set_xlabel(f"position on {name}" + (f" ({unit_name})" if unit_name else ""))
+
+
+def _short(value: float) -> str:
+    if not np.isfinite(value):
+        return "∞"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

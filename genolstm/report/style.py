@@ -1,0 +1,63 @@
+"""What all figures share: colours, formats, and files that are the same bytes each time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from genolstm.errors import MissingExtraError, SettingError
+from genolstm.files import PathLike, atomic_path, check_output
+
+FORMATS = (".svg", ".png", ".pdf")
+INK = "#333333"
+
+
+def pyplot() -> Any:
+    """Return matplotlib.pyplot.
+
+    Raises
+    ------
+    MissingExtraError
+        matplotlib is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", "plot") from error
+    return plt
+
+
+def check_figure(path: PathLike, *, force: bool) -> None:
+    """Refuse a figure's name before any work is done."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise SettingError(f"a figure's name ends in {', '.join(FORMATS)}, not in '{suffix}'")
+    check_output(path, force=force)
+    pyplot()
+
+
+@contextlib.contextmanager
+def saved_figure(path: PathLike, *, force: bool = False) -> Iterator[Any]:
+    """Yield pyplot; what is drawn inside the block is written to ``path`` when it ends."""
+    check_figure(path, force=force)
+    plt = pyplot()
+    suffix = Path(path).suffix.lower()
+    # A fixed salt and no date: the same data give the same bytes.
+    with plt.rc_context({"svg.hashsalt": "genolstm", "svg.fonttype": "none"}):
+        try:
+            yield plt
+            metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
+            with atomic_path(path, force=force) as temporary:
+                plt.savefig(
+                    temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata
+                )
+        finally:
+            plt.close()
+
+
+def tidy(ax: Any) -> None:
+    """Take away the frame's upper and right side."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
