@@ -151,7 +151,7 @@ def test_totals_of_a_score():
     bits = np.concatenate([record.bits for record in found.records])
     assert found.symbols == 5
     assert found.bits_per_symbol == pytest.approx(bits.mean())
-    assert found.to_dict()["perplexity"] == pytest.approx(2 ** bits.mean(), abs=1e-5)
+    assert found.total.to_dict()["perplexity"] == pytest.approx(2 ** bits.mean(), abs=1e-5)
     frame = found.frame()
     assert frame["symbol"].tolist() == list("abcde")
     assert frame["position"].tolist() == [0, 1, 2, 0, 1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,6 +192,40 @@ def dna_corpus(records: Iterable[tuple[str, Codes]]) -> Corpus:
     return Corpus(DNA, DNA_ALPHABET, tuple(Record(name, codes) for name, codes in records))
 
 
+def read_stream(
+    paths: Sequence[PathLike],
+    form: str,
+    *,
+    alphabet: str | None = None,
+    skip_unknown: bool = False,
+) -> Iterator[Record]:
+    """Yield the records of text or FASTA files, one in memory at a time.
+
+    Parameters
+    ----------
+    form
+        ``text`` or ``fasta``.
+    alphabet
+        Of text.
+    """
+    if form == "fasta":
+        from genolstm.sequences.fasta import read_codes
+
+        for path in paths:
+            for record, bases in read_codes(path):
+                yield Record(record.name, bases)
+        return
+    for path in paths:
+        name = display_name(path)
+        text = read_text(path)
+        try:
+            codes = encode(text, alphabet or "", skip_unknown=skip_unknown)
+        except InputError as error:
+            error.path = name
+            raise
+        yield Record(name, codes)
+
+
 def read_corpus(
     paths: Sequence[PathLike],
     form: str = "auto",
@@ -221,21 +255,10 @@ def read_corpus(
     if len(forms) > 1:
         raise SettingError("text and FASTA cannot be read together", hint="give --format")
     if forms == {"fasta"}:
-        from genolstm.sequences.fasta import read_codes
-
-        return dna_corpus(
-            (record.name, codes) for path in paths for record, codes in read_codes(path)
-        )
-    texts = [(display_name(path), read_text(path)) for path in paths]
+        return Corpus(DNA, DNA_ALPHABET, tuple(read_stream(paths, "fasta")))
     if alphabet is None:
-        return text_corpus(texts)
-    records = []
-    for name, text in texts:
-        try:
-            records.append(Record(name, encode(text, alphabet, skip_unknown=skip_unknown)))
-        except InputError as error:
-            error.path = name
-            raise
+        return text_corpus([(display_name(path), read_text(path)) for path in paths])
+    records = read_stream(paths, "text", alphabet=alphabet, skip_unknown=skip_unknown)
     return Corpus(TEXT, alphabet, tuple(records))
 
 

@@ -23,6 +23,7 @@ from genolstm.text.corpus import (
     dna_corpus,
     encode,
     read_corpus,
+    read_stream,
     text_corpus,
 )
 from genolstm.text.sampling import Sampling
@@ -313,23 +314,29 @@ class TextGenerator:
         InputError
             A file is wrong, or holds symbols that the model never saw.
         """
-        if not isinstance(source, Corpus):
+        records = self.score_records(source, form=form, skip_unknown=skip_unknown)
+        return Score(self.alphabet, tuple(records))
+
+    def score_records(
+        self,
+        source: PathLike | Sequence[PathLike] | Corpus,
+        *,
+        form: str | None = None,
+        skip_unknown: bool = False,
+    ) -> Iterator[RecordScore]:
+        """Yield the records of :meth:`score`, one in memory at a time."""
+        if isinstance(source, Corpus):
+            if (source.kind, source.alphabet) != (self.symbols, self.alphabet):
+                raise ModelError(f"the model reads {self.symbols}, the data are {source.kind}")
+            records = iter(source.records)
+        else:
             paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
-            if form is None:
-                form = "fasta" if self.symbols == DNA else "text"
-            source = read_corpus(
-                paths, form,
-                alphabet=self.alphabet if self.symbols == TEXT else None, skip_unknown=skip_unknown,
-            )  # fmt: skip
-        if (source.kind, source.alphabet) != (self.symbols, self.alphabet):
-            raise ModelError(f"the model reads {self.symbols}, the data are {source.kind}")
-        return Score(
-            self.alphabet,
-            tuple(
-                RecordScore(record.name, record.codes, self._bits(record.codes))
-                for record in source.records
-            ),
-        )
+            own = "fasta" if self.symbols == DNA else "text"
+            if form not in (None, own):
+                raise ModelError(f"the model reads {self.symbols}, the data are {form}")
+            records = read_stream(paths, own, alphabet=self.alphabet, skip_unknown=skip_unknown)
+        for record in records:
+            yield RecordScore(record.name, record.codes, self._bits(record.codes))
 
     def bits(self, sequence: str | Seq) -> np.ndarray:
         """Return the bits of each symbol of a text or a DNA sequence, (symbols,)."""

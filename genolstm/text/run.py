@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,13 @@ from genolstm.files import PathLike, atomic_text, check_outputs
 from genolstm.text.corpus import DNA, Corpus, check_learnable, read_corpus, split
 from genolstm.text.generator import TextGenerator
 from genolstm.text.sampling import Sampling
-from genolstm.text.scoring import write_bedgraph, write_positions
+from genolstm.text.scoring import (
+    Total,
+    write_bedgraph,
+    write_bedgraph_header,
+    write_positions,
+    write_positions_header,
+)
 
 _LINE = 60
 _FLUSH_S = 0.05
@@ -112,31 +119,43 @@ def run_score(
     generator = TextGenerator.load(model, threads=threads)
     if bedgraph is not None and generator.symbols != DNA:
         raise SettingError("a bedGraph needs a model of DNA", hint="--positions is for text")
-    found = generator.score(
-        list(files), form=None if form == "auto" else form, skip_unknown=skip_unknown
-    )
-    with ExitStack() as stack:
-        for path, write in (
-            (positions, lambda stream: write_positions(stream, found)),
-            (bedgraph, lambda stream: write_bedgraph(stream, found, bin_size)),
-        ):
-            if path is not None:
-                write(stack.enter_context(atomic_text(path, force=force)))
     # stdout belongs to the data if they were sent there.
     out = sys.stderr if "-" in map(str, (positions, bedgraph)) else sys.stdout
-    rows = [(r.name, type(found)(found.alphabet, (r,))) for r in found.records if by_record]
+    rows: list[tuple[str, Total]] = []
+    total = Total()
+    with ExitStack() as stack:
+        table, track = (
+            None if path is None else stack.enter_context(atomic_text(path, force=force))
+            for path in (positions, bedgraph)
+        )
+        if table is not None:
+            write_positions_header(table)
+        if track is not None:
+            write_bedgraph_header(track)
+        # One record in memory at a time.
+        for record in generator.score_records(
+            list(files), form=None if form == "auto" else form, skip_unknown=skip_unknown
+        ):
+            if table is not None:
+                write_positions(table, record, generator.alphabet)
+            if track is not None:
+                write_bedgraph(track, record, bin_size)
+            total += record.total
+            if by_record:
+                rows.append((record.name, record.total))
     if as_json:
-        import json
-
-        content: dict[str, Any] = found.to_dict()
+        content: dict[str, Any] = total.to_dict()
         if by_record:
             content["records"] = [{"record": name, **one.to_dict()} for name, one in rows]
         print(json.dumps(content, ensure_ascii=False), file=out)
         return
     print("#record\tsymbols\tbits\tbits_per_symbol\tperplexity", file=out)
-    for name, one in [*rows, ("total", found)]:
-        mean = one.bits_per_symbol
-        print(f"{name}\t{one.symbols}\t{one.bits:.1f}\t{mean:.4f}\t{2.0**mean:.4f}", file=out)
+    for name, one in [*rows, ("total", total)]:
+        print(
+            f"{name}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t"
+            f"{one.perplexity:.4f}",
+            file=out,
+        )
 
 
 def run_baseline(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from genolstm.text.corpus import Codes, record_stream
 if TYPE_CHECKING:
     import pandas as pd
 
-Bits = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.float32]
 
 # Fixed, so that neither threads nor batches change a score. Behind the first WARM_UP symbols of a
 # record a symbol is read after at least so many others; a state carried for longer changes the
@@ -30,6 +30,36 @@ _LINES = 1 << 16
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 
+@dataclass(frozen=True)
+class Total:
+    """How many symbols were predicted, and the bits that they cost together."""
+
+    symbols: int = 0
+    bits: float = 0.0
+
+    def __add__(self, other: Total) -> Total:
+        return Total(self.symbols + other.symbols, self.bits + other.bits)
+
+    @property
+    def bits_per_symbol(self) -> float:
+        """The mean; NaN where nothing was predicted."""
+        return self.bits / self.symbols if self.symbols else float("nan")
+
+    @property
+    def perplexity(self) -> float:
+        """Two to the power of the mean: among how many symbols the model hesitates."""
+        return float(2.0**self.bits_per_symbol)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the totals as JSON can hold them."""
+        return {
+            "symbols": self.symbols,
+            "bits": round(self.bits, 3),
+            "bits_per_symbol": round(self.bits_per_symbol, 6) if self.symbols else None,
+            "perplexity": round(self.perplexity, 6) if self.symbols else None,
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class RecordScore:
     """Bits of each symbol of a record, (symbols,); NaN where none is predicted."""
@@ -37,6 +67,12 @@ class RecordScore:
     name: str
     codes: Codes
     bits: Bits
+
+    @property
+    def total(self) -> Total:
+        """The record's sum."""
+        known = ~np.isnan(self.bits)
+        return Total(int(known.sum()), float(self.bits[known].sum(dtype=np.float64)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,29 +83,19 @@ class Score:
     records: tuple[RecordScore, ...]
 
     @property
-    def symbols(self) -> int:
-        """How many symbols were predicted."""
-        return sum(int((~np.isnan(record.bits)).sum()) for record in self.records)
+    def total(self) -> Total:
+        """The sum of all records."""
+        return sum((record.total for record in self.records), Total())
 
     @property
-    def bits(self) -> float:
-        """What they cost together."""
-        return float(sum(np.nansum(record.bits) for record in self.records))
+    def symbols(self) -> int:
+        """How many symbols were predicted."""
+        return self.total.symbols
 
     @property
     def bits_per_symbol(self) -> float:
         """The mean; NaN where nothing was predicted."""
-        return self.bits / self.symbols if self.symbols else float("nan")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the totals as JSON can hold them."""
-        mean = self.bits_per_symbol
-        return {
-            "symbols": self.symbols,
-            "bits": round(self.bits, 3),
-            "bits_per_symbol": round(mean, 6) if self.symbols else None,
-            "perplexity": round(2.0**mean, 6) if self.symbols else None,
-        }
+        return self.total.bits_per_symbol
 
     def frame(self) -> pd.DataFrame:
         """Return one row a symbol: record, position (0-based), symbol, bits."""
@@ -92,12 +118,12 @@ class Score:
 
 def stream_bits(runtime: Runtime, codes: Codes, boundary: int) -> Bits:
     """Return the bits of each symbol of a record that is read from its beginning."""
-    bits = np.full(len(codes), np.nan)
+    bits = np.full(len(codes), np.nan, np.float32)
     stream, places = record_stream(codes, boundary)
     if not len(places):
         return bits
     inputs, targets = stream[:-1], stream[1:]
-    found = np.empty(len(targets))
+    found = np.empty(len(targets), np.float32)
     spans = list(_spans(len(targets)))
     while spans:
         width = spans[0][2] - spans[0][0]
@@ -129,7 +155,7 @@ def window_bits(
     """Return the bits of each symbol after a whole window, each read from a state of zeros."""
     from genolstm.text.train import encode_input
 
-    bits = np.full(len(codes), np.nan)
+    bits = np.full(len(codes), np.nan, np.float32)
     if len(codes) <= steps:
         return bits
     view = np.lib.stride_tricks.sliding_window_view(codes, steps)[:-1]
@@ -147,57 +173,56 @@ def window_bits(
     return bits
 
 
-def write_positions(stream: IO[str], score: Score) -> None:
-    """Write record, position (0-based), symbol and bits of each symbol that was predicted."""
+def write_positions_header(stream: IO[str]) -> None:
+    """Write the header of :func:`write_positions`."""
     stream.write("#record\tposition\tsymbol\tbits\n")
-    shown = [_ESCAPES.get(symbol, symbol) for symbol in score.alphabet]
-    for record in score.records:
-        known = np.flatnonzero(~np.isnan(record.bits))
-        for start in range(0, len(known), _LINES):
-            at = known[start : start + _LINES]
-            rows = zip(
-                at.tolist(), record.codes[at].tolist(), record.bits[at].tolist(), strict=True
-            )
-            stream.writelines(
-                f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n"
-                for position, code, bits in rows
-            )
 
 
-def write_bedgraph(stream: IO[str], score: Score, bin_size: int = 1) -> None:
-    """Write the mean bits of each bin of known bases as bedGraph; bins without any are left out."""
+def write_positions(stream: IO[str], record: RecordScore, alphabet: str) -> None:
+    """Write record, position (0-based), symbol and bits of each symbol that was predicted."""
+    shown = [_ESCAPES.get(symbol, symbol) for symbol in alphabet]
+    known = np.flatnonzero(~np.isnan(record.bits))
+    for start in range(0, len(known), _LINES):
+        at = known[start : start + _LINES]
+        rows = zip(at.tolist(), record.codes[at].tolist(), record.bits[at].tolist(), strict=True)
+        stream.writelines(
+            f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n"
+            for position, code, bits in rows
+        )
+
+
+def write_bedgraph_header(stream: IO[str]) -> None:
+    """Write the track line of :func:`write_bedgraph`."""
     stream.write('track type=bedGraph name="surprise" description="bits per base"\n')
-    for record in score.records:
-        starts, means = binned(record.bits, bin_size)
-        ends = np.minimum(starts + bin_size, len(record.bits))
-        levels = [f"{mean:.3f}" for mean in means.tolist()]
-        lines: list[str] = []
-        begin = last = 0
-        level = ""
-        for start, end, now in zip(starts.tolist(), ends.tolist(), levels, strict=True):
-            if now == level and start == last:
-                last = end
-                continue
-            if level:
-                lines.append(f"{record.name}\t{begin}\t{last}\t{level}\n")
-            begin, last, level = start, end, now
-        if level:
-            lines.append(f"{record.name}\t{begin}\t{last}\t{level}\n")
-        stream.writelines(lines)
+
+
+def write_bedgraph(stream: IO[str], record: RecordScore, bin_size: int = 1) -> None:
+    """Write the mean bits of each bin of known bases as bedGraph; bins without any are left out."""
+    starts, means = binned(record.bits, bin_size)
+    if not len(starts):
+        return
+    ends = np.minimum(starts + bin_size, len(record.bits))
+    levels = np.round(means.astype(np.float64), 3)
+    # Equal neighbours are one line.
+    new = np.concatenate([[True], (levels[1:] != levels[:-1]) | (starts[1:] != ends[:-1])])
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(starts)) - 1
+    for begin in range(0, len(first), _LINES):
+        some = slice(begin, begin + _LINES)
+        rows = zip(
+            starts[first[some]].tolist(), ends[last[some]].tolist(), levels[first[some]].tolist(),
+            strict=True,
+        )  # fmt: skip
+        stream.writelines(f"{record.name}\t{a}\t{b}\t{level:.3f}\n" for a, b, level in rows)
 
 
 def binned(bits: Bits, bin_size: int) -> tuple[npt.NDArray[np.int64], Bits]:
     """Return starts and mean bits of the bins that hold a known base."""
     known = ~np.isnan(bits)
-    starts = np.arange(0, max(len(bits), 1), bin_size)
+    starts = np.arange(0, max(len(bits), 1), bin_size, dtype=np.int64)
     if not len(bits):
         return starts[:0], bits
     counts = np.add.reduceat(known.astype(np.int64), starts)
-    sums = np.add.reduceat(np.where(known, bits, 0.0), starts)
+    sums = np.add.reduceat(np.where(known, bits, np.float32(0)), starts)
     used = counts > 0
-    return starts[used], sums[used] / counts[used]
-
-
-def merge(scores: Sequence[Score]) -> Score:
-    """Return several scores by one model as one."""
-    return Score(scores[0].alphabet, tuple(record for score in scores for record in score.records))
+    return starts[used], (sums[used] / counts[used]).astype(np.float32)
