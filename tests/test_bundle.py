@@ -170,6 +170,11 @@ def test_require_says_what_differs():
         bundle.require(kind="alignment")
 
 
+def test_a_fact_is_one_line():
+    facts = dict(Bundle.from_bytes(packed(metadata={"alphabet": "\n ab"})).summary())
+    assert facts["alphabet"] == '"\\n ab"'
+
+
 def test_missing_file_folder_and_name(tmp_path):
     with pytest.raises(InputError, match="no such model"):
         Bundle.open(tmp_path / "none")

@@ -421,4 +421,6 @@ def _plain(value: Any) -> Any:
 def _show(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(str, value))}]"
-    return str(value)
+    text = str(value)
+    # One line a fact, also where it holds line ends.
+    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)
