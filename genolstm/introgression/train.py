@@ -190,12 +190,12 @@ def save_model(
         **tracks.requirements(),
         "label": options.label,
         "calibration": calibration,
-        "threshold": ranking.best_threshold,
+        "threshold": default_threshold(ranking),
         "precision_curve": _precision_curve(scored),
         "context": CONTEXT,
         "tile": TILE,
         "hmm": hmm.to_dict(),
-        "hmm_threshold": baseline.best_threshold,
+        "hmm_threshold": default_threshold(baseline),
         "validation": {
             "regions": len(validation),
             "lstm": asdict(ranking),
@@ -218,6 +218,14 @@ def save_model(
         output, trained.model, trained.config, kind="introgression", metadata=metadata,
         provenance=account, card=_card(card, metadata, ranking, baseline), force=force,
     )  # fmt: skip
+
+
+def default_threshold(ranking: Ranking) -> float:
+    """Return the threshold of the best F1, kept between 0 and 1 so that segments can be cut by it.
+
+    Posteriors of 1 (a sure HMM) or 0 (a network that learnt nothing) make that 1 or 0.
+    """
+    return min(max(ranking.best_threshold, 1e-4), 1 - 1e-4)
 
 
 def _precision_curve(pieces: Pieces) -> list[tuple[float, float]]:
