@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from conftest import DATA
 
+from genolstm.introgression.evaluate import Ranking
+from genolstm.introgression.segments import DecodeSettings
 from genolstm.introgression.tracks import TrackSettings
+from genolstm.introgression.train import default_threshold
 from genolstm.lstm.bundle import Bundle
 
 # TensorFlow takes all cores, and seconds to start: one such test at a time.
@@ -42,7 +45,8 @@ def regions(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("loop") / "regions"
     args = [
         "introgression", "simulate", "-o", folder, "-q", "--model", DATA / "admixture.yaml",
-        "--target", "target", "--outgroup", "outgroup", "--archaic", "archaic", "--archaic-time", 1500, "--length",
+        "--target", "target", "--outgroup", "outgroup", "--archaic", "archaic",
+        "--archaic-time", 1500, "--length",
         300_000, "--replicates", 5, "--seed", 21, "--target-size", 4, "--outgroup-size", 6,
         "--mutation-rate", 3e-8, "--recombination-rate", 1e-8,
     ]  # fmt: skip
@@ -79,6 +83,13 @@ def test_the_model_says_what_it_is(trained: Path) -> None:
     assert [int(row["epoch"]) for row in rows] == list(range(1, EPOCHS + 1))
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
     assert f"{bundle.metadata['validation']['lstm']['ap']:.3f}" in bundle.card
+
+
+def test_the_default_threshold_can_always_be_used() -> None:
+    for best, expected in ((0.0, 1e-4), (0.3, 0.3), (1.0, 1 - 1e-4)):
+        threshold = default_threshold(Ranking(0.5, 0.5, best, 0.5, 0.5, 0.5))
+        assert threshold == expected
+        assert DecodeSettings(threshold).threshold == threshold
 
 
 @pytest.mark.parametrize("door", ["vcf", "fasta"])
