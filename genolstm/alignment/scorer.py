@@ -361,20 +361,32 @@ class AlignmentScorer:
         if fixed or min(len(query), len(reference)) < SHORTEST_FITTED:
             start = self._start(query, reference)
             return Selection(start, None, None, score(start))
-        if region.band is None and region.cells > AUTO_CELLS and settings.mode != "global":
-            # Parameters are chosen where the alignment is; the score then is that of everything.
-            start = self._start(query, reference)
-            hmm = self._hmm(query, reference, start, region, settings, strand, block)
-            near = _window(hmm.posterior(), len(query), len(reference), settings.mode)
+        if region.band is None and region.cells > AUTO_CELLS:
+            # Parameters are chosen where the alignment lies; the score is that of everything.
+            near = self._nearby(query, reference, region, settings, strand, block)
             if near is not None and near.cells < region.cells // 8:
                 chosen = self._select(query, reference, near, settings, strand, block)
-                gained = score(chosen.parameters)
                 there = self._hmm(
                     query, reference, chosen.parameters, near, settings, strand, block
                 ).score()
-                return replace(chosen, bits=chosen.bits + max(gained - there, 0.0))
+                gained = max(score(chosen.parameters) - there, 0.0)
+                return replace(chosen, bits=chosen.bits + gained)
         assert isinstance(self.family, ParameterFamily)
         return select(query, reference, self.family, score)
+
+    def _nearby(
+        self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings,
+        strand: str, block: int,
+    ) -> Region | None:  # fmt: skip
+        """Return a part of a large region that holds the likely alignments, if one is found."""
+        banded = plan(query, reference, settings.mode, "auto")
+        if banded.band is not None:
+            return banded
+        if settings.mode == "global":
+            return None
+        start = self._start(query, reference)
+        hmm = self._hmm(query, reference, start, region, settings, strand, block)
+        return _window(hmm.posterior(), len(query), len(reference), settings.mode)
 
     def _align(
         self, query: _Prepared, reference: _Prepared, settings: AlignmentSettings
