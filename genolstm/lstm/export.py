@@ -130,7 +130,9 @@ def check_onnx(content: bytes, model: Any, config: LSTMConfig | None = None) -> 
 def _random_input(
     random: np.random.Generator, tensor: Any, n: int, steps: int, config: LSTMConfig | None
 ) -> np.ndarray:
-    shape = [n, steps, *tensor.shape[2:]][: len(tensor.shape)]
+    # Some networks of other make read sequences of one length only.
+    fixed = tensor.shape[1] if len(tensor.shape) > 1 else None
+    shape = [n, fixed or steps, *tensor.shape[2:]][: len(tensor.shape)]
     if "int" in str(tensor.dtype):
         high = config.vocabulary if config is not None else 4
         return random.integers(0, high, shape, dtype=np.int32)
