@@ -194,7 +194,7 @@ def split_three_ways(
     n = len(labels)
     if n < 3:
         raise InputError(
-            f"{n} group{'s' * (n != 1)} cannot be split into training, validation and test data",
+            f"{_groups(n)} cannot be split into training, validation and test data",
             hint="give sequences of at least three groups",
         )
     held = [max(1, round(fraction * n)) for fraction in (validation_fraction, test_fraction)]
@@ -205,19 +205,22 @@ def split_three_ways(
     for name, count in zip(data.classes, present.sum(axis=0), strict=False):
         if count < 3:
             raise InputError(
-                f"the label {name!r} occurs in {count} group{'s' * (count != 1)}, so that a part "
-                "of the split would lack it",
+                f"the label {name!r} occurs in {_groups(count)}, so that a part of the split would "
+                "lack it",
                 hint="every class must occur in at least three groups",
             )
     random = np.random.default_rng([seed, 0x5917])
-    # A split that lacks a class cannot be scored; drawing again keeps it a random one.
-    for _ in range(1000):
-        part = np.zeros(n, np.int64)
-        order = random.permutation(n)
-        part[order[: held[0]]] = 1
-        part[order[held[0] : sum(held)]] = 2
-        if all(present[part == p].any(axis=0).all() for p in range(3)):
-            return Split(*(np.flatnonzero(part[member] == p) for p in range(3)))
+    # A part that lacks a class cannot be scored: draw again, and if that does not help, as where
+    # every group is of one class, let the held-out parts grow.
+    while n - sum(held) >= 1:
+        for _ in range(200):
+            part = np.zeros(n, np.int64)
+            order = random.permutation(n)
+            part[order[: held[0]]] = 1
+            part[order[held[0] : sum(held)]] = 2
+            if all(present[part == p].any(axis=0).all() for p in range(3)):
+                return Split(*(np.flatnonzero(part[member] == p) for p in range(3)))
+        held = [count + 1 for count in held]
     lacking = next(
         data.classes[c] for p in range(3) for c in np.flatnonzero(~present[part == p].any(axis=0))
     )
@@ -226,6 +229,10 @@ def split_three_ways(
         f"the label {lacking!r}",
         hint="spread the classes over more groups",
     )
+
+
+def _groups(count: int) -> str:
+    return f"{count} group" if count == 1 else f"{count} groups"
 
 
 def _entry(
