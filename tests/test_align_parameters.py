@@ -10,6 +10,8 @@ from scipy.linalg import expm
 from scipy.optimize import minimize
 from scipy.stats import gamma
 
+from genolstm.alignment import kernels as kn
+from genolstm.alignment.crf import Expectation, all_alignments, one_alignment
 from genolstm.alignment.estimation import (
     baum_welch,
     check_pairs,
@@ -72,8 +74,6 @@ def test_other_base_frequencies_keep_the_odds_ratios() -> None:
 
 
 def test_transitions_sum_to_one() -> None:
-    from genolstm.alignment import kernels as kn
-
     c = kn.coefficients((0.05, 0.02), (0.4, 0.9), 3.0).astype(float)
     opened = c[kn.O1] + c[kn.O2]
     assert c[kn.T] + opened + c[kn.PN] * opened == pytest.approx(1)
@@ -136,37 +136,77 @@ def test_gap_runs_cover_both_sequences() -> None:
         check_pairs(pair.query, pair.reference, pair.pairs[::-1])
 
 
-def test_expected_events_are_the_derivatives_of_the_likelihood() -> None:
-    """d log P / d log w is the expected number of uses of a weight w."""
-    pair = next(simulate_pairs(replace(PLAIN, length=(60, 60)), 1, seed=4, divergences=[0.6]))
-    p = ParameterFamily().member(0.6, 0.08)
-    counts, bits = expected_counts(pair.query, pair.reference, p)
-    masks = [encode_masks(text) for text in pair.texts]
-    assert PairHMM(*masks, p).score() == pytest.approx(bits, abs=1e-4)
-    matches = PairHMM(*masks, p).posterior(0).probability.sum()
-    assert counts.match.sum() == pytest.approx(matches, rel=1e-4)
+def crf_case(
+    seed: int = 4,
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Scores, weights, gap factors and true pairs of a short pair."""
+    rng = np.random.default_rng(seed)
+    settings = replace(PLAIN, length=(30, 40), indel_rate=(0.2, 0.2))
+    pair = next(simulate_pairs(settings, 1, seed=seed, divergences=[0.6]))
+    n, m = len(pair.query), len(pair.reference)
+    S = np.log(ParameterFamily().member(0.6, 0.2).odds())
+    codes = [1 << x.astype(int) for x in (pair.query, pair.reference)]
+    S = S[codes[0][:, None], codes[1][None, :]] + rng.normal(0, 0.5, (n, m))
+    c = kn.coefficients((0.05, 0.02), (0.4, 0.9), 2.0).astype(float)
+    return S, c, (rng.normal(0, 0.3, (n + 1, 2)), rng.normal(0, 0.3, (m + 1, 2))), pair.pairs
 
-    from genolstm.alignment import expectation as ex
-    from genolstm.alignment import kernels as kn
 
-    c = kn.coefficients(p.gap_open, p.gap_extend, p.gap_link).astype(float)
-    odds = np.ascontiguousarray(p.odds()[np.ix_([1, 2, 4, 8, 15], [1, 2, 4, 8, 15])])
-    for weight, expected in (
-        (kn.T, None), (kn.E1, counts.extended[0]), (kn.E2, counts.extended[1]),
-        (kn.C2, counts.closed[1]), (kn.KAPPA, counts.linked.sum()),
-        (kn.PN, counts.opened[1].sum() + counts.unlinked),
-        (kn.O1, counts.opened[:, 0].sum() + counts.linked[0]),
-    ):  # fmt: skip
+@pytest.mark.parametrize("known", [False, True])
+def test_expectations_are_the_derivatives_of_the_log_weight(known: bool) -> None:
+    """d log weight / d log w is the expected number of uses of a weight w."""
+    S, c, gaps, pairs = crf_case()
+
+    def weigh(S: np.ndarray, c: np.ndarray, gaps: Gaps) -> Expectation:
+        return one_alignment(S, pairs, c, gaps) if known else all_alignments(S, c, gaps)
+
+    here = weigh(S, c, gaps)
+    step = 1e-5
+
+    def slope(change) -> float:
         values = []
-        for step in (-1e-5, 1e-5):
-            moved = c.copy()
-            moved[weight] *= 1 + step
-            values.append(
-                ex.expected_events(pair.query, pair.reference, odds, moved, np.zeros(ex.N_EVENTS))
-            )
-        slope = (values[1] - values[0]) / 2e-5
-        # The end of the alignment uses T, too, but is counted all the same.
-        assert slope == pytest.approx(counts.stay if expected is None else expected, abs=2e-3)
+        for sign in (-1, 1):
+            moved = S.copy(), c.copy(), (gaps[0].copy(), gaps[1].copy())
+            change(*moved, sign * step)
+            values.append(weigh(*moved).log_weight)
+        return (values[1] - values[0]) / (2 * step)
+
+    for k in range(9):
+
+        def scale(S, c, gaps, d, k=k):
+            c[k] *= np.exp(d)
+
+        assert slope(scale) == pytest.approx(here.weights[k], abs=1e-5)
+    for i, j in ((0, 0), (5, 5), tuple(pairs[7])):
+
+        def match(S, c, gaps, d, i=i, j=j):
+            S[i, j] += d
+
+        assert slope(match) == pytest.approx(here.match[i, j], abs=1e-6)
+    for side in (0, 1):
+        for at in (0, 3, 11, len(gaps[side]) - 1):
+            for kind, expected in enumerate((here.open_x[side], here.open_y[side])):
+
+                def gap(S, c, gaps, d, side=side, at=at, kind=kind):
+                    gaps[side][at, kind] += d
+
+                assert slope(gap) == pytest.approx(expected[at], abs=1e-6)
+
+
+def test_the_crf_is_the_pair_hmm() -> None:
+    p = ParameterFamily().member(0.6, 0.08)
+    pair = next(simulate_pairs(replace(PLAIN, length=(60, 60)), 1, seed=4, divergences=[0.6]))
+    masks = [encode_masks(text) for text in pair.texts]
+    counts, bits = expected_counts(pair.query, pair.reference, p)
+    hmm = PairHMM(*masks, p)
+    assert hmm.score() == pytest.approx(bits, abs=1e-4)
+    assert counts.match.sum() == pytest.approx(hmm.posterior(0).probability.sum(), rel=1e-4)
+    # One alignment weighs less than all of them, and the likeliest weighs what Viterbi says
+    # at least: Viterbi also fixes the kinds of its gaps.
+    c = kn.coefficients(p.gap_open, p.gap_extend, p.gap_link)
+    S = np.log(p.odds())[masks[0]][:, masks[1]]
+    score, pairs = hmm.viterbi()
+    best = one_alignment(S, pairs, c).log_weight / np.log(2)
+    assert score - 1e-4 <= best <= bits
 
 
 def test_baum_welch_climbs_and_arrives() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment import expectation as ex
+from genolstm.alignment import crf
 from genolstm.alignment.kernels import coefficients
 from genolstm.alignment.letters import encode_masks
 from genolstm.alignment.pairhmm import PairHMM
@@ -137,22 +137,24 @@ def expected_counts(
     Both sequences are taken from end to end.
     """
     c = coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
-    table = parameters.odds()
+    table = np.log(parameters.odds())
     masks = np.array([1, 2, 4, 8, 15])
-    events = np.zeros(ex.N_EVENTS)
-    x, y = (np.minimum(s, 4).astype(np.uint8) for s in (query, reference))
-    bits = ex.expected_events(
-        x, y, np.ascontiguousarray(table[np.ix_(masks, masks)]), c.astype(np.float64), events
-    ) / math.log(2)
-    counts = Counts(
-        match=events[ex.MATCHES : ex.STAY].reshape(4, 4),
-        stay=float(events[ex.STAY]),
-        opened=events[ex.OPEN_X : ex.EXTEND].reshape(2, 2),
-        extended=events[ex.EXTEND : ex.CLOSE],
-        closed=events[ex.CLOSE : ex.UNLINKED],
-        linked=events[ex.LINK :],
-        unlinked=float(events[ex.UNLINKED]),
+    x, y = (np.minimum(s, 4) for s in (query, reference))
+    found = crf.all_alignments(table[masks[x][:, None], masks[y][None, :]], c)
+    letters = np.bincount(
+        (x[:, None] * 5 + y[None, :]).ravel(), weights=found.match.ravel(), minlength=25
     )
+    e = found.events
+    counts = Counts(
+        match=np.asarray(letters, dtype=np.float64).reshape(5, 5)[:4, :4],
+        stay=float(e[crf.STAY]),
+        opened=e[crf.OPEN_X : crf.EXTEND].reshape(2, 2),
+        extended=e[crf.EXTEND : crf.CLOSE],
+        closed=e[crf.CLOSE : crf.UNLINKED],
+        linked=e[crf.LINK :],
+        unlinked=float(e[crf.UNLINKED]),
+    )
+    bits = found.log_weight / math.log(2)
     return counts, float(bits)
 
 
