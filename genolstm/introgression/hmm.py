@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from genolstm.introgression.tracks import N_COUNTS
+from genolstm.sequences.compiled import compiled
 
 _LEVELS = 9
 
@@ -95,7 +95,7 @@ def _levels(tracks: np.ndarray) -> np.ndarray:
     return np.minimum(np.rint(counts).astype(np.int64), _LEVELS - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _forward_backward(
     score: np.ndarray, transition: np.ndarray, start: np.ndarray, result: np.ndarray
 ) -> None:

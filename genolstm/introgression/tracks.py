@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from genolstm.errors import SettingError
 from genolstm.introgression.variants import VariantBlock
+from genolstm.sequences.compiled import compiled
 
 #: Upper ends of the outgroup-frequency classes; class 0 is "absent", the last one is the rest.
 FREQUENCY_EDGES = (0.0, 0.01, 0.05, 0.20, 0.50, 0.90)
@@ -110,7 +110,7 @@ def frequency_classes(size: int) -> np.ndarray:
     return np.searchsorted(FREQUENCY_EDGES, frequency, side="left").astype(np.uint8)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _bin_kmers(
     valid: np.ndarray,
     archaic: np.ndarray,
@@ -182,7 +182,7 @@ def tracks_from_counts(
 # --- the VCF door -------------------------------------------------------------------------------
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _frequency_class(count: int, called: int, edges: np.ndarray) -> int:
     frequency = count / called
     for f in range(edges.shape[0]):
@@ -191,7 +191,7 @@ def _frequency_class(count: int, called: int, edges: np.ndarray) -> int:
     return edges.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -> None:
     shift = np.uint64(2 * slot)
     for h in range(row.shape[0]):
@@ -201,7 +201,7 @@ def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -
             codes[h] |= np.uint64(row[h]) << shift
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
     two = np.uint64(2)
     for h in range(row.shape[0]):
@@ -210,7 +210,7 @@ def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
             missing[h] -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _bin_patterns(
     positions: np.ndarray,
     target: np.ndarray,

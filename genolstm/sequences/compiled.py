@@ -7,21 +7,25 @@ from typing import Any
 
 from numba import njit
 
+Function = Callable[..., Any]
 
-def compiled(signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a function for one signature, without the GIL, and keep the result on disk.
 
-    Where neither the package's folder nor the user's may be written (a read-only container), the
-    result is not kept, instead of failing as numba would.
+def compiled(signature: Any = None) -> Callable[[Function], Function]:
+    """Compile a function without the GIL, and keep the result on disk.
+
+    With a signature it is compiled at once and for that signature only; without, when it is first
+    called. Where neither the package's folder nor the user's may be written (a read-only
+    container), the result is not kept, instead of failing as numba would.
     """
+    given = () if signature is None else (signature,)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Function) -> Function:
         try:
-            kept: Callable[..., Any] = njit(signature, nogil=True, cache=True)(function)
+            kept: Function = njit(*given, nogil=True, cache=True)(function)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            kept = njit(signature, nogil=True)(function)
+            kept = njit(*given, nogil=True)(function)
         return kept
 
     return decorate
