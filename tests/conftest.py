@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "example_data"
 DATA = Path(__file__).resolve().parent / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first, so that the end does not wait for one of them."""
+    slow = {item.path for item in items if item.get_closest_marker("xdist_group")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each file to one worker, which makes its fixtures once.
+
+    The marks ``xdist_group`` alone do not: pytest 9.2 no longer shows xdist 3.8 the names of the
+    groups, and every test goes to whichever worker is free.
+    """
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 class Result(NamedTuple):
