@@ -136,6 +136,9 @@ def test_gap_runs_cover_both_sequences() -> None:
         check_pairs(pair.query, pair.reference, pair.pairs[::-1])
 
 
+Gaps = tuple[np.ndarray, np.ndarray]
+
+
 def crf_case(
     seed: int = 4,
 ) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:

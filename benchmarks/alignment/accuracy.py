@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -109,7 +110,11 @@ def compare(
             }
     for label, aligner in others.items():
         start = cpu_seconds()
-        found = f1(aligner(texts))
+        try:
+            found = f1(aligner(texts))
+        except subprocess.TimeoutExpired as error:
+            print(f"  {label:<22} gave up: {error.cmd[0]} took over {peers.PATIENCE:.0f} s")
+            continue
         elapsed = (cpu_seconds() - start) / len(texts)
         gain = paired_bootstrap(mine, found, seed=arguments.seed)
         print(f"  {label:<22} {found.mean():.4f}  ours - this {gain}  {1e3 * elapsed:.1f} ms")

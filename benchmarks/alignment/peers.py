@@ -18,6 +18,8 @@ import numpy as np
 
 Text = tuple[str, str]
 Pairs = np.ndarray
+PATIENCE = 120.0
+"""Seconds a program may take; last-train may never end where hardly anything aligns."""
 Aligner = Callable[[Sequence[Text]], list[Pairs]]
 
 
@@ -159,7 +161,10 @@ def last(training: Sequence[Text] | None = None) -> Aligner:
 
 
 def _run(command: list[str], folder: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=folder, timeout=PATIENCE
+    )
+    return done.stdout
 
 
 def _colinear(maf: str) -> Pairs:

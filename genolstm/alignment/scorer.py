@@ -26,7 +26,7 @@ from genolstm.alignment.pairhmm import (
     placements,
 )
 from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
-from genolstm.alignment.region import AUTO_CELLS, Region, check_size, plan, shifted
+from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size, plan, shifted
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.selection import PSEUDOCOUNT, Selection, guess_divergence, select
 from genolstm.errors import InputError, ModelError, SettingError
@@ -41,6 +41,8 @@ CLEAR_BITS = 12.0
 """A strand that scores this much less is not looked at again."""
 SHORTEST_FITTED = 10
 """Shorter sequences do not tell their distance: they keep the parameters of the first guess."""
+LARGE_CELLS = 1 << 20
+"""Beyond this, parameters are chosen where the alignment lies, not over the whole matrix."""
 MAX_WIDENINGS = 3
 MAX_EDGE = 0.01
 """Posterior at the sides of a band beyond which the band is made wider."""
@@ -361,7 +363,7 @@ class AlignmentScorer:
         if fixed or min(len(query), len(reference)) < SHORTEST_FITTED:
             start = self._start(query, reference)
             return Selection(start, None, None, score(start))
-        if region.band is None and region.cells > AUTO_CELLS:
+        if region.band is None and region.cells > LARGE_CELLS:
             # Parameters are chosen where the alignment lies; the score is that of everything.
             near = self._nearby(query, reference, region, settings, strand, block)
             if near is not None and near.cells < region.cells // 8:
@@ -379,11 +381,12 @@ class AlignmentScorer:
         strand: str, block: int,
     ) -> Region | None:  # fmt: skip
         """Return a part of a large region that holds the likely alignments, if one is found."""
-        banded = plan(query, reference, settings.mode, "auto")
-        if banded.band is not None:
-            return banded
-        if settings.mode == "global":
-            return None
+        if settings.mode == "global" or region.cells > AUTO_CELLS:
+            banded = plan(query, reference, settings.mode, BAND_WIDTH)
+            if banded.band is not None:
+                return banded
+            if settings.mode == "global":
+                return None
         start = self._start(query, reference)
         hmm = self._hmm(query, reference, start, region, settings, strand, block)
         return _window(hmm.posterior(), len(query), len(reference), settings.mode)
@@ -414,7 +417,7 @@ class AlignmentScorer:
             posterior = hmm.posterior()
             if region.band is None or _edge(posterior, region, hmm.flipped) < MAX_EDGE:
                 break
-            wider = 4 * (int(settings.band) if settings.band != "auto" else 64)
+            wider = 4 * (BAND_WIDTH if settings.band == "auto" else int(settings.band))
             settings = replace(settings, band=wider)
             region = plan(*masks, settings.mode, wider)
             block = check_size(region, settings.memory, BLOCK_CELLS, (query.name, reference.name))
