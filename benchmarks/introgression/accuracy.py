@@ -125,6 +125,9 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for door in doors:
         pooled = Pieces.pool(pieces[door])
+        if not pooled.positives.any():
+            print("\nno replicate holds an archaic tract: nothing to score")
+            return
         r, interval = rank(pooled), bootstrap(pooled, replicates=500)
         print(
             f"| {door} | {r.ap:.3f} | {interval['ap'][0]:.3f}-{interval['ap'][1]:.3f} | "
