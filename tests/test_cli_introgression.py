@@ -946,3 +946,19 @@ def test_interrupt_in_process(cli: Cli, scan_args, tmp_path: Path, monkeypatch) 
     assert (code, out) == (130, "")
     assert err.split() == ["interrupted"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_short_contigs_can_be_left_out(cli: Cli, tmp_path: Path) -> None:
+    query, output = tmp_path / "assembly.fa", tmp_path / "segments.bed"
+    with gzip.open(EXAMPLE / "query.fa.gz", "rt") as stream:
+        first = stream.read().split(">")[1]
+    query.write_text(f">short\nACGTACGT\n>{first}")
+    door = [query, *fasta_door(EXAMPLE)[1:]]
+    refused = cli("introgression", "scan", *door, "-o", output)
+    assert refused.code == 1
+    assert "short: is 8 bp, shorter than a bin" in refused.err
+    assert not output.exists()
+    done = cli("introgression", "scan", *door, "-o", output, "--skip-short")
+    assert done.code == 0
+    assert "1 records shorter than a bin left out" in done.err
+    assert output.exists()

@@ -301,6 +301,11 @@ def train(
     "twice).  [default: yes for one haplotype a record]",
 )
 @click.option(
+    "--skip-short",
+    is_flag=True,
+    help="Leave out FASTA records shorter than a bin instead of refusing them.",
+)
+@click.option(
     "--model",
     default="neanderthal",
     show_default=True,
@@ -351,8 +356,9 @@ def train(
 @options.quiet
 def scan(
     query: tuple[Path, ...], vcf: Path | None, archaic: str, outgroup: str, target: str | None,
-    haplotypes: str, sharing: bool | None, chrom: str | None, callable_mask: Path | None,
-    exclude_mask: Path | None, allow_unphased: bool, quiet: bool, **rest: Any,
+    haplotypes: str, sharing: bool | None, skip_short: bool, chrom: str | None,
+    callable_mask: Path | None, exclude_mask: Path | None, allow_unphased: bool, quiet: bool,
+    **rest: Any,
 ) -> None:  # fmt: skip
     """Find archaic segments in QUERY haplotypes (FASTA), or in samples of a VCF.
 
@@ -378,8 +384,10 @@ def scan(
             raise click.UsageError("QUERY and --vcf exclude each other")
         if target is None:
             raise click.UsageError("--vcf needs --target, the names of the samples to scan")
-        if sharing is not None or haplotypes != "record":
-            raise click.UsageError("--sharing and --haplotypes go with FASTA, not with --vcf")
+        if sharing is not None or haplotypes != "record" or skip_short:
+            raise click.UsageError(
+                "--sharing, --haplotypes and --skip-short go with FASTA, not with --vcf"
+            )
     if rest["threshold"] is not None and rest["fdr"] is not None:
         raise click.UsageError("--threshold and --fdr exclude each other")
     if rest["fdr"] is not None and rest["baseline"] is not None:
@@ -388,7 +396,7 @@ def scan(
 
     door: FastaDoor | VcfDoor
     if vcf is None:
-        door = FastaDoor(query, archaic, outgroup, haplotypes, sharing)
+        door = FastaDoor(query, archaic, outgroup, haplotypes, sharing, skip_short)
     else:
         door = VcfDoor(
             vcf, target or "", outgroup, archaic, chrom, allow_unphased, callable_mask,

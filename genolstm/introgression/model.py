@@ -100,11 +100,14 @@ class ScanResult:
         Turns each block into finished segments.
     reader
         The VCF reader with its counts; None for FASTA.
+    query
+        The FASTA query with what it skipped; None for a VCF.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
     reader: VariantReader | None = None
+    query: FastaQuery | None = None
 
     def segments(self) -> list[Segment]:
         """Run the scan and return the segments, sorted by position within each sequence."""
@@ -246,7 +249,8 @@ class IntrogressionClassifier:
         blocks = fasta_tracks(
             query, panels[0], panels[1], self.settings, threads=self.threads, stages=stages
         )
-        return self._result(blocks, decode, baseline, stages, progress)
+        result = self._result(blocks, decode, baseline, stages, progress)
+        return replace(result, query=query)
 
     def open_vcf(
         self,

@@ -26,6 +26,7 @@ class FastaDoor:
     outgroup: PathLike
     haplotypes: str = "record"
     sharing: bool | None = None
+    skip_short: bool = False
 
     def open(
         self,
@@ -36,7 +37,7 @@ class FastaDoor:
         progress: Callable[[TrackBlock], None],
     ) -> ScanResult:
         """Prepare the scan."""
-        query = FastaQuery(list(self.query), self.haplotypes, self.sharing)
+        query = FastaQuery(list(self.query), self.haplotypes, self.sharing, self.skip_short)
         return model.open_fasta(
             query, archaic=self.archaic, outgroup=self.outgroup, decode=decode,
             baseline=baseline, stages=stages, progress=progress,
@@ -135,6 +136,8 @@ def run_scan(
     lines = [f"{len(found)} segments, {total / 1e6:.2f} Mb, on {haplotypes} haplotypes"]
     if result.reader is not None:
         lines.append(result.reader.counts.summary())
+    if result.query is not None and result.query.skipped:
+        lines.append(f"{len(result.query.skipped)} records shorter than a bin left out")
     return lines
 
 

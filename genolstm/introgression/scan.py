@@ -217,11 +217,20 @@ class FastaQuery:
     sharing
         Whether to ask which rare k-mers the query haplotypes share with each other; this reads
         the input twice and holds the query's distinct k-mers. None: yes for several records.
+    skip_short
+        Leave out records shorter than a bin, which assemblies have, instead of refusing them.
+
+    Attributes
+    ----------
+    skipped
+        Names of the records that were left out, once they are read.
     """
 
     paths: Sequence[PathLike]
     haplotypes: str = "record"
     sharing: bool | None = None
+    skip_short: bool = False
+    skipped: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.haplotypes not in ("record", "file"):
@@ -308,7 +317,7 @@ def fasta_tracks(
         )  # fmt: skip
 
     with ThreadPoolExecutor(threads) as pool:
-        for group in _groups(stages.timed("read", _checked(records, settings))):
+        for group in _groups(stages.timed("read", _checked(query, records, settings))):
             with stages.time("tracks"):
                 stacked = np.stack(list(pool.map(tracks, [record for _, record in group])))
             # One block a chromosome name: haplotypes of one region stay together.
@@ -324,13 +333,17 @@ def fasta_tracks(
 
 
 def _checked(
-    records: Iterable[tuple[PathLike, Record]], settings: TrackSettings
+    query: FastaQuery, records: Iterable[tuple[PathLike, Record]], settings: TrackSettings
 ) -> Iterator[tuple[PathLike, Record]]:
     for path, record in records:
         if len(record) < settings.bin:
+            if query.skip_short:
+                query.skipped.add(record.name)
+                continue
             raise InputError(
                 f"is {len(record)} bp, shorter than a bin ({settings.bin} bp)",
                 path=display_name(path), line=record.line, record=record.name,
+                hint="leave such records out with --skip-short",
             )  # fmt: skip
         yield path, record
 
@@ -358,7 +371,7 @@ def _target_panel(
     haplotype: tuple[str, str] | None = None
     codes: list[np.ndarray] = []
     done: set[tuple[str, str]] = set()
-    for path, record in _checked(records, settings):
+    for path, record in _checked(query, records, settings):
         _, sample, number = query.name(path, record)
         if (sample, number) != haplotype:
             if haplotype is not None:
