@@ -59,7 +59,7 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--distance", "distances", type=click.IntRange(min=5), multiple=True,
     help="Of long-range: bases between the two halves in a test set; may be repeated. Training "
-    "goes up to the largest.  [default: 20, 50, 100, 200]",
+    "goes up to the largest.  [default: 20, 50, 100, 200, 500]",
 )  # fmt: skip
 @click.option(
     "-n", "n", type=click.IntRange(min=20),

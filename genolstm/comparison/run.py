@@ -20,7 +20,9 @@ from genolstm.comparison.data import LabelledSequences, split_three_ways
 from genolstm.comparison.scores import Scale, score
 from genolstm.comparison.tasks import (
     DISTANCES,
+    MARGIN,
     SHORTEST,
+    SITE,
     Task,
     find_task,
     first_half_accuracy,
@@ -206,9 +208,10 @@ def _long_range(
     task: Task, distances: tuple[int, ...], n: int, n_validation: int
 ) -> Callable[[int], Trial]:
     most = max(distances)
+    length = most + MARGIN + len(SITE)
 
     def simulate(count: int, seed: int, distance: int, shortest: int | None) -> LabelledSequences:
-        return simulate_long_range(count, distance, seed=seed, shortest=shortest, length=most + 24)
+        return simulate_long_range(count, distance, seed=seed, shortest=shortest, length=length)
 
     def trial(seed: int) -> Trial:
         return Trial(

@@ -22,8 +22,9 @@ from genolstm.sequences.alphabet import Codes, encode, reverse_complement
 
 SITE = "GACT"
 CONSENSUS = "TGACGTCATCCA"
-DISTANCES = (20, 50, 100, 200)
+DISTANCES = (20, 50, 100, 200, 500)
 SHORTEST = 5
+MARGIN = 20
 # In alphabetical order, as classes are; whether the first and the second site are forward.
 ARRANGEMENTS = {
     "convergent": (True, False),
@@ -83,7 +84,7 @@ def simulate_long_range(
     seed: int,
     shortest: int | None = None,
     length: int | None = None,
-    margin: int = 20,
+    margin: int = MARGIN,
 ) -> LabelledSequences:
     """Simulate pairs of sites in the four arrangements.
 

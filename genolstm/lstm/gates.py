@@ -21,7 +21,7 @@ HALF_LIFE_COLUMNS = ("sequence", "unit", "mean_forget", "half_life_steps", "half
 DEFAULT_TOP = 8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gates:
     """Gates of some units of one layer along one sequence.
 
@@ -60,6 +60,12 @@ class Gates:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def __repr__(self) -> str:
+        return (
+            f"Gates({self.name!r}, layer {self.layer} {self.direction}, {len(self.units)} units, "
+            f"{len(self)} steps)"
+        )
 
     @property
     def step_length(self) -> float:

@@ -21,6 +21,8 @@ COLOURS = {
     "mlp": "#999999", "cnn": "#E69F00", "rnn": "#D55E00", "gru": "#56B4E9", "lstm": "#0072B2",
 }  # fmt: skip
 _MARKERS = {"mlp": "D", "cnn": "s", "rnn": "v", "gru": "^", "lstm": "o"}
+# Nothing is drawn below: a gradient this small is none.
+_FLOOR = 1e-30
 _NAMES = {
     "ap": "average precision", "accuracy": "accuracy", "r2": "R²", "pearson": "Pearson's r",
     "loss": "loss", "first_half_accuracy": "accuracy on the first half",
@@ -49,7 +51,7 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
         1, 3, figsize=(9.0, 0.42 * runs["architecture"].nunique() + 1.1), sharey=True,
         layout="constrained", width_ratios=[1.5, 1, 1],
     )  # fmt: skip
-    names = list(dict.fromkeys(runs["architecture"]))
+    names = [name for name in COLOURS if name in set(runs["architecture"])]
     for ax, (column, label, log) in zip(axes, panels, strict=True):
         for row, name in enumerate(names):
             values = runs.loc[runs["architecture"] == name, column].to_numpy(float)
@@ -60,7 +62,7 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
             mean = values.mean()
             ax.plot([mean, mean], [row - 0.3, row + 0.3], color=INK, linewidth=1.2)
         if log:
-            ax.set_xscale("log")
+            _log_axis(ax, runs[column].to_numpy(float))
         ax.set_xlabel(label)
         ax.grid(axis="x", color="0.9", linewidth=0.6)
         ax.set_axisbelow(True)
@@ -97,22 +99,23 @@ def plot_by_distance(
     ax = ax or _axes()
     table = summarise(runs)
     table["distance"] = [_distance(test) for test in table["test"]]
-    for name, rows in table.groupby("architecture", sort=False):
-        rows = rows.sort_values("distance")
-        colour = COLOURS[str(name)]
+    for name, colour in COLOURS.items():
+        rows = table[table["architecture"] == name].sort_values("distance")
+        if not len(rows):
+            continue
         ax.fill_between(
             rows["distance"], rows[f"{score}_min"], rows[f"{score}_max"], color=colour, alpha=0.18,
             linewidth=0,
         )  # fmt: skip
         ax.plot(
-            rows["distance"], rows[score], color=colour, marker=_MARKERS[str(name)], markersize=5,
-            label=str(name).upper(), clip_on=False, zorder=3,
+            rows["distance"], rows[score], color=colour, marker=_MARKERS[name], markersize=5,
+            label=name.upper(), clip_on=False, zorder=3,
         )  # fmt: skip
     for label, value in (levels or {}).items():
         ax.axhline(value, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         ax.annotate(
-            label, (1.0, value), xycoords=("axes fraction", "data"), fontsize=7.5, color="0.4",
-            ha="right", va="bottom",
+            label, (0.01, value), xycoords=("axes fraction", "data"), fontsize=7.5, color="0.4",
+            ha="left", va="bottom",
         )  # fmt: skip
     ax.set_xscale("log")
     distances = sorted(set(table["distance"]))
@@ -121,7 +124,12 @@ def plot_by_distance(
     ax.set_ylim(0, 1.03)
     ax.set_xlabel("bases between the two halves")
     ax.set_ylabel(_NAMES[score])
-    _legend(ax)
+    tidy(ax)
+    # Beside the lines: there is none of its corners that no line may cross.
+    ax.legend(
+        frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5,
+        handlelength=1.4, columnspacing=1.0,
+    )  # fmt: skip
     return ax
 
 
@@ -139,16 +147,19 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
     """
     ax = ax or _axes()
     table = gradients[gradients["stage"] == stage]
-    for name, rows in table.groupby("architecture", sort=False):
+    for name, colour in COLOURS.items():
+        rows = table[table["architecture"] == name]
+        if not len(rows):
+            continue
         wide = rows.pivot_table(index="lag", columns="seed", values="gradient")
-        values = np.maximum(wide.to_numpy(), 1e-40)
-        colour = COLOURS[str(name)]
+        values = np.maximum(wide.to_numpy(), _FLOOR)
         ax.plot(wide.index, values, color=colour, linewidth=0.7, alpha=0.45)
         ax.plot(
             wide.index, np.exp(np.log(values).mean(axis=1)), color=colour, linewidth=2,
-            label=str(name).upper(),
+            label=name.upper(),
         )  # fmt: skip
     ax.set_yscale("log")
+    ax.set_ylim(max(_FLOOR, 0.3 * float(table["gradient"].min())), 5)
     ax.set_xlim(0, int(table["lag"].max()))
     ax.set_xlabel("steps back from the last one")
     ax.set_ylabel("gradient, relative to the last step's")
@@ -181,6 +192,21 @@ def save_comparison(
             for ax in axes[0, 1:]:
                 ax.set_ylim(bottom=low)
         assert figure is plt.gcf()
+
+
+def _log_axis(ax: Axes, values: np.ndarray) -> None:
+    """Scale an axis by logarithms, with the ticks 1, 2, 5, 10, ... and plain numbers."""
+    low, high = values.min() / 1.5, values.max() * 1.5
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps = (1, 2, 5) if high < 150 * low else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    ax.set_xscale("log")
+    ax.set_xticks(
+        ticks, [f"{tick:,.3g}" if tick < 1000 else f"{tick / 1000:,.3g}k" for tick in ticks]
+    )
+    ax.minorticks_off()
+    ax.set_xlim(low, high)
 
 
 def _axes() -> Axes:

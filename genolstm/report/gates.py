@@ -164,7 +164,8 @@ def _draw_sequence(ax: Axes, gates: Gates, unit_name: str) -> None:
             middles, [_VISIBLE.get(symbol, symbol) for symbol in gates.symbols],
             fontsize=9 if len(gates) <= 70 else 6.5, family="monospace",
         )  # fmt: skip
-        ax.tick_params(axis="x", length=0)
+        for other in ax.get_figure(root=True).axes:
+            other.tick_params(axis="x", length=0)
         return
     name = gates.name.rpartition("#")[2]
     ax.set_xlabel(f"position on {name}" + (f" ({unit_name})" if unit_name else ""))
