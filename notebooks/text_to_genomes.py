@@ -1,0 +1,166 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Text to genomes
+#
+# A network that has learned to guess the next letter can write text, and can say how surprising a
+# given text is. Nothing in it knows about words. Give it A, C, G and T instead, and the same two
+# abilities become a sampler of sequences with the source's k-mers, and a detector of stretches that
+# do not belong. All models here are tiny and are trained within seconds; the benchmarks in the
+# repository train them properly.
+
+# %%
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from genolstm.report.gates import plot_gates
+from genolstm.report.style import tidy
+from genolstm.sequences.alphabet import encode
+from genolstm.text.baselines import markov_bits
+from genolstm.text.corpus import dna_corpus
+from genolstm.text.gates import sequence_gates
+from genolstm.text.generator import TextGenerator
+from genolstm.text.settings import TextSettings
+from genolstm.text.simulate import simulate_genome
+from genolstm.text.spectrum import compare_spectra, spectrum
+
+# %config InlineBackend.figure_format = "retina"
+
+# The notebook may run from anywhere inside the repository.
+folders = [Path.cwd(), *Path.cwd().parents]
+root = next(f for f in folders if (f / "example_data").is_dir())
+
+# %% [markdown]
+# ## A rhyme
+#
+# The rhyme is 1,460 characters long: the network learns it by heart, and no English beyond it.
+
+# %%
+rhyme = root / "example_data" / "rhyme.txt"
+settings = TextSettings(
+    units=96, embedding=24, steps=32, batch_size=4, epochs=45, dropout=0.0, validation=0.0,
+    warmup_steps=20, learning_rate=8e-3,
+)  # fmt: skip
+poet = TextGenerator.fit(rhyme, settings, progress=False)
+print(rhyme.read_text().splitlines()[0])
+print(f"{poet.score(rhyme).bits_per_symbol:.2f} bits a character, on the rhyme itself")
+
+# %% [markdown]
+# Each character is drawn from what the network expects. The temperature says how closely: near 0
+# always the likeliest, at 1 as expected, above 1 more freely. The state is carried along, so that
+# each character costs the same, and one seed gives one text.
+
+# %%
+for temperature in (0.2, 0.8, 1.3):
+    written = poet.sample("And a ", 150, seed=3, temperature=temperature)
+    print(f"--- temperature {temperature}\nAnd a {written}\n")
+
+# %% [markdown]
+# What do the cells of such a network hold? `plot_gates` shows it, letter by letter; the same as
+# `genolstm model gates rhyme.genolstm "..." --figure gates.svg`.
+
+# %%
+line = "And a goat with a ladle who lives by the gate"
+_ = plot_gates(
+    sequence_gates(poet.bundle, line, name="rhyme", top=10),
+    parts=("forget", "input", "cell"),
+    title="A line of the rhyme",
+)
+
+# %% [markdown]
+# ## A genome
+#
+# The genome is simulated: genes with codons of uneven usage, repeats that have mutated, tandem
+# repeats, and a base composition that drifts; half of it are copies of two repeat families, which
+# differ from each other by 5 to 25 %. Three quarters are for training, on both strands, the rest
+# for the test.
+
+# %%
+codes, _ = simulate_genome(80_000, seed=11, genes=0.3, repeats=0.5, families=2)
+border = 60_000
+train, test = dna_corpus([("train", codes[:border])]), dna_corpus([("test", codes[border:])])
+settings = TextSettings(
+    units=96, embedding=8, steps=64, batch_size=16, epochs=12, dropout=0.0, learning_rate=6e-3,
+    warmup_steps=50,
+)  # fmt: skip
+model = TextGenerator.fit(train, settings, progress=False)
+bits = {"LSTM of 96 units": model.score(test).bits_per_symbol}
+markov = markov_bits(train.stream(), test.stream(), 4)["witten-bell"]
+bits |= {f"Markov, order {order}": markov[order] for order in (0, 2, 4, 5, 8, 12)}
+pd.DataFrame({"bits per base": bits}).round(4)
+
+# %% [markdown]
+# Two bits a base are what random letters cost. The Markov models count words of k + 1 bases; with
+# longer words they run out of data and fall back on shorter ones. `benchmarks/` compares a trained
+# model with all orders from 1 to 12, and with `xz`.
+#
+# ## Sampled sequence has the source's k-mers
+
+# %%
+sample = encode(model.sample(n=20_000, seed=1))
+shuffled = np.random.default_rng(1).permutation(codes[:border])[:20_000]
+rows = []
+for k in (2, 4, 6):
+    for name, other in (("sample", sample), ("shuffled", shuffled), ("test", codes[border:])):
+        found = compare_spectra([other], [codes[:border]], k)
+        rows.append((k, name, found.divergence, found.correlation))
+pd.DataFrame(rows, columns=["k", "compared", "divergence (bits)", "correlation"]).round(3)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.9), sharey=True, layout="constrained")
+source = spectrum([codes[:border]], 4) * 1000
+for ax, (name, other) in zip(axes, (("sampled", sample), ("shuffled", shuffled)), strict=True):
+    ax.plot([1, 8], [1, 8], color="0.8", linewidth=1, zorder=0)
+    ax.scatter(source, spectrum([other], 4) * 1000, s=9, color="#0072B2", alpha=0.7, linewidth=0)
+    ax.set_xlim(1, 8)
+    ax.set_ylim(1, 8)
+    ax.set_aspect("equal")
+    ax.set_title(name, loc="left")
+    ax.set_xlabel("4-mers per 1,000 in the source")
+    tidy(ax)
+_ = axes[0].set_ylabel("per 1,000 in the other")
+
+# %% [markdown]
+# ## What does not belong
+#
+# 3 kb of another simulated genome, with codons and repeats of its own, are put into the test
+# sequence. The surprise, averaged over windows of 1,000 bases, is highest in the foreign stretch.
+# `genolstm text score --bedgraph` writes such a track for a genome browser.
+
+# %%
+other, _ = simulate_genome(40_000, seed=99, genes=0.3, repeats=0.5, families=2)
+foreign = other[20_000:23_000]
+at = 9_000
+mixed = np.concatenate([codes[border : border + at], foreign, codes[border + at :]])
+surprise = model.score(dna_corpus([("mixed", mixed)])).records[0].bits
+window = 1000
+smooth = np.convolve(surprise, np.ones(window) / window, mode="same")
+figure, ax = plt.subplots(figsize=(8, 2.8), layout="constrained")
+ax.axvspan(at / 1000, (at + 3000) / 1000, color="#E69F00", alpha=0.35, linewidth=0)
+ax.text(at / 1000 + 1.5, 1.02, "foreign", transform=ax.get_xaxis_transform(), ha="center")
+inner = slice(window // 2, -window // 2)
+ax.plot(np.arange(len(smooth))[inner] / 1000, smooth[inner], color="#0072B2", linewidth=1.2)
+ax.set_xlim(0, len(mixed) / 1000)
+ax.set_xlabel("position (kb)")
+ax.set_ylabel("surprise (bits per base)")
+tidy(ax)
+plt.show()
+
+# %%
+inside = surprise[at : at + 3000].mean()
+outside = np.concatenate([surprise[:at], surprise[at + 3000 :]]).mean()
+print(f"{inside:.3f} bits a base inside the foreign stretch, {outside:.3f} outside")
