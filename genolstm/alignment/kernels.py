@@ -77,6 +77,15 @@ def _exponent(x):
 
 
 @njit(cache=True, nogil=True, fastmath=True)
+def _top(values):
+    """Return the largest of values, 0 at least."""
+    top = np.float32(0.0)
+    for j in range(values.size):
+        top = max(top, values[j])
+    return top
+
+
+@njit(cache=True, nogil=True, fastmath=True)
 def _multiply(forward, backward, f1, f2, product):
     """Write the products of one tile; return their sum and the largest."""
     total, top = np.float32(0.0), np.float32(0.0)
@@ -114,9 +123,7 @@ def _renew(state, exponent, lo, hi, forward):
         j0, j1 = max(lo, t * TILE), min(hi + 1, (t + 1) * TILE)
         top = np.float32(0.0)
         for r in range(n_state):
-            row = state[r]
-            for j in range(j0, j1):
-                top = max(top, row[j])
+            top = max(top, _top(state[r, j0:j1]))
         if top == 0.0:
             exponent[t] = EMPTY
             continue
@@ -126,8 +133,8 @@ def _renew(state, exponent, lo, hi, forward):
         down = _power(-k)
         exponent[t] += k
         for r in range(n_state):
-            row = state[r]
-            for j in range(j0, j1):
+            row = state[r, j0:j1]
+            for j in range(row.size):
                 row[j] *= down
     # Empty tiles take the scale of the side from which values will flow into them.
     if forward:
@@ -339,15 +346,29 @@ def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
 
 
 @njit(cache=True, nogil=True)
-def _grow(rows, columns, values):
+def _grow(rows, columns, values, more):
     size = rows.size
-    new_rows = np.empty(2 * size, np.int32)
-    new_columns = np.empty(2 * size, np.int32)
-    new_values = np.empty(2 * size, np.float32)
+    new_rows = np.empty(2 * size + more, np.int32)
+    new_columns = np.empty(2 * size + more, np.int32)
+    new_values = np.empty(2 * size + more, np.float32)
     new_rows[:size] = rows
     new_columns[:size] = columns
     new_values[:size] = values
     return new_rows, new_columns, new_values
+
+
+@njit(cache=True, nogil=True)
+def _append(values, cutoff, row, column, rows, columns, kept, found):
+    """Append the values of at least ``cutoff``; return the new number of entries.
+
+    Without a branch: every value is written, and the next one over it if it was too small.
+    """
+    for j in range(values.size):
+        rows[found] = row
+        columns[found] = column + j
+        kept[found] = values[j]
+        found += values[j] >= cutoff
+    return found
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
@@ -367,6 +388,10 @@ def backward_rows(
     g = np.zeros(m + 2, np.float32)
     v = np.zeros(m + 2, np.float32)
     product = np.empty(TILE, np.float32)
+    seen = np.empty(exponent.size, np.int64)
+    weight_f = np.empty(exponent.size, np.float32)
+    weight_b = np.empty(exponent.size, np.float32)
+    n_seen = 0
     factor = np.ones((m // TILE + 1) * TILE, np.float32)
     total_exponent = int(end[1])
     total_mantissa = np.float32(1.0 / end[0])
@@ -380,6 +405,17 @@ def backward_rows(
             low = lo[max((i - 1) // GROUP * GROUP, 0)]
             _renew(state, exponent, low, hi[min(i + 1, n)], False)
             _set_factor(factor, exponent, low // TILE, hi[min(i + 1, n)] // TILE, False)
+            # Powers of two of both recursions stay the same for all rows of the group.
+            group = (i - 1 - first) // GROUP
+            t0 = lo[first + group * GROUP] // TILE
+            n_seen = 0
+            for t in range(t0, jh // TILE + 1):
+                k = kept_exponent[group, t - t0] + exponent[t] - total_exponent
+                if k >= UNSEEN:
+                    seen[n_seen] = t
+                    weight_f[n_seen] = _power(k // 2)
+                    weight_b[n_seen] = _power(k - k // 2) * total_mantissa
+                    n_seen += 1
         if i < n:
             right, g_, f = M[jl + 1 : jh + 2], g[jl : jh + 1], factor[jl : jh + 1]
             for j in range(g_.size):
@@ -427,14 +463,14 @@ def backward_rows(
             state[:, jh + 1 : hi[i + 1] + 1] = 0.0
         F = kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
         here = np.float32(0.0)
-        group = (i - 1 - first) // GROUP
-        t0 = lo[first + group * GROUP] // TILE
-        for t in range(jl // TILE, jh // TILE + 1):
-            k = kept_exponent[group, t - t0] + exponent[t] - total_exponent
-            if k < UNSEEN:
-                continue
-            f1, f2 = _power(k // 2), _power(k - k // 2) * total_mantissa
+        if found + jh - jl + 1 + TILE > rows.size:
+            rows, columns, values = _grow(rows, columns, values, jh - jl + 1 + TILE)
+        for k in range(n_seen):
+            t = seen[k]
             a, b = max(jl, t * TILE, 1), min(jh + 1, (t + 1) * TILE)
+            if a >= b:
+                continue
+            f1, f2 = weight_f[k], weight_b[k]
             total, top = _multiply(F[a - jl : b - jl], M[a:b], f1, f2, product)
             if top < NEGLIGIBLE:
                 continue
@@ -443,14 +479,7 @@ def backward_rows(
             for j in range(p.size):
                 sums[j] += p[j]
             if top >= cutoff:
-                if found + TILE > rows.size:
-                    rows, columns, values = _grow(rows, columns, values)
-                for j in range(a, b):
-                    if product[j - a] >= cutoff:
-                        rows[found] = i - 1
-                        columns[found] = j - 1
-                        values[found] = min(product[j - a], np.float32(1.0))
-                        found += 1
+                found = _append(p, cutoff, i - 1, a - 1, rows, columns, values, found)
         row_sum[i - 1] = here
         e, m_ = emission[emission_row[i]][jl : jh + 1], M[jl : jh + 1]
         for j in range(m_.size):

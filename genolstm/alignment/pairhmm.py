@@ -401,6 +401,5 @@ class _Found:
             rows, columns = columns, rows
             sums.reverse()
         order = np.lexsort((columns, rows))
-        return SparsePosterior(
-            rows[order], columns[order], self.values[: self.size][order], sums[0], sums[1]
-        )
+        values = np.minimum(self.values[: self.size][order], np.float32(1))
+        return SparsePosterior(rows[order], columns[order], values, sums[0], sums[1])
