@@ -198,15 +198,21 @@ def _log_axis(ax: Axes, values: np.ndarray) -> None:
     """Scale an axis by logarithms, with the ticks 1, 2, 5, 10, ... and plain numbers."""
     low, high = values.min() / 1.5, values.max() * 1.5
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    steps = (1, 2, 5) if high < 150 * low else (1,)
+    # Long labels need more room.
+    steps = (1, 2, 5) if high < (20 if high > 1000 else 150) * low else (1,)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     ticks = [tick for tick in ticks if low <= tick <= high]
     ax.set_xscale("log")
-    ax.set_xticks(
-        ticks, [f"{tick:,.3g}" if tick < 1000 else f"{tick / 1000:,.3g}k" for tick in ticks]
-    )
+    ax.set_xticks(ticks, [_number(tick) for tick in ticks])
     ax.minorticks_off()
     ax.set_xlim(low, high)
+
+
+def _number(value: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
 
 
 def _axes() -> Axes:

@@ -106,7 +106,7 @@ def plot_gates(
         bar.ax.tick_params(labelsize=6.5, length=2)
         bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         bar.outline.set_linewidth(0.5)
-    _draw_sequence(rows[-1], gates, unit_name)
+    _draw_sequence(rows, gates, unit_name)
     name = title or f"{gates.name}, layer {gates.layer}, {gates.direction}"
     figure.suptitle(f"{name}  (unit, half-life of its memory)", fontsize=10, x=0.01, ha="left")
     return figure
@@ -157,15 +157,16 @@ def _draw_curve(
     ax.spines["left"].set_bounds(0, 1)
 
 
-def _draw_sequence(ax: Axes, gates: Gates, unit_name: str) -> None:
+def _draw_sequence(rows: Sequence[Axes], gates: Gates, unit_name: str) -> None:
+    ax = rows[-1]
     if gates.symbols and len(gates) <= _MOST_LETTERS:
         middles = (gates.starts + gates.ends) / 2
         ax.set_xticks(
             middles, [_VISIBLE.get(symbol, symbol) for symbol in gates.symbols],
             fontsize=9 if len(gates) <= 70 else 6.5, family="monospace",
         )  # fmt: skip
-        for other in ax.get_figure(root=True).axes:
-            other.tick_params(axis="x", length=0)
+        for row in rows:
+            row.tick_params(axis="x", length=0)
         return
     name = gates.name.rpartition("#")[2]
     ax.set_xlabel(f"position on {name}" + (f" ({unit_name})" if unit_name else ""))
