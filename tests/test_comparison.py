@@ -257,7 +257,7 @@ def test_task_settings_that_make_no_sense():
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.parametrize("wanted", [3000, 10_000, 50_000])
+@pytest.mark.parametrize("wanted", [3000, 20_000])
 def test_parameters_are_matched(name, wanted):
     found = match_architecture(name, wanted, steps=100, n_outputs=4, activation="softmax")
     assert abs(found.n_parameters - wanted) <= 0.04 * wanted
