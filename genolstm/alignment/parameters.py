@@ -177,9 +177,9 @@ def hky_joint(
 class ParameterFamily:
     """Parameters for every distance and every rate of gaps; two numbers pick a member.
 
-    The defaults were read off 20,000 simulated pairs (``benchmarks/alignment/fit_family.py``): over
-    divergences of .01 to 1.5 and indel rates of .004 to .15, gap opening is 1 - exp(-d r), and how
-    gaps split into short and long and go on hardly changes.
+    The defaults were read off simulated pairs (``benchmarks/alignment/fit_family.py`` prints the
+    table): over divergences of .01 to 1.5 and indel rates of .004 to .15, gap opening is
+    1 - exp(-d r), and how gaps split into short and long and go on hardly changes.
 
     Parameters
     ----------
