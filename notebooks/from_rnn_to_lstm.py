@@ -38,6 +38,7 @@ from genolstm.introgression.gates import (
     vcf_haplotypes,
 )
 from genolstm.lstm.gradient import input_gradient, mean_decay
+from genolstm.lstm.runtime import Runtime
 from genolstm.report.architectures import plot_by_distance, plot_decay
 from genolstm.report.gates import plot_gates
 from genolstm.report.style import tidy
@@ -134,15 +135,18 @@ axes[2].set_ylim(axes[1].get_ylim())
 plt.show()
 
 # %% [markdown]
-# Before training none of the three reaches back 200 steps, and the gated ones least of all. The
-# training sequences hold short distances as well as long ones; from the short ones the LSTM and the
-# GRU learn to hold their gates open, and after training their gradient falls no further: it
-# arrives. The RNN has no gate to open.
+# Before training none of the three reaches back 200 steps, and the gated ones least of all: what
+# they gain, they gain by learning. The training sequences hold short distances as well as long
+# ones, and each distance learned opens the way to the next. After training, the gradient that
+# arrives over 200 steps is about $10^{-4}$ of the last step's in the GRU, $10^{-8}$ in the LSTM and
+# $10^{-17}$ in the RNN. That the LSTM's is not larger has a reason of its own: it has come to hold
+# the first site as one of a few stable states, which small changes of the input no longer disturb,
+# and what nothing disturbs has no gradient (Bengio et al. 1994 on latching).
 
 # %% [markdown]
 # ## The gates, seen
 #
-# An LSTM of 24 units learns the task at up to 60 bases here and now. Then one sequence goes
+# An LSTM of 25 units learns the task at up to 75 bases here and now. Then one sequence goes
 # through it, and `genolstm.lstm.cell` (NumPy, equal to Keras to within 1e-6) says what every
 # gate does at every base. Beside each unit's number stands the half-life of its memory: after how
 # many steps half of its content is gone.
@@ -154,7 +158,7 @@ settings = ComparisonSettings.for_task(
 )
 model_file = Path("long-range-lstm.genolstm")
 found = compare(
-    trials_from_task("long-range", distances=(20, 60), n=5000),
+    trials_from_task("long-range", distances=(20, 75), n=5000),
     settings,
     keep=lambda *run: bundles.append(save_trained(model_file, *run, force=True)),
 )
@@ -165,6 +169,8 @@ found.summary()[["architecture", "test", "accuracy", "training_seconds"]].round(
 example = simulate_long_range(8, 60, seed=4, length=99)
 row = int(np.flatnonzero(example.targets == 0)[0])
 gates = sequence_gates(bundles[0], decode(example.codes[row]), name="convergent", top=10)
+prediction = Runtime(bundles[0]).predict(example.one_hot()[row : row + 1])[0]
+print({name: round(float(p), 3) for name, p in zip(example.classes, prediction, strict=True)})
 sequence = decode(example.codes[row])
 sites = [(p, p + 4) for p in range(96) if sequence[p : p + 4] in ("GACT", "AGTC")]
 _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")

@@ -116,8 +116,9 @@ short(motif, "ap", "accuracy")
 _ = plot_scores(motif)
 
 # %% [markdown]
-# It is a matter of data and time, not of what a network could express. With ten times the
-# sequences and the same number of epochs:
+# A recurrent network *could* express a motif detector with a memory. What it lacks is a way there:
+# an answer at the end, up to 200 steps behind the motif, says next to nothing about what to look
+# for. Ten times the sequences, with the same number of epochs, do not help yet:
 
 # %%
 short(pd.read_csv(results / "motif-large.tsv", sep="\t"), "ap").drop(columns="range of ap")
@@ -139,11 +140,13 @@ plot_by_distance(far, score="first_half_accuracy", ax=axes[1], levels={"chance":
 plt.show()
 
 # %% [markdown]
-# - **LSTM and GRU** remember the first site until the second one comes, at any of the distances.
-# - The **RNN** learns the near pairs in part, and at 200 bases knows little of the first half.
-# - The **CNN** sees which words occur, at any distance, but not in which order: its filters cover
-#   23 bases. What it knows beyond that it has from the sequence's end, near which the second site
-#   always lies: a filter that asks for a site *and* bases behind it does not see the last one.
+# - **LSTM and GRU** remember the first site until the second one comes, over all distances.
+# - The **RNN** depends on luck: one seed of three learns nothing, another most of the near pairs;
+#   at 500 bases none knows more than the second half.
+# - The **CNN** sees which words occur, at any distance, but its filters cover 23 bases and not the
+#   order of words further apart. Much of the first half it can tell all the same: the second site
+#   always lies near the sequence's end, and a filter that asks for a site *and* bases behind it
+#   does not see that one. It is a hint that this task gives away, not a memory.
 # - The **MLP** has one weight for each base of each position, and never sees the same site at the
 #   same place often enough.
 #

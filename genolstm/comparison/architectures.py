@@ -19,7 +19,8 @@ ARCHITECTURES = ("mlp", "cnn", "rnn", "gru", "lstm")
 RECURRENT = ("rnn", "gru", "lstm")
 N_FEATURES = 4
 KERNEL_SIZE = 12
-# The best of 0.001, 0.003 and 0.01 for each, measured by benchmarks/comparison/learning_rates.py.
+# Of Adam, from pilots on long-range; `benchmarks/comparison/run.py learning-rates` tries 0.001,
+# 0.003 and 0.01 for the CNN, the RNN and the LSTM.
 LEARNING_RATES = {"mlp": 0.003, "cnn": 0.003, "rnn": 0.003, "gru": 0.01, "lstm": 0.01}
 # A network this far from the wanted number of parameters is no match.
 _WORST_MATCH = 0.25

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from genolstm.comparison.architectures import ARCHITECTURES
 from genolstm.comparison.data import LabelledSequences
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
                 row[name] = group[name].mean()
                 row[f"{name}_min"], row[f"{name}_max"] = group[name].min(), group[name].max()
         rows.append(row)
+    # In the order of the documentation, whatever was run first.
+    rows.sort(key=lambda row: ARCHITECTURES.index(row["architecture"]))
     return pd.DataFrame(rows)
 
 
