@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from genolstm.alignment.decode import heaviest_chain
 from genolstm.alignment.letters import Masks
+from genolstm.sequences.compiled import compiled
 
 _BASE_OF_MASK = np.full(16, 255, dtype=np.uint8)
 _BASE_OF_MASK[[1, 2, 4, 8]] = [0, 1, 2, 3]
@@ -55,7 +55,7 @@ class Band:
         return near
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _kmers(bases, k):
     """Return the k-mer that begins at each base as a number, -1 where a base is uncertain."""
     out = np.full(max(bases.size - k + 1, 0), -1, np.int64)

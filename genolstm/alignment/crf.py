@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from genolstm.alignment.kernels import C1, C2, E1, E2, KAPPA, O1, O2, PN, T
+from genolstm.sequences.compiled import compiled
 
 Array = npt.NDArray[np.float64]
 
@@ -129,7 +129,7 @@ def one_alignment(
     return Expectation(float(weight), match, events, opened[:2], opened[2:])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _forward_backward(
     odds, c, xr, xc, yr, yc, match, events, open_xr, open_xc, open_yr, open_yc
 ):  # fmt: skip
@@ -211,7 +211,7 @@ def _forward_backward(
     return math.log(end) + scale.sum()
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _gap_weights(
     pairs, n, m, c, xr, xc, yr, yc, events, open_xr, open_xc, open_yr, open_yc
 ):  # fmt: skip
@@ -249,7 +249,7 @@ def _gap_weights(
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _count(events, kind, p, length):
     events[kind] += p
     events[kind + 1] += 1.0 - p

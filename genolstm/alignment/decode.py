@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from genolstm.sequences.compiled import compiled
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class SparsePosterior:
         return np.where(keys[at] == wanted, self.probability[at], np.float32(0))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     """Return the indices of the heaviest rising chain, and its weight.
 
@@ -100,7 +101,7 @@ def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     return chain, top
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     """Return the chain with the highest expected F1 of aligned pairs (indices).
 
@@ -126,7 +127,7 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     return chain
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
     """Move each gap to the left as long as no letter changes and no posterior falls (in place).
 
@@ -157,7 +158,7 @@ def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
             at -= 1
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _look_up(rows, columns, probability, i, j):
     low, high = 0, rows.size
     while low < high:

@@ -7,7 +7,8 @@ identity of its ancestor, from which the true alignment follows.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from genolstm.sequences.compiled import compiled
 
 BASE, ID, PHASE, TRACT, UNIT = range(5)
 """Rows of the table: code of the base; ancestor's number; position in its codon (1 to 3, 0 outside
@@ -18,7 +19,7 @@ _AMINO = "KNKNTTTTRSRSIIMIQHQHPPPPRRRRLLLLEDEDAAAAGGGGVVVV*Y*YSSSS*CWCLFLF"
 AMINO_ACID = np.array([-1 if a == "*" else ord(a) - ord("A") for a in _AMINO], dtype=np.int64)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def draw(rng, cumulative):
     """Draw an index from cumulative probabilities."""
     x = rng.random() * cumulative[-1]
@@ -26,7 +27,7 @@ def draw(rng, cumulative):
     return min(k, cumulative.size - 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def gamma_rate(rng, shape):
     """Draw a site's rate: mean 1, gamma of the given shape (0: no variation)."""
     if shape <= 0.0:
@@ -34,7 +35,7 @@ def gamma_rate(rng, shape):
     return rng.standard_gamma(shape) / shape
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def draw_codon(rng, usage, table, rate, at, shape):
     """Write three bases of a codon that is no stop."""
     codon = draw(rng, usage)
@@ -47,7 +48,7 @@ def draw_codon(rng, usage, table, rate, at, shape):
         rate[at + k] = r
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _open(table, rate, n, at, length):
     """Shift the sites from ``at`` on to the right; return the new length."""
     for j in range(n - 1, at - 1, -1):
@@ -57,7 +58,7 @@ def _open(table, rate, n, at, length):
     return n + length
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _close(table, rate, n, at, length):
     """Remove ``length`` sites from ``at`` on; return the new length."""
     for j in range(at, n - length):
@@ -67,7 +68,7 @@ def _close(table, rate, n, at, length):
     return n - length
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _substitute(rng, table, rate, n, time, frequencies, kappa, omega):
     """Let every site mutate for ``time`` (HKY85; in codons, proposals pass selection)."""
     change = np.zeros((4, 4))
@@ -111,7 +112,7 @@ def _substitute(rng, table, rate, n, time, frequencies, kappa, omega):
             table[BASE, j] = b
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _insert(rng, table, rate, n, at, length, frequencies, shape, next_id):
     cumulative = np.cumsum(frequencies)
     n = _open(table, rate, n, at, length)
@@ -128,7 +129,7 @@ def _insert(rng, table, rate, n, at, length, frequencies, shape, next_id):
     return n, next_id
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _indels(
     rng, table, rate, n, time, indel_rate, coding_indels, lengths, frequencies, shape, usage,
     next_id,
@@ -170,7 +171,7 @@ def _indels(
     return n, next_id
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _slip(rng, table, rate, n, time, slippage, next_id):
     """Let repeat tracts gain or lose units: the rate grows with the number of copies beyond 3."""
     start = 0
@@ -205,7 +206,7 @@ def _slip(rng, table, rate, n, time, slippage, next_id):
     return n, next_id
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def evolve(
     rng, table, rate, n, time, frequencies, kappa, shape, indel_rate, lengths, omega, coding_indels,
     usage, slippage, next_id,
@@ -242,7 +243,7 @@ def evolve(
     return n, next_id
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def shared_sites(ids_a, ids_b):
     """Return the positions (k, 2) of sites that two sequences inherited from one ancestor site.
 
@@ -267,7 +268,7 @@ def shared_sites(ids_a, ids_b):
     return pairs[:k]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def left_align(query, reference, pairs):
     """Move every gap as far left as the letters allow, as VCF normalisation does.
 

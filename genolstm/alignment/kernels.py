@@ -31,7 +31,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from genolstm.sequences.compiled import compiled
 
 TILE = 32
 GROUP = 8
@@ -62,7 +63,7 @@ def coefficients(
     return np.array(values, dtype=np.float32)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _power(k):
     """Return 2**k as float32, 0 if it is too small for one."""
     if k < -126:
@@ -70,13 +71,13 @@ def _power(k):
     return np.float32(math.ldexp(1.0, min(k, 127)))
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _exponent(x):
     """Return k with 2**k <= x < 2**(k+1)."""
     return math.frexp(x)[1] - 1
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def _top(values):
     """Return the largest of values, 0 at least."""
     top = np.float32(0.0)
@@ -85,7 +86,7 @@ def _top(values):
     return top
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@compiled(fastmath=True)
 def _multiply(forward, backward, f1, f2, product):
     """Write the products of one tile; return their sum and the largest."""
     total, top = np.float32(0.0), np.float32(0.0)
@@ -97,7 +98,7 @@ def _multiply(forward, backward, f1, f2, product):
     return total, top
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def add_scaled(total, value, exponent):
     """Add ``value * 2**exponent`` to a number kept as mantissa and exponent (in place)."""
     if value <= 0.0:
@@ -114,7 +115,7 @@ def add_scaled(total, value, exponent):
     total[1] += k
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy")
 def _renew(state, exponent, lo, hi, forward):
     """Give every tile of a row a fresh power of two."""
     n_state = state.shape[0]
@@ -153,7 +154,7 @@ def _renew(state, exponent, lo, hi, forward):
                 exponent[t] = exponent[t - 1] if t > first else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _set_factor(factor, exponent, first, last, forward):
     """Write what a neighbour's value has to be multiplied with where it crosses a tile border."""
     for t in range(first, last + 1):
@@ -163,7 +164,7 @@ def _set_factor(factor, exponent, first, last, forward):
             factor[(t + 1) * TILE - 1] = _power(exponent[t + 1] - exponent[t])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end):
     """Fill row 0 of the forward recursion: ``state`` (4, columns + 1) is M, X1, X2, H."""
     state[:] = 0.0
@@ -200,7 +201,7 @@ def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end)
         add_scaled(end, np.float64(state[3, m]), exponent[m // TILE])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy")
 def forward_rows(
     first, last, emission, emission_row, lo, hi, offset, c, mode, begin,
     open_x_row, open_x_col, open_y_row, open_y_col, state, exponent, keep, kept, kept_exponent, end,
@@ -307,7 +308,7 @@ def forward_rows(
                 add_scaled(end, np.float64(H[j]), exponent[j // TILE])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
     """Fill row n of the backward recursion: ``state`` (3, columns + 2) is M, X1, X2."""
     state[:] = 0.0
@@ -345,7 +346,7 @@ def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
         y2 *= c[E2]
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _grow(rows, columns, values, more):
     size = rows.size
     new_rows = np.empty(2 * size + more, np.int32)
@@ -357,7 +358,7 @@ def _grow(rows, columns, values, more):
     return new_rows, new_columns, new_values
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _append(values, cutoff, row, column, rows, columns, kept, found):
     """Append the values of at least ``cutoff``; return the new number of entries.
 
@@ -371,7 +372,7 @@ def _append(values, cutoff, row, column, rows, columns, kept, found):
     return found
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy")
 def backward_rows(
     first, last, emission, emission_row, lo, hi, offset, c, mode,
     open_x_row, open_x_col, open_y_row, open_y_col, state, exponent, kept, kept_exponent, end,

@@ -6,7 +6,6 @@ Values are natural logarithms in float64: a maximum needs no rescaling, and ties
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from genolstm.alignment.kernels import (
     C1,
@@ -23,6 +22,7 @@ from genolstm.alignment.kernels import (
     PN,
     T,
 )  # fmt: skip
+from genolstm.sequences.compiled import compiled
 
 NEVER = -1e300
 # One 16-bit trace per cell. Bits 0-2: state by which the best path leaves the cell for a match;
@@ -34,7 +34,7 @@ UNRESOLVED = 7
 """State of a trace that stops at the upper border of a block: the block above knows it."""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def viterbi_begin(c, mode, begin, hi, open_y_row, open_y_col, state):
     """Fill row 0; ``state`` (4, columns + 1) is M, X1, X2 and H, the best exit to a match."""
     state[:] = NEVER
@@ -56,7 +56,7 @@ def viterbi_begin(c, mode, begin, hi, open_y_row, open_y_col, state):
         y2 += np.log(c[E2])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def viterbi_rows(
     first, last, log_emission, emission_row, lo, hi, offset, c, mode, begin,
     open_x_row, open_x_col, open_y_row, open_y_col, state, keep, trace, best, n_rows,
@@ -154,7 +154,7 @@ def viterbi_rows(
             M[j] = X1[j] = X2[j] = H[j] = NEVER
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def traceback(first, lo, offset, trace, at, pairs, found):
     """Follow the traces down to row ``first``; append matches (0-based, last first).
 

@@ -10,22 +10,23 @@ from numba import njit
 Function = Callable[..., Any]
 
 
-def compiled(signature: Any = None) -> Callable[[Function], Function]:
+def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:
     """Compile a function without the GIL, and keep the result on disk.
 
     With a signature it is compiled at once and for that signature only; without, when it is first
     called. Where neither the package's folder nor the user's may be written (a read-only
-    container), the result is not kept, instead of failing as numba would.
+    container), the result is not kept, instead of failing as numba would. Further options
+    (``fastmath``, ``inline``, ...) are numba's.
     """
     given = () if signature is None else (signature,)
 
     def decorate(function: Function) -> Function:
         try:
-            kept: Function = njit(*given, nogil=True, cache=True)(function)
+            kept: Function = njit(*given, nogil=True, cache=True, **options)(function)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            kept = njit(*given, nogil=True)(function)
+            kept = njit(*given, nogil=True, **options)(function)
         return kept
 
     return decorate
