@@ -86,3 +86,16 @@ def test_compressors_are_the_real_ones():
 def test_orders_out_of_range_are_refused(order):
     with pytest.raises(SettingError, match="order"):
         MarkovModel(order, 4)
+
+
+def test_weights_chosen_on_a_validation_stream_stay_when_it_is_counted_too():
+    random = np.random.default_rng(4)
+    training, validation, test = random.integers(0, 4, (3, 6000))
+    model = MarkovModel(6, 4).fit(training, tune=True, validation=validation)
+    # Nothing of the validation stream was counted: its bits do not fall below chance.
+    assert np.nanmean(model.bits(validation)) > 1.999
+    weights = list(model.weights)
+    model.recount(np.concatenate([training, validation]))
+    assert model.weights == weights
+    assert np.nanmean(model.bits(validation)) < 1.99
+    assert np.nanmean(model.bits(test)) < np.nanmean(MarkovModel(6, 4).fit(training).bits(test))

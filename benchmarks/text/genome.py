@@ -1,18 +1,18 @@
-"""Held-out bits per base of the genome model against Markov models and compressors.
+"""Bits per base of the genome model against Markov models and compressors.
 
 Two cases, or one of your own::
 
-    python benchmarks/text/genome.py simulated
-    python benchmarks/text/genome.py fasta GENOMES.fa --held-out NAME --held-out NAME \\
-        --forward-only --embedding 16 --dropout 0.1 --noise 0.02 --batch-size 32 --epochs 60
-    python benchmarks/text/genome.py fasta NC_008253.fna.gz --validation 0.1
+    python benchmarks/text/genome.py simulated --units 128 --epochs 24 --batch-size 64 --steps 100
+    python benchmarks/text/genome.py fasta GENOMES.fa --validation NAME --validation NAME \\
+        --test NAME --forward-only --embedding 16 --dropout 0.1 --noise 0.02 --batch-size 32 \\
+        --epochs 60 --learning-rate 4e-3 --warmup-steps 100
+    python benchmarks/text/genome.py fasta NC_008253.fna.gz
 
 ``simulated``: a million bases with isochores, genes, repeat families and microsatellites
-(genolstm.text.simulate, seed 7), the last tenth held out. ``fasta``: the records named are held
-out, or the end. Markov models count both strands where the network reads both. Every order from 0
-to 12 is tried with Witten and Bell's back-off and with back-off weights tuned on the training
-data; the best of all is what the network is compared with. For the simulated genome a sample as
-long as the held-out part is drawn and its k-mers compared, and a foreign segment is inserted.
+(genolstm.text.simulate, seed 7). The last tenth is the test, the tenth before it the validation; of
+FASTA, records can be named instead. evaluation.py says what each part is for. Markov models count
+both strands where the network reads both. For the simulated genome a sample as long as the test
+part is drawn and its k-mers compared, and a foreign segment is inserted.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from evaluation import report
 
 from genolstm.text.corpus import Corpus, dna_corpus, read_corpus, split
 from genolstm.text.generator import TextGenerator
-from genolstm.text.run import baselines
 from genolstm.text.settings import TextSettings
 from genolstm.text.simulate import simulate_genome
 from genolstm.text.spectrum import compare_spectra
 
 
 def insert_foreign(model: TextGenerator, codes: np.ndarray, seed: int) -> None:
-    """Put 1,000 bases of another genome into the held-out sequence; print how they stand out."""
+    """Put 1,000 bases of another genome into the test sequence; print how they stand out."""
     foreign, _ = simulate_genome(1000, seed + 1000)
     half = len(codes) // 2
     joined = np.concatenate([codes[:half], foreign, codes[half:]])
@@ -47,12 +47,39 @@ def insert_foreign(model: TextGenerator, codes: np.ndarray, seed: int) -> None:
     )
 
 
+def parts(
+    whole: Corpus, validation: list[str], test: list[str], seed: int
+) -> tuple[Corpus, Corpus, Corpus]:
+    """Return training, validation and test part: named records, or tenths from the end."""
+    if not test:
+        rest, last = split(whole, 0.1, seed)
+        training, middle = split(rest, 1 / 9, seed)
+        assert middle is not None
+        assert last is not None
+        return training, middle, last
+    names = {record.name for record in whole.records}
+    unknown = ({*validation, *test} - names) | ({*validation} & {*test})
+    if unknown or not validation:
+        raise SystemExit(f"name other records for --validation and --test: {sorted(unknown)}")
+    sides = (names - {*validation, *test}, {*validation}, {*test})
+    training, middle, last = (
+        Corpus(whole.kind, whole.alphabet, tuple(r for r in whole.records if r.name in side))
+        for side in sides
+    )
+    return training, middle, last
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case", choices=["simulated", "fasta"])
     parser.add_argument("fasta", nargs="?")
-    parser.add_argument("--held-out", action="append", default=[], help="record; may be repeated")
-    parser.add_argument("--validation", type=float, default=0.1)
+    for part in ("validation", "test"):
+        parser.add_argument(
+            f"--{part}", action="append", default=[], metavar="NAME",
+            help=f"record of the {part} part; may be repeated",
+        )  # fmt: skip
+    parser.add_argument("--max-order", type=int, default=12)
+    parser.add_argument("--block", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--length", type=int, default=1_000_000)
     parser.add_argument("--units", type=int)
     parser.add_argument("--embedding", type=int)
@@ -73,14 +100,7 @@ def main() -> None:
         whole = dna_corpus([("sim", codes)])
     else:
         whole = read_corpus([options.fasta], "fasta")
-    if options.held_out:
-        sides = (
-            tuple(r for r in whole.records if (r.name in options.held_out) == side)
-            for side in (False, True)
-        )
-        training, held_out = (Corpus(whole.kind, whole.alphabet, side) for side in sides)
-    else:
-        training, held_out = split(whole, options.validation, options.seed)  # type: ignore[assignment]
+    training, validation, test = parts(whole, options.validation, options.test, options.seed)
     settings = TextSettings(
         units=options.units, embedding=options.embedding, dropout=options.dropout,
         noise=options.noise, steps=options.steps, batch_size=options.batch_size,
@@ -90,36 +110,25 @@ def main() -> None:
     )  # fmt: skip
     work = Path(options.work)
     work.mkdir(exist_ok=True)
-    print(
-        f"{training.n_symbols} training bases, {held_out.n_symbols} held out; seed {options.seed}",
-        flush=True,
-    )
-    found = baselines(training, held_out, reverse_complement=not options.forward_only)
-    for name, one in found:
-        print(f"{name}\t{one:.4f}", flush=True)
+    print(f"seed {options.seed}", flush=True)
     model = TextGenerator.fit(
-        training, settings, held_out=held_out, output=work / f"{options.case}.genolstm",
-        folder=work, force=True,
+        training, settings, held_out=validation, output=work / "model.genolstm", folder=work,
+        log_csv=work / "epochs.csv", force=True,
     )  # fmt: skip
-    bits = model.bundle.metadata["held_out"]["bits_per_symbol"]
-    markov = min((one for one in found if "Markov" in one[0]), key=lambda one: one[1])
-    print(model.bundle.provenance["settings"])
-    print("\n| model | held-out bits per base |\n| --- | --- |")
-    print(f"| LSTM, {model.config.n_parameters} parameters | {bits:.4f} |")
-    print(f"| best Markov: {markov[0]} | {markov[1]:.4f} |")
-    for name, one in found:
-        if "Markov" not in name:
-            print(f"| {name} | {one:.4f} |")
+    report(
+        model, training, validation, test, unit="base", max_order=options.max_order,
+        block=options.block, reverse_complement=not options.forward_only,
+    )  # fmt: skip
     if options.case == "simulated":
         print()
-        held = held_out.records[0].codes
+        held = test.records[0].codes
         sample = model.encode(model.sample("", len(held), seed=options.seed))
         source = [training.records[0].codes]
         for k in (2, 4, 6):
             ours, theirs = (compare_spectra([one], source, k) for one in (sample, held))
             print(
                 f"k = {k}: Jensen-Shannon divergence from the source {ours.divergence:.5f} (sample), "
-                f"{theirs.divergence:.5f} (held-out part); correlation {ours.correlation:.4f}, "
+                f"{theirs.divergence:.5f} (test part); correlation {ours.correlation:.4f}, "
                 f"{theirs.correlation:.4f}"
             )
         insert_foreign(model, held, options.seed)

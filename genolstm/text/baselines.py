@@ -6,7 +6,7 @@ after a context seen n times, with d different symbols after it, is::
     P_j(symbol) = (count(symbol) + a_j * d * P_{j-1}(symbol)) / (n + a_j * d)
 
 With a_j = 1 this is Witten and Bell's method C. On request each a_j is chosen, order by order, on
-the last tenth of the training symbols.
+a validation stream or, without one, on the last tenth of the training symbols.
 
 References
 ----------
@@ -58,8 +58,16 @@ class MarkovModel:
         if self.n_symbols < 1:
             raise SettingError(f"n_symbols is {self.n_symbols}, at least 1 is needed")
 
-    def fit(self, stream: Codes, *, tune: bool = False) -> MarkovModel:
+    def fit(
+        self, stream: Codes, *, tune: bool = False, validation: Codes | None = None
+    ) -> MarkovModel:
         """Count a stream of codes, (symbols,); with ``tune``, choose the back-off weights.
+
+        Parameters
+        ----------
+        validation
+            What the weights are chosen on, given the counts of ``stream``; nothing of it is
+            counted. By default the last tenth of ``stream``.
 
         Raises
         ------
@@ -70,11 +78,20 @@ class MarkovModel:
         if not (stream < self.n_symbols).any():
             raise SettingError("there is nothing to count")
         self.weights = [1.0] * (self.order + 1)
+        if tune and validation is not None:
+            self._count(stream)
+            self._tune(np.asarray(validation), 0)
+            return self
         border = len(stream) - int(len(stream) * _TUNING_SHARE)
         if tune and len(stream) - border > self.order + 1:
             self._count(stream[:border])
             self._tune(stream[max(0, border - self.order) :], min(border, self.order))
         self._count(stream)
+        return self
+
+    def recount(self, stream: Codes) -> MarkovModel:
+        """Count another stream instead, such as training and validation; keep the weights."""
+        self._count(np.asarray(stream))
         return self
 
     def bits(self, stream: Codes) -> npt.NDArray[np.float64]:
