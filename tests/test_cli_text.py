@@ -126,6 +126,20 @@ def test_spectrum_compares_k_mers(fasta, capsys):
     assert row[:3] == ["2", "0.0000", "1.0000"]
 
 
+def test_no_header_is_printed_before_an_error(fasta, capsys):
+    assert call("text", "spectrum", fasta, "missing.fa") == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_held_out_text_with_unknown_symbols(tmp_path, capsys):
+    training, held_out = tmp_path / "t.txt", tmp_path / "h.txt"
+    training.write_text("the goat at the gate\n" * 20)
+    held_out.write_text("the Goat")
+    args = ("text", "train", training, "-o", tmp_path / "x.genolstm", "--held-out", held_out)
+    message = fails(capsys, 1, *args)
+    assert "h.txt: the model never saw 'G'; the training text must hold" in message
+
+
 def test_a_prompt_with_unknown_symbols(model, tmp_path, capsys):
     target = tmp_path / "out.txt"
     args = ("text", "generate", model, "-p", "abX", "-o", target)

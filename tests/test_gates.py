@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -183,6 +184,27 @@ def test_a_stream_begins_with_a_boundary_that_is_not_shown(text):
     assert part.starts.tolist() == [2, 3]
 
 
+def test_a_genome_s_gates_keep_their_positions_behind_unknown_bases(tmp_path, capsys):
+    path, fasta = tmp_path / "g.genolstm", tmp_path / "x.fa"
+    config = replace(TEXT, vocabulary=5, n_outputs=4, layers=1)
+    make(path, config, "text", alphabet="ACGT", symbols="dna", mode="stream", window=4)
+    fasta.write_text(">one\nNNacNNNgt\n")
+    main(["model", "gates", str(path), str(fasta), "--units", "2", "-q"])
+    rows = rows_of(capsys.readouterr().out)
+    assert [(row["start"], row["end"], row["symbol"]) for row in rows] == [
+        ("2", "3", "A"), ("3", "4", "C"), ("4", "7", "N"), ("7", "8", "G"), ("8", "9", "T"),
+    ]  # fmt: skip
+    # What is read: boundaries for the beginning and for the gap.
+    expected = trace(config, read_weights(Bundle.open(path)), np.array([[4, 0, 1, 4, 2, 3]]))
+    cells = [float(row["cell"]) for row in rows]
+    assert cells == pytest.approx(expected.cell[0, 1:, 2].tolist(), rel=1e-5)
+    main(["model", "gates", str(path), str(fasta), "--units", "2", "--region", "5-8", "-q"])
+    part = rows_of(capsys.readouterr().out)
+    assert part == rows[3:4]
+    assert call("model", "gates", path, "missing.fa") == 1
+    assert "'missing.fa' is neither a file nor DNA" in capsys.readouterr().err
+
+
 def test_the_command_on_text(text, tmp_path, capsys):
     half_lives, figure = tmp_path / "h.tsv", tmp_path / "g.svg"
     main(
@@ -217,7 +239,7 @@ def test_the_command_on_dna_reads_fasta_and_letters(dna, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("args", "code", "message"),
     [
-        (["xyz"], 1, "the model never saw"),
+        (["xyz"], 1, "the model never saw 'x' 'y' 'z'\n"),
         (["abc", "--units", "9"], 1, "there is no unit 9, the layer has units 0 to 3"),
         (["abc", "--direction", "backward"], 1, "direction is 'backward'"),
         (["abc", "--region", "1-9"], 1, "the region ends at 9, sequence1 has 3 symbols"),

@@ -276,6 +276,7 @@ def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     """
     from genolstm.text.run import run_spectrum
 
+    rows = list(run_spectrum(sample, source, ks))
     click.echo("#k\tdivergence\tcorrelation\tsource_divergence\tsource_correlation")
-    for k, *values in run_spectrum(sample, source, ks):
+    for k, *values in rows:
         click.echo("\t".join([str(k), *(f"{value:.4f}" for value in values)]))

@@ -30,6 +30,8 @@ FASTA_SUFFIXES = {
 }  # fmt: skip
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".bgz"}
 _SHOWN = 10
+SKIP_HINT = "--skip-unknown drops what it never saw"
+HELD_OUT_HINT = "the training text must hold every symbol of the held-out text"
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +140,17 @@ def read_text(path: PathLike) -> str:
     return text
 
 
-def encode(text: str, alphabet: str, *, skip_unknown: bool = False) -> Codes:
+def encode(
+    text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | None = SKIP_HINT
+) -> Codes:
     """Turn text into codes.
 
     Parameters
     ----------
     skip_unknown
         Drop symbols that the alphabet lacks, instead of refusing them.
+    hint
+        What the error tells the user to do.
 
     Raises
     ------
@@ -163,9 +169,7 @@ def encode(text: str, alphabet: str, *, skip_unknown: bool = False) -> Codes:
             missing = [chr(int(point)) for point in distinct[codes == unknown]]
             shown = " ".join(repr(symbol) for symbol in missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            raise InputError(
-                f"the model never saw {shown}{more}", hint="--skip-unknown drops what it never saw"
-            )
+            raise InputError(f"the model never saw {shown}{more}", hint=hint)
         result = result[result != unknown]
     return result
 
@@ -198,6 +202,7 @@ def read_stream(
     *,
     alphabet: str | None = None,
     skip_unknown: bool = False,
+    hint: str | None = SKIP_HINT,
 ) -> Iterator[Record]:
     """Yield the records of text or FASTA files, one in memory at a time.
 
@@ -219,7 +224,7 @@ def read_stream(
         name = display_name(path)
         text = read_text(path)
         try:
-            codes = encode(text, alphabet or "", skip_unknown=skip_unknown)
+            codes = encode(text, alphabet or "", skip_unknown=skip_unknown, hint=hint)
         except InputError as error:
             error.path = name
             raise
@@ -231,7 +236,7 @@ def read_corpus(
     form: str = "auto",
     *,
     alphabet: str | None = None,
-    skip_unknown: bool = False,
+    hint: str | None = None,
 ) -> Corpus:
     """Read text or FASTA files.
 
@@ -241,6 +246,8 @@ def read_corpus(
         ``text``, ``fasta`` or ``auto``, which goes by the files' names.
     alphabet
         Of a text model: no other symbol is accepted.
+    hint
+        What the error tells the user to do about other symbols.
 
     Raises
     ------
@@ -258,7 +265,7 @@ def read_corpus(
         return Corpus(DNA, DNA_ALPHABET, tuple(read_stream(paths, "fasta")))
     if alphabet is None:
         return text_corpus([(display_name(path), read_text(path)) for path in paths])
-    records = read_stream(paths, "text", alphabet=alphabet, skip_unknown=skip_unknown)
+    records = read_stream(paths, "text", alphabet=alphabet, hint=hint)
     return Corpus(TEXT, alphabet, tuple(records))
 
 

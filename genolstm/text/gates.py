@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from genolstm.errors import InputError
 from genolstm.lstm.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
-from genolstm.text.corpus import DNA, decode, encode, read_corpus, record_stream
+from genolstm.sequences.alphabet import decode as decode_dna
+from genolstm.sequences.alphabet import encode as encode_dna
+from genolstm.text.corpus import DNA, Codes, decode, encode, read_corpus, record_stream
 from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import STREAM
 from genolstm.text.train import encode_input
@@ -21,13 +25,16 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
     model = TextGenerator(bundle)
     for number, source in enumerate(sources, start=1):
         if source != "-" and not Path(source).is_file():
-            yield f"sequence{number}", source.upper() if model.symbols == DNA else source
+            yield f"sequence{number}", source
             continue
         form = "fasta" if model.symbols == DNA else "text"
         corpus = read_corpus([source], form, alphabet=model.alphabet)
         for record in corpus.records:
-            known = record.codes[record.codes < corpus.boundary]
-            yield Path(record.name).name, decode(known, model.alphabet)
+            # Unknown bases stay, as N: those behind them keep their positions.
+            if model.symbols == DNA:
+                yield record.name, decode_dna(record.codes.astype(np.uint8))
+            else:
+                yield Path(record.name).name, decode(record.codes, model.alphabet)
 
 
 def sequence_gates(
@@ -39,6 +46,8 @@ def sequence_gates(
     **options: Any,
 ) -> Gates:
     """Return the gates of a model of text or DNA, one step a symbol that is read.
+
+    Of DNA a run of unknown bases is read, and shown, as one step, as in training.
 
     Parameters
     ----------
@@ -54,15 +63,36 @@ def sequence_gates(
         The model never saw one of the symbols.
     """
     model = TextGenerator(bundle)
-    codes = encode(sequence, model.alphabet)
-    first = 0
+    letters, codes = sequence, _encode(model, sequence)
+    if model.symbols == DNA:
+        letters = decode_dna(codes.astype(np.uint8))
+    starts = np.arange(len(codes))
     if model.mode == STREAM:
         # A stream begins with a boundary, which is read and not shown.
-        codes = record_stream(codes, len(model.alphabet))[0]
-        first = 1
-    start, stop, _ = shown.indices(len(sequence))
+        codes, starts = _stream(codes, len(model.alphabet))
+    start, stop, _ = shown.indices(len(letters))
     return inspect_gates(
-        bundle, encode_input(np.asarray(codes), model.config), name=name,
-        starts=np.arange(-first, len(sequence)), symbols=["", *sequence][1 - first :],
-        shown=slice(start + first, stop + first), **options,
+        bundle, encode_input(codes, model.config), name=name, starts=starts,
+        ends=np.append(starts[1:], len(letters)),
+        symbols=["" if place < 0 else letters[place] for place in starts.tolist()],
+        shown=slice(*np.searchsorted(starts, [start, stop]).tolist()), **options,
     )  # fmt: skip
+
+
+def _encode(model: TextGenerator, sequence: str) -> Codes:
+    if model.symbols != DNA:
+        return encode(sequence, model.alphabet, hint=None)
+    try:
+        return encode_dna(sequence)
+    except InputError as error:
+        raise InputError(f"{sequence!r} is neither a file nor DNA ({error.reason})") from error
+
+
+def _stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Return the stream of a record, and where in the record each of its steps begins."""
+    stream, places = record_stream(codes, boundary)
+    starts = np.full(len(stream), -1)
+    starts[places] = np.flatnonzero(codes != boundary)
+    gaps = 1 + np.flatnonzero(stream[1:] == boundary)
+    starts[gaps] = starts[gaps - 1] + 1
+    return stream, starts

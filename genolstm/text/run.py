@@ -13,7 +13,14 @@ import numpy as np
 
 from genolstm.errors import SettingError
 from genolstm.files import PathLike, atomic_text, check_outputs
-from genolstm.text.corpus import DNA, Corpus, check_learnable, read_corpus, split
+from genolstm.text.corpus import (
+    DNA,
+    HELD_OUT_HINT,
+    Corpus,
+    check_learnable,
+    read_corpus,
+    split,
+)
 from genolstm.text.generator import TextGenerator
 from genolstm.text.sampling import Sampling
 from genolstm.text.scoring import (
@@ -175,7 +182,7 @@ def run_baseline(
     if held_out:
         apart = read_corpus(
             held_out, "fasta" if corpus.kind == DNA else "text",
-            alphabet=None if corpus.kind == DNA else corpus.alphabet,
+            alphabet=None if corpus.kind == DNA else corpus.alphabet, hint=HELD_OUT_HINT,
         )  # fmt: skip
         return baselines(corpus, apart, max_order, reverse_complement=reverse_complement)
     training, held = split(corpus, validation, seed)

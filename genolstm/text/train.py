@@ -14,7 +14,15 @@ from genolstm.files import PathLike, check_outputs
 from genolstm.lstm.bundle import Bundle
 from genolstm.lstm.config import LSTMConfig
 from genolstm.provenance import record
-from genolstm.text.corpus import DNA, Corpus, check_learnable, decode, read_corpus, split
+from genolstm.text.corpus import (
+    DNA,
+    HELD_OUT_HINT,
+    Corpus,
+    check_learnable,
+    decode,
+    read_corpus,
+    split,
+)
 from genolstm.text.settings import STREAM, WINDOW, TextSettings
 
 KIND = "text"
@@ -92,7 +100,7 @@ def train_text(
     if held_out:
         apart = read_corpus(
             held_out, "fasta" if corpus.kind == DNA else "text",
-            alphabet=None if corpus.kind == DNA else corpus.alphabet,
+            alphabet=None if corpus.kind == DNA else corpus.alphabet, hint=HELD_OUT_HINT,
         )  # fmt: skip
     training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
     if on_network is not None:
