@@ -87,19 +87,19 @@ def align_files(
     if [os.fspath(x) for x in inputs].count("-") > 1:
         raise InputError("standard input can be only one of the inputs")
     check_outputs([output, posteriors], force=force)
-    _check_apart(inputs, [output, posteriors])
+    check_apart(inputs, [output, posteriors])
 
-    references = list(_records(reference))
+    references = list(records(reference))
     header = [(str(r.id), len(r)) for r in references]
     plan: Iterator[tuple[SeqRecord, SeqRecord]]
     group = 1
     if pairs is not None:
-        plan = iter(_listed(query, reference, references, pairs))
+        plan = iter(listed(query, reference, references, pairs))
     elif one_to_one:
-        plan = iter(_in_order(query, reference, references))
+        plan = iter(in_order(query, reference, references))
     else:
         group = len(references)
-        plan = ((q, r) for q in _records(query) for r in references)
+        plan = ((q, r) for q in records(query) for r in references)
 
     done = unaligned = 0
     with contextlib.ExitStack() as stack:
@@ -138,7 +138,8 @@ def _chain(
     yield from rest
 
 
-def _records(path: PathLike) -> Iterator[SeqRecord]:
+def records(path: PathLike) -> Iterator[SeqRecord]:
+    """Read unaligned sequences; gap signs are refused."""
     for record in read_records(path):
         for sign in (b"-", b"."):
             if sign in record.sequence:
@@ -149,19 +150,20 @@ def _records(path: PathLike) -> Iterator[SeqRecord]:
         yield SeqRecord(Seq(record.sequence), id=record.name, description="")
 
 
-def _listed(
+def listed(
     query: PathLike, reference: PathLike, references: list[SeqRecord], pairs: PathLike
 ) -> list[tuple[SeqRecord, SeqRecord]]:
+    """Return the pairs that a list names, in its order."""
     by_reference = {r.id: r for r in references}
     by_query: dict[str, SeqRecord] = {}
-    for record in _records(query):
+    for record in records(query):
         if record.id in by_query:
             raise InputError(
                 "the name occurs twice, a list of pairs cannot tell which is meant",
                 path=display_name(query), record=record.id,
             )  # fmt: skip
         by_query[record.id] = record
-    listed = []
+    found = []
     for pair in read_pairs(pairs):
         for name, known, path in (
             (pair.query, by_query, query),
@@ -172,14 +174,15 @@ def _listed(
                     f"{display_name(path)} has no sequence of this name",
                     path=display_name(pairs), line=pair.line, record=name,
                 )  # fmt: skip
-        listed.append((by_query[pair.query], by_reference[pair.reference]))
-    return listed
+        found.append((by_query[pair.query], by_reference[pair.reference]))
+    return found
 
 
-def _in_order(
+def in_order(
     query: PathLike, reference: PathLike, references: list[SeqRecord]
 ) -> Iterator[tuple[SeqRecord, SeqRecord]]:
-    queries = list(_records(query))
+    """Pair the first query with the first reference, and so on."""
+    queries = list(records(query))
     if len(queries) != len(references):
         raise InputError(
             f"{display_name(query)} has {len(queries)} sequences, {display_name(reference)} "
@@ -189,7 +192,8 @@ def _in_order(
     return zip(queries, references, strict=True)
 
 
-def _check_apart(inputs: list[PathLike], outputs: list[PathLike | None]) -> None:
+def check_apart(inputs: list[PathLike], outputs: list[PathLike | None]) -> None:
+    """Refuse an output that is an input, too."""
     resolved = {Path(x).resolve() for x in inputs if os.fspath(x) != "-"}
     for output in outputs:
         if output is not None and os.fspath(output) != "-" and Path(output).resolve() in resolved:

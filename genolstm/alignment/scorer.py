@@ -17,6 +17,7 @@ from Bio.SeqRecord import SeqRecord
 from genolstm.alignment.damage import DamageProfile
 from genolstm.alignment.decode import SparsePosterior, decode_mea, settle_ties
 from genolstm.alignment.letters import Masks, complement_masks, composition, encode_masks
+from genolstm.alignment.model import read_aligner
 from genolstm.alignment.pairhmm import (
     BLOCK_CELLS,
     Context,
@@ -29,7 +30,8 @@ from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.selection import PSEUDOCOUNT, Selection, guess_divergence, select
 from genolstm.alignment.settings import AlignmentSettings, ContextualModel
-from genolstm.errors import InputError, ModelError
+from genolstm.errors import InputError
+from genolstm.files import PathLike
 
 SPAN_COST = 0.01
 """Price of a skipped residue where the alignment's place is free (see ``decode_mea``)."""
@@ -41,6 +43,9 @@ SHORTEST_FITTED = 10
 """Shorter sequences do not tell their distance: they keep the parameters of the first guess."""
 LARGE_CELLS = 1 << 20
 """Beyond this, parameters are chosen where the alignment lies, not over the whole matrix."""
+READ_WHOLE = 4096
+"""Of longer sequences the network reads only the part that is aligned, and this much around it:"""
+AROUND = 256
 MAX_WIDENINGS = 3
 MAX_EDGE = 0.01
 """Posterior at the sides of a band beyond which the band is made wider."""
@@ -61,7 +66,7 @@ class _Prepared:
             raise InputError(f"the {role} has no residues", record=name)
         self._model = model
         self._reverse: Masks | None = None
-        self._encoded: dict[str, Any] = {}
+        self._encoded: dict[tuple[str, int, int], Any] = {}
 
     def on(self, strand: str) -> Masks:
         if strand == "+":
@@ -70,11 +75,17 @@ class _Prepared:
             self._reverse = complement_masks(self.masks)
         return self._reverse
 
-    def encoded(self, strand: str) -> Any:
+    def encoded(self, strand: str, span: tuple[int, int]) -> tuple[Any, int]:
+        """Return what the model says of ``span`` and around, and where that begins."""
         assert self._model is not None
-        if strand not in self._encoded:
-            self._encoded[strand] = self._model.encode(self.on(strand))
-        return self._encoded[strand]
+        masks = self.on(strand)
+        low, high = 0, len(masks)
+        if high > READ_WHOLE:
+            low, high = max(0, span[0] - AROUND), min(high, span[1] + AROUND)
+        key = (strand, low, high)
+        if key not in self._encoded:
+            self._encoded[key] = self._model.encode(masks[low:high])
+        return self._encoded[key], low
 
 
 class AlignmentScorer:
@@ -113,22 +124,29 @@ class AlignmentScorer:
         self.settings = settings or AlignmentSettings()
 
     @classmethod
-    def load(cls, name: str = "dna", *, classical: bool = False) -> AlignmentScorer:
-        """Return a shipped model: ``dna``, or ``adna`` for ancient queries.
+    def load(cls, name: PathLike = "dna", *, classical: bool = False) -> AlignmentScorer:
+        """Return a shipped model, or one of a file.
 
         Parameters
         ----------
+        name
+            ``dna``; ``coding`` for protein-coding sequence; ``adna`` for ancient queries; or the
+            path of a bundle that ``align train`` made.
         classical
             Leave the neural part out.
+
+        Raises
+        ------
+        InputError
+            There is no such model.
+        ModelError
+            It is damaged, or no aligner.
         """
-        if name == "dna":
-            return cls()
-        if name == "adna":
-            return cls(
-                ParameterFamily(gap_rate=0.03), damage=DamageProfile(),
-                settings=AlignmentSettings(mode="semiglobal"),
-            )  # fmt: skip
-        raise ModelError(f"no model is called {name!r}", hint="dna and adna are")
+        parts = read_aligner(name, classical=classical)
+        return cls(
+            parts.family, contextual=parts.contextual, damage=parts.damage,
+            settings=AlignmentSettings(mode=parts.mode),
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ one pair
 
@@ -236,8 +254,6 @@ class AlignmentScorer:
         if self.damage is not None:
             odds, classes = self.damage.odds(parameters, len(query), reverse=strand == "-")
             classes = classes[q0:q1]
-        if context is not None:
-            context = (context[0].part(q0, q1), context[1].part(r0, r1))
         return PairHMM(
             query[q0:q1], reference[r0:r1], parameters, mode=settings.mode, odds=odds,
             classes=classes, context=context, band=region.band,
@@ -333,24 +349,24 @@ class AlignmentScorer:
     ) -> PosteriorAlignment:
         strand, region, chosen, bits, sure, block = self._choose_strand(query, reference, settings)
         masks = (query.on(strand), reference.masks)
-        parameters, context, model = chosen.parameters, None, "classical"
-        if self.contextual is not None:
-            *terms, better = self.contextual.pair(
-                query.encoded(strand), reference.encoded("+"), parameters
-            )
-            with_context = self._hmm(
-                *masks, better, region, settings, strand, block, (terms[0], terms[1])
-            )
+        parameters, model = chosen.parameters, "classical"
+        terms = self._terms(query, reference, strand, region, parameters)
+        if terms is not None:
             gained = (
-                with_context.score()
+                self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2]).score()
                 - self._hmm(*masks, parameters, region, settings, strand, block).score()
             )
             # The pair itself says whether context helps: by likelihood, plain where it does not.
             if gained > 0:
-                parameters, context = better, (terms[0], terms[1])
+                assert self.contextual is not None
                 model, bits = self.contextual.name, bits + gained
+            else:
+                terms = None
         for _ in range(MAX_WIDENINGS + 1):
-            hmm = self._hmm(*masks, parameters, region, settings, strand, block, context)
+            if terms is None:
+                hmm = self._hmm(*masks, parameters, region, settings, strand, block)
+            else:
+                hmm = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
             posterior = hmm.posterior()
             if region.band is None or _edge(posterior, region, hmm.flipped) < MAX_EDGE:
                 break
@@ -358,6 +374,8 @@ class AlignmentScorer:
             settings = replace(settings, band=wider)
             region = plan(*masks, settings.mode, wider)
             block = check_size(region, settings.memory, BLOCK_CELLS, (query.name, reference.name))
+            if terms is not None:
+                terms = self._terms(query, reference, strand, region, parameters)
         pairs = self._decode(hmm, posterior, settings)
         (q0, q1), (r0, r1) = region.query, region.reference
         settle_ties(
@@ -371,6 +389,19 @@ class AlignmentScorer:
             mode=settings.mode, strand_probability=sure, divergence=chosen.divergence,
             gap_rate=chosen.gap_rate, model=model,
         )  # fmt: skip
+
+    def _terms(
+        self, query: _Prepared, reference: _Prepared, strand: str, region: Region,
+        parameters: PairHMMParameters,
+    ) -> tuple[Context, Context, PairHMMParameters] | None:  # fmt: skip
+        """Return the contextual terms of a region, and the pair's parameters in context."""
+        if self.contextual is None:
+            return None
+        (q0, q1), (r0, r1) = region.query, region.reference
+        first, q_low = query.encoded(strand, region.query)
+        second, r_low = reference.encoded("+", region.reference)
+        a, b, better = self.contextual.pair(first, second, parameters)
+        return a.part(q0 - q_low, q1 - q_low), b.part(r0 - r_low, r1 - r_low), better
 
     @staticmethod
     def _decode(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from genolstm.cli import options
+from genolstm.cli.align_train import train
 
 _FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 
@@ -16,6 +17,9 @@ _FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 @click.group()
 def align() -> None:
     """Align sequences and say how sure every column is."""
+
+
+align.add_command(train)
 
 
 @contextlib.contextmanager
@@ -76,8 +80,9 @@ class _Band(click.ParamType):
     help="Of the query.",
 )  # fmt: skip
 @click.option(
-    "--preset", type=click.Choice(["dna", "adna"]), default="dna", show_default=True,
-    help="adna expects queries with the damage of ancient DNA.",
+    "--preset", default="dna", show_default=True, metavar="dna|coding|adna|BUNDLE",
+    help="coding is for protein-coding sequence, adna for queries with the damage of ancient DNA; "
+    "or a model of `align train`.",
 )  # fmt: skip
 @click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
 @click.option(

@@ -1,0 +1,277 @@
+"""The conditional random field's loss for the network that feeds the pair-HMM.
+
+Where the true alignment of a pair is known, its loss is -log P(true alignment | both sequences):
+the log of the sum over all alignments minus the log weight of the true one, per residue. Where it
+is not, the pair's likelihood is what can be raised. With context it is known up to a constant only,
+which conditional noise-contrastive estimation does without (Ceylan & Gutmann 2018): the pair has to
+be likelier than itself with a few letters changed at random. All weights come from
+:mod:`genolstm.alignment.crf` with their derivatives, which TensorFlow carries on through the
+network.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.alignment import crf
+from genolstm.alignment.network import (
+    FIELDS,
+    N_FRAME,
+    N_RATES,
+    N_UNIT,
+    PADDING,
+    SIGNS,
+    adjusted_gaps,
+    factors,
+    interpret,
+)
+from genolstm.lstm.network import build_network, load_tensorflow
+
+Array = npt.NDArray[Any]
+OUTSIDE = 4
+"""Code of the padding in a batch of pairs."""
+UNKNOWN = 255
+"""Label of a position about which the auxiliary heads are told nothing."""
+
+
+def make_pair_model(config: Any, seed: int | None = None, rows: int = 2) -> Any:
+    """Return a Keras model of pairs: codes (n, 2, steps) to outputs (n, 2, steps, WIDTH).
+
+    Four rows instead of two are a pair and its noisy copy.
+    """
+    tf, keras = load_tensorflow()
+
+    layer: Any = keras.layers.Layer
+
+    class Fold(layer):
+        """Both sequences of a pair become rows; the padding, which is no base, becomes zeros."""
+
+        def call(self, codes: Any) -> Any:
+            flat = tf.reshape(tf.cast(codes, tf.int32), (-1, tf.shape(codes)[2]))
+            return tf.one_hot(flat, OUTSIDE + 1)[..., :OUTSIDE]
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return (None, shape[2], OUTSIDE)
+
+    class Unfold(layer):
+        def call(self, outputs: Any) -> Any:
+            return tf.reshape(outputs, (-1, rows, tf.shape(outputs)[1], config.n_outputs))
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return (None, rows, shape[1], shape[2])
+
+    codes = keras.Input((rows, None), dtype="uint8", name="codes")
+    network = build_network(config, seed=seed)
+    return keras.Model(codes, Unfold()(network(Fold()(codes))), name="pairs")
+
+
+def inner_network(model: Any) -> Any:
+    """Return the network of single sequences inside a model of :func:`make_pair_model`."""
+    return model.get_layer("genolstm")
+
+
+def _loss_of_pair(
+    vectors: Array, gap_open: Array, rates: Array, y: dict[str, Array], k: int, known: bool
+) -> tuple[float, Array, Array, Array]:
+    """Return a pair's loss and its derivatives by the first three arguments.
+
+    Parameters
+    ----------
+    vectors, gap_open, rates
+        (2, steps, d), (2, steps, 2), (N_RATES,); of the pair and its noisy copy if the true
+        alignment is not ``known``: (4, steps, d), (4, steps, 2), (2, N_RATES).
+    """
+    if known:
+        every, true = (_weigh(vectors, gap_open, rates, y, k, 0, part) for part in ("all", "true"))
+        scale = 2.0 / float(y["lengths"][k].sum())
+        v, g, r = (scale * (a - b) for a, b in zip(every[1:], true[1:], strict=True))
+        return scale * (every[0] - true[0]), v, g, r
+    found = [
+        _weigh(vectors[2 * c : 2 * c + 2], gap_open[2 * c : 2 * c + 2], rates[c], y, k, c, "all")
+        for c in (0, 1)
+    ]
+    behind = found[1][0] + _null(y, k, 1) - found[0][0] - _null(y, k, 0)
+    slope = 1.0 / (1.0 + math.exp(-min(max(behind, -500.0), 500.0)))
+    loss = float(np.logaddexp(0.0, behind))
+    (v, g, r), (v2, g2, r2) = found[0][1:], found[1][1:]
+    d_vectors, d_gaps = np.concatenate([-v, v2]) * slope, np.concatenate([-g, g2]) * slope
+    d_rates = np.stack([-r, r2]) * slope
+    return loss, d_vectors, d_gaps, d_rates
+
+
+def _null(y: dict[str, Array], k: int, copy: int) -> float:
+    """Return the log-probability of both sequences under the null model."""
+    codes = y["codes"][k, 2 * copy : 2 * copy + 2]
+    return float(np.append(y["background"][k], 0.0)[codes].sum())
+
+
+def _weigh(
+    vectors: Array, gap_open: Array, rates: Array, y: dict[str, Array], k: int, copy: int, part: str
+) -> tuple[float, Array, Array, Array]:
+    """Return the log weight of all alignments or of the true one, and its derivatives."""
+    n0, n1 = (int(x) for x in y["lengths"][k])
+    rows, columns = (0, 1) if n0 > n1 else (1, 0)  # as inference does
+    n, m = (n0, n1) if rows == 0 else (n1, n0)
+    a, b = vectors[rows, :n].astype(np.float64), vectors[columns, :m].astype(np.float64)
+    codes = y["codes"][k, 2 * copy : 2 * copy + 2].astype(np.int64)
+    of_rows, of_columns = codes[rows, PADDING : PADDING + n], codes[columns, PADDING : PADDING + m]
+    # The second sequence's vectors bear the signs: the product is the same in either order.
+    score = y["log_odds"][k][of_rows][:, of_columns] + a @ b.T
+    gaps, change = y["gaps"][k].astype(np.float64), rates.astype(np.float64)
+
+    def weights(change: Array) -> Array:
+        return _coefficients(*adjusted_gaps(gaps[:2], gaps[2:4], float(gaps[4]), change))
+
+    opening = (
+        gap_open[rows, : n + 1].astype(np.float64),
+        gap_open[columns, : m + 1, ::-1].astype(np.float64),
+    )
+    if part == "all":
+        found = crf.all_alignments(score, weights(change), opening)
+    else:
+        partner = y["partner"][k, :n0]
+        first = np.flatnonzero(partner >= 0)
+        order = 1 if rows == 0 else -1
+        pairs = np.stack([first, partner[first]], axis=1)[:, ::order].astype(np.int32)
+        found = crf.one_alignment(score, np.ascontiguousarray(pairs), weights(change), opening)
+    d_vectors = np.zeros_like(vectors)
+    d_vectors[rows, :n] = found.match @ b
+    d_vectors[columns, :m] = found.match.T @ a
+    d_gaps = np.zeros_like(gap_open)
+    for side, size, by_x, by_y in ((rows, n, 0, 1), (columns, m, 1, 0)):
+        which = 0 if side == rows else 1
+        d_gaps[side, : size + 1, by_x] = found.open_x[which]
+        d_gaps[side, : size + 1, by_y] = found.open_y[which]
+    d_rates = np.zeros(N_RATES)
+    for r in range(N_RATES):
+        step = np.zeros(N_RATES)
+        step[r] = 1e-4
+        slope = (np.log(weights(change + step)) - np.log(weights(change - step))) / 2e-4
+        d_rates[r] = found.weights @ slope
+    return found.log_weight, d_vectors, d_gaps, d_rates
+
+
+def add_noise(
+    codes: Array, targets: dict[str, Array], random: np.random.Generator
+) -> tuple[Array, dict[str, Array]]:
+    """Give every pair a copy in which some letters are changed: (n, 2, steps) to (n, 4, steps).
+
+    The change is symmetric, any letter to any with the same probability: pair and copy then differ
+    by the model's likelihood alone.
+    """
+    share = random.choice([0.01, 0.02, 0.05], size=(len(codes), 1, 1))
+    hit = (random.random(codes.shape) < share) & (codes < OUTSIDE)
+    other = (codes + random.integers(1, 4, codes.shape)) % 4
+    both = np.concatenate([codes, np.where(hit, other, codes).astype(np.uint8)], axis=1)
+    return both, {**targets, "codes": both}
+
+
+def _coefficients(opened: Array, extend: Array, link: float) -> Array:
+    """The weights of :func:`genolstm.alignment.kernels.coefficients` in float64."""
+    o1, o2 = opened
+    e1, e2 = extend
+    no_link = 1.0 - link * (o1 + o2)
+    stay = 1.0 - (1.0 + no_link) * (o1 + o2)
+    return np.array([stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, link])
+
+
+class PairLoss:
+    """Loss of a batch of pairs; what :func:`genolstm.lstm.training.train` calls.
+
+    Parameters
+    ----------
+    alignment
+        Weight of the loss of true alignments.
+    likelihood
+        Weight of the likelihood's; needs pairs with their noisy copies (:func:`add_noise`).
+    auxiliary
+        Weight of the heads that name codon positions and repeats.
+    threads
+        0 means all cores.
+    """
+
+    def __init__(
+        self, *, alignment: float = 1.0, likelihood: float = 0.0, auxiliary: float = 0.1,
+        threads: int = 0,
+    ) -> None:  # fmt: skip
+        self.alignment, self.likelihood, self.auxiliary = alignment, likelihood, auxiliary
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
+        self.__qualname__ = f"PairLoss({alignment}, {likelihood}, {auxiliary})"
+
+    def __call__(self, y: dict[str, Any], outputs: Any) -> Any:
+        """Return each pair's loss, (n,); ``y`` as :func:`genolstm.alignment.train.pack_pairs`."""
+        tf, keras = load_tensorflow()
+        loss = self._heads(tf, keras, y, outputs[:, :2]) if self.auxiliary else 0.0
+        if not self.alignment and not self.likelihood:
+            return loss
+        terms = interpret(keras.ops, outputs)
+        signed = [factors(keras.ops, terms, SIGNS, first) for first in (True, False)]
+        rows = outputs.shape[1]
+        gated = [signed[row % 2][:, row] * terms.gate[:, row] for row in range(rows)]
+        vectors = tf.stack(gated, axis=1)[:, :, PADDING:]
+        gap_open = terms.gap_open[:, :, PADDING:]
+        inside = tf.sequence_mask(y["lengths"], tf.shape(outputs)[2] - PADDING)
+        weight = tf.tile(tf.cast(inside, tf.float32), [1, rows // 2, 1])[..., None]
+        # The mean over each sequence, then over the two.
+        rates = tf.reduce_sum(terms.rates[:, :, PADDING:] * weight, axis=2)
+        rates /= tf.reduce_sum(weight, axis=2)
+        rates = tf.stack(
+            [tf.reduce_mean(rates[:, c : c + 2], axis=1) for c in range(0, rows, 2)], axis=1
+        )
+        if self.alignment:
+            loss += self.alignment * self._crf(
+                tf, vectors[:, :2], gap_open[:, :2], rates[:, 0], y, True
+            )
+        if self.likelihood:
+            loss += self.likelihood * self._crf(tf, vectors, gap_open, rates, y, False)
+        return loss
+
+    def _heads(self, tf: Any, keras: Any, y: Any, outputs: Any) -> Any:
+        loss = 0.0
+        for field, size in (("frame", N_FRAME), ("unit", N_UNIT)):
+            label = tf.cast(y[field], tf.int32)
+            known = tf.cast(label != UNKNOWN, tf.float32)
+            target = tf.one_hot(tf.where(label == UNKNOWN, 0, label), size)
+            entropy = keras.losses.categorical_crossentropy(
+                target, outputs[..., FIELDS[field]], from_logits=True
+            )
+            total = tf.reduce_sum(entropy * known, axis=(1, 2))
+            loss += total / (tf.reduce_sum(known, axis=(1, 2)) + 1e-6)
+        return self.auxiliary * loss
+
+    def _crf(self, tf: Any, vectors: Any, gap_open: Any, rates: Any, y: Any, known: bool) -> Any:
+        names = ("codes", "lengths", "partner", "log_odds", "gaps", "background")
+
+        def compute(v: Array, g: Array, r: Array, *arrays: Array) -> Sequence[Array]:
+            batch = dict(zip(names, arrays, strict=True))
+            jobs = self._pool.map(
+                lambda k: _loss_of_pair(v[k], g[k], r[k], batch, k, known), range(len(v))
+            )
+            losses, *slopes = zip(*jobs, strict=True)
+            return [np.array(losses, np.float32), *(np.array(s, np.float32) for s in slopes)]
+
+        @tf.custom_gradient
+        def crf_loss(v: Any, g: Any, r: Any) -> tuple[Any, Any]:
+            losses, *slopes = tf.numpy_function(
+                compute, [v, g, r, *(y[name] for name in names)], [tf.float32] * 4
+            )
+            losses.set_shape([None])
+            for found, like in zip(slopes, (v, g, r), strict=True):
+                found.set_shape(like.shape)
+
+            def back(upstream: Any) -> list[Any]:
+                return [
+                    tf.reshape(upstream, [-1] + [1] * (found.shape.rank - 1)) * found
+                    for found in slopes
+                ]
+
+            return losses, back
+
+        return crf_loss(vectors, gap_open, rates)
