@@ -277,6 +277,7 @@ def train_network(
         if not phase.epochs:
             continue
         noise = phase.loss.likelihood > 0
+        steps = phase.epochs * -(-len(data) // phase.batch_size)
         held = (held_out.codes, held_out.targets)
         if noise:
             held = add_noise(*held, np.random.default_rng([settings.seed, 0x4E01]))
@@ -284,7 +285,7 @@ def train_network(
             config,
             TrainingSettings(
                 epochs=phase.epochs, batch_size=phase.batch_size,
-                learning_rate=phase.learning_rate, warmup_steps=50,
+                learning_rate=phase.learning_rate, warmup_steps=min(50, steps // 10),
                 patience=settings.patience, seed=settings.seed,
             ),
             data.codes,
