@@ -1,0 +1,274 @@
+"""What a score in bits means: E-value, and P(homolog).
+
+**E-value.** How often unrelated sequences score as high depends on their lengths, the mode and
+whether both strands are tried. Unrelated pairs are simulated over a grid of lengths; for each node
+the scores at fixed tail probabilities are kept, and between nodes they are interpolated over the
+logarithms of lengths. Beyond the last one the tail is exponential: the score is the logarithm of a
+ratio of likelihoods, so that its tail falls by about a factor 2 per bit, whatever the mode (the
+argument of Eddy 2008 for local forward scores), a little faster before it gets there.
+
+**P(homolog).** Isotonic regression of labelled pairs, related and not, on the score.
+
+References
+----------
+Eddy 2008, PLoS Comput Biol 4:e1000069; Zadrozny & Elkan 2002, KDD (isotonic calibration).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.alignment.pairhmm import MODES, Mode
+from genolstm.alignment.settings import Strand
+from genolstm.errors import ModelError, SettingError
+
+Floats = npt.NDArray[np.float64]
+
+LEVELS = (
+    0.999, 0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001,
+    0.0005, 0.0002,
+)  # fmt: skip
+"""Tail probabilities whose scores are kept."""
+
+
+@dataclass(frozen=True)
+class ScoreTail:
+    """Scores of unrelated pairs for one mode, and for one strand or both.
+
+    Attributes
+    ----------
+    lengths
+        Of the query (semiglobal) or the shorter sequence, rising, bp.
+    ratios
+        Reference over query, or longer over shorter, rising.
+    bits
+        Score exceeded with each probability of ``LEVELS``, (lengths, ratios, levels), rising.
+    slope
+        Factors of 2 by which the tail falls per bit beyond the last level, (lengths, ratios).
+    """
+
+    lengths: Floats
+    ratios: Floats
+    bits: Floats
+    slope: Floats
+
+    def __post_init__(self) -> None:
+        shape = (len(self.lengths), len(self.ratios), len(LEVELS))
+        whole = self.bits.shape == shape and self.slope.shape == shape[:2]
+        numbers = (self.lengths, self.ratios, self.bits, self.slope)
+        if not whole or min(shape) < 1 or not all(np.isfinite(x).all() for x in numbers):
+            raise ModelError("the table of scores of unrelated pairs is not whole")
+        if (
+            (np.diff(self.lengths) <= 0).any() or (np.diff(self.ratios) <= 0).any()
+            or (np.diff(self.bits) < 0).any() or self.slope.min() <= 0
+            or min(self.lengths[0], self.ratios[0]) <= 0
+        ):  # fmt: skip
+            raise ModelError("the table of scores of unrelated pairs is out of order")
+
+    def survival(self, bits: Floats, length: Floats, ratio: Floats) -> Floats:
+        """Return P(an unrelated pair of this length and ratio scores ``bits`` or more), (k,)."""
+        i, wi = _between(np.log(self.lengths), np.log(length))
+        j, wj = _between(np.log(self.ratios), np.log(ratio))
+        i2, j2 = np.minimum(i + 1, len(self.lengths) - 1), np.minimum(j + 1, len(self.ratios) - 1)
+        knots = np.zeros((len(i), len(LEVELS)))
+        slope = np.zeros(len(i))
+        for a, b, w in (
+            (i, j, (1 - wi) * (1 - wj)), (i2, j, wi * (1 - wj)), (i, j2, (1 - wi) * wj),
+            (i2, j2, wi * wj),
+        ):  # fmt: skip
+            knots += w[:, None] * self.bits[a, b]
+            slope += w * self.slope[a, b]
+        levels = np.log2(LEVELS)
+        out = np.empty(len(i))
+        for k in range(len(i)):
+            over = bits[k] - knots[k, -1]
+            if over > 0:
+                out[k] = levels[-1] - over * slope[k]
+            else:
+                out[k] = np.interp(bits[k], knots[k], levels, left=0.0)
+        return np.exp2(out)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`from_dict` reads, ready for JSON."""
+        return {
+            "lengths": self.lengths.tolist(), "ratios": self.ratios.tolist(),
+            "bits": np.round(self.bits, 3).tolist(), "slope": np.round(self.slope, 4).tolist(),
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ScoreTail:
+        """Read a table; raise ModelError where something is missing or wrong."""
+        names = ("lengths", "ratios", "bits", "slope")
+        try:
+            return cls(*(np.array(data[name], dtype=np.float64) for name in names))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"the table of scores of unrelated pairs is broken ({error})"
+            ) from error
+
+
+def _between(grid: Floats, x: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return the grid place below each ``x``, and how far on it is towards the next, 0 to 1."""
+    at = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, max(len(grid) - 2, 0))
+    if len(grid) == 1:
+        return at, np.zeros(len(x))
+    weight = (x - grid[at]) / (grid[at + 1] - grid[at])
+    return at, np.clip(weight, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Significance:
+    """E-values and P(homolog) of scores.
+
+    Attributes
+    ----------
+    tails
+        By mode and number of strands tried (1 or 2).
+    homolog
+        By mode: bits and P(homolog) at even odds beforehand, knots of a line that never falls.
+    """
+
+    tails: Mapping[tuple[str, int], ScoreTail]
+    homolog: Mapping[str, tuple[Floats, Floats]]
+
+    def modes(self) -> tuple[str, ...]:
+        """Return the modes that have been calibrated."""
+        return tuple(mode for mode in MODES if (mode, 1) in self.tails)
+
+    def survival(
+        self, bits: npt.ArrayLike, query_length: npt.ArrayLike, reference_length: npt.ArrayLike,
+        *, mode: Mode, strand: Strand = "both",
+    ) -> Floats:  # fmt: skip
+        """Return P(an unrelated pair of these lengths scores ``bits`` or more).
+
+        Each of the three is a number or an array (k,).
+        """
+        strands = 2 if strand == "both" else 1
+        if (mode, strands) not in self.tails:
+            raise SettingError(
+                f"scores of mode {mode} have not been calibrated",
+                hint=f"calibrated: {', '.join(self.modes()) or 'none'}",
+            )
+        score, n, m = np.broadcast_arrays(
+            *(np.atleast_1d(np.asarray(x, float)) for x in (bits, query_length, reference_length))
+        )
+        if len(m) and min(n.min(), m.min()) < 1:
+            raise SettingError("a length is below 1")
+        if mode != "semiglobal":
+            n, m = np.minimum(n, m), np.maximum(n, m)
+        return self.tails[mode, strands].survival(score, n, m / n)
+
+    def evalue(
+        self, bits: float, query_length: int, reference_lengths: npt.ArrayLike, *, mode: Mode,
+        strand: Strand = "both", counts: npt.ArrayLike | None = None,
+    ) -> float:  # fmt: skip
+        """Return how many unrelated references are expected to score ``bits`` or more.
+
+        Parameters
+        ----------
+        bits
+            Score of the pair, as :class:`~genolstm.alignment.scorer.AlignmentScorer` gives it.
+        query_length
+            bp.
+        reference_lengths
+            Of all references the query is compared with, the hit included; or distinct lengths,
+            with ``counts``.
+        mode, strand
+            As the pair was scored.
+        counts
+            References of each length; 1 each by default.
+
+        Raises
+        ------
+        SettingError
+            The mode has not been calibrated.
+        """
+        each = self.survival(bits, query_length, reference_lengths, mode=mode, strand=strand)
+        weight = np.ones(len(each)) if counts is None else np.asarray(counts, dtype=np.float64)
+        return float(each @ weight)
+
+    def p_homolog(self, bits: float, *, mode: Mode, prior: float = 0.5) -> float:
+        """Return P(the two are related), given the odds beforehand.
+
+        Parameters
+        ----------
+        prior
+            P(related) before the score is seen.
+        """
+        if mode not in self.homolog:
+            raise SettingError(f"P(homolog) of mode {mode} has not been calibrated")
+        if not 0 <= prior <= 1:
+            raise SettingError(f"prior is {prior}, it has to lie between 0 and 1")
+        p = float(np.interp(bits, *self.homolog[mode]))
+        related, strange = p * prior, (1 - p) * (1 - prior)
+        return related / (related + strange) if related + strange > 0 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what :meth:`from_dict` reads, ready for JSON."""
+        tails: dict[str, dict[str, Any]] = {}
+        for (mode, strands), tail in self.tails.items():
+            tails.setdefault(mode, {})[str(strands)] = tail.to_dict()
+        homolog = {
+            mode: {"bits": np.round(x, 3).tolist(), "probability": np.round(p, 6).tolist()}
+            for mode, (x, p) in self.homolog.items()
+        }
+        return {"levels": list(LEVELS), "tails": tails, "homolog": homolog}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Significance:
+        """Read a calibration.
+
+        Raises
+        ------
+        ModelError
+            Something is missing or wrong.
+        """
+        try:
+            if tuple(data["levels"]) != LEVELS:
+                raise ModelError("the calibration of scores has other tail probabilities")
+            tails = {
+                (str(mode), int(strands)): ScoreTail.from_dict(tail)
+                for mode, by_strand in data["tails"].items()
+                for strands, tail in by_strand.items()
+            }
+            homolog = {}
+            for mode, line in data["homolog"].items():
+                x = np.array(line["bits"], dtype=np.float64)
+                p = np.array(line["probability"], dtype=np.float64)
+                right = x.ndim == 1 and x.shape == p.shape and len(x) > 0
+                if not (right and np.isfinite(x).all() and p.min() >= 0 and p.max() <= 1):
+                    raise ModelError("the table of P(homolog) is not whole")
+                if (np.diff(x) < 0).any() or (np.diff(p) < 0).any():
+                    raise ModelError("the table of P(homolog) falls")
+                homolog[str(mode)] = (x, p)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(f"the calibration of scores is broken ({error})") from error
+        known = {*tails, *((mode, 1) for mode in homolog)}
+        if any(mode not in MODES or strands not in (1, 2) for mode, strands in known):
+            raise ModelError("the calibration of scores names an unknown mode or strand")
+        return cls(tails, homolog)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Significance) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def two_strands(plus: Floats, minus: Floats) -> Floats:
+    """Return the score of a pair of which both strands are tried, from the strands' own, bits."""
+    top, other = np.maximum(plus, minus), np.minimum(plus, minus)
+    return np.asarray(top + np.log2(1 + np.exp2(other - top)) - 1)
+
+
+def tail_knots(scores: Floats, least: int = 12) -> Floats:
+    """Return the scores exceeded with the probabilities of ``LEVELS``; NaN for fewer pairs."""
+    levels = np.array(LEVELS)
+    out: Floats = np.quantile(scores, 1 - levels)
+    out[(levels < 0.5) & (levels * len(scores) < least)] = math.nan
+    return out
