@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.alignment import crf
+from genolstm.alignment.kernels import C1, C2, E1, E2, KAPPA, O1, O2, PN, T
 from genolstm.alignment.network import (
     FIELDS,
     N_FRAME,
@@ -89,21 +90,25 @@ def _loss_of_pair(
         alignment is not ``known``: (4, steps, d), (4, steps, 2), (2, N_RATES).
     """
     if known:
-        every, true = (_weigh(vectors, gap_open, rates, y, k, 0, part) for part in ("all", "true"))
+        model = _PairModel(vectors, gap_open, rates, y, k)
+        every, true = model.all_alignments(), model.true_alignment(y["partner"][k])
         scale = 2.0 / float(y["lengths"][k].sum())
-        v, g, r = (scale * (a - b) for a, b in zip(every[1:], true[1:], strict=True))
-        return scale * (every[0] - true[0]), v, g, r
-    found = [
-        _weigh(vectors[2 * c : 2 * c + 2], gap_open[2 * c : 2 * c + 2], rates[c], y, k, c, "all")
-        for c in (0, 1)
-    ]
-    behind = found[1][0] + _null(y, k, 1) - found[0][0] - _null(y, k, 0)
-    slope = 1.0 / (1.0 + math.exp(-min(max(behind, -500.0), 500.0)))
-    loss = float(np.logaddexp(0.0, behind))
-    (v, g, r), (v2, g2, r2) = found[0][1:], found[1][1:]
-    d_vectors, d_gaps = np.concatenate([-v, v2]) * slope, np.concatenate([-g, g2]) * slope
-    d_rates = np.stack([-r, r2]) * slope
-    return loss, d_vectors, d_gaps, d_rates
+        return scale * (every.log_weight - true.log_weight), *model.slopes(
+            [(scale, every), (-scale, true)]
+        )
+    found = []
+    for copy in (0, 1):
+        side = slice(2 * copy, 2 * copy + 2)
+        model = _PairModel(vectors[side], gap_open[side], rates[copy], y, k, copy)
+        found.append((model, model.all_alignments()))
+    weight, noisy = (one.log_weight + _null(y, k, c) for c, (_, one) in enumerate(found))
+    slope = 1.0 / (1.0 + math.exp(-min(max(noisy - weight, -500.0), 500.0)))
+    (v, g, r), (v2, g2, r2) = (
+        model.slopes([(sign * slope, one)])
+        for sign, (model, one) in zip((-1, 1), found, strict=True)
+    )
+    loss = float(np.logaddexp(0.0, noisy - weight))
+    return loss, np.concatenate([v, v2]), np.concatenate([g, g2]), np.stack([r, r2])
 
 
 def _null(y: dict[str, Array], k: int, copy: int) -> float:
@@ -112,50 +117,81 @@ def _null(y: dict[str, Array], k: int, copy: int) -> float:
     return float(np.append(y["background"][k], 0.0)[codes].sum())
 
 
-def _weigh(
-    vectors: Array, gap_open: Array, rates: Array, y: dict[str, Array], k: int, copy: int, part: str
-) -> tuple[float, Array, Array, Array]:
-    """Return the log weight of all alignments or of the true one, and its derivatives."""
-    n0, n1 = (int(x) for x in y["lengths"][k])
-    rows, columns = (0, 1) if n0 > n1 else (1, 0)  # as inference does
-    n, m = (n0, n1) if rows == 0 else (n1, n0)
-    a, b = vectors[rows, :n].astype(np.float64), vectors[columns, :m].astype(np.float64)
-    codes = y["codes"][k, 2 * copy : 2 * copy + 2].astype(np.int64)
-    of_rows, of_columns = codes[rows, PADDING : PADDING + n], codes[columns, PADDING : PADDING + m]
-    # The second sequence's vectors bear the signs: the product is the same in either order.
-    score = y["log_odds"][k][of_rows][:, of_columns] + a @ b.T
-    gaps, change = y["gaps"][k].astype(np.float64), rates.astype(np.float64)
+class _PairModel:
+    """The pair-HMM of a pair or of its noisy copy, under given terms."""
 
-    def weights(change: Array) -> Array:
-        return _coefficients(*adjusted_gaps(gaps[:2], gaps[2:4], float(gaps[4]), change))
+    def __init__(
+        self, vectors: Array, gap_open: Array, rates: Array, y: dict[str, Array], k: int,
+        copy: int = 0,
+    ) -> None:  # fmt: skip
+        n0, n1 = (int(x) for x in y["lengths"][k])
+        self.sides = rows, columns = (0, 1) if n0 > n1 else (1, 0)  # as inference does
+        self.sizes = n, m = (n0, n1) if rows == 0 else (n1, n0)
+        self.shapes = vectors.shape, gap_open.shape
+        self.a = vectors[rows, :n].astype(np.float64)
+        self.b = vectors[columns, :m].astype(np.float64)
+        codes = y["codes"][k, 2 * copy : 2 * copy + 2].astype(np.int64)
+        of_rows = codes[rows, PADDING : PADDING + n]
+        of_columns = codes[columns, PADDING : PADDING + m]
+        # The second sequence's vectors bear the signs: the product is the same in either order.
+        self.score = y["log_odds"][k][of_rows][:, of_columns] + self.a @ self.b.T
+        gaps = y["gaps"][k].astype(np.float64)
+        opened, extend, link = adjusted_gaps(
+            gaps[:2], gaps[2:4], float(gaps[4]), rates.astype(np.float64)
+        )
+        self.coefficients, self.by_rate = _coefficients(opened, extend, link)
+        self.opening = (
+            gap_open[rows, : n + 1].astype(np.float64),
+            gap_open[columns, : m + 1, ::-1].astype(np.float64),
+        )
 
-    opening = (
-        gap_open[rows, : n + 1].astype(np.float64),
-        gap_open[columns, : m + 1, ::-1].astype(np.float64),
-    )
-    if part == "all":
-        found = crf.all_alignments(score, weights(change), opening)
-    else:
-        partner = y["partner"][k, :n0]
+    def all_alignments(self) -> crf.Expectation:
+        return crf.all_alignments(self.score, self.coefficients, self.opening)
+
+    def true_alignment(self, partner: Array) -> crf.Expectation:
         first = np.flatnonzero(partner >= 0)
-        order = 1 if rows == 0 else -1
+        order = 1 if self.sides[0] == 0 else -1
         pairs = np.stack([first, partner[first]], axis=1)[:, ::order].astype(np.int32)
-        found = crf.one_alignment(score, np.ascontiguousarray(pairs), weights(change), opening)
-    d_vectors = np.zeros_like(vectors)
-    d_vectors[rows, :n] = found.match @ b
-    d_vectors[columns, :m] = found.match.T @ a
-    d_gaps = np.zeros_like(gap_open)
-    for side, size, by_x, by_y in ((rows, n, 0, 1), (columns, m, 1, 0)):
-        which = 0 if side == rows else 1
-        d_gaps[side, : size + 1, by_x] = found.open_x[which]
-        d_gaps[side, : size + 1, by_y] = found.open_y[which]
-    d_rates = np.zeros(N_RATES)
-    for r in range(N_RATES):
-        step = np.zeros(N_RATES)
-        step[r] = 1e-4
-        slope = (np.log(weights(change + step)) - np.log(weights(change - step))) / 2e-4
-        d_rates[r] = found.weights @ slope
-    return found.log_weight, d_vectors, d_gaps, d_rates
+        return crf.one_alignment(
+            self.score, np.ascontiguousarray(pairs), self.coefficients, self.opening
+        )
+
+    def slopes(self, parts: list[tuple[float, crf.Expectation]]) -> tuple[Array, Array, Array]:
+        """Return the derivatives of a weighted sum of log weights by vectors, gaps and rates."""
+        (rows, columns), (n, m) = self.sides, self.sizes
+        vectors, gap_open = (np.zeros(shape) for shape in self.shapes)
+        match = np.zeros((n, m))
+        weights = np.zeros(len(self.coefficients))
+        for factor, one in parts:
+            match += factor * one.match
+            weights += factor * one.weights
+            gap_open[rows, : n + 1, 0] += factor * one.open_x[0]
+            gap_open[rows, : n + 1, 1] += factor * one.open_y[0]
+            gap_open[columns, : m + 1, 1] += factor * one.open_x[1]
+            gap_open[columns, : m + 1, 0] += factor * one.open_y[1]
+        vectors[rows, :n] = match @ self.b
+        vectors[columns, :m] = match.T @ self.a
+        return vectors, gap_open, weights @ self.by_rate
+
+
+def _coefficients(opened: Array, extend: Array, link: float) -> tuple[Array, Array]:
+    """Return the weights of :func:`genolstm.alignment.kernels.coefficients` in float64, (9,), and
+    the derivatives of their logarithms by the pair's rates, (9, N_RATES); where a rate has met its
+    bound, as if it had not.
+    """
+    (o1, o2), (e1, e2) = opened, extend
+    total = o1 + o2
+    no_link = 1.0 - link * total
+    stay = 1.0 - (1.0 + no_link) * total
+    by = np.zeros((9, N_RATES))
+    by[O1, 0] = by[O2, 1] = by[KAPPA, 4] = 1.0
+    by[E1, 2], by[C1, 2] = 1.0 - e1, -e1
+    by[E2, 3], by[C2, 3] = 1.0 - e2, -e2
+    by[PN, :2] = -link * opened / no_link
+    by[PN, 4] = -link * total / no_link
+    by[T, :2] = (2.0 * link * total - 2.0) * opened / stay
+    by[T, 4] = link * total**2 / stay
+    return np.array([stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, link]), by
 
 
 def add_noise(
@@ -171,15 +207,6 @@ def add_noise(
     other = (codes + random.integers(1, 4, codes.shape)) % 4
     both = np.concatenate([codes, np.where(hit, other, codes).astype(np.uint8)], axis=1)
     return both, {**targets, "codes": both}
-
-
-def _coefficients(opened: Array, extend: Array, link: float) -> Array:
-    """The weights of :func:`genolstm.alignment.kernels.coefficients` in float64."""
-    o1, o2 = opened
-    e1, e2 = extend
-    no_link = 1.0 - link * (o1 + o2)
-    stay = 1.0 - (1.0 + no_link) * (o1 + o2)
-    return np.array([stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, link])
 
 
 class PairLoss:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from genolstm.alignment.estimation import check_pairs
 from genolstm.alignment.learning import (
@@ -281,23 +282,26 @@ def train_network(
         held = (held_out.codes, held_out.targets)
         if noise:
             held = add_noise(*held, np.random.default_rng([settings.seed, 0x4E01]))
-        result = train(
-            config,
-            TrainingSettings(
-                epochs=phase.epochs, batch_size=phase.batch_size,
-                learning_rate=phase.learning_rate, warmup_steps=min(50, steps // 10),
-                patience=settings.patience, seed=settings.seed,
-            ),
-            data.codes,
-            data.targets,
-            validation=held,
-            loss=phase.loss,
-            augment=add_noise if noise else None,
-            make_model=_PairModel(settings.seed, 4 if noise else 2),
-            initial_weights=weights,
-            folder=None if folder is None else Path(folder) / f"phase{number}",
-            progress=progress,
-        )  # fmt: skip
+        # Products of single pairs are too small to share: BLAS' own threads would wait for each
+        # other twenty times as long as they compute.
+        with threadpool_limits(1, user_api="blas"):
+            result = train(
+                config,
+                TrainingSettings(
+                    epochs=phase.epochs, batch_size=phase.batch_size,
+                    learning_rate=phase.learning_rate, warmup_steps=min(50, steps // 10),
+                    patience=settings.patience, seed=settings.seed,
+                ),
+                data.codes,
+                data.targets,
+                validation=held,
+                loss=phase.loss,
+                augment=add_noise if noise else None,
+                make_model=_PairModel(settings.seed, 4 if noise else 2),
+                initial_weights=weights,
+                folder=None if folder is None else Path(folder) / f"phase{number}",
+                progress=progress,
+            )  # fmt: skip
         weights = result.model.get_weights()
         history += [{"phase": phase.name, **row} for row in result.history]
     return inner_network(result.model), history
