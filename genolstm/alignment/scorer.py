@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
+from threadpoolctl import threadpool_limits
 
 from genolstm.alignment.damage import DamageProfile
 from genolstm.alignment.decode import SparsePosterior, decode_mea, settle_ties
@@ -225,7 +226,8 @@ class AlignmentScorer:
                     cache.pop(recent.popleft(), None)
             return cache[key]
 
-        with ThreadPoolExecutor(threads) as pool:
+        # The threads are here; BLAS threads of its own would wait for each other.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
             waiting: deque[Future[Any]] = deque()
             try:
                 for query, reference in pairs:
