@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
+    "AlignmentScorer": "genolstm.alignment.scorer",
     "GenolstmError": "genolstm.errors",
     "IntrogressionClassifier": "genolstm.introgression.model",
     "KmerPanel": "genolstm.sequences.panel",
@@ -18,6 +19,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "AlignmentScorer",
     "GenolstmError",
     "IntrogressionClassifier",
     "KmerPanel",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from genolstm.alignment.scorer import AlignmentScorer
     from genolstm.errors import GenolstmError
     from genolstm.introgression.model import IntrogressionClassifier
     from genolstm.lstm.config import LSTMConfig

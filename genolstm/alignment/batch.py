@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
@@ -93,6 +94,7 @@ def align_files(
     header = [(str(r.id), len(r)) for r in references]
     plan: Iterator[tuple[SeqRecord, SeqRecord]]
     group = 1
+    lengths, counts = np.unique([size for _, size in header], return_counts=True)
     if pairs is not None:
         plan = iter(listed(query, reference, references, pairs))
     elif one_to_one:
@@ -117,6 +119,9 @@ def align_files(
             if len(waiting) < group:
                 continue
             rank_references(waiting)
+            if group > 1:
+                for a in waiting:
+                    scorer.judge(a, lengths, replace(scorer.settings, **settings), counts)
             for a in waiting:
                 for writer in writers:
                     writer.write(a)

@@ -22,6 +22,7 @@ from genolstm.alignment.network import (
 )
 from genolstm.alignment.pairhmm import MODES, Context
 from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
+from genolstm.alignment.significance import Significance
 from genolstm.errors import ModelError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle import Bundle, find_bundle
@@ -114,7 +115,7 @@ class AlignerParts:
     mode
         In which to align if nothing else is said.
     significance
-        As :class:`genolstm.alignment.significance.Significance` reads it; None if not fitted.
+        What scores mean; None if not fitted.
     """
 
     name: str
@@ -122,7 +123,7 @@ class AlignerParts:
     contextual: NetworkContext | None
     damage: DamageProfile | None
     mode: Any
-    significance: Mapping[str, Any] | None
+    significance: Significance | None
 
 
 def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerParts:
@@ -146,7 +147,7 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     bundle.require(kind=KIND, alphabet="dna")
     metadata = bundle.metadata
     mode = metadata.get("mode", "global")
-    damage = metadata.get("damage")
+    damage, significance = metadata.get("damage"), metadata.get("significance")
     if mode not in MODES or not isinstance(metadata.get("family"), dict):
         raise ModelError("the aligner's settings are not whole", path=bundle.path)
     try:
@@ -160,7 +161,7 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
         NetworkContext(bundle, bundle.name) if neural else None,
         profile,
         mode,
-        metadata.get("significance"),
+        None if significance is None else Significance.from_dict(significance),
     )
 
 

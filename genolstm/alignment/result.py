@@ -65,7 +65,8 @@ class PosteriorAlignment(Alignment):
         float32, one per column. Of a match: P(these residues are aligned); of a gap: P(the residue
         is aligned to nothing).
     bits
-        Log-odds of the pair against the null model, summed over all alignments; also ``score``.
+        Log-odds of the pair against the null model under the plain pair-HMM, summed over all
+        alignments; also ``score``. Context moves columns, not the score.
     strand
         ``+`` or ``-`` (the query's reverse complement is aligned).
     mode
@@ -75,10 +76,15 @@ class PosteriorAlignment(Alignment):
     divergence, gap_rate
         Of the parameters chosen for the pair.
     model
-        Which model's posteriors these are.
+        Which model's posteriors these are: ``classical``, or the name of the neural one.
+    context_bits
+        By how much the pair is likelier in context; 0 without a network, below 0 where the plain
+        pair-HMM aligned the pair.
     evalue
-        Expected number of unrelated pairs that score as high, None where it has not been
-        calibrated.
+        Expected number of unrelated sequences that score as high among those that the query was
+        compared with; None where the model has no calibration.
+    p_homolog
+        P(the two are related) at even odds beforehand; None likewise.
     is_secondary
         Another reference was a better match of the same query.
     """
@@ -98,6 +104,7 @@ class PosteriorAlignment(Alignment):
         divergence: float | None = None,
         gap_rate: float | None = None,
         model: str = "classical",
+        context_bits: float = 0.0,
     ) -> None:
         n, m = len(masks[0]), len(masks[1])
         q, r = (0, n), (0, m)
@@ -133,7 +140,9 @@ class PosteriorAlignment(Alignment):
         self.divergence = divergence
         self.gap_rate = gap_rate
         self.model = model
+        self.context_bits = float(context_bits)
         self.evalue: float | None = None
+        self.p_homolog: float | None = None
         self.is_secondary = False
         self._aligned = masks
 

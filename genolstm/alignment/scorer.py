@@ -31,6 +31,7 @@ from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.selection import PSEUDOCOUNT, Selection, guess_divergence, select
 from genolstm.alignment.settings import AlignmentSettings, ContextualModel
+from genolstm.alignment.significance import Significance
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 
@@ -101,6 +102,8 @@ class AlignmentScorer:
         Neural model on top of the classical one; None aligns classically.
     damage
         Damage of ancient queries; None for none.
+    significance
+        What scores mean; None where that has not been fitted.
     settings
         Defaults of every call; keywords of a call replace single ones.
 
@@ -117,11 +120,13 @@ class AlignmentScorer:
         *,
         contextual: ContextualModel | None = None,
         damage: DamageProfile | None = None,
+        significance: Significance | None = None,
         settings: AlignmentSettings | None = None,
     ) -> None:
         self.family = family or ParameterFamily()
         self.contextual = contextual
         self.damage = damage
+        self.significance = significance
         self.settings = settings or AlignmentSettings()
 
     @classmethod
@@ -146,6 +151,7 @@ class AlignmentScorer:
         parts = read_aligner(name, classical=classical)
         return cls(
             parts.family, contextual=parts.contextual, damage=parts.damage,
+            significance=parts.significance,
             settings=AlignmentSettings(mode=parts.mode),
         )  # fmt: skip
 
@@ -351,7 +357,7 @@ class AlignmentScorer:
     ) -> PosteriorAlignment:
         strand, region, chosen, bits, sure, block = self._choose_strand(query, reference, settings)
         masks = (query.on(strand), reference.masks)
-        parameters, model = chosen.parameters, "classical"
+        parameters, model, gained = chosen.parameters, "classical", 0.0
         terms = self._terms(query, reference, strand, region, parameters)
         if terms is not None:
             gained = (
@@ -361,7 +367,7 @@ class AlignmentScorer:
             # The pair itself says whether context helps: by likelihood, plain where it does not.
             if gained > 0:
                 assert self.contextual is not None
-                model, bits = self.contextual.name, bits + gained
+                model = self.contextual.name
             else:
                 terms = None
         for _ in range(MAX_WIDENINGS + 1):
@@ -386,11 +392,33 @@ class AlignmentScorer:
         )  # fmt: skip
         pairs = pairs + np.array([region.query[0], region.reference[0]], dtype=np.int32)
         posterior = shifted(posterior, region, len(masks[0]), len(masks[1]))
-        return PosteriorAlignment(
+        found = PosteriorAlignment(
             query.given, reference.given, masks, pairs, posterior, bits=bits, strand=strand,
             mode=settings.mode, strand_probability=sure, divergence=chosen.divergence,
-            gap_rate=chosen.gap_rate, model=model,
+            gap_rate=chosen.gap_rate, model=model, context_bits=gained,
         )  # fmt: skip
+        self.judge(found, [len(masks[1])], settings)
+        return found
+
+    def judge(
+        self, found: PosteriorAlignment, reference_lengths: npt.ArrayLike,
+        settings: AlignmentSettings, counts: npt.ArrayLike | None = None,
+    ) -> None:  # fmt: skip
+        """Set an alignment's E-value and P(homolog), if this model's scores are calibrated.
+
+        Parameters
+        ----------
+        reference_lengths, counts
+            Of all references that the query was compared with.
+        """
+        known = self.significance
+        if known is None or settings.mode not in known.modes():
+            return
+        found.evalue = known.evalue(
+            found.bits, found.n_query, reference_lengths, mode=settings.mode,
+            strand=settings.strand, counts=counts,
+        )  # fmt: skip
+        found.p_homolog = known.p_homolog(found.bits, mode=settings.mode)
 
     def _terms(
         self, query: _Prepared, reference: _Prepared, strand: str, region: Region,
