@@ -44,7 +44,8 @@ def make_graph(seed: int = 1, gate: float = 2.0, scale: float = 0.6, unary: floa
         name: rng.normal(0, scale, shape).astype(np.float32)
         for name, shape in CONFIG.weight_shapes.items()
     }
-    weights["head/bias"][FIELDS["gate"]] = gate
+    for name in ("gate", "gap_gate", "evidence"):
+        weights["head/bias"][FIELDS[name]] = gate
     weights["head/bias"][FIELDS["unary"]] += unary
     return write_onnx(CONFIG, weights)
 
@@ -82,7 +83,7 @@ def test_terms_are_bounded_and_vanish_with_the_gate() -> None:
     assert np.abs(product).max() <= RADIUS**2 + 2 * UNARY + 1e-4
     assert (terms.gate >= 0).all()
     assert (terms.gate <= 1).all()
-    outputs[:, FIELDS["gate"]] = -1e4
+    outputs[:, FIELDS["gate"]] = outputs[:, FIELDS["gap_gate"]] = -1e4
     shut = interpret(np, outputs)
     assert not shut.gate.any()
     assert not shut.gap_open.any()

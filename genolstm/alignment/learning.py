@@ -32,6 +32,7 @@ from genolstm.alignment.network import (
     adjusted_gaps,
     factors,
     interpret,
+    logistic,
 )
 from genolstm.lstm.network import build_network, load_tensorflow
 
@@ -241,17 +242,26 @@ class PairLoss:
         terms = interpret(keras.ops, outputs)
         signed = [factors(keras.ops, terms, SIGNS, first) for first in (True, False)]
         rows = outputs.shape[1]
-        gated = [signed[row % 2][:, row] * terms.gate[:, row] for row in range(rows)]
-        vectors = tf.stack(gated, axis=1)[:, :, PADDING:]
-        gap_open = terms.gap_open[:, :, PADDING:]
         inside = tf.sequence_mask(y["lengths"], tf.shape(outputs)[2] - PADDING)
         weight = tf.tile(tf.cast(inside, tf.float32), [1, rows // 2, 1])[..., None]
-        # The mean over each sequence, then over the two.
-        rates = tf.reduce_sum(terms.rates[:, :, PADDING:] * weight, axis=2)
-        rates /= tf.reduce_sum(weight, axis=2)
-        rates = tf.stack(
-            [tf.reduce_mean(rates[:, c : c + 2], axis=1) for c in range(0, rows, 2)], axis=1
-        )
+
+        def mean(x: Any) -> Any:
+            total = tf.reduce_sum(x[:, :, PADDING:] * weight, axis=2)
+            return total / tf.reduce_sum(weight, axis=2)
+
+        rate, evidence = mean(terms.rates), mean(terms.evidence)
+        pairs = [slice(c, c + 2) for c in range(0, rows, 2)]
+        gates = [logistic(keras.ops, tf.reduce_sum(evidence[:, p], axis=1)) for p in pairs]
+        gate = tf.stack(gates, axis=1)  # (n, copies, 1)
+        rates = gate * tf.stack([tf.reduce_mean(rate[:, p], axis=1) for p in pairs], axis=1)
+        each = tf.repeat(gate, 2, axis=1)[:, :, None]
+        gap_open = each * terms.gap_open[:, :, PADDING:]
+        # The pair's gate counts once: at the first sequence.
+        gated = [
+            signed[row % 2][:, row] * terms.gate[:, row] * (1.0 if row % 2 else each[:, row])
+            for row in range(rows)
+        ]
+        vectors = tf.stack(gated, axis=1)[:, :, PADDING:]
         if self.alignment:
             loss += self.alignment * self._crf(
                 tf, vectors[:, :2], gap_open[:, :2], rates[:, 0], y, True

@@ -19,6 +19,7 @@ from genolstm.alignment.network import (
     factors,
     features,
     interpret,
+    logistic,
 )
 from genolstm.alignment.pairhmm import MODES, Context
 from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
@@ -49,6 +50,8 @@ class Encoded:
         Of gaps that take residues of this sequence and of the other one, (n + 1, 2).
     rates
         What the sequence says of the pair's gap rates.
+    evidence
+        What it says for the use of context.
     """
 
     first: Vector
@@ -56,6 +59,7 @@ class Encoded:
     gate: Vector
     gap_open: Vector
     rates: npt.NDArray[np.float64]
+    evidence: float
 
 
 class NetworkContext:
@@ -87,16 +91,18 @@ class NetworkContext:
             np.ascontiguousarray(terms.gate[:n, 0]),
             terms.gap_open,
             terms.rates[:n].mean(axis=0, dtype=np.float64),
+            float(terms.evidence[:n].mean(dtype=np.float64)),
         )
 
     def pair(
         self, query: Encoded, reference: Encoded, parameters: PairHMMParameters
     ) -> tuple[Context, Context, PairHMMParameters]:
         """Return the terms of a pair, and its parameters with the gap rates that context has."""
+        gate = logistic(np, np.float32(query.evidence + reference.evidence))
         return (
-            Context(query.first, query.gate, query.gap_open),
-            Context(reference.second, reference.gate, reference.gap_open[:, ::-1]),
-            adjust(parameters, (query.rates + reference.rates) / 2),
+            Context(query.first, gate * query.gate, gate * query.gap_open),
+            Context(reference.second, reference.gate, gate * reference.gap_open[:, ::-1]),
+            adjust(parameters, gate * (query.rates + reference.rates) / 2),
         )
 
 

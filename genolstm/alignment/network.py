@@ -30,8 +30,10 @@ GAP_OPEN = 3.0
 RATE = 1.5
 """Bound of the change of a pair's gap parameters (log, logit)."""
 N_RATES = 5
-GATE_START = -2.0
-"""Logit of the gate before training: nearly shut."""
+GATE_START = -1.0
+"""Logit of a position's gates before training; with the pair's, they are nearly shut."""
+EVIDENCE = 8.0
+"""Bound of what a position says for or against the use of context in the whole pair (logit)."""
 PADDING = 16
 """Steps of zeros at either side of a sequence: where it begins and ends."""
 N_FRAME, N_UNIT = 7, 7
@@ -39,8 +41,8 @@ N_FRAME, N_UNIT = 7, 7
 1 to 6."""
 
 _SIZES = {
-    "vector": N_VECTOR, "unary": 1, "gate": 1, "gap_open": 2, "rates": N_RATES, "frame": N_FRAME,
-    "unit": N_UNIT,
+    "vector": N_VECTOR, "unary": 1, "gate": 1, "gap_gate": 1, "evidence": 1, "gap_open": 2,
+    "rates": N_RATES, "frame": N_FRAME, "unit": N_UNIT,
 }  # fmt: skip
 _ENDS = np.cumsum(list(_SIZES.values()))
 FIELDS = {
@@ -53,7 +55,7 @@ SIGNS[-N_NEGATIVE:] = -1.0
 
 
 def network_config(
-    *, units: int = 48, layers: int = 1, kernel_size: int = 7, filters: int = 32
+    *, units: int = 56, layers: int = 1, kernel_size: int = 7, filters: int = 32
 ) -> LSTMConfig:
     """Return the settings of a network for this task."""
     return LSTMConfig(
@@ -96,13 +98,17 @@ class Terms:
     unary
         (..., 1), not gated.
     gate
-        (..., 1), 0 to 1.
+        Of vector and unary, (..., 1), 0 to 1.
     gap_open
         Log factors of opening, at the boundary before a position, a gap that takes residues of
         this sequence, and of the other one; (..., 2), gated.
     rates
         Changes of log gap_open (short, long), logit gap_extend (short, long) and log gap_link that
         a position speaks for, (..., N_RATES), gated. A pair's are their mean.
+    evidence
+        What a position says for the use of context, (..., 1). A pair's own gate, by which all the
+        terms above are multiplied, is the logistic function of the two sequences' means together:
+        a single position cannot tell chance from a reading frame, two whole sequences can.
     """
 
     vector: Any
@@ -110,6 +116,7 @@ class Terms:
     gate: Any
     gap_open: Any
     rates: Any
+    evidence: Any
 
 
 def interpret(ops: Any, outputs: Any) -> Terms:
@@ -124,15 +131,22 @@ def interpret(ops: Any, outputs: Any) -> Terms:
     """
     z = outputs[..., FIELDS["vector"]]
     z = z * (RADIUS / ops.sqrt(RADIUS**2 + ops.sum(z * z, axis=-1, keepdims=True)))
-    # A logistic function of tanh, which both have.
-    gate = 0.5 + 0.5 * ops.tanh(0.5 * (outputs[..., FIELDS["gate"]] + GATE_START))
+    gate, gap_gate = (
+        logistic(ops, outputs[..., FIELDS[name]] + GATE_START) for name in ("gate", "gap_gate")
+    )
     return Terms(
         z,
         UNARY * ops.tanh(outputs[..., FIELDS["unary"]]),
         gate,
-        GAP_OPEN * gate * ops.tanh(outputs[..., FIELDS["gap_open"]]),
-        RATE * gate * ops.tanh(outputs[..., FIELDS["rates"]]),
+        GAP_OPEN * gap_gate * ops.tanh(outputs[..., FIELDS["gap_open"]]),
+        RATE * gap_gate * ops.tanh(outputs[..., FIELDS["rates"]]),
+        EVIDENCE * ops.tanh(outputs[..., FIELDS["evidence"]]),
     )
+
+
+def logistic(ops: Any, x: Any) -> Any:
+    """Return the logistic function by way of tanh, which NumPy and Keras have alike."""
+    return 0.5 + 0.5 * ops.tanh(0.5 * x)
 
 
 def factors(ops: Any, terms: Terms, signs: Any, first: bool) -> Any:

@@ -80,6 +80,9 @@ class SimulationSettings:
         Substitutions per site between the two ends, at neutral sites.
     frequencies
         Of A, C, G, T; None draws them anew for every pair (GC 30 to 65 %).
+    skew
+        Of drawn frequencies: (A - T) / (A + T) and (C - G) / (C + G) are drawn between minus and
+        plus this. Between 0 and 1.
     kappa
         Rate of a transition over that of a transversion.
     shape
@@ -105,6 +108,7 @@ class SimulationSettings:
     length: tuple[int, int] = (500, 500)
     divergence: tuple[float, float] = (0.02, 1.2)
     frequencies: tuple[float, float, float, float] | None = None
+    skew: float = 0.0
     kappa: tuple[float, float] = (2.0, 4.0)
     shape: tuple[float, float] = (0.5, 2.0)
     indel_rate: tuple[float, float] = (0.02, 0.08)
@@ -122,6 +126,8 @@ class SimulationSettings:
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise SettingError(f"{name} goes from {low} to {high}, it has to rise from 0 on")
+        if not 0 <= self.skew < 1:
+            raise SettingError(f"skew is {self.skew}, it has to be at least 0 and below 1")
         if self.length[0] < 16:
             raise SettingError(f"roots of {self.length[0]} bases are too short, at least 16")
 
@@ -237,6 +243,9 @@ def simulate_pair(
     if settings.frequencies is None:
         gc = rng.uniform(0.30, 0.65)
         frequencies = np.array([1 - gc, gc, gc, 1 - gc]) / 2
+        if settings.skew:
+            at, cg = rng.uniform(-settings.skew, settings.skew, size=2)
+            frequencies *= 1 + np.array([at, cg, -cg, -at])
     else:
         frequencies = np.array(settings.frequencies) / sum(settings.frequencies)
     kappa, shape, indel_rate = map(between, (settings.kappa, settings.shape, settings.indel_rate))
