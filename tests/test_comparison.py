@@ -381,3 +381,20 @@ def test_a_comparison_learns_what_is_there():
     found = compare(trials_from_data(data, settings), settings).runs.set_index("architecture")
     assert (found["r2"] > 0.6).all()
     assert math.isclose(found.loc["gru", "learning_rate"], 0.02)
+
+
+def test_the_mean_decay_is_that_of_what_was_measured():
+    from genolstm.report.architectures import plot_decay
+
+    gradients = pd.DataFrame(
+        {
+            "architecture": "rnn", "stage": "trained", "seed": [1, 1, 1, 2, 2, 2],
+            "lag": [0, 100, 200] * 2, "gradient": [1, 1e-4, 1e-8, 1, 1e-40, 0],
+        }
+    )  # fmt: skip
+    ax = plot_decay(gradients, stage="trained")
+    *_, mean = ax.get_lines()
+    # Far below what is drawn, and no mean where one of the gradients is none.
+    assert mean.get_ydata()[:2] == pytest.approx([1, 1e-22])
+    assert np.isnan(mean.get_ydata()[2])
+    assert ax.get_ylim()[0] == pytest.approx(1e-30)

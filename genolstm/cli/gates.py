@@ -174,7 +174,11 @@ def _introgression(
     size = model.settings.bin
     bins = slice(int(found.starts[0]) // size, int(found.starts[-1]) // size + 1)
     posterior = haplotype_posterior(model, track)[bins]
-    return [found], (found.starts, posterior, f"posterior of\n{model.label} ancestry")
+    return [found], (
+        found.starts,
+        posterior,
+        f"posterior of\n{model.label[:1].upper()}{model.label[1:]} ancestry",
+    )
 
 
 def _sequences(

@@ -152,12 +152,13 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
         if not len(rows):
             continue
         wide = rows.pivot_table(index="lag", columns="seed", values="gradient")
-        values = np.maximum(wide.to_numpy(), _FLOOR)
-        ax.plot(wide.index, values, color=colour, linewidth=0.7, alpha=0.45)
+        values = wide.to_numpy(float)
+        # Means are of what was measured, also below the floor; where a gradient is 0 there is none.
+        logs = np.log(values, out=np.full_like(values, np.nan), where=values > 0)
+        ax.plot(wide.index, np.exp(logs), color=colour, linewidth=0.7, alpha=0.45)
         ax.plot(
-            wide.index, np.exp(np.log(values).mean(axis=1)), color=colour, linewidth=2,
-            label=name.upper(),
-        )  # fmt: skip
+            wide.index, np.exp(logs.mean(axis=1)), color=colour, linewidth=2, label=name.upper()
+        )
     ax.set_yscale("log")
     ax.set_ylim(max(_FLOOR, 0.3 * float(table["gradient"].min())), 5)
     ax.set_xlim(0, int(table["lag"].max()))
