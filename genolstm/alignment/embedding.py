@@ -41,7 +41,7 @@ class Prefilter(Protocol):
     name: str
 
     def candidates(self, queries: PackedSequences, count: int, threads: int = 0) -> Indices:
-        """Return the ``count`` likeliest references per query, best first; -1 for none, (n, count)."""
+        """Return the ``count`` likeliest references per query, best first; -1 for none."""
 
 
 @compiled()

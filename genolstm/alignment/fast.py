@@ -244,7 +244,7 @@ def _best_member(guess, prior, background, family, pair):
 
 
 @compiled()
-def _score_one(query, reference, mode, strands, family, prior, rates):
+def _score_one(query, reference, mode, strands, family, prior, rates, rough_only):
     """Return the log-odds of one pair in bits."""
     nq, nr = query.size, reference.size
     flipped = nq > nr
@@ -293,7 +293,7 @@ def _score_one(query, reference, mode, strands, family, prior, rates):
     guess = np.zeros(2)
     rough = np.full(2, -math.inf)
     bits = np.full(2, -math.inf)
-    fitted = m >= SHORTEST_FITTED
+    rough_only = rough_only or m < SHORTEST_FITTED
     for step in range(2):
         for side in range(2):
             if not strands >> side & 1:
@@ -301,7 +301,7 @@ def _score_one(query, reference, mode, strands, family, prior, rates):
             if step == 1 and strands == 3 and rough[side] <= rough.max() - CLEAR_BITS:
                 bits[side] = rough[side]
                 continue
-            if step == 1 and not fitted and strands == 3:
+            if step == 1 and rough_only:
                 bits[side] = rough[side]
                 continue
             q = query if side == 0 else turned
@@ -314,15 +314,13 @@ def _score_one(query, reference, mode, strands, family, prior, rates):
             if step == 0:
                 kmers = _kmers(_BASE_OF_MASK[q], k)
                 guess[side] = _guess(kmers, reference_kmers, nq, nr, k)
-                if strands == 3 or not fitted:
+                if strands == 3 or rough_only:
                     rough[side] = _forward(
                         math.log(guess[side]), math.log(prior[0]), background[side], family, *pair
                     ) / math.log(2.0)  # fmt: skip
-            elif fitted:
+            else:
                 found = _best_member(guess[side], prior, background[side], family, pair)
                 bits[side] = found / math.log(2.0)
-            else:
-                bits[side] = rough[side]
     if strands != 3:
         return bits.max()
     ratio = 2.0 ** min(bits.min() - bits.max(), 0.0)
@@ -332,14 +330,14 @@ def _score_one(query, reference, mode, strands, family, prior, rates):
 @compiled()
 def _score_all(
     queries, query_starts, references, reference_starts, pairs, first, last, mode, strands, family,
-    prior, rates, rate_starts, out,
+    prior, rates, rate_starts, rough_only, out,
 ):  # fmt: skip
     for k in range(first, last):
         i, j = pairs[k, 0], pairs[k, 1]
         q = queries[query_starts[i] : query_starts[i + 1]]
         r = references[reference_starts[j] : reference_starts[j + 1]]
         part = rates[rate_starts[i] : rate_starts[i + 1]]
-        out[k] = _score_one(q, r, mode, strands, family, prior, part)
+        out[k] = _score_one(q, r, mode, strands, family, prior, part, rough_only)
 
 
 def score_pairs(
@@ -351,6 +349,7 @@ def score_pairs(
     mode: Mode = "global",
     strand: Strand = "both",
     damage: DamageProfile | None = None,
+    rough: bool = False,
     threads: int = 0,
 ) -> npt.NDArray[np.float64]:
     """Return the log-odds of pairs against the null model in bits.
@@ -365,6 +364,8 @@ def score_pairs(
         Each pair gets its own member of it.
     damage
         Of ancient queries.
+    rough
+        Only under the member that shared k-mers suggest: about eight times as fast.
     threads
         0 means all cores.
 
@@ -400,7 +401,7 @@ def score_pairs(
         _score_all(
             queries.letters, queries.starts, references.letters, references.starts, pairs, first,
             min(first + CHUNK, len(pairs)), _MODES[mode], _STRANDS[strand], numbers, prior, rates,
-            rate_starts, out,
+            rate_starts, rough, out,
         )  # fmt: skip
 
     threads = threads or os.cpu_count() or 1

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from genolstm.cli import options
+from genolstm.cli.align_search import search
 from genolstm.cli.align_train import train
 
 _FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
@@ -19,6 +20,7 @@ def align() -> None:
     """Align sequences and say how sure every column is."""
 
 
+align.add_command(search)
 align.add_command(train)
 
 

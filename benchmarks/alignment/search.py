@@ -1,0 +1,180 @@
+"""Recall and time of the search, beside edlib, on families that grew along random trees.
+
+All against all: for a sample of queries edlib's distances to every other sequence, on both strands,
+name the nearest neighbours (all of those at the smallest distance). Printed are the recall among
+the candidates of each prefilter, with the time to index and look up all sequences, and the recall
+of the whole search (candidates, edit distances, exact scores): a nearest neighbour is the first
+hit, or among the hits. Then reads on a long reference: how many find their place.
+
+Times are CPU seconds of this process (all threads); on idle cores the wall time is these over the
+cores.
+
+    python benchmarks/alignment/search.py [--sequences 10000] [--sample 200] [--threads 2] [--embedding MODEL]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import edlib
+import numpy as np
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
+from families import amplicons, families, placed_reads
+
+from genolstm.alignment.embedding import KmerEncoder, NearestVectors, Prefilter, SeedIndex
+from genolstm.alignment.fast import PackedSequences, pack
+from genolstm.alignment.letters import Masks, complement_masks, decode_masks
+from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.search import Searcher, SearchSettings
+
+DEPTHS = (2, 6, 21, 51, 101, 201)
+
+
+def nearest(masks: list[Masks], sample: np.ndarray) -> tuple[list[set[int]], np.ndarray, float]:
+    """Return edlib's nearest neighbours of the sample, their distances, and its seconds per pair."""
+    texts = [decode_masks(x) for x in masks]
+    found, distances = [], []
+    start = time.process_time()
+    for i in sample:
+        best: dict[int, int] = {}
+        limit = -1
+        for own in (texts[i], decode_masks(complement_masks(masks[i]))):
+            for j, other in enumerate(texts):
+                if j == i:
+                    continue
+                d = edlib.align(own, other, k=limit)["editDistance"]
+                if d >= 0:
+                    best[j] = min(d, best.get(j, d))
+                    # Nothing farther than the nearest so far is of interest.
+                    limit = d if limit < 0 else min(limit, d)
+        top = min(best.values())
+        found.append({j for j, d in best.items() if d == top})
+        distances.append(top)
+    seconds = time.process_time() - start
+    return found, np.array(distances), seconds / (2 * len(sample) * len(texts))
+
+
+def recall(rows: list[list[int]], truth: list[set[int]]) -> float:
+    """Return the share of queries of which a nearest neighbour is among the answers."""
+    return float(np.mean([bool(set(r) & t) for r, t in zip(rows, truth, strict=True)]))
+
+
+def prefilters(embedding: str | None, packed: PackedSequences) -> list[tuple[str, object]]:
+    """Return name and maker of every prefilter compared."""
+    makers = [
+        ("6-mer cosine, dense product", lambda: NearestVectors(KmerEncoder(6), packed)),
+        *[(f"shared {k}-mers, weighted", lambda k=k: SeedIndex(packed, k)) for k in (6, 7, 8)],
+    ]
+    if embedding:
+        from genolstm.alignment.lstm_encoder import LstmEncoder
+
+        makers.append(
+            ("LSTM embedding", lambda: NearestVectors(LstmEncoder.load(embedding), packed))
+        )
+    return makers
+
+
+def all_against_all(name: str, masks: list[Masks], arguments) -> None:
+    """Print one set's table."""
+    rng = np.random.default_rng(arguments.seed)
+    sample = rng.choice(len(masks), min(arguments.sample, len(masks)), replace=False)
+    truth, distance, each = nearest(masks, sample)
+    lengths = np.array([len(x) for x in masks])
+    quantiles = ", ".join(f"{q:.0f}" for q in np.quantile(distance, [0, 0.25, 0.5, 0.75, 1]))
+    print(f"\n{name}: {len(masks)} sequences of {lengths.mean():.0f} bp, seed {arguments.seed}")
+    print(f"  edits to the nearest neighbour (quartiles): {quantiles}")
+    print(
+        f"  edlib, bounded by the best so far: {1e6 * each:.2f} us a pair, all against all, two strands: {2 * each * len(masks) ** 2:.0f} s"
+    )
+    packed = pack(masks)
+    sampled = pack([masks[i] for i in sample])
+    print(
+        f"  {'prefilter':<30}{'CPU s':>8}   recall among the first "
+        + "  ".join(f"{d - 1:>5}" for d in DEPTHS)
+    )
+    for label, make in prefilters(arguments.embedding, packed):
+        start = time.process_time()
+        prefilter: Prefilter = make()
+        prefilter.candidates(packed, max(DEPTHS), arguments.threads)
+        seconds = time.process_time() - start
+        near = prefilter.candidates(sampled, max(DEPTHS), arguments.threads)
+        shares = []
+        for depth in DEPTHS:
+            # The query itself takes one place.
+            rows = [
+                [j for j in r[:depth].tolist() if j != i] for r, i in zip(near, sample, strict=True)
+            ]
+            shares.append(recall(rows, truth))
+        print(
+            f"  {label:<30}{seconds:8.1f}   {'':<23}" + "  ".join(f"{s:5.3f}" for s in shares),
+            flush=True,
+        )
+    records = [SeqRecord(Seq(decode_masks(x)), id=f"s{k}") for k, x in enumerate(masks)]
+    for hits in (1, 5):
+        start, wall = time.process_time(), time.perf_counter()
+        settings = SearchSettings(max_hits=hits, skip_self=True, evalue=1e9)
+        searcher = Searcher(
+            records,
+            scorer=AlignmentScorer(),
+            settings=settings,
+            mode="global",
+            threads=arguments.threads,
+        )
+        found = searcher.find(masks, [r.id for r in records])
+        seconds, wall = time.process_time() - start, time.perf_counter() - wall
+        rows = [[h.reference for h in found[i][:hits]] for i in sample]
+        print(
+            f"  whole search, {hits} hit(s): {seconds:.0f} CPU s, {wall:.0f} s wall; recall of a nearest neighbour {recall(rows, truth):.4f}",
+            flush=True,
+        )
+
+
+def long_reference(arguments) -> None:
+    """Print how many reads are found at their place in a long reference."""
+    print(f"\nreads of 80 to 250 bp, either strand, in 1 Mb, seed {arguments.seed}")
+    for divergence in (0.05, 0.15, 0.3):
+        reads, reference, place = placed_reads(200, arguments.seed, divergence=divergence)
+        queries = [SeqRecord(Seq(decode_masks(x)), id=f"q{k}") for k, x in enumerate(reads)]
+        target = [SeqRecord(Seq(decode_masks(reference[0])), id="reference")]
+        start = time.process_time()
+        searcher = Searcher(
+            target,
+            scorer=AlignmentScorer(),
+            settings=SearchSettings(max_hits=1),
+            mode="semiglobal",
+            threads=arguments.threads,
+        )
+        hits = searcher.search(queries)
+        seconds = time.process_time() - start
+        right = np.mean(
+            [
+                bool(h) and abs(h[0].reference_span[0] - p) <= 20
+                for h, p in zip(hits, place, strict=True)
+            ]
+        )
+        print(
+            f"  divergence {divergence:.2f}: {right:.3f} at their place, {1e3 * seconds / len(reads):.1f} ms a read with index and alignment",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--sequences", type=int, default=10_000)
+    parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=6001)
+    parser.add_argument("--embedding", help="a model of train_embedding.py, to be compared")
+    arguments = parser.parse_args()
+    all_against_all("amplicons", amplicons(arguments.sequences, arguments.seed), arguments)
+    all_against_all("families", families(arguments.sequences, arguments.seed), arguments)
+    long_reference(arguments)
+
+
+if __name__ == "__main__":
+    main()

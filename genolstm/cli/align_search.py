@@ -1,0 +1,118 @@
+"""``genolstm align search``: many sequences against many, or against long references."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+from click.core import ParameterSource
+
+from genolstm.cli import options
+
+_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """Show the queries done on stderr, if that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("searching", console=Console(stderr=True)) as status:
+        yield lambda done: status.update(f"{done} queries searched")
+
+
+@click.command()
+@click.argument("query")
+@click.argument("reference")
+@click.option(
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]",
+    help="Where to write the hits.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), default="paf", show_default=True,
+    help="tsv has one line per column, with its posterior.",
+)  # fmt: skip
+@click.option(
+    "--evalue", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+    help="Largest E-value: as many hits per query are expected by chance.",
+)  # fmt: skip
+@click.option(
+    "--max-hits", type=click.IntRange(min=1), default=5, show_default=True,
+    help="Most hits per query.",
+)  # fmt: skip
+@click.option(
+    "--candidates", type=click.IntRange(min=1), default=200, show_default=True,
+    help="References (or windows of long ones) per query that are looked at more closely.",
+)  # fmt: skip
+@click.option("--exact", is_flag=True, help="Score every pair; slow.")
+@click.option("--skip-self", is_flag=True, help="Leave out hits between sequences of one name.")
+@click.option(
+    "--mode", type=click.Choice(["global", "semiglobal", "local"]), default="semiglobal",
+    show_default=True,
+    help="From end to end; all of the query within the reference; a stretch of both.",
+)  # fmt: skip
+@click.option(
+    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
+    help="Of the query.",
+)  # fmt: skip
+@click.option(
+    "--preset", default="dna", show_default=True, metavar="NAME|MODEL",
+    help="A shipped model (dna; adna for damaged queries) or a file of 'align train'.",
+)  # fmt: skip
+@click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
+@options.threads
+@options.force
+@options.quiet
+def search(
+    query: str,
+    reference: str,
+    output: str,
+    form: str,
+    evalue: float,
+    max_hits: int,
+    candidates: int,
+    exact: bool,
+    skip_self: bool,
+    mode: str,
+    strand: str,
+    preset: str,
+    classical: bool,
+    threads: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Find the sequences of REFERENCE that those of QUERY are related to (FASTA or FASTQ).
+
+    Shared k-mers name candidates; those are scored and aligned exactly. Long references are
+    searched in overlapping windows.
+    """
+    source = click.get_current_context().get_parameter_source("candidates")
+    if exact and source == ParameterSource.COMMANDLINE:
+        raise click.UsageError("--exact and --candidates exclude each other")
+
+    from genolstm.alignment.scorer import AlignmentScorer
+    from genolstm.alignment.search import SearchSettings, search_files
+
+    scorer = AlignmentScorer.load(preset, classical=classical)
+    settings = SearchSettings(
+        evalue=evalue, max_hits=max_hits, candidates=candidates, exact=exact, skip_self=skip_self
+    )
+    with _progress(quiet) as progress:
+        summary = search_files(
+            query, reference, output, scorer=scorer, settings=settings, form=form,
+            threads=threads, force=force, command=" ".join(["genolstm", *sys.argv[1:]]),
+            progress=progress, mode=mode, strand=strand,
+        )  # fmt: skip
+    if not quiet:
+        plural = "y" if summary.queries == 1 else "ies"
+        hits = "hit" if summary.hits == 1 else "hits"
+        click.echo(
+            f"{summary.found} of {summary.queries} quer{plural} found, {summary.hits} {hits}",
+            err=True,
+        )
