@@ -13,11 +13,13 @@ USAGE = np.arange(1.0, 65) / 64
 
 
 def family(
-    rng: np.random.Generator, members: int, length: int, depth: float, shape: float = 0.5
-) -> list[Masks]:
-    """Return the leaves of a random tree in which no leaf is more than ``depth`` from the root.
+    rng: np.random.Generator, members: int, length: int, depth: float, shape: float = 0.5,
+    late: float = 3.0,
+) -> list[Masks]:  # fmt: skip
+    """Return the leaves of a random tree, all ``depth`` from the root.
 
-    At every split the branch's part of the rest is drawn anew: some leaves are close, others far.
+    At every split the branch's part of the rest is drawn anew (beta, mean 1 / (1 + ``late``)): some
+    leaves are close, others far.
     """
     gc = rng.uniform(0.35, 0.6)
     frequencies = np.array([1 - gc, gc, gc, 1 - gc]) / 2
@@ -34,7 +36,7 @@ def family(
             parts, time = [1], [rest]
         else:
             left = int(rng.integers(1, size))
-            parts, time = [left, size - left], list(rest * rng.beta(1, 3, 2))
+            parts, time = [left, size - left], list(rest * rng.beta(1, late, 2))
         for part, t in zip(parts, time, strict=True):
             own, own_rate = table.copy(), rate.copy()
             m, _ = ev.evolve(
@@ -49,8 +51,15 @@ def family(
 
 
 def amplicons(n: int, seed: int, length: int = 150) -> list[Masks]:
-    """Return one large family, as reads of one marker gene are: 20 % deep, sites of unequal rates."""
-    return family(np.random.default_rng([seed, 1]), n, length, 0.25, shape=0.4)
+    """Return one large family, as the variants of a marker gene are: sites of unequal rates.
+
+    No two are equal, as after dereplication.
+    """
+    leaves = family(np.random.default_rng([seed, 1]), n + n // 3, length, 0.35, 0.4, late=10.0)
+    different = list({x.tobytes(): x for x in leaves}.values())
+    if len(different) < n:
+        raise ValueError(f"only {len(different)} of {n} sequences differ")
+    return different[:n]
 
 
 def families(n: int, seed: int, length: int = 150) -> list[Masks]:

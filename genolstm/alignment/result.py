@@ -236,9 +236,7 @@ class PosteriorAlignment(Alignment):
 
     def confidence(self) -> str:
         """Return one sign per column as HMMER writes it: 0 to 9 in tenths, ``*`` from .95 on."""
-        digits = np.frombuffer(b"0123456789*", dtype=np.uint8)
-        level = np.clip(np.floor(self.posteriors * 10 + 0.5), 0, 10).astype(np.int64)
-        return digits[level].tobytes().decode("ascii")
+        return confidence_signs(self.posteriors)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the sequences, ready for JSON."""
@@ -288,6 +286,13 @@ class PosteriorAlignment(Alignment):
         return (
             f"<div>{head}, strand {self.strand}, {self.mode}<pre>{body}posterior {key}</pre></div>"
         )
+
+
+def confidence_signs(posteriors: npt.NDArray[np.float32]) -> str:
+    """Return one sign per posterior as HMMER writes it: 0 to 9 in tenths, ``*`` from .95 on."""
+    digits = np.frombuffer(b"0123456789*", dtype=np.uint8)
+    level = np.clip(np.floor(posteriors * 10 + 0.5), 0, 10).astype(np.int64)
+    return digits[level].tobytes().decode("ascii")
 
 
 def rank_references(alignments: Sequence_[PosteriorAlignment]) -> None:

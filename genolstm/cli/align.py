@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from genolstm.cli import options
+from genolstm.cli.align_msa import msa
 from genolstm.cli.align_search import search
 from genolstm.cli.align_train import train
 
@@ -20,6 +21,7 @@ def align() -> None:
     """Align sequences and say how sure every column is."""
 
 
+align.add_command(msa)
 align.add_command(search)
 align.add_command(train)
 

@@ -1,0 +1,376 @@
+"""Alignments of small families: consistent posteriors, joined for maximum expected accuracy.
+
+Every pair is aligned and all posteriors are kept as one sparse matrix over all residues. Squaring
+it lets every third sequence vote on every pair (probabilistic consistency); a guide tree from
+expected accuracies says in which order sequences are joined; columns are joined where their mean
+posterior is worth it; at last the family is split at the tree's edges again and again and realigned
+where that helps.
+
+References
+----------
+Do, Mahabhashyam, Brudno & Batzoglou 2005, Genome Res 15:330 (ProbCons); Schwartz & Pachter 2007
+(the gain of leaving residues unaligned).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from Bio.Align import Alignment
+from Bio.SeqRecord import SeqRecord
+from scipy import sparse  # type: ignore[import-untyped]
+
+from genolstm.alignment.decode import heaviest_chain
+from genolstm.alignment.letters import encode_masks
+from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.errors import InputError, SettingError
+
+LIMIT = 64
+"""Most sequences: time grows with their square, with consistency nearly with the cube."""
+CUTOFF = 0.01
+"""Posteriors below this take no part in the consistency."""
+ROUNDS = 2
+GAIN = 0.25
+"""Posterior from which on a pair of residues is worth aligning."""
+REFINEMENTS = 2
+
+Columns = npt.NDArray[np.int32]
+"""Residue of every sequence (rows) in every column, -1 for a gap."""
+
+
+@dataclass(frozen=True)
+class MsaSettings:
+    """How to align a family.
+
+    Parameters
+    ----------
+    consistency
+        Rounds in which third sequences vote on each pair.
+    gain
+        Mean posterior above which residues are aligned: 0 aligns all it can, higher values only
+        what is likely.
+    refinements
+        Passes over the edges of the guide tree in which both sides are realigned.
+    """
+
+    consistency: int = ROUNDS
+    gain: float = GAIN
+    refinements: int = REFINEMENTS
+
+    def __post_init__(self) -> None:
+        if self.consistency < 0 or self.refinements < 0:
+            raise SettingError("consistency and refinements have to be at least 0")
+        if not 0 <= self.gain < 1:
+            raise SettingError(f"gain is {self.gain}, it has to lie between 0 and 1")
+
+
+class FamilyAlignment(Alignment):
+    """A multiple alignment that knows how sure each of its columns is.
+
+    Attributes
+    ----------
+    columns
+        Residue of every sequence in every column, int32 (sequences, columns), -1 for a gap.
+    confidence
+        float32 (columns,): mean over the pairs of sequences with a residue in the column of
+        P(these residues are aligned) or P(the residue is aligned to nothing in the other); also
+        ``column_annotations["confidence"]``.
+    tree
+        Guide tree in Newick format.
+    """
+
+    def __init__(
+        self, sequences: list[SeqRecord], columns: Columns, confidence: npt.NDArray[np.float32],
+        tree: str,
+    ) -> None:  # fmt: skip
+        steps = (columns >= 0).astype(np.int64)
+        change = np.flatnonzero((np.diff(steps, axis=1) != 0).any(axis=0)) + 1
+        corner = np.concatenate([[0], change, [columns.shape[1]]])
+        total = np.concatenate([np.zeros((len(steps), 1), int), np.cumsum(steps, axis=1)], axis=1)
+        super().__init__(sequences, total[:, corner])
+        self.columns = columns
+        self.confidence = confidence
+        self.tree = tree
+        self.column_annotations = {"confidence": confidence.tolist()}
+
+    def rows(self) -> list[str]:
+        """Return the aligned text of every sequence, gaps as ``-``, case kept."""
+        out = []
+        for record, places in zip(self.sequences, self.columns, strict=True):
+            letters = np.frombuffer(str(record.seq).encode("ascii") + b"-", dtype=np.uint8)
+            out.append(letters[places].tobytes().decode("ascii"))
+        return out
+
+    def pairs(self, a: int, b: int) -> npt.NDArray[np.int32]:
+        """Return the residues of sequences ``a`` and ``b`` that share a column, (k, 2)."""
+        both = (self.columns[a] >= 0) & (self.columns[b] >= 0)
+        return np.stack([self.columns[a][both], self.columns[b][both]], axis=1)
+
+
+def align_family(
+    sequences: Sequence[SeqRecord],
+    scorer: AlignmentScorer,
+    settings: MsaSettings | None = None,
+    *,
+    threads: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **alignment: Any,
+) -> FamilyAlignment:
+    """Align a family of sequences, all on the same strand, from end to end.
+
+    Parameters
+    ----------
+    sequences
+        2 to ``LIMIT``, with different names.
+    scorer
+        Aligns the pairs.
+    threads
+        0 means all cores.
+    progress
+        Called with the pairs aligned and their number.
+    **alignment
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings` but mode and strand.
+
+    Raises
+    ------
+    InputError
+        There are too few or too many sequences, a name occurs twice, or one is empty or no DNA.
+    """
+    settings = settings or MsaSettings()
+    family = list(sequences)
+    _check(family)
+    lengths = np.array([len(r) for r in family])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    couples = list(combinations(range(len(family)), 2))
+    found = scorer.align_many(
+        ((family[a], family[b]) for a, b in couples), threads=threads,
+        **(alignment | {"mode": "global", "strand": "plus"}),
+    )  # fmt: skip
+    rows, columns, values = [], [], []
+    similarity = np.eye(len(family))
+    for k, ((a, b), pair) in enumerate(zip(couples, found, strict=True)):
+        p = pair.posterior
+        keep = p.probability >= CUTOFF
+        rows.append(p.query[keep] + starts[a])
+        columns.append(p.reference[keep] + starts[b])
+        values.append(p.probability[keep])
+        accuracy = float(p.of_pairs(pair.pairs).sum()) / max(1, min(lengths[a], lengths[b]))
+        similarity[a, b] = similarity[b, a] = accuracy
+        if progress is not None:
+            progress(k + 1, len(couples))
+    size = int(starts[-1])
+    i, j, v = np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+    half = sparse.csr_array((v, (i, j)), shape=(size, size), dtype=np.float32)
+    plain = sparse.csr_array(half + half.T)
+    owner = np.repeat(np.arange(len(family)), lengths)
+    posterior = _consistent(plain, owner, settings.consistency)
+    merges = guide_tree(similarity)
+    layout = _progressive(posterior, lengths, starts, merges, settings.gain)
+    layout = _refine(layout, posterior, starts, merges, settings)
+    confidence = column_confidence(layout, plain, starts)
+    names = [str(r.id) for r in family]
+    return FamilyAlignment(family, layout, confidence, _newick(merges, names))
+
+
+def _check(family: list[SeqRecord]) -> None:
+    if len(family) < 2:
+        raise InputError(
+            f"there is {'one sequence' if family else 'no sequence'}, "
+            "a family needs at least two"
+        )  # fmt: skip
+    if len(family) > LIMIT:
+        raise InputError(
+            f"there are {len(family)} sequences ({len(family) * (len(family) - 1) // 2:,} pairs), "
+            f"at most {LIMIT} can be aligned at once",
+            hint="align a part of them",
+        )
+    seen: set[str] = set()
+    for record in family:
+        if record.id in seen:
+            raise InputError("the name occurs twice", record=record.id, hint="rename one")
+        seen.add(str(record.id))
+        if not len(encode_masks(str(record.seq), record=record.id)):
+            raise InputError("the sequence has no residues", record=record.id)
+
+
+def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
+    """Return posteriors on which every third sequence has voted.
+
+    P'(x, y) = 1/N sum over z of P(x, z) P(z, y), where P of a sequence with itself is 1: the square
+    of the matrix of all residues with ones on the diagonal.
+    """
+    n = int(owner[-1]) + 1
+    one = sparse.eye_array(len(owner), dtype=np.float32, format="csr")
+    for _ in range(rounds):
+        whole = sparse.csr_array(plain + one)
+        product = sparse.coo_array(whole @ whole / np.float32(n))
+        keep = (product.data >= CUTOFF / 2) & (owner[product.row] != owner[product.col])
+        plain = sparse.csr_array(
+            (product.data[keep], (product.row[keep], product.col[keep])), shape=plain.shape
+        )
+    return plain
+
+
+def guide_tree(similarity: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return the merges of a guide tree (UPGMA).
+
+    Parameters
+    ----------
+    similarity
+        Of every two sequences, (n, n), symmetric.
+
+    Returns
+    -------
+    list
+        n - 1 couples of nodes; sequences are nodes 0 to n - 1, the k-th merge makes node n + k.
+    """
+    n = len(similarity)
+    s = np.full((2 * n - 1, 2 * n - 1), -np.inf)
+    s[:n, :n] = similarity
+    np.fill_diagonal(s, -np.inf)
+    size = np.ones(2 * n - 1)
+    merges = []
+    for k in range(n, 2 * n - 1):
+        a, b = sorted(divmod(int(s.argmax()), len(s)))
+        merges.append((a, b))
+        s[k] = (size[a] * s[a] + size[b] * s[b]) / (size[a] + size[b])
+        s[k, [a, b, k]] = -np.inf
+        s[:, k] = s[k]
+        s[[a, b]] = -np.inf
+        s[:, [a, b]] = -np.inf
+        size[k] = size[a] + size[b]
+    return merges
+
+
+def _newick(merges: list[tuple[int, int]], names: list[str]) -> str:
+    nodes = ["'" + name.replace("'", "''") + "'" for name in names]
+    for a, b in merges:
+        nodes.append(f"({nodes[a]},{nodes[b]})")
+    return nodes[-1] + ";"
+
+
+def _join(
+    first: Columns, second: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float
+) -> Columns:
+    """Align two alignments, (sequences, columns) each, of different sequences."""
+    size = posterior.shape[0]
+    sides = []
+    for part in (first, second):
+        s, c = np.nonzero(part >= 0)
+        residue = starts[s] + part[s, c]
+        ones = np.ones(len(s), dtype=np.float32)
+        sides.append(sparse.csr_array((ones, (residue, c)), shape=(size, part.shape[1])))
+    score = sparse.coo_array(sparse.csr_array(sides[0].T) @ posterior @ sides[1])
+    full_a, full_b = (first >= 0).sum(axis=0), (second >= 0).sum(axis=0)
+    weight = score.data - gain * (full_a[score.row] * full_b[score.col])
+    keep = weight > 0
+    row, col = score.row[keep].astype(np.int32), score.col[keep].astype(np.int32)
+    order = np.lexsort((col, row))
+    row, col = row[order], col[order]
+    chain, _ = heaviest_chain(
+        row, col, weight[keep][order].astype(np.float64), second.shape[1], 0.0
+    )
+    # Columns between two links: the first alignment's come before the second's.
+    a = np.concatenate([row[chain], [first.shape[1]]])
+    b = np.concatenate([col[chain], [second.shape[1]]])
+    parts: list[Columns] = []
+    i = j = 0
+    for p, q in zip(a.tolist(), b.tolist(), strict=True):
+        parts += [first[:, i:p], second[:, j:q]]
+        if p < first.shape[1]:
+            parts.append(np.maximum(first[:, p : p + 1], second[:, q : q + 1]))
+        i, j = p + 1, q + 1
+    return np.concatenate(parts, axis=1)
+
+
+def _progressive(
+    posterior: Any, lengths: npt.NDArray[np.int64], starts: npt.NDArray[np.int64],
+    merges: list[tuple[int, int]], gain: float,
+) -> Columns:  # fmt: skip
+    nodes: list[Columns] = []
+    for k, n in enumerate(lengths):
+        leaf = np.full((len(lengths), int(n)), -1, dtype=np.int32)
+        leaf[k] = np.arange(n)
+        nodes.append(leaf)
+    for a, b in merges:
+        nodes.append(_join(nodes[a], nodes[b], posterior, starts, gain))
+    return nodes[-1]
+
+
+def _worth(columns: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float) -> float:
+    """Return the expected gain of an alignment: what every pair of residues is worth, summed."""
+    s, c = np.nonzero(columns >= 0)
+    shape = (posterior.shape[0], columns.shape[1])
+    side = sparse.csr_array((np.ones(len(s), np.float32), (starts[s] + columns[s, c], c)), shape)
+    total = float((side * (posterior @ side)).sum()) / 2
+    full = (columns >= 0).sum(axis=0)
+    return total - gain * float((full * (full - 1) // 2).sum())
+
+
+def _refine(
+    columns: Columns, posterior: Any, starts: npt.NDArray[np.int64],
+    merges: list[tuple[int, int]], settings: MsaSettings,
+) -> Columns:  # fmt: skip
+    """Split the family at every edge of the tree and realign; keep what is worth more."""
+    n = len(columns)
+    below: list[list[int]] = [[k] for k in range(n)]
+    for a, b in merges:
+        below.append(below[a] + below[b])
+    if n < 3:
+        return columns
+    best = _worth(columns, posterior, starts, settings.gain)
+    for _ in range(settings.refinements):
+        before = best
+        for group in below[: 2 * n - 2]:
+            inside = np.zeros(n, dtype=bool)
+            inside[group] = True
+            sides = []
+            for chosen in (inside, ~inside):
+                part = np.where(chosen[:, None], columns, np.int32(-1))
+                sides.append(part[:, (part >= 0).any(axis=0)])
+            again = _join(sides[0], sides[1], posterior, starts, settings.gain)
+            worth = _worth(again, posterior, starts, settings.gain)
+            if worth > best + 1e-6:
+                columns, best = again, worth
+        if best <= before + 1e-6:
+            break
+    return columns
+
+
+def column_confidence(
+    columns: Columns, posterior: Any, starts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Return the mean posterior of every column over the pairs of sequences that it concerns.
+
+    Parameters
+    ----------
+    columns
+        Residue per sequence and column, -1 for a gap.
+    posterior
+        Sparse, over the residues of all sequences laid end to end from ``starts`` on.
+    """
+    n, width = columns.shape
+    owner = np.repeat(np.arange(n), np.diff(starts))
+    total = np.zeros(width)
+    pairs = np.zeros(width)
+    # P(a residue is aligned to any of another sequence), (residues, sequences).
+    other = sparse.csr_array(
+        (np.ones(len(owner), np.float32), (np.arange(len(owner)), owner)), (len(owner), n)
+    )
+    matched = np.minimum(sparse.csr_array(posterior @ other).toarray(), 1.0)
+    for a, b in combinations(range(n), 2):
+        in_a, in_b = columns[a] >= 0, columns[b] >= 0
+        both = np.flatnonzero(in_a & in_b)
+        if len(both):
+            at = posterior[starts[a] + columns[a, both], starts[b] + columns[b, both]]
+            total[both] += np.asarray(at).ravel()
+        for one, two, only in ((a, b, in_a & ~in_b), (b, a, in_b & ~in_a)):
+            at = np.flatnonzero(only)
+            total[at] += 1 - matched[starts[one] + columns[one, at], two]
+        pairs[in_a | in_b] += 1
+    return (total / np.maximum(pairs, 1)).astype(np.float32)

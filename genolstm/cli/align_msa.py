@@ -1,0 +1,82 @@
+"""``genolstm align msa``: one alignment of a small family."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+import click
+
+from genolstm.cli import options
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show the pairs done on stderr, if that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status("aligning", console=Console(stderr=True)) as status:
+        yield lambda done, n: status.update(f"{done} of {n} pairs aligned")
+
+
+@click.command()
+@click.argument("family")
+@click.option(
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]",
+    help="Where to write the alignment.",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(["fasta", "a2m", "stockholm"]), default="fasta",
+    show_default=True, help="Stockholm has a line with the confidence of every column.",
+)  # fmt: skip
+@click.option(
+    "--gain", type=click.FloatRange(min=0, max=1, max_open=True), default=0.25, show_default=True,
+    help="Mean posterior from which residues are aligned: 0 aligns all it can.",
+)  # fmt: skip
+@click.option(
+    "--consistency", type=click.IntRange(min=0), default=2, show_default=True,
+    help="Rounds in which third sequences vote on every pair.",
+)  # fmt: skip
+@click.option(
+    "--preset", default="dna", show_default=True, metavar="NAME|MODEL",
+    help="A shipped model or a file of 'align train'.",
+)  # fmt: skip
+@click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
+@options.threads
+@options.force
+@options.quiet
+def msa(
+    family: str,
+    output: str,
+    form: str,
+    gain: float,
+    consistency: int,
+    preset: str,
+    classical: bool,
+    threads: int,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Align the sequences of FAMILY (FASTA or FASTQ, up to 64, one strand) with one another."""
+    from genolstm.alignment.msa import MsaSettings
+    from genolstm.alignment.msa_formats import align_family_file
+    from genolstm.alignment.scorer import AlignmentScorer
+
+    scorer = AlignmentScorer.load(preset, classical=classical)
+    settings = MsaSettings(consistency=consistency, gain=gain)
+    with _progress(quiet) as progress:
+        found = align_family_file(
+            family, output, scorer=scorer, settings=settings, form=form, threads=threads,
+            force=force, progress=progress,
+        )  # fmt: skip
+    if not quiet:
+        n, width = found.columns.shape
+        click.echo(
+            f"{n} sequences in {width} columns, mean confidence {found.confidence.mean():.3f}",
+            err=True,
+        )
