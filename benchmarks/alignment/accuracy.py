@@ -53,9 +53,12 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def ours(texts: Sequence[peers.Text], preset: str, **settings: object) -> list:
-    """Align with the shipped model."""
-    return list(AlignmentScorer.load(preset).align_many(texts, strand="plus", **settings))
+def ours(
+    texts: Sequence[peers.Text], preset: str, classical: bool = False, **settings: object
+) -> list:
+    """Align with a shipped model."""
+    scorer = AlignmentScorer.load(preset, classical=classical)
+    return list(scorer.align_many(texts, strand="plus", **settings))
 
 
 def compare(
@@ -86,9 +89,19 @@ def compare(
     print(f"\n{name}: {len(pairs)} pairs, identity {identity:.3f}, {mode}")
     print(f"  {'genolstm ' + preset:<22} {mine.mean():.4f}  ECE {ece:.3f}  {1e3 * elapsed:.1f} ms")
 
-    others: dict[str, peers.Aligner] = {}
-    viterbi = lambda t: [a.pairs for a in ours(t, preset, mode=mode, decoding="viterbi")]  # noqa: E731
-    others["  same, Viterbi"] = viterbi
+    def variant(preset: str = preset, classical: bool = False, **settings: object) -> peers.Aligner:
+        return lambda t: [
+            a.pairs for a in ours(t, preset, classical, mode=mode, **settings)
+        ]  # fmt: skip
+
+    others: dict[str, peers.Aligner] = {
+        "  same, Viterbi": variant(decoding="viterbi"),
+        "  same, classical": variant(classical=True),
+    }
+    if name.startswith("coding"):
+        others["  preset coding"] = variant("coding")
+    if name.startswith("ancient"):
+        others["  preset dna"] = variant("dna")
     if mode == "global":
         tuned, scores = peers.tuned_parasail(
             [(q, r) for q, r, _ in training], [t for *_, t in training]
