@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -269,17 +271,31 @@ def compare(
     networks = [match_for(name, first.training, settings) for name in settings.architectures]
     rows: list[dict[str, Any]] = []
     levels: list[pd.DataFrame] = []
-    for network in networks:
-        for seed, trial in drawn.items():
-            for row in _run(network, trial, settings, seed, levels if gradients else None, keep):
-                rows.append(row)
-                if progress is not None:
-                    progress(row)
+    with _no_retracing_warnings():
+        for network in networks:
+            for seed, trial in drawn.items():
+                wanted = levels if gradients else None
+                for row in _run(network, trial, settings, seed, wanted, keep):
+                    rows.append(row)
+                    if progress is not None:
+                        progress(row)
     columns = ["architecture", "seed", "stage", "lag", "gradient"]
     return Comparison(
         pd.DataFrame(rows),
         pd.concat(levels, ignore_index=True) if levels else pd.DataFrame(columns=columns),
     )
+
+
+@contextmanager
+def _no_retracing_warnings() -> Iterator[None]:
+    """Keep TensorFlow from warning that a step is compiled often: each network has its own."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def match_for(

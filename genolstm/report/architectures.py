@@ -63,6 +63,8 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
             ax.plot([mean, mean], [row - 0.3, row + 0.3], color=INK, linewidth=1.2)
         if log:
             _log_axis(ax, runs[column].to_numpy(float))
+        else:
+            ax.locator_params(axis="x", nbins=7)
         ax.set_xlabel(label)
         ax.grid(axis="x", color="0.9", linewidth=0.6)
         ax.set_axisbelow(True)
@@ -199,10 +201,13 @@ def _log_axis(ax: Axes, values: np.ndarray) -> None:
     """Scale an axis by logarithms, with the ticks 1, 2, 5, 10, ... and plain numbers."""
     low, high = values.min() / 1.5, values.max() * 1.5
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    fine, ticks = (
+        [t for d in decades for step in steps if low <= (t := step * 10.0**d) <= high]
+        for steps in ((1, 2, 5), (1,))
+    )
     # Long labels need more room.
-    steps = (1, 2, 5) if high < (20 if high > 1000 else 150) * low else (1,)
-    ticks = [step * 10.0**decade for decade in decades for step in steps]
-    ticks = [tick for tick in ticks if low <= tick <= high]
+    if len(ticks) < 2 or high < (20 if high > 1000 else 150) * low:
+        ticks = fine
     ax.set_xscale("log")
     ax.set_xticks(ticks, [_number(tick) for tick in ticks])
     ax.minorticks_off()
