@@ -35,11 +35,11 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     show_default=True, help="Stockholm has a line with the confidence of every column.",
 )  # fmt: skip
 @click.option(
-    "--gain", type=click.FloatRange(min=0, max=1, max_open=True), default=0.25, show_default=True,
+    "--gain", type=click.FloatRange(min=0, max=1, max_open=True), default=0.2, show_default=True,
     help="Mean posterior from which residues are aligned: 0 aligns all it can.",
 )  # fmt: skip
 @click.option(
-    "--consistency", type=click.IntRange(min=0), default=2, show_default=True,
+    "--consistency", type=click.IntRange(min=0), default=1, show_default=True,
     help="Rounds in which third sequences vote on every pair.",
 )  # fmt: skip
 @click.option(
