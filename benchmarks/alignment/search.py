@@ -9,7 +9,7 @@ hit, or among the hits. Then reads on a long reference: how many find their plac
 Times are CPU seconds of this process (all threads); on idle cores the wall time is these over the
 cores.
 
-    python benchmarks/alignment/search.py [--sequences 10000] [--sample 200] [--threads 2] [--embedding MODEL]
+    python benchmarks/alignment/search.py [--sequences 10000] [--sample 200] [--threads 2] [--sets ...]
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from genolstm.alignment.letters import Masks, complement_masks, decode_masks
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search import Searcher, SearchSettings
 
-DEPTHS = (2, 6, 21, 51, 101, 201)
+DEPTHS = (2, 6, 21, 101, 201, 601)
 
 
 def nearest(masks: list[Masks], sample: np.ndarray) -> tuple[list[set[int]], np.ndarray, float]:
@@ -61,18 +61,12 @@ def recall(rows: list[list[int]], truth: list[set[int]]) -> float:
     return float(np.mean([bool(set(r) & t) for r, t in zip(rows, truth, strict=True)]))
 
 
-def prefilters(embedding: str | None, packed: PackedSequences) -> list[tuple[str, object]]:
+def prefilters(packed: PackedSequences) -> list[tuple[str, object]]:
     """Return name and maker of every prefilter compared."""
     makers = [
         ("6-mer cosine, dense product", lambda: NearestVectors(KmerEncoder(6), packed)),
         *[(f"shared {k}-mers, weighted", lambda k=k: SeedIndex(packed, k)) for k in (6, 7, 8)],
     ]
-    if embedding:
-        from genolstm.alignment.lstm_encoder import LstmEncoder
-
-        makers.append(
-            ("LSTM embedding", lambda: NearestVectors(LstmEncoder.load(embedding), packed))
-        )
     return makers
 
 
@@ -94,7 +88,7 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
         f"  {'prefilter':<30}{'CPU s':>8}   recall among the first "
         + "  ".join(f"{d - 1:>5}" for d in DEPTHS)
     )
-    for label, make in prefilters(arguments.embedding, packed):
+    for label, make in [] if arguments.no_prefilters else prefilters(packed):
         start = time.process_time()
         prefilter: Prefilter = make()
         prefilter.candidates(packed, max(DEPTHS), arguments.threads)
@@ -112,7 +106,7 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
             flush=True,
         )
     records = [SeqRecord(Seq(decode_masks(x)), id=f"s{k}") for k, x in enumerate(masks)]
-    for hits in (1, 5):
+    for hits in arguments.hits:
         start, wall = time.process_time(), time.perf_counter()
         settings = SearchSettings(max_hits=hits, skip_self=True, evalue=1e9)
         searcher = Searcher(
@@ -169,11 +163,15 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=6001)
-    parser.add_argument("--embedding", help="a model of train_embedding.py, to be compared")
+    parser.add_argument("--sets", nargs="+", default=["amplicons", "families", "reads"])
+    parser.add_argument("--hits", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--no-prefilters", action="store_true", help="only the whole search")
     arguments = parser.parse_args()
-    all_against_all("amplicons", amplicons(arguments.sequences, arguments.seed), arguments)
-    all_against_all("families", families(arguments.sequences, arguments.seed), arguments)
-    long_reference(arguments)
+    for name, make in (("amplicons", amplicons), ("families", families)):
+        if name in arguments.sets:
+            all_against_all(name, make(arguments.sequences, arguments.seed), arguments)
+    if "reads" in arguments.sets:
+        long_reference(arguments)
 
 
 if __name__ == "__main__":

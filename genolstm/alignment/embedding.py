@@ -1,8 +1,8 @@
 """Finding likely relatives of many sequences among many: the step before exact alignment.
 
 Two ways. An :class:`Encoder` turns every sequence into a unit vector and the nearest ones are found
-by matrix product. :class:`SeedIndex` looks up shared k-mers, rare ones weighing more: the same
-cosine as that of k-mer vectors with such weights, but only over k-mers that occur.
+by matrix product. :class:`SeedIndex` looks up shared k-mers: the cosine of weighted sets of k-mers,
+but only over those that occur, which is faster.
 """
 
 from __future__ import annotations
@@ -220,7 +220,10 @@ def _look_up(words, begin, first, last, owner, at, weight, norm, out):
 
 
 class SeedIndex:
-    """Candidates by shared k-mers, each weighing the square of log(sequences / sequences with it).
+    """Candidates by shared k-mers: cosine of sets, rare k-mers weighing a little more.
+
+    A k-mer weighs the root of log(sequences / sequences with it). Where all sequences are of one
+    kind, as amplicons are, the full logarithm or its square finds fewer of the nearest.
 
     Parameters
     ----------
@@ -242,7 +245,7 @@ class SeedIndex:
         self._owner, self._at = _invert(words, begin, 4**k)
         n = len(references)
         holders = np.diff(self._at)
-        self._weight = (np.log((n + 1) / np.maximum(holders, 1)) ** 2).astype(np.float32)
+        self._weight = np.sqrt(np.log((n + 1) / np.maximum(holders, 1))).astype(np.float32)
         self._weight[holders > max(common * n, 50)] = 0.0
         sums = np.zeros(n)
         np.add.at(sums, np.repeat(np.arange(n), np.diff(begin)), self._weight[words])

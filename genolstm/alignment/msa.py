@@ -228,7 +228,8 @@ def _mass(matrix: Any, owner: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.f
     """Return the sum over the residues of every two sequences, (n, n)."""
     found = sparse.coo_array(matrix)
     place = owner[found.row] * n + owner[found.col]
-    return np.bincount(place, weights=found.data, minlength=n * n).reshape(n, n)
+    sums = np.bincount(place, weights=found.data, minlength=n * n).astype(np.float64)
+    return sums.reshape(n, n)
 
 
 def guide_tree(similarity: npt.NDArray[np.float64]) -> list[tuple[int, int]]:

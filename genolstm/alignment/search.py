@@ -70,7 +70,7 @@ class SearchSettings:
 
     evalue: float = 10.0
     max_hits: int = 5
-    candidates: int = 200
+    candidates: int = 600
     exact: bool = False
     skip_self: bool = False
 
@@ -146,7 +146,7 @@ class _Windows:
 def _seeds(packed: PackedSequences) -> Prefilter:
     """Return the index of shared k-mers, k long enough for chance matches to be few."""
     longest = max(4.0, float(np.median(packed.lengths)))
-    return SeedIndex(packed, min(max(math.ceil(math.log(longest, 4)) + 3, 6), 11))
+    return SeedIndex(packed, min(max(math.ceil(math.log(longest, 4)) + 2, 6), 11))
 
 
 class Searcher:

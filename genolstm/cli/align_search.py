@@ -47,7 +47,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[int], None] | None]:
     help="Most hits per query.",
 )  # fmt: skip
 @click.option(
-    "--candidates", type=click.IntRange(min=1), default=200, show_default=True,
+    "--candidates", type=click.IntRange(min=1), default=600, show_default=True,
     help="References (or windows of long ones) per query that are looked at more closely.",
 )  # fmt: skip
 @click.option("--exact", is_flag=True, help="Score every pair; slow.")
