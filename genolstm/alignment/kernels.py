@@ -32,6 +32,7 @@ import math
 
 import numpy as np
 
+from genolstm.alignment import scans as sc
 from genolstm.sequences.compiled import compiled
 
 TILE = 32
@@ -87,15 +88,28 @@ def _top(values):
 
 
 @compiled(fastmath=True)
-def _multiply(forward, backward, f1, f2, product):
-    """Write the products of one tile; return their sum and the largest."""
+def _multiply(forward, skip, backward, a, b, f1, f2, product):
+    """Write the products of columns a to b; return their sum and the largest.
+
+    Here and below whole arrays are passed, and cut inside: cutting them in a loop costs more than
+    what is done with the parts.
+    """
+    x, y = forward[a - skip : b - skip], backward[a:b]
     total, top = np.float32(0.0), np.float32(0.0)
-    for j in range(forward.size):
-        p = (forward[j] * f1) * (backward[j] * f2)
+    for j in range(x.size):
+        p = (x[j] * f1) * (y[j] * f2)
         product[j] = p
         total += p
         top = max(top, p)
     return total, top
+
+
+@compiled(fastmath=True)
+def _add(product, a, b, sums):
+    """Add products of columns a to b to the residues' sums."""
+    out = sums[a - 1 : b - 1]
+    for j in range(out.size):
+        out[j] += product[j]
 
 
 @compiled()
@@ -216,15 +230,24 @@ def forward_rows(
     n, m = lo.size - 1, state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]
     diagonal = np.empty(m + 1, np.float32)
-    v = np.empty(m + 1, np.float32)
-    factor = np.ones(m + 1, np.float32)
+    factor = np.ones((m // TILE + 1) * TILE + 1, np.float32)
     start = np.zeros(m + 1, np.float32)
     ended = np.zeros(m + 1, np.float32)
-    y_ = np.empty(TILE, np.float32)
+    # Columns lie PAD places further in these.
+    size = m + 1 + sc.LANE + sc.PAD
+    opened = np.zeros(size, np.float32)
+    reach2, reach4 = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    sums1, sums2 = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    into1, into2 = np.zeros(size, np.float32), np.zeros(size, np.float32)
+    rest = np.empty(m + 1, np.float32)
     t_, o1, o2, e1, e2, c1, c2, pn, kappa = (
         c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA],
     )  # fmt: skip
-    n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
+    w1, w2 = c1 * o1, c2 * o2
+    power1, power2 = sc.weights(e1, size), sc.weights(e2, size)
+    last1, last2 = power1[3, sc.LANE - 1], power2[3, sc.LANE - 1]
+    columns1, columns2 = sums1[sc.PAD :], sums2[sc.PAD :]
+    before = behind = -1
     for i in range(first + 1, last + 1):
         jl, jh = lo[i], hi[i]
         if (i - 1) % GROUP == 0:
@@ -238,58 +261,73 @@ def forward_rows(
                 t0 = lo[i - 1] // TILE
                 for t in range(t0, high // TILE + 1):
                     kept_exponent[(i - 1 - first) // GROUP, t - t0] = exponent[t]
-        # Slices from here on: indices that count from 0 let the compiler vectorise.
-        j0 = max(jl, 1)
-        e, d, left = emission[emission_row[i]][j0 : jh + 1], diagonal[j0 : jh + 1], H[j0 - 1 : jh]
-        f = factor[j0 : jh + 1]
+        # Slices, as indices that count from 0 let the compiler vectorise. Making them takes time,
+        # too: only where the row begins or ends elsewhere than the one before.
+        if jl != before or jh != behind:
+            before, behind = jl, jh
+            j0 = max(jl, 1)
+            d0, left, f0, s0 = (
+                diagonal[j0 : jh + 1], H[j0 - 1 : jh], factor[j0 : jh + 1], start[j0 : jh + 1],
+            )  # fmt: skip
+            d, h, rest_ = diagonal[jl : jh + 1], H[jl : jh + 1], rest[jl : jh + 1]
+            m_, x1, x2 = M[jl : jh + 1], X1[jl : jh + 1], X2[jl : jh + 1]
+            wx, wy, f = open_x_col[jl : jh + 1], open_y_col[jl : jh + 1], factor[jl + 1 : jh + 2]
+            lane0, lane1 = jl // sc.LANE, jh // sc.LANE
+            a, b = lane0 * sc.LANE, (lane1 + 1) * sc.LANE
+            p, q = a + sc.PAD, b + sc.PAD
+            opened[p : jl + 1 + sc.PAD] = 0.0
+            y = opened[jl + 1 + sc.PAD : jh + 2 + sc.PAD]
+            y0, y1, sum1, sum2 = opened[p:q], opened[p - 1 : q - 1], sums1[p:q], sums2[p:q]
+            a0, a2, b0, b4 = reach2[p:q], reach2[p - 2 : q - 2], reach4[p:q], reach4[p - 4 : q - 4]
+            wa1, wa2, wa4 = power1[0, a:b], power1[1, a:b], power1[2, a:b]
+            wb1, wb2, wb4 = power2[0, a:b], power2[1, a:b], power2[2, a:b]
+            s1, s2 = sums1[jl + sc.PAD : jh + 1 + sc.PAD], sums2[jl + sc.PAD : jh + 1 + sc.PAD]
+            i1, i2 = into1[jl : jh + 1], into2[jl : jh + 1]
+            p1, p2 = power1[3, jl : jh + 1], power2[3, jl : jh + 1]
+        e = emission[emission_row[i]][j0 : jh + 1]
         if mode == LOCAL:
-            s = start[j0 : jh + 1]
             for j in range(e.size):
-                d[j] = e[j] * (left[j] * f[j] + s[j])
+                d0[j] = e[j] * (left[j] * f0[j] + s0[j])
         else:
             for j in range(e.size):
-                d[j] = e[j] * (left[j] * f[j])
-        m_, x1, x2, w = M[jl : jh + 1], X1[jl : jh + 1], X2[jl : jh + 1], open_x_col[jl : jh + 1]
+                d0[j] = e[j] * (left[j] * f0[j])
         g1, g2 = o1 * open_x_row[i - 1], o2 * open_x_row[i - 1]
         for j in range(m_.size):
-            x1[j] = e1 * x1[j] + g1 * w[j] * m_[j]
+            x1[j] = e1 * x1[j] + g1 * wx[j] * m_[j]
         for j in range(m_.size):
-            x2[j] = e2 * x2[j] + g2 * w[j] * m_[j]
+            x2[j] = e2 * x2[j] + g2 * wx[j] * m_[j]
+        for j in range(m_.size):
+            rest_[j] = c1 * x1[j] + c2 * x2[j]
         if jl == 0:
             diagonal[0] = np.float32(begin) * _power(-exponent[0]) if mode == FREE_ROWS else 0.0
         gate = open_y_row[i]
-        d, v_, w = diagonal[jl : jh + 1], v[jl : jh + 1], open_y_col[jl : jh + 1]
         for j in range(m_.size):
             m_[j] = d[j]
         unlinked = np.float32(0.0) if mode == FREE_COLUMNS and i == n else pn
+        # What a Y gap whose first residue is column j + 1 opens from, in that column's tile.
         for j in range(m_.size):
-            v_[j] = gate * w[j] * (unlinked * d[j] + k1 * x1[j] + k2 * x2[j])
-        y1 = np.float32(0.0)
-        y2 = np.float32(0.0)
-        u = np.float32(0.0)
-        for t in range(jl // TILE, jh // TILE + 1):
-            a, b = max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)
-            if a > jl:
-                y1, y2, u = y1 * factor[a], y2 * factor[a], v[a - 1] * factor[a]
-            y1 = e1 * y1 + o1 * u
-            y2 = e2 * y2 + o2 * u
-            y_[0] = c1 * y1 + c2 * y2
-            v_, z = v[a : b - 1], y_[1:]
-            for j in range(v_.size):
-                y1 = e1 * y1 + o1 * v_[j]
-                y2 = e2 * y2 + o2 * v_[j]
-                z[j] = c1 * y1 + c2 * y2
-            d, x1, x2, h_ = diagonal[a:b], X1[a:b], X2[a:b], H[a:b]
-            for j in range(h_.size):
-                h_[j] = t_ * d[j] + n1 * x1[j] + n2 * x2[j] + y_[j]
+            y[j] = (gate * wy[j] * f[j]) * (unlinked * d[j] + kappa * rest_[j])
+        sc.double(y0, y1, wa1, a0)
+        sc.double(a0, a2, wa2, b0)
+        sc.double(b0, b4, wa4, sum1)
+        sc.double(y0, y1, wb1, a0)
+        sc.double(a0, a2, wb2, b0)
+        sc.double(b0, b4, wb4, sum2)
+        sc.carry(
+            columns1, columns2, factor, TILE, lane0, lane1, last1, last2, w1, w2, into1, into2,
+        )  # fmt: skip
+        for j in range(m_.size):
+            rest_[j] = t_ * d[j] + pn * rest_[j] + w1 * s1[j] + w2 * s2[j]
+        for j in range(m_.size):
+            h[j] = rest_[j] + p1[j] * i1[j] + p2[j] * i2[j]
         if mode == FREE_ROWS and jl == 0:
             H[0] = t_ * M[0]
         state[:, lo[i - 1] : jl] = 0.0
         if keep:
             kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]] = M[jl : jh + 1]
         if mode == FREE_ROWS and jh == m:
-            left = np.float64(H[m]) - pn * (c1 * X1[m] + c2 * X2[m])
-            add_scaled(end, left, exponent[m // TILE])
+            value = np.float64(H[m]) - pn * (c1 * X1[m] + c2 * X2[m])
+            add_scaled(end, value, exponent[m // TILE])
         if mode == LOCAL:
             for j in range(jl, jh + 1):
                 ended[j] += M[j]
@@ -359,12 +397,12 @@ def _grow(rows, columns, values, more):
 
 
 @compiled()
-def _append(values, cutoff, row, column, rows, columns, kept, found):
+def _append(values, size, cutoff, row, column, rows, columns, kept, found):
     """Append the values of at least ``cutoff``; return the new number of entries.
 
     Without a branch: every value is written, and the next one over it if it was too small.
     """
-    for j in range(values.size):
+    for j in range(size):
         rows[found] = row
         columns[found] = column + j
         kept[found] = values[j]
@@ -472,15 +510,13 @@ def backward_rows(
             if a >= b:
                 continue
             f1, f2 = weight_f[k], weight_b[k]
-            total, top = _multiply(F[a - jl : b - jl], M[a:b], f1, f2, product)
+            total, top = _multiply(F, jl, M, a, b, f1, f2, product)
             if top < NEGLIGIBLE:
                 continue
             here += total
-            p, sums = product[: b - a], column_sum[a - 1 : b - 1]
-            for j in range(p.size):
-                sums[j] += p[j]
+            _add(product, a, b, column_sum)
             if top >= cutoff:
-                found = _append(p, cutoff, i - 1, a - 1, rows, columns, values, found)
+                found = _append(product, b - a, cutoff, i - 1, a - 1, rows, columns, values, found)
         row_sum[i - 1] = here
         e, m_ = emission[emission_row[i]][jl : jh + 1], M[jl : jh + 1]
         for j in range(m_.size):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -149,6 +149,7 @@ class PairHMM:
         self.flipped = len(query) > len(reference)
         rows, columns = (query, reference) if self.flipped else (reference, query)
         self.n, self.m = len(rows), len(columns)
+        self.columns = columns
         self.n_query, self.n_reference = len(query), len(reference)
         self.mode = {
             "global": kn.GLOBAL,
@@ -164,6 +165,9 @@ class PairHMM:
         self._set_emission(rows, columns, parameters, odds, classes)
         self._set_context(context)
         per_row = max(1, -(-int(self.offset[-1]) // (self.n + 1)))
+        if self.vectors is not None:
+            # Contextual odds are laid out for whole rows.
+            per_row = max(per_row, self.m + 1)
         self.block_rows = max(kn.GROUP, block_cells // per_row // kn.GROUP * kn.GROUP)
         self._end: npt.NDArray[np.float64] | None = None
 
@@ -222,11 +226,16 @@ class PairHMM:
         """Return emission odds and, for every row, which line of them it uses."""
         if self.vectors is None:
             return self.profile, self.row_key
+        # Only the columns that these rows' band touches; pages of zeros beyond them cost nothing.
+        low = max(int(self.band.lo[first + 1 : last + 1].min()), 1)
+        high = int(self.band.hi[first + 1 : last + 1].max()) + 1
         # NumPy's exp of float32 is vectorised, numba's is not.
-        term = self.vectors[0][first:last] @ self.vectors[1]
+        term = self.vectors[0][first:last] @ self.vectors[1][:, low - 1 : high - 1]
         np.exp(np.clip(term, -MAX_CONTEXT, MAX_CONTEXT, out=term), out=term)
-        block = self.profile[self.row_key[first + 1 : last + 1]]
-        block[:, 1:] *= term
+        block = np.zeros((last - first, self.m + 1), dtype=np.float32)
+        np.multiply(
+            self.profile[self.row_key[first + 1 : last + 1], low:high], term, out=block[:, low:high]
+        )
         line = np.zeros(self.n + 1, dtype=np.int64)
         line[first + 1 : last + 1] = np.arange(last - first)
         return block, line
@@ -276,6 +285,14 @@ class PairHMM:
 
     def posterior(self, cutoff: float = CUTOFF) -> SparsePosterior:
         """Return the posterior of every match of at least ``cutoff``."""
+        return self._posteriors(cutoff).sparse(self.flipped)
+
+    def likely_matches(self, cutoff: float) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Return rows and columns (0-based residues) of the matches of at least ``cutoff``."""
+        found = self._posteriors(cutoff)
+        return found.rows[: found.size], found.columns[: found.size]
+
+    def _posteriors(self, cutoff: float) -> _Found:
         found = _Found(self.n, self.m, cutoff)
         state, exponent, end = self._begin()
         if self.n > self.block_rows:
@@ -291,7 +308,7 @@ class PairHMM:
             backward_exponent,
         )  # fmt: skip
         self._backward(points, self.n, end, backward, backward_exponent, found)
-        return found.sparse(self.flipped)
+        return found
 
     def _checkpoints(self, first, last, state, exponent, end):
         """Run forward from ``first`` to ``last``; return states of up to CHECKPOINTS rows."""
@@ -329,6 +346,21 @@ class PairHMM:
                     )
                 )  # fmt: skip
             last = first
+
+    def plain_pair(self) -> tuple[Any, ...]:
+        """Return what :mod:`genolstm.alignment.fast` needs to score the pair under any member."""
+        work = (
+            self.band.lo, self.band.hi, self.offset, np.ones(self.n + 1, dtype=np.float32),
+            np.empty((4, self.m + 1), dtype=np.float32),
+            np.empty(self.m // kn.TILE + 1, dtype=np.int64), self.row_key,
+            np.zeros((16, self.m + 1), dtype=np.float32),
+        )  # fmt: skip
+        rows = np.zeros(self.n, dtype=np.uint8)
+        no_classes = np.zeros(0, dtype=np.int64)
+        return (
+            np.eye(4)[None], no_classes, rows, self.columns.copy(), self.flipped, self.mode,
+            self.begin, work,
+        )  # fmt: skip
 
     # ------------------------------------------------------------------ Viterbi
 

@@ -33,12 +33,15 @@ class Region:
         Over rows of the longer and columns of the shorter window; None for all of it.
     anchors
         Exact matches the band was made from.
+    narrowed
+        The band holds what a first look at the whole matrix found likely.
     """
 
     query: tuple[int, int]
     reference: tuple[int, int]
     band: Band | None = None
     anchors: int = 0
+    narrowed: bool = False
 
     @property
     def cells(self) -> int:

@@ -19,6 +19,7 @@ from genolstm.alignment.damage import DamageProfile
 from genolstm.alignment.decode import SparsePosterior, decode_mea, settle_ties
 from genolstm.alignment.letters import Masks, complement_masks, composition, encode_masks
 from genolstm.alignment.model import read_aligner
+from genolstm.alignment.narrowing import far_from, member_score, narrow
 from genolstm.alignment.pairhmm import (
     BLOCK_CELLS,
     Context,
@@ -50,6 +51,7 @@ READ_WHOLE = 4096
 AROUND = 256
 MAX_WIDENINGS = 3
 MAX_EDGE = 0.01
+NARROW_EDGE = 1e-3
 """Posterior at the sides of a band beyond which the band is made wider."""
 
 
@@ -268,12 +270,14 @@ class AlignmentScorer:
             places=placements(len(query), len(reference), settings.mode), block_cells=block_cells,
         )  # fmt: skip
 
-    def _start(self, query: Masks, reference: Masks) -> PairHMMParameters:
+    def _start(
+        self, query: Masks, reference: Masks, divergence: float | None = None
+    ) -> PairHMMParameters:
         """Return the parameters a pair is first looked at with."""
         background = composition(query, reference) + PSEUDOCOUNT
         if isinstance(self.family, PairHMMParameters):
             return self.family.with_background(background)
-        guess = guess_divergence(query, reference)
+        guess = divergence or guess_divergence(query, reference)
         return self.family.member(guess, self.family.gap_rate, background)
 
     def _choose_strand(
@@ -291,18 +295,30 @@ class AlignmentScorer:
             if regions[best].anchors >= 4 * regions["-" if best == "+" else "+"].anchors + 4:
                 strands = best
         block = {s: check_size(regions[s], settings.memory, BLOCK_CELLS, names) for s in strands}
-        rough = {}
-        if len(strands) == 2:
-            for s in strands:
-                masks = (query.on(s), reference.masks)
-                hmm = self._hmm(*masks, self._start(*masks), regions[s], settings, s, block[s])
-                rough[s] = hmm.score()
+        guess = {s: guess_divergence(query.on(s), reference.masks) for s in strands}
+        rough: dict[str, float] = {}
+        first: dict[str, PairHMM] = {}
+        for s in sorted(strands, key=lambda s: guess[s]):
+            masks = (query.on(s), reference.masks)
+            start = self._start(*masks, guess[s])
+            first[s] = self._hmm(*masks, start, regions[s], settings, s, block[s])
+            if len(strands) == 2:
+                # One run gives the likelier strand's score and where its alignments lie.
+                if len(first) == 1:
+                    regions[s] = self._narrow(first[s], regions[s])
+                rough[s] = first[s].score()
+        if rough:
             best = max(strands, key=lambda s: rough[s])
             strands = "".join(s for s in strands if rough[s] > rough[best] - CLEAR_BITS)
-        found = {
-            s: self._select(query.on(s), reference.masks, regions[s], settings, s, block[s])
-            for s in strands
-        }
+        found = {}
+        for s in strands:
+            masks = (query.on(s), reference.masks)
+            near = self._narrow(first[s], regions[s])
+            found[s] = self._select(*masks, near, settings, s, block[s])
+            if near.narrowed and far_from(guess[s], found[s].divergence):
+                near = replace(near, band=None, narrowed=False)
+                found[s] = self._select(*masks, near, settings, s, block[s])
+            regions[s] = near
         best = max(strands, key=lambda s: found[s].bits)
         bits, probability = found[best].bits, 1.0
         if settings.strand == "both":
@@ -335,7 +351,18 @@ class AlignmentScorer:
                 gained = max(score(chosen.parameters) - there, 0.0)
                 return replace(chosen, bits=chosen.bits + gained)
         assert isinstance(self.family, ParameterFamily)
-        return select(query, reference, self.family, score)
+        if self.damage is not None:
+            return select(query, reference, self.family, score)
+        start = self._start(query, reference, 1.0)
+        hmm = self._hmm(query, reference, start, region, settings, strand, block)
+        background = composition(query, reference) + PSEUDOCOUNT
+        nats = member_score(hmm, self.family, background)
+        return select(query, reference, self.family, nats=nats)
+
+    def _narrow(self, hmm: PairHMM, region: Region) -> Region:
+        """Return the part of a region where the likely alignments lie, if that saves time."""
+        fitted = isinstance(self.family, ParameterFamily) and min(hmm.n, hmm.m) >= SHORTEST_FITTED
+        return narrow(hmm, region) if fitted and region.cells <= LARGE_CELLS else region
 
     def _nearby(
         self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings,
@@ -365,8 +392,8 @@ class AlignmentScorer:
                 - self._hmm(*masks, parameters, region, settings, strand, block).score()
             )
             # The pair itself says whether context helps: by likelihood, plain where it does not.
-            if gained > 0:
-                assert self.contextual is not None
+            assert self.contextual is not None
+            if gained > self.contextual.margin:
                 model = self.contextual.name
             else:
                 terms = None
@@ -376,11 +403,15 @@ class AlignmentScorer:
             else:
                 hmm = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
             posterior = hmm.posterior()
-            if region.band is None or _edge(posterior, region, hmm.flipped) < MAX_EDGE:
+            most = NARROW_EDGE if region.narrowed else MAX_EDGE
+            if region.band is None or _edge(posterior, region, hmm.flipped) < most:
                 break
-            wider = 4 * (BAND_WIDTH if settings.band == "auto" else int(settings.band))
-            settings = replace(settings, band=wider)
-            region = plan(*masks, settings.mode, wider)
+            if region.narrowed:
+                region = replace(region, band=None, narrowed=False)
+            else:
+                wider = 4 * (BAND_WIDTH if settings.band == "auto" else int(settings.band))
+                settings = replace(settings, band=wider)
+                region = plan(*masks, settings.mode, wider)
             block = check_size(region, settings.memory, BLOCK_CELLS, (query.name, reference.name))
             if terms is not None:
                 terms = self._terms(query, reference, strand, region, parameters)

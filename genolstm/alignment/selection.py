@@ -43,7 +43,9 @@ def select(
     query: Masks,
     reference: Masks,
     family: ParameterFamily,
-    score: Callable[[PairHMMParameters], float],
+    score: Callable[[PairHMMParameters], float] | None = None,
+    *,
+    nats: Callable[[float, float], float] | None = None,
 ) -> Selection:
     """Choose the member of a family with the highest posterior probability for a pair.
 
@@ -54,10 +56,15 @@ def select(
     ----------
     score
         Log-odds of the pair in bits under a member.
+    nats
+        Instead of it: log-odds in nats by log divergence and log gap rate.
     """
     background = composition(query, reference) + PSEUDOCOUNT
 
     def value(u: float, v: float) -> float:
+        if nats is not None:
+            return nats(u, v)
+        assert score is not None
         return score(family.member(math.exp(u), math.exp(v), background)) * math.log(2)
 
     v0 = math.log(family.gap_rate)
