@@ -223,6 +223,7 @@ class Fake:
     """A contextual model whose vectors know the truth, or mislead."""
 
     name = "fake"
+    margin = 0.0
 
     def __init__(self, gain: float) -> None:
         self.gain = gain

@@ -71,10 +71,13 @@ class NetworkContext:
         A bundle, or an ONNX graph.
     name
         What alignments say they were made with.
+    margin
+        Bits by which a pair has to be likelier in context before context is used for it.
     """
 
-    def __init__(self, source: Bundle | bytes, name: str) -> None:
+    def __init__(self, source: Bundle | bytes, name: str, margin: float = 0.0) -> None:
         self.name = name
+        self.margin = margin
         self.runtime = Runtime(source, threads=1, context=CONTEXT, tile=TILE)
         if self.runtime.n_outputs != WIDTH or self.runtime.n_features != 4:
             path = source.path if isinstance(source, Bundle) else None
@@ -154,7 +157,12 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     metadata = bundle.metadata
     mode = metadata.get("mode", "global")
     damage, significance = metadata.get("damage"), metadata.get("significance")
-    if mode not in MODES or not isinstance(metadata.get("family"), dict):
+    margin = metadata.get("margin", 0.0)
+    if (
+        mode not in MODES
+        or not isinstance(metadata.get("family"), dict)
+        or not isinstance(margin, int | float)
+    ):
         raise ModelError("the aligner's settings are not whole", path=bundle.path)
     try:
         profile = None if damage is None else DamageProfile(**damage)
@@ -164,7 +172,7 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     return AlignerParts(
         bundle.name,
         ParameterFamily.from_dict(metadata["family"]),
-        NetworkContext(bundle, bundle.name) if neural else None,
+        NetworkContext(bundle, bundle.name, margin) if neural else None,
         profile,
         mode,
         None if significance is None else Significance.from_dict(significance),
@@ -177,6 +185,7 @@ def aligner_metadata(
     mode: str = "global",
     damage: DamageProfile | None = None,
     significance: Mapping[str, Any] | None = None,
+    margin: float = 0.0,
 ) -> dict[str, Any]:
     """Return the metadata of a bundle, which :func:`read_aligner` reads."""
     from dataclasses import asdict
@@ -187,6 +196,7 @@ def aligner_metadata(
         "mode": mode,
         "damage": None if damage is None else asdict(damage),
         "significance": None if significance is None else dict(significance),
+        "margin": margin,
         "context": CONTEXT,
         "tile": TILE,
     }

@@ -31,7 +31,7 @@ RATE = 1.5
 """Bound of the change of a pair's gap parameters (log, logit)."""
 N_RATES = 5
 GATE_START = -1.0
-"""Logit of a position's gates before training; with the pair's, they are nearly shut."""
+"""Logit of a position's gates before training: a quarter open."""
 EVIDENCE = 8.0
 """Bound of what a position says for or against the use of context in the whole pair (logit)."""
 PADDING = 16
@@ -140,7 +140,7 @@ def interpret(ops: Any, outputs: Any) -> Terms:
         gate,
         GAP_OPEN * gap_gate * ops.tanh(outputs[..., FIELDS["gap_open"]]),
         RATE * gap_gate * ops.tanh(outputs[..., FIELDS["rates"]]),
-        EVIDENCE * ops.tanh(outputs[..., FIELDS["evidence"]]),
+        EVIDENCE * ops.tanh(outputs[..., FIELDS["evidence"]] / EVIDENCE),
     )
 
 

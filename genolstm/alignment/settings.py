@@ -22,6 +22,8 @@ class ContextualModel(Protocol):
     """
 
     name: str
+    margin: float
+    """Bits by which a pair has to be likelier in context before context is used for it."""
 
     def encode(self, masks: Masks) -> Any:
         """Return whatever ``pair`` needs of a sequence."""

@@ -40,14 +40,14 @@ from genolstm.lstm.training import TrainingSettings, train
 
 Codes = npt.NDArray[np.uint8]
 
-_SHORT = SimulationSettings(length=(160, 320), skew=0.35)
+_SHORT = SimulationSettings(length=(160, 260), skew=0.35)
 MIXTURES: dict[str, tuple[tuple[float, SimulationSettings], ...]] = {
     "dna": (
-        (0.17, replace(_SHORT, divergence=(0.02, 1.3), indel_rate=(0.01, 0.08))),
+        (0.16, replace(_SHORT, divergence=(0.02, 1.3), indel_rate=(0.01, 0.08))),
         (0.05, replace(_SHORT, length=(40, 160), divergence=(0.02, 1.0))),
-        (0.20, replace(_SHORT, divergence=(0.4, 1.3), shape=(0.3, 20.0))),
-        (0.36, replace(_SHORT, coding=1.0, divergence=(0.5, 5.5))),
-        (0.22, replace(_SHORT, repeats=(0.1, 0.5), divergence=(0.05, 0.8))),
+        (0.18, replace(_SHORT, divergence=(0.4, 1.3), shape=(0.3, 20.0))),
+        (0.40, replace(_SHORT, coding=1.0, divergence=(0.5, 5.5))),
+        (0.21, replace(_SHORT, repeats=(0.1, 0.5), divergence=(0.05, 0.8))),
     ),
     "coding": (
         (0.15, replace(_SHORT, divergence=(0.02, 1.3), indel_rate=(0.01, 0.08))),
@@ -73,7 +73,8 @@ class AlignTrainSettings:
         At the end, with the pairs' likelihood beside it, by which a pair is given to the plain
         pair-HMM or to the contextual one.
     batch_size, learning_rate, seed
-        The heads alone learn with twice the batch and twice the rate.
+        The heads alone learn with twice the batch and the rate; the likelihood with half the rate,
+        beyond which it shuts the gates.
     auxiliary, likelihood
         Weights of the heads and of the pairs' likelihood beside the alignments' loss.
     patience
@@ -85,7 +86,7 @@ class AlignTrainSettings:
     filters: int = 32
     kernel_size: int = 7
     pretraining_epochs: int = 12
-    epochs: int = 2
+    epochs: int = 4
     likelihood_epochs: int = 2
     batch_size: int = 16
     learning_rate: float = 2e-3
@@ -107,7 +108,7 @@ class AlignTrainSettings:
 
 
 def simulate_mixture(
-    mixture: Sequence[tuple[float, SimulationSettings]], n: int, *, seed: int, longest: int = 352
+    mixture: Sequence[tuple[float, SimulationSettings]], n: int, *, seed: int, longest: int = 300
 ) -> list[SimulatedPair]:
     """Draw pairs from several settings by their shares; the same seed gives the same pairs.
 
@@ -267,7 +268,7 @@ def train_network(
         phases = [
             _Phase("auxiliary heads", settings.pretraining_epochs, heads, 2 * rate, 2 * rows),
             _Phase("alignments", settings.epochs, aligned, rate, rows),
-            _Phase("likelihood", settings.likelihood_epochs, both, rate, rows),
+            _Phase("likelihood", settings.likelihood_epochs, both, rate / 2, rows),
         ]
         if initial_weights is not None or (data.targets["frame"] == UNKNOWN).all():
             phases = phases[1:]
