@@ -5,7 +5,7 @@ characters; public domain outside the United Kingdom), without the verse numbers
 
     apt install bible-kjv bible-kjv-text
     bible -f gen1:1-rev22:21 | cut -d' ' -f2- > kjv.txt
-    python benchmarks/text/english.py kjv.txt --epochs 8 --steps-per-epoch 500
+    python benchmarks/text/english.py kjv.txt --epochs 8 --steps-per-epoch 500 --refit
 
 Any UTF-8 text will do; without one, the documentation that comes with Python (pydoc_data.topics,
 half a million characters) is used. The last part is the test, the part before it the validation;
@@ -19,10 +19,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation import report
+from evaluation import fit, report
 
 from genolstm.text.corpus import Corpus, Record, read_text, text_corpus
-from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import TextSettings
 
 
@@ -44,6 +43,9 @@ def main() -> None:
     parser.add_argument("--units", type=int)
     parser.add_argument("--max-order", type=int, default=12)
     parser.add_argument("--block", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument(
+        "--refit", action="store_true", help="train anew on training and validation part together"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", default="text-benchmark", help="folder of model and checkpoint")
     options = parser.parse_args()
@@ -60,13 +62,8 @@ def main() -> None:
         units=options.units, epochs=options.epochs, steps_per_epoch=options.steps_per_epoch,
         seed=options.seed,
     )  # fmt: skip
-    work = Path(options.work)
-    work.mkdir(exist_ok=True)
     print(f"{len(text)} characters, {len(whole.alphabet)} symbols; seed {options.seed}", flush=True)
-    model = TextGenerator.fit(
-        training, settings, held_out=validation, output=work / "model.genolstm", folder=work,
-        log_csv=work / "epochs.csv", force=True,
-    )  # fmt: skip
+    model = fit(training, validation, settings, Path(options.work), options.refit)
     report(
         model, training, validation, test, unit="character", max_order=options.max_order,
         block=options.block,

@@ -1,20 +1,24 @@
-"""What english.py and genome.py share: the baselines' choices, and the figures of the test part.
+"""What english.py and genome.py share: training, the baselines' choices, figures of the test part.
 
 The data are in three parts. The network learns from the training part, and the validation part
 chooses its epoch. Markov models choose order and back-off on the validation part, given the counts
-of the training part, and then count both parts: more than the network ever learns from. The test
-part is scored once, after all that.
+of the training part, and then count both parts. With ``refit`` the network does likewise: it is
+trained anew on both parts for the number of epochs that was best. Without, it has learned from
+less than the Markov models, which are then also shown as they stand with the training part alone.
+The test part is scored once, after all that.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from genolstm.text.baselines import MarkovModel, compressor_bits
 from genolstm.text.corpus import DNA, Corpus
 from genolstm.text.generator import TextGenerator
+from genolstm.text.settings import TextSettings
 
 RESAMPLES = 10_000
 
@@ -25,11 +29,36 @@ class Markov:
 
     name: str
     validation: float
-    test: np.ndarray
-    """Bits of each test symbol."""
+    alone: np.ndarray
+    """Bits of each test symbol by the counts of the training part."""
+    both: np.ndarray
+    """Bits of each test symbol by the counts of the training and the validation part."""
+
+
+def fit(
+    training: Corpus, validation: Corpus, settings: TextSettings, work: Path, refit: bool
+) -> TextGenerator:
+    """Train, the validation part choosing the epoch; then, if wanted, anew on both parts."""
+    work.mkdir(exist_ok=True)
+    model = TextGenerator.fit(
+        training, settings, held_out=validation, output=work / "model.genolstm", folder=work,
+        log_csv=work / "epochs.csv", force=True,
+    )  # fmt: skip
+    chosen = model.bundle.provenance["settings"]
+    print(f"settings: {chosen}", flush=True)
+    if not refit:
+        return model
+    both = replace(training, records=(*training.records, *validation.records))
+    again = work / "refit"
+    again.mkdir(exist_ok=True)
+    return TextGenerator.fit(
+        both, replace(settings, epochs=chosen["best_epoch"], validation=0.0), folder=again,
+        output=again / "model.genolstm", log_csv=again / "epochs.csv", force=True,
+    )  # fmt: skip
 
 
 def both_strands(corpus: Corpus, reverse_complement: bool) -> np.ndarray:
+    """Return the stream of a corpus, of DNA with that of the other strand behind it."""
     stream = corpus.stream()
     if corpus.kind != DNA or not reverse_complement:
         return stream
@@ -49,13 +78,13 @@ def markov_models(
             parts[0], tune=name == "tuned", validation=validation.stream()
         )
         chosen_by = model.bits_by_order(validation.stream())
-        model.recount(np.concatenate(parts))
-        rows += [
-            Markov(f"order {order}, {name}", float(np.nanmean(one)), other[~np.isnan(other)])
-            for order, (one, other) in enumerate(
-                zip(chosen_by, model.bits_by_order(test.stream()), strict=True)
+        alone = model.bits_by_order(test.stream())
+        both = model.recount(np.concatenate(parts)).bits_by_order(test.stream())
+        for order in range(max_order + 1):
+            known = (one[order][~np.isnan(one[order])] for one in (alone, both))
+            rows.append(
+                Markov(f"order {order}, {name}", float(np.nanmean(chosen_by[order])), *known)
             )
-        ]
     return rows
 
 
@@ -76,41 +105,44 @@ def report(
 ) -> None:  # fmt: skip
     """Score the test part and print the tables."""
     for name, part in (("training", training), ("validation", validation), ("test", test)):
-        print(f"{name}: {part.n_symbols} symbols in {len(part.records)} record(s)")
-    print(f"settings: {model.bundle.provenance['settings']}")
+        print(f"{name} part: {part.n_symbols} symbols in {len(part.records)} record(s)")
+    refit = model.bundle.metadata["training_symbols"] > training.n_symbols
     score = model.score(test)
     ours = np.concatenate([record.bits[~np.isnan(record.bits)] for record in score.records])
     models = markov_models(training, validation, test, max_order, reverse_complement)
     chosen = min(models, key=lambda one: one.validation)
-    hindsight = min(models, key=lambda one: one.test.mean())
-    assert len(ours) == len(chosen.test) == test.n_symbols
+    hindsight = min(models, key=lambda one: one.both.mean())
+    assert len(ours) == len(chosen.both) == test.n_symbols
 
-    print(f"\n| model | test bits per {unit} | 95 % interval |\n| --- | --- | --- |")
-    rows = [(f"LSTM, {model.config.n_parameters:,} parameters", ours)]
-    rows.append((f"best Markov ({chosen.name})", chosen.test))
-    for name, bits in rows:
+    # Each with what it has learned from.
+    both, alone = "training and validation part", "training part"
+    rows = [
+        (f"LSTM, {model.config.n_parameters:,} parameters", both if refit else alone, ours),
+        (f"Markov, {chosen.name}", both, chosen.both),
+        (f"Markov, {chosen.name}", alone, chosen.alone),
+    ]
+    print(f"\n| model | learned from | test bits per {unit} | 95 % interval |")
+    print("| --- | --- | ---: | --- |")
+    for name, source, bits in rows:
         low, high = interval(bits, block)
-        print(f"| {name} | {bits.mean():.4f} | {low:.4f} to {high:.4f} |")
+        print(f"| {name} | {source} | {bits.mean():.4f} | {low:.4f} to {high:.4f} |")
     content = test.text().encode()
     before = (training.text() + validation.text()).encode()
-    for given in (None, before):
+    for given, source in ((None, "nothing"), (before, f"primed with {both}")):
         for name, bits in compressor_bits(content, test.n_symbols, training=given).items():
-            flags = "-9e" if name == "xz" else "-9"
-            primed = ", primed with the training and validation parts" if given else ""
-            print(f"| {name} {flags}{primed} | {bits:.4f} | |")
-    for name, other in (
-        ("chosen on the validation part", chosen),
-        ("best in hindsight", hindsight),
-    ):
-        difference = ours - other.test
-        low, high = interval(difference, block)
+            print(f"| {name} {'-9e' if name == 'xz' else '-9'} | {source} | {bits:.4f} | |")
+    for name, source, bits in [
+        *rows[1:],
+        (f"best in hindsight: {hindsight.name}", both, hindsight.both),
+    ]:
+        low, high = interval(ours - bits, block)
         print(
-            f"\nLSTM less the Markov model {name} ({other.name}, {other.test.mean():.4f}): "
-            f"{difference.mean():+.4f} ({low:+.4f} to {high:+.4f})"
+            f"\nLSTM less Markov ({name}, {source}): {(ours - bits).mean():+.4f} "
+            f"({low:+.4f} to {high:+.4f})"
         )
     print(
         f"\nIntervals: bootstrap over {-(-len(ours) // block)} blocks of {block} symbols, "
-        f"{RESAMPLES} resamples, seed 1.\n\nMarkov model\tvalidation\ttest"
+        f"{RESAMPLES} resamples, seed 1.\n\nMarkov model\tvalidation\ttest, {alone}\ttest, {both}"
     )
     for one in models:
-        print(f"{one.name}\t{one.validation:.4f}\t{one.test.mean():.4f}")
+        print(f"{one.name}\t{one.validation:.4f}\t{one.alone.mean():.4f}\t{one.both.mean():.4f}")

@@ -21,7 +21,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from evaluation import report
+from evaluation import fit, report
 
 from genolstm.text.corpus import Corpus, dna_corpus, read_corpus, split
 from genolstm.text.generator import TextGenerator
@@ -91,6 +91,9 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--warmup-steps", type=int, default=200)
     parser.add_argument("--forward-only", action="store_true")
+    parser.add_argument(
+        "--refit", action="store_true", help="train anew on training and validation part together"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", default="genome-benchmark", help="folder of model and checkpoint")
     options = parser.parse_args()
@@ -108,13 +111,8 @@ def main() -> None:
         warmup_steps=options.warmup_steps, reverse_complement=not options.forward_only,
         seed=options.seed,
     )  # fmt: skip
-    work = Path(options.work)
-    work.mkdir(exist_ok=True)
     print(f"seed {options.seed}", flush=True)
-    model = TextGenerator.fit(
-        training, settings, held_out=validation, output=work / "model.genolstm", folder=work,
-        log_csv=work / "epochs.csv", force=True,
-    )  # fmt: skip
+    model = fit(training, validation, settings, Path(options.work), options.refit)
     report(
         model, training, validation, test, unit="base", max_order=options.max_order,
         block=options.block, reverse_complement=not options.forward_only,
