@@ -39,6 +39,9 @@ SPREAD = 0.05
 """Lengths of a node's sequences lie within this of it, so that no node hits a special case."""
 SHAPE_LEVEL = LEVELS.index(0.05)
 """Tails are taken to have one shape beyond this level, for all lengths of one ratio."""
+SLOPES = (0.9, 1.2)
+LEAST = 12
+"""Scores beyond a level for it to be read off a node's own."""
 RELATED = SimulationSettings(divergence=(0.0, 0.0))
 DIVERGENCES = (0.01, 1.5)
 SMALLEST = 16
@@ -90,15 +93,23 @@ def unrelated_pairs(
 
 
 def fit_tail(
-    scores: Sequence[Sequence[Floats]], lengths: Sequence[float], ratios: Sequence[float]
-) -> ScoreTail:
+    scores: Sequence[Sequence[Floats]], lengths: Sequence[float], ratios: Sequence[float],
+    *, copies: int = 1, slope_from: ScoreTail | None = None,
+) -> ScoreTail:  # fmt: skip
     """Make a table of the scores at every node, by length and ratio.
 
     Where a node has too few pairs for a level, it takes the distance between levels from all the
     lengths of its ratio.
+
+    Parameters
+    ----------
+    copies
+        How often each independent score is there.
+    slope_from
+        Table whose slopes to take.
     """
     levels = np.array(LEVELS)
-    bits = np.array([[tail_knots(x) for x in row] for row in scores])
+    bits = np.array([[tail_knots(x, LEAST * copies) for x in row] for row in scores])
     slope = np.empty(bits.shape[:2])
     for j in range(len(ratios)):
         column = [row[j] for row in scores]
@@ -112,7 +123,8 @@ def fit_tail(
                 weight = np.array([len(x) for x in column], dtype=float)[known]
                 gap = bits[known, j, level] - bits[known, j, level - 1]
                 steps[level] = np.average(gap, weights=weight)
-        slope[:, j] = fall = _fall(column, bits[:, j])
+        fall = _fall(column, bits[:, j]) if slope_from is None else float(slope_from.slope[0, j])
+        slope[:, j] = fall
         for i in range(len(lengths)):
             for level in range(1, len(LEVELS)):
                 few = level > SHAPE_LEVEL and levels[level] * len(column[i]) < 100
@@ -128,14 +140,15 @@ def fit_tail(
 def _fall(column: Sequence[Floats], bits: Floats) -> float:
     """Return the factors of 2 by which tails fall per bit, all lengths of a ratio together.
 
-    As deep in the tail as enough pairs lie: falls get flatter towards 1 on the way.
+    As deep in the tail as enough pairs lie. Further out they get flatter, towards 1: what falls
+    faster here is not believed to go on.
     """
     for level in (0.002, 0.005, 0.01, 0.02, 0.05):
         at = LEVELS.index(level)
         over = [x[x > b] - b for x, b in zip(column, bits[:, at], strict=True) if not np.isnan(b)]
         pooled = np.concatenate(over) if over else np.zeros(0)
         if len(pooled) >= 60:
-            return float(np.clip(1 / (max(pooled.mean(), 1e-3) * np.log(2)), 0.8, 6.0))
+            return float(np.clip(1 / (max(pooled.mean(), 1e-3) * np.log(2)), *SLOPES))
     return 1.0
 
 
@@ -245,7 +258,7 @@ def fit_significance(
             for row in one
         ]  # fmt: skip
         tails[mode, 1] = fit_tail(one, lengths, ratios[mode])
-        tails[mode, 2] = fit_tail(two, lengths, ratios[mode])
+        tails[mode, 2] = fit_tail(two, lengths, ratios[mode], copies=4, slope_from=tails[mode, 1])
         bits, related = labelled_scores(scorer, max(pairs // 2, 10), mode, rng, threads)
         homolog[mode] = fit_homolog(bits, related)
     return Significance(tails, homolog)

@@ -266,7 +266,7 @@ def two_strands(plus: Floats, minus: Floats) -> Floats:
     return np.asarray(top + np.log2(1 + np.exp2(other - top)) - 1)
 
 
-def tail_knots(scores: Floats, least: int = 12) -> Floats:
+def tail_knots(scores: Floats, least: int) -> Floats:
     """Return the scores exceeded with the probabilities of ``LEVELS``; NaN for fewer pairs."""
     levels = np.array(LEVELS)
     out: Floats = np.quantile(scores, 1 - levels)
