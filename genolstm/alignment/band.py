@@ -18,6 +18,8 @@ from genolstm.alignment.decode import heaviest_chain
 from genolstm.alignment.letters import Masks
 from genolstm.sequences.compiled import compiled
 
+TABLE_K = 9
+"""Up to this length k-mers are looked up in a table of all, beyond it in a sorted list."""
 _BASE_OF_MASK = np.full(16, 255, dtype=np.uint8)
 _BASE_OF_MASK[[1, 2, 4, 8]] = [0, 1, 2, 3]
 
@@ -129,24 +131,51 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
     return Band(lo.astype(np.int64), hi.astype(np.int64))
 
 
-def kmer_identity(query: Masks, reference: Masks) -> float:
-    """Return a rough identity from the share of the shorter sequence's k-mers in the longer one.
+@compiled()
+def _shared(short, long, k):
+    """Return the k-mers of ``short`` that ``long`` has, and how many either has."""
+    n_short, n_long = (short >= 0).sum(), (long >= 0).sum()
+    hits = 0
+    if k <= TABLE_K:
+        there = np.zeros(1 << (2 * k), np.bool_)
+        for x in long:
+            if x >= 0:
+                there[x] = True
+        for x in short:
+            if x >= 0 and there[x]:
+                hits += 1
+        return hits, n_short, n_long
+    known = np.sort(long[long >= 0])
+    at = np.searchsorted(known, short)
+    for i in range(short.size):
+        if short[i] >= 0 and at[i] < known.size and known[at[i]] == short[i]:
+            hits += 1
+    return hits, n_short, n_long
 
-    A guess to begin from: substitutions only, chance matches subtracted.
+
+def shared_kmers(query: Masks, reference: Masks) -> tuple[int, int, float, int]:
+    """Return the shorter sequence's k-mers that the longer one has, too.
+
+    Returns
+    -------
+    tuple
+        How many; of how many; the share expected by chance; k. The sequences are too short for
+        any if there are none.
     """
     short, long = sorted((query, reference), key=len)
     k = min(max(math.ceil(math.log(max(len(long), 4), 4)) + 2, 6), 20)
     if len(short) < k + 4:
-        return 0.9
+        return 0, 0, 0.0, k
     a, b = _kmers(_BASE_OF_MASK[short], k), _kmers(_BASE_OF_MASK[long], k)
-    a = np.sort(a[a >= 0])
-    if not len(a) or not (b >= 0).any():
+    hits, total, others = _shared(a, b, k)
+    if not others:
+        return 0, 0, 0.0, k
+    return int(hits), int(total), 1 - math.exp(-len(b) / 4.0**k), k
+
+
+def identity_of(hits: int, total: int, chance: float, k: int) -> float:
+    """Return a rough identity from :func:`shared_kmers`: substitutions only."""
+    if not total:
         return 0.9
-    at = np.minimum(np.searchsorted(a, b), len(a) - 1)
-    found = np.zeros(len(a), dtype=bool)
-    found[at[a[at] == b]] = True
-    # Of equal k-mers only the first was marked.
-    found = found[np.searchsorted(a, a)]
-    chance = 1 - math.exp(-len(b) / 4.0**k)
-    share = (float(found.mean()) - chance) / (1 - chance)
+    share = (hits / total - chance) / (1 - chance)
     return float(max(share, 1e-3) ** (1 / k))

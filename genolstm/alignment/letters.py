@@ -35,6 +35,8 @@ def _tables() -> tuple[bytes, bytes, bytes]:
 
 
 _ENCODE, _DECODE, _COMPLEMENT = _tables()
+_SHARES = np.array([[m >> k & 1 for k in range(4)] for m in range(16)], dtype=np.float64)
+_SHARES /= np.maximum(_SHARES.sum(axis=1, keepdims=True), 1)
 
 
 def encode_masks(sequence: bytes | str, *, record: str | None = None) -> Masks:
@@ -85,8 +87,5 @@ def composition(*sequences: Masks) -> npt.NDArray[np.float64]:
     counts = np.zeros(16)
     for masks in sequences:
         counts += np.bincount(masks, minlength=16)
-    out = np.zeros(4)
-    for mask in range(1, 16):
-        bases = [k for k in range(4) if mask >> k & 1]
-        out[bases] += counts[mask] / len(bases)
-    return out
+    shared: npt.NDArray[np.float64] = counts @ _SHARES
+    return shared

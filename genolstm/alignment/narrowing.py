@@ -27,6 +27,7 @@ MARGIN = 16
 """Columns on either side of matches whose posterior reaches the cutoff."""
 MOST = 0.6
 """A band that holds a larger part of the matrix is not worth having."""
+CLEAR_KMERS = 40
 FAR = 0.8
 """Where the parameters chosen are this far from those of the first look, in log divergence, the
 whole matrix is looked at again."""
@@ -82,11 +83,11 @@ def narrow(hmm: PairHMM, region: Region) -> Region:
 
 
 def member_score(
-    hmm: PairHMM, family: ParameterFamily, background: npt.NDArray[np.float64]
+    hmm: PairHMM, band: Band | None, family: ParameterFamily, background: npt.NDArray[np.float64]
 ) -> Callable[[float, float], float]:
     """Return a function of log divergence and log gap rate: the pair's log-odds in nats.
 
-    Of a pair without damage and context, compiled from the member to the score.
+    Of a pair without damage and context, in a band, compiled from the member to the score.
     """
     from genolstm.alignment.fast import _forward
 
@@ -94,7 +95,7 @@ def member_score(
         family.kappa, family.shape, family.gap_share, *family.gap_extend, *family.extend_growth,
         family.gap_link,
     )  # fmt: skip
-    pair = hmm.plain_pair()
+    pair = hmm.plain_pair(band)
 
     def score(u: float, v: float) -> float:
         return float(_forward(u, v, background, numbers, *pair))
@@ -105,3 +106,14 @@ def member_score(
 def far_from(first: float | None, chosen: float | None) -> bool:
     """Return whether two divergences differ so much that the first says little of the second."""
     return first is not None and chosen is not None and abs(math.log(chosen / first)) > FAR
+
+
+def clear_strand(shared: dict[str, float]) -> str:
+    """Return the strand to look at, both where k-mers shared beyond chance do not tell.
+
+    A pair that shares dozens of them, and hardly any on the other strand, is related on this one.
+    The other could come close only with inverted repeats, and those share k-mers on both.
+    """
+    best = max(shared, key=lambda s: shared[s])
+    other = max((n for s, n in shared.items() if s != best), default=0.0)
+    return best if shared[best] >= 4 * max(other, 0) + CLEAR_KMERS else "".join(shared)

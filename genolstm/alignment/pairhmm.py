@@ -347,10 +347,12 @@ class PairHMM:
                 )  # fmt: skip
             last = first
 
-    def plain_pair(self) -> tuple[Any, ...]:
+    def plain_pair(self, band: Band | None = None) -> tuple[Any, ...]:
         """Return what :mod:`genolstm.alignment.fast` needs to score the pair under any member."""
+        band = band or self.band
+        # Offsets are of values that are kept, and none are.
         work = (
-            self.band.lo, self.band.hi, self.offset, np.ones(self.n + 1, dtype=np.float32),
+            band.lo, band.hi, self.offset, np.ones(self.n + 1, dtype=np.float32),
             np.empty((4, self.m + 1), dtype=np.float32),
             np.empty(self.m // kn.TILE + 1, dtype=np.int64), self.row_key,
             np.zeros((16, self.m + 1), dtype=np.float32),

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 from threadpoolctl import threadpool_limits
 
+from genolstm.alignment.band import shared_kmers
 from genolstm.alignment.damage import DamageProfile
 from genolstm.alignment.decode import SparsePosterior, decode_mea, settle_ties
 from genolstm.alignment.letters import Masks, complement_masks, composition, encode_masks
 from genolstm.alignment.model import read_aligner
-from genolstm.alignment.narrowing import far_from, member_score, narrow
+from genolstm.alignment.narrowing import clear_strand, far_from, member_score, narrow
 from genolstm.alignment.pairhmm import (
     BLOCK_CELLS,
     Context,
@@ -30,7 +31,13 @@ from genolstm.alignment.pairhmm import (
 from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
 from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size, plan, shifted
 from genolstm.alignment.result import PosteriorAlignment, Sequence
-from genolstm.alignment.selection import PSEUDOCOUNT, Selection, guess_divergence, select
+from genolstm.alignment.selection import (
+    PSEUDOCOUNT,
+    Selection,
+    divergence_of,
+    guess_divergence,
+    select,
+)
 from genolstm.alignment.settings import AlignmentSettings, ContextualModel
 from genolstm.alignment.significance import Significance
 from genolstm.errors import InputError
@@ -90,6 +97,15 @@ class _Prepared:
         if key not in self._encoded:
             self._encoded[key] = self._model.encode(masks[low:high])
         return self._encoded[key], low
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A pair as first looked at, with its bases and the guess of its divergence."""
+
+    hmm: PairHMM
+    background: npt.NDArray[np.float64]
+    divergence: float
 
 
 class AlignmentScorer:
@@ -271,10 +287,12 @@ class AlignmentScorer:
         )  # fmt: skip
 
     def _start(
-        self, query: Masks, reference: Masks, divergence: float | None = None
-    ) -> PairHMMParameters:
+        self, query: Masks, reference: Masks, divergence: float | None = None,
+        background: npt.NDArray[np.float64] | None = None,
+    ) -> PairHMMParameters:  # fmt: skip
         """Return the parameters a pair is first looked at with."""
-        background = composition(query, reference) + PSEUDOCOUNT
+        if background is None:
+            background = composition(query, reference) + PSEUDOCOUNT
         if isinstance(self.family, PairHMMParameters):
             return self.family.with_background(background)
         guess = divergence or guess_divergence(query, reference)
@@ -294,13 +312,18 @@ class AlignmentScorer:
             best = max(strands, key=lambda s: regions[s].anchors)
             if regions[best].anchors >= 4 * regions["-" if best == "+" else "+"].anchors + 4:
                 strands = best
+        shared = {s: shared_kmers(query.on(s), reference.masks) for s in strands}
+        if len(strands) == 2:
+            strands = clear_strand({s: shared[s][0] - shared[s][1] * shared[s][2] for s in strands})
         block = {s: check_size(regions[s], settings.memory, BLOCK_CELLS, names) for s in strands}
-        guess = {s: guess_divergence(query.on(s), reference.masks) for s in strands}
+        guess = {s: divergence_of(*shared[s]) for s in strands}
         rough: dict[str, float] = {}
         first: dict[str, PairHMM] = {}
+        bases: dict[str, npt.NDArray[np.float64]] = {}
         for s in sorted(strands, key=lambda s: guess[s]):
             masks = (query.on(s), reference.masks)
-            start = self._start(*masks, guess[s])
+            bases[s] = composition(*masks) + PSEUDOCOUNT
+            start = self._start(*masks, guess[s], bases[s])
             first[s] = self._hmm(*masks, start, regions[s], settings, s, block[s])
             if len(strands) == 2:
                 # One run gives the likelier strand's score and where its alignments lie.
@@ -313,11 +336,12 @@ class AlignmentScorer:
         found = {}
         for s in strands:
             masks = (query.on(s), reference.masks)
+            look = _Look(first[s], bases[s], guess[s])
             near = self._narrow(first[s], regions[s])
-            found[s] = self._select(*masks, near, settings, s, block[s])
+            found[s] = self._select(*masks, near, settings, s, block[s], look)
             if near.narrowed and far_from(guess[s], found[s].divergence):
                 near = replace(near, band=None, narrowed=False)
-                found[s] = self._select(*masks, near, settings, s, block[s])
+                found[s] = self._select(*masks, near, settings, s, block[s], look)
             regions[s] = near
         best = max(strands, key=lambda s: found[s].bits)
         bits, probability = found[best].bits, 1.0
@@ -331,7 +355,7 @@ class AlignmentScorer:
 
     def _select(
         self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings,
-        strand: str, block: int,
+        strand: str, block: int, look: _Look | None = None,
     ) -> Selection:  # fmt: skip
         def score(parameters: PairHMMParameters) -> float:
             return self._hmm(query, reference, parameters, region, settings, strand, block).score()
@@ -353,11 +377,14 @@ class AlignmentScorer:
         assert isinstance(self.family, ParameterFamily)
         if self.damage is not None:
             return select(query, reference, self.family, score)
-        start = self._start(query, reference, 1.0)
-        hmm = self._hmm(query, reference, start, region, settings, strand, block)
-        background = composition(query, reference) + PSEUDOCOUNT
-        nats = member_score(hmm, self.family, background)
-        return select(query, reference, self.family, nats=nats)
+        if look is None:
+            start = self._start(query, reference)
+            hmm = self._hmm(query, reference, start, region, settings, strand, block)
+            background, guess = composition(query, reference) + PSEUDOCOUNT, None
+        else:
+            hmm, background, guess = look.hmm, look.background, look.divergence
+        nats = member_score(hmm, region.band, self.family, background)
+        return select(query, reference, self.family, nats=nats, background=background, guess=guess)
 
     def _narrow(self, hmm: PairHMM, region: Region) -> Region:
         """Return the part of a region where the likely alignments lie, if that saves time."""

@@ -6,7 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from genolstm.alignment.band import kmer_identity
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.alignment.band import identity_of, shared_kmers
 from genolstm.alignment.letters import Masks, composition
 from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
 
@@ -46,6 +49,8 @@ def select(
     score: Callable[[PairHMMParameters], float] | None = None,
     *,
     nats: Callable[[float, float], float] | None = None,
+    background: npt.NDArray[np.float64] | None = None,
+    guess: float | None = None,
 ) -> Selection:
     """Choose the member of a family with the highest posterior probability for a pair.
 
@@ -58,8 +63,11 @@ def select(
         Log-odds of the pair in bits under a member.
     nats
         Instead of it: log-odds in nats by log divergence and log gap rate.
+    background, guess
+        The pair's bases with pseudocounts, and its :func:`guess_divergence`, if known already.
     """
-    background = composition(query, reference) + PSEUDOCOUNT
+    if background is None:
+        background = composition(query, reference) + PSEUDOCOUNT
 
     def value(u: float, v: float) -> float:
         if nats is not None:
@@ -75,8 +83,8 @@ def select(
             known[k] = value(LOWEST + k * STEP, v0)
         return known[k]
 
-    guess = math.log(guess_divergence(query, reference))
-    k = _climb(along_u, round((guess - LOWEST) / STEP), 0, STEPS - 1)
+    first = math.log(guess or guess_divergence(query, reference))
+    k = _climb(along_u, round((first - LOWEST) / STEP), 0, STEPS - 1)
     du, sd_u, top = _peak(known, k, STEP)
     u = LOWEST + k * STEP + du
 
@@ -122,10 +130,15 @@ def _peak(known: dict[int, float], k: int, step: float) -> tuple[float, float, f
 
 
 def guess_divergence(query: Masks, reference: Masks) -> float:
-    """Return a first guess of the substitutions per site, .003 to 2, from shared k-mers.
+    """Return a first guess of the substitutions per site, .003 to 2, from shared k-mers."""
+    return divergence_of(*shared_kmers(query, reference))
+
+
+def divergence_of(hits: int, total: int, chance: float, k: int) -> float:
+    """Return the guess that follows from :func:`genolstm.alignment.band.shared_kmers`.
 
     Identity becomes divergence as under Jukes-Cantor with gamma-distributed rates of shape 1.
     """
-    identity = kmer_identity(query, reference)
+    identity = identity_of(hits, total, chance, k)
     x = min(max((4 * identity - 1) / 3, 0.12), 0.9999)
     return min(max(0.75 * (1 / x - 1), 0.003), 2.0)
