@@ -212,3 +212,24 @@ def test_other_bundles_are_refused(tmp_path: Path) -> None:
     save_bundle(path, kind=KIND, members={}, metadata={"alphabet": "dna"}, force=True)
     with pytest.raises(ModelError, match="not whole"):
         read_aligner(path)
+
+
+def test_scores_of_a_calibrated_model_say_what_they_mean(cli, tmp_path: Path) -> None:
+    for name, side in (("q.fa", 0), ("r.fa", 1)):
+        text = "".join(f">{name[0]}{k}\n{p.texts[side]}\n" for k, p in enumerate(PAIRS[:3]))
+        (tmp_path / name).write_text(text)
+    got = cli("align", "score", tmp_path / "q.fa", tmp_path / "r.fa", "--classical", "-q")
+    rows = [line.split("\t") for line in got.out.splitlines()]
+    tags = [dict((f[:2], f[5:]) for f in row[12:]) for row in rows]
+    kin = np.array([row[0][1:] == row[5][1:] for row in rows])
+    evalue, related = (np.array([float(t[name]) for t in tags]) for name in ("xe", "xh"))
+    assert kin.sum() == 3
+    assert evalue[kin].max() < evalue[~kin].min()
+    assert related[kin].max() > 0.99
+    assert related[~kin].max() < 0.5
+    assert {t["xm"] for t in tags} == {"classical"}
+    one = AlignmentScorer.load("dna", classical=True).align(*PAIRS[0].texts)
+    among = next(t for row, t in zip(rows, tags, strict=True) if row[0] == "q0" and row[5] == "r0")
+    assert one.evalue is not None
+    # Three references instead of one: about three times as many chance hits.
+    assert float(among["xe"]) > 2 * one.evalue

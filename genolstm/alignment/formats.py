@@ -54,6 +54,8 @@ class Writer:
 class PafWriter(Writer):
     """PAF with ``cg:Z`` (= and X), ``AS:i`` and ``xb:f`` (bits), ``xp:f`` (mean posterior).
 
+    ``xe:f`` and ``xh:f`` are E-value and P(homolog), where the model is calibrated; ``xm:Z`` names
+    the model that aligned the pair.
     A pair without aligned residues has no line.
     """
 
@@ -67,7 +69,8 @@ class PafWriter(Writer):
             a.query_name, a.n_query, q0, q1, a.strand, a.reference_name, a.n_reference, r0, r1,
             a.count(MATCH), len(a.ops), a.mapq, f"tp:A:{'S' if a.is_secondary else 'P'}",
             f"NM:i:{a.count(MISMATCH, INSERTION, DELETION)}", f"AS:i:{round(a.bits)}",
-            f"xb:f:{a.bits:.3f}", f"xp:f:{a.mean_posterior:.5f}", f"cg:Z:{a.cigar}",
+            f"xb:f:{a.bits:.3f}", f"xp:f:{a.mean_posterior:.5f}",
+            *_meaning(a, "xe", "xh"), f"xm:Z:{a.model}", f"cg:Z:{a.cigar}",
         ]  # fmt: skip
         self.stream.write("\t".join(map(str, fields)) + "\n")
 
@@ -111,6 +114,7 @@ class SamWriter(Writer):
             "*" if a.is_secondary else _letters(text), "*",
             f"NM:i:{a.count(MISMATCH, INSERTION) + trimmed}", f"AS:i:{round(a.bits)}",
             f"XB:f:{a.bits:.3f}", f"XP:f:{a.mean_posterior:.5f}",
+            *_meaning(a, "XE", "XH"), f"XL:Z:{a.model}",
         ]  # fmt: skip
         self.stream.write("\t".join(map(str, fields)) + "\n")
 
@@ -252,6 +256,12 @@ FORMATS: dict[str, type[Writer]] = {
     "tsv": TableWriter,
     "json": JsonWriter,
 }
+
+
+def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[str]:
+    """Return the tags of E-value and P(homolog), none where the model is not calibrated."""
+    tags = ((evalue, alignment.evalue, ".3g"), (homolog, alignment.p_homolog, ".5f"))
+    return [f"{name}:f:{value:{form}}" for name, value, form in tags if value is not None]
 
 
 def _query_text(alignment: PosteriorAlignment) -> str:

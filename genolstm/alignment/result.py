@@ -16,6 +16,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.decode import SparsePosterior
 from genolstm.alignment.letters import Masks
+from genolstm.errors import MissingExtraError
 
 Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
@@ -224,6 +225,11 @@ class PosteriorAlignment(Alignment):
         """Letters of the query as given."""
         return _text(self.sequences[1])
 
+    @property
+    def reference_text(self) -> str:
+        """Letters of the reference as given."""
+        return _text(self.sequences[0])
+
     def rows(self) -> tuple[str, str]:
         """Return the aligned text of reference and query, gaps as ``-``, case kept."""
         query = _text(self.sequences[1])
@@ -237,6 +243,73 @@ class PosteriorAlignment(Alignment):
     def confidence(self) -> str:
         """Return one sign per column as HMMER writes it: 0 to 9 in tenths, ``*`` from .95 on."""
         return confidence_signs(self.posteriors)
+
+    def text(self, width: int = 80) -> str:
+        """Return the alignment as text, with a line of confidence under every block.
+
+        Parameters
+        ----------
+        width
+            Columns per line.
+
+        Notes
+        -----
+        Positions are 1-based and of the plus strands; those of a query on the minus strand fall.
+        Signs are those of :meth:`confidence`.
+        """
+        reference, query = self.rows()
+        marks = "".join("|" if op == MATCH else "." if op == MISMATCH else " " for op in self.ops)
+        signs = self.confidence()
+        names = (self.reference_name, self.query_name, "confidence")
+        pad = max(map(len, names))
+        digits = len(str(max(self.n_query, self.n_reference)))
+        head = f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}, "
+        lines = [head + f"strand {self.strand}, {self.mode}"]
+        for a in range(0, len(self.ops), width):
+            part = slice(a, a + width)
+            empty = " " * (pad + digits + 2)
+            lines.append("")
+            for name, row, ends in (
+                (names[0], reference, self._ends(self.column_reference[part], "+")),
+                ("", marks, None),
+                (names[1], query, self._ends(self.column_query[part], self.strand)),
+                (names[2], signs, None),
+            ):
+                if ends is None:
+                    lines.append((f"{name:<{pad}}{empty[pad:]}" + row[part]).rstrip())
+                else:
+                    line = f"{name:<{pad}} {ends[0]:>{digits}} {row[part]} {ends[1]}"
+                    lines.append(line.rstrip())
+        return "\n".join(lines) + "\n"
+
+    def _ends(self, positions: npt.NDArray[np.int64], strand: str) -> tuple[str, str]:
+        """Return the first and last position (1-based, plus strand) of a line, "" if it is gaps."""
+        there = positions[positions >= 0]
+        if not len(there):
+            return "", ""
+        first, last = (self.n_query - p if strand == "-" else p + 1 for p in there[[0, -1]])
+        return str(first), str(last)
+
+    def to_skbio(self) -> Any:
+        """Return the aligned rows as a ``skbio.alignment.TabularMSA`` of DNA.
+
+        Reference first; the posteriors are its positional metadata ``posterior``.
+
+        Raises
+        ------
+        MissingExtraError
+            scikit-bio is not installed.
+        """
+        try:
+            from skbio import DNA, TabularMSA
+        except ImportError as error:
+            raise MissingExtraError("scikit-bio", "skbio") from error
+        names = (self.reference_name, self.query_name)
+        rows = [
+            DNA(row.upper().replace("U", "T"), metadata={"id": name})
+            for row, name in zip(self.rows(), names, strict=True)
+        ]
+        return TabularMSA(rows, index=names, positional_metadata={"posterior": self.posteriors})
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the sequences, ready for JSON."""
@@ -253,12 +326,14 @@ class PosteriorAlignment(Alignment):
             "mode": self.mode,
             "bits": round(self.bits, 3),
             "evalue": self.evalue,
+            "p_homolog": self.p_homolog,
             "mapq": self.mapq,
             "secondary": self.is_secondary,
             "identity": round(self.identity, 6),
             "mean_posterior": round(self.mean_posterior, 6),
             "divergence": self.divergence and round(self.divergence, 6),
             "model": self.model,
+            "context_bits": round(self.context_bits, 3),
             "cigar": self.cigar,
             "posteriors": [round(float(p), 4) for p in self.posteriors],
         }
