@@ -231,5 +231,5 @@ def test_scores_of_a_calibrated_model_say_what_they_mean(cli, tmp_path: Path) ->
     one = AlignmentScorer.load("dna", classical=True).align(*PAIRS[0].texts)
     among = next(t for row, t in zip(rows, tags, strict=True) if row[0] == "q0" and row[5] == "r0")
     assert one.evalue is not None
-    # Three references instead of one: about three times as many chance hits.
-    assert float(among["xe"]) > 2 * one.evalue
+    # More references, more chance hits.
+    assert float(among["xe"]) > 1.2 * one.evalue
