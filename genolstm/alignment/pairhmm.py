@@ -38,6 +38,8 @@ CHECKPOINTS = 64
 """Rows kept per level of checkpoints."""
 CUTOFF = 1e-3
 """Posteriors below this are not kept."""
+CONTEXT_ROWS = 64
+"""Rows whose contextual terms are computed at a time."""
 MAX_CONTEXT = 20.0
 """Bound of the contextual term in nats; a model's own gates bound it more tightly."""
 
@@ -226,16 +228,17 @@ class PairHMM:
         """Return emission odds and, for every row, which line of them it uses."""
         if self.vectors is None:
             return self.profile, self.row_key
-        # Only the columns that these rows' band touches; pages of zeros beyond them cost nothing.
-        low = max(int(self.band.lo[first + 1 : last + 1].min()), 1)
-        high = int(self.band.hi[first + 1 : last + 1].max()) + 1
-        # NumPy's exp of float32 is vectorised, numba's is not.
-        term = self.vectors[0][first:last] @ self.vectors[1][:, low - 1 : high - 1]
-        np.exp(np.clip(term, -MAX_CONTEXT, MAX_CONTEXT, out=term), out=term)
         block = np.zeros((last - first, self.m + 1), dtype=np.float32)
-        np.multiply(
-            self.profile[self.row_key[first + 1 : last + 1], low:high], term, out=block[:, low:high]
-        )
+        for a in range(first, last, CONTEXT_ROWS):
+            # Only the columns that these rows' band touches: pages of zeros beyond cost nothing.
+            b = min(a + CONTEXT_ROWS, last)
+            low = max(int(self.band.lo[a + 1 : b + 1].min()), 1)
+            high = int(self.band.hi[a + 1 : b + 1].max()) + 1
+            # NumPy's exp of float32 is vectorised, numba's is not.
+            term = self.vectors[0][a:b] @ self.vectors[1][:, low - 1 : high - 1]
+            np.exp(np.clip(term, -MAX_CONTEXT, MAX_CONTEXT, out=term), out=term)
+            odds = self.profile[self.row_key[a + 1 : b + 1], low:high]
+            np.multiply(odds, term, out=block[a - first : b - first, low:high])
         line = np.zeros(self.n + 1, dtype=np.int64)
         line[first + 1 : last + 1] = np.arange(last - first)
         return block, line
