@@ -4,7 +4,8 @@ For each set: F1 of aligned residue pairs of our plain pair-HMM with the default
 parameters, with a family fitted by likelihood to 400 training pairs of the same kind, and with one
 set of parameters counted from 400 true alignments of the very same settings (what a user who knew
 all about the set could do); the best of the three is what the contextual models are compared with.
-Three training seeds of each model; seed 1 is shipped, the others lie in ``benchmarks/alignment/seeds``.
+Three training seeds of `dna`, one of `coding`; seed 1 is shipped, the others lie in the folder
+``seeds`` (``scripts/train_aligner.py dna --seed N`` makes them).
 Differences are paired, with 95 % bootstrap intervals; "pooled" averages a pair over the seeds.
 
     python benchmarks/alignment/context.py [--pairs 150] [--seed 9501] [--only coding]
@@ -34,8 +35,8 @@ from genolstm.sequences.alphabet import encode
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
 MODELS = {
-    name: [name, *(SEEDS / f"{name}-{seed}.genolstm" for seed in (2, 3))]
-    for name in ("dna", "coding")
+    "dna": ["dna", *(SEEDS / f"dna-{seed}.genolstm" for seed in (2, 3))],
+    "coding": ["coding"],
 }
 CODING = replace(PRESETS["coding"], length=(500, 500))
 #: Our sets: settings, divergence, models, and whether gaps are left-aligned before comparison.
