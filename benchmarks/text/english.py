@@ -5,7 +5,7 @@ characters; public domain outside the United Kingdom), without the verse numbers
 
     apt install bible-kjv bible-kjv-text
     bible -f gen1:1-rev22:21 | cut -d' ' -f2- > kjv.txt
-    python benchmarks/text/english.py kjv.txt --epochs 8 --steps-per-epoch 500 --refit
+    python benchmarks/text/english.py kjv.txt --epochs 8 --steps-per-epoch 500
 
 Any UTF-8 text will do; without one, the documentation that comes with Python (pydoc_data.topics,
 half a million characters) is used. The last part is the test, the part before it the validation;
