@@ -1,6 +1,7 @@
 """Calibrate the scores of a shipped aligner: E-value and P(homolog).
 
     python scripts/fit_significance.py --preset dna [--seed 41] [--pairs 6000] -o dna.significance.json
+    python scripts/fit_significance.py --put dna.significance.json genolstm/models/dna.genolstm
 
 The unrelated sequences are independent bases of GC 30 to 65 %. One thread takes some minutes.
 """
@@ -14,7 +15,21 @@ from pathlib import Path
 from genolstm.alignment.calibrate import fit_significance
 from genolstm.alignment.pairhmm import MODES
 from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.significance import Significance
 from genolstm.files import atomic_text
+from genolstm.lstm.bundle import Bundle, save_bundle
+
+
+def put(fit: Path, path: Path) -> None:
+    """Write a fit into a bundle; everything else in it stays."""
+    found = Significance.from_dict(json.loads(fit.read_text()))
+    bundle = Bundle.open(path)
+    save_bundle(
+        path, kind=bundle.kind, config=bundle.config, provenance=bundle.provenance, force=True,
+        card=bundle.card, metadata=bundle.metadata | {"significance": found.to_dict()},
+        members={name: content for name, content in bundle.members.items() if name != "card.md"},
+    )  # fmt: skip
+    print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 def main() -> None:
@@ -22,13 +37,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
+    parser.add_argument(
+        "--put", nargs=2, type=Path, metavar=("JSON", "BUNDLE"), help="write a fit into a bundle"
+    )
     parser.add_argument("--preset", default="dna")
     parser.add_argument("--modes", nargs="+", default=list(MODES))
     parser.add_argument("--seed", type=int, default=41)
     parser.add_argument("--pairs", type=int, default=6000)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()
+    if arguments.put is not None:
+        put(*arguments.put)
+        return
+    if arguments.output is None:
+        parser.error("-o says where to write the fit")
     scorer = AlignmentScorer.load(arguments.preset)
     found = fit_significance(
         scorer, seed=arguments.seed, modes=arguments.modes, pairs=arguments.pairs,
