@@ -102,6 +102,9 @@ def report(
     for model in models:
         gains = []
         for number, path in enumerate(MODELS[model], start=1):
+            if isinstance(path, Path) and not path.is_file():
+                print(f"  {model} seed {number}: {path.name} is not there")
+                continue
             found = align(AlignmentScorer.load(path), pairs)
             f1 = pairs.f1(found)
             gains.append(f1 - base[best])
