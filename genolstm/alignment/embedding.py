@@ -16,7 +16,11 @@ import numpy.typing as npt
 
 from genolstm.alignment.band import _BASE_OF_MASK
 from genolstm.alignment.fast import PackedSequences
-from genolstm.errors import SettingError
+from genolstm.alignment.letters import _SHARES, complement_masks
+from genolstm.errors import ModelError, SettingError
+from genolstm.files import PathLike
+from genolstm.lstm.bundle import Bundle, find_bundle
+from genolstm.lstm.runtime import Runtime
 from genolstm.sequences.compiled import compiled
 
 Vectors = npt.NDArray[np.float32]
@@ -24,6 +28,7 @@ Indices = npt.NDArray[np.int32]
 
 BLOCK = 256
 MAX_K = 12
+EMBEDDING_KIND = "embedding"
 
 
 class Encoder(Protocol):
@@ -101,6 +106,57 @@ class KmerEncoder:
         out = np.zeros((len(sequences), self.size), dtype=np.float32)
         bases = _BASE_OF_MASK[sequences.letters]
         _count(bases, sequences.starts, self.k, self._place, 0, len(sequences), out)
+        norm = np.sqrt(np.einsum("ij,ij->i", out, out))
+        out /= np.maximum(norm, 1e-9)[:, None]
+        return out
+
+
+class NetworkEncoder:
+    """A trained network's vectors, summed over both strands; no TensorFlow.
+
+    Parameters
+    ----------
+    source
+        A bundle of ``scripts/train_embedding.py``, its path or name, or an ONNX graph that turns
+        (n, steps, 4) into (n, d).
+    threads
+        0 means all cores.
+
+    Raises
+    ------
+    ModelError
+        It is damaged, or no model that embeds DNA.
+    """
+
+    def __init__(self, source: Bundle | PathLike | bytes, threads: int = 0) -> None:
+        graph: Bundle | bytes
+        if isinstance(source, bytes):
+            graph = source
+        else:
+            graph = source if isinstance(source, Bundle) else Bundle.open(find_bundle(source))
+            graph.require(kind=EMBEDDING_KIND, alphabet="dna")
+        self.name = graph.name if isinstance(graph, Bundle) else "embedding"
+        self.runtime = Runtime(graph, threads=threads)
+        if self.runtime.per_step or self.runtime.n_features != 4:
+            path = graph.path if isinstance(graph, Bundle) else None
+            raise ModelError("its network does not turn DNA into one vector", path=path)
+        self.size = self.runtime.n_outputs
+
+    def encode(self, sequences: PackedSequences) -> Vectors:
+        """Return unit vectors, float32 (sequences, size); zeros for what has no bases."""
+        out = np.zeros((len(sequences), self.size), dtype=np.float32)
+        shares = _SHARES.astype(np.float32)
+        lengths = sequences.lengths
+        # Equal lengths at a time, a few thousand sequences of them: the features take 16 bytes a
+        # base.
+        for length in np.unique(lengths[lengths > 0]).tolist():
+            members = np.flatnonzero(lengths == length)
+            step = max(1, (1 << 20) // length)
+            for first in range(0, len(members), step):
+                some = members[first : first + step]
+                for strand in (lambda x: x, complement_masks):
+                    own = np.stack([strand(sequences[k]) for k in some])
+                    out[some] += self.runtime.predict(shares[own])
         norm = np.sqrt(np.einsum("ij,ij->i", out, out))
         out /= np.maximum(norm, 1e-9)[:, None]
         return out
