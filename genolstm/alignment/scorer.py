@@ -413,25 +413,21 @@ class AlignmentScorer:
         masks = (query.on(strand), reference.masks)
         parameters, model, gained = chosen.parameters, "classical", 0.0
         terms = self._terms(query, reference, strand, region, parameters)
+        hmm = self._hmm(*masks, parameters, region, settings, strand, block)
         if terms is not None:
-            gained = (
-                self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2]).score()
-                - self._hmm(*masks, parameters, region, settings, strand, block).score()
-            )
-            # The pair itself says whether context helps: by likelihood, plain where it does not.
             assert self.contextual is not None
+            context = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
+            gained = context.score() - hmm.score()
+            # The pair itself says whether context helps: by likelihood, plain where it does not.
             if gained > self.contextual.margin:
-                model = self.contextual.name
+                model, hmm = self.contextual.name, context
             else:
                 terms = None
-        for _ in range(MAX_WIDENINGS + 1):
-            if terms is None:
-                hmm = self._hmm(*masks, parameters, region, settings, strand, block)
-            else:
-                hmm = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
+        for widenings in range(MAX_WIDENINGS + 1):
             posterior = hmm.posterior()
             most = NARROW_EDGE if region.narrowed else MAX_EDGE
-            if region.band is None or _edge(posterior, region, hmm.flipped) < most:
+            sure_of_band = region.band is None or _edge(posterior, region, hmm.flipped) < most
+            if sure_of_band or widenings == MAX_WIDENINGS:
                 break
             if region.narrowed:
                 region = replace(region, band=None, narrowed=False)
@@ -440,8 +436,12 @@ class AlignmentScorer:
                 settings = replace(settings, band=wider)
                 region = plan(*masks, settings.mode, wider)
             block = check_size(region, settings.memory, BLOCK_CELLS, (query.name, reference.name))
-            if terms is not None:
+            if terms is None:
+                hmm = self._hmm(*masks, parameters, region, settings, strand, block)
+            else:
                 terms = self._terms(query, reference, strand, region, parameters)
+                assert terms is not None
+                hmm = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
         pairs = self._decode(hmm, posterior, settings)
         (q0, q1), (r0, r1) = region.query, region.reference
         settle_ties(
