@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 from genolstm.sequences.compiled import compiled
 
+F1_SLACK = 1e-4
+"""Expected F1 that may be given up for an alignment without needless gaps."""
+
 
 @dataclass(frozen=True)
 class SparsePosterior:
@@ -103,7 +106,7 @@ def heaviest_chain(rows, columns, weights, n_columns, span_cost):
 
 @compiled()
 def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
-    """Return the chain with the highest expected F1 of aligned pairs (indices).
+    """Return the chain with the highest expected F1 of aligned pairs (indices), and half that F1.
 
     F1 = 2 TP / (predicted + true) is a ratio; the chain that maximises sum(p - F/2) for the F it
     attains maximises it (Dinkelbach 1967).
@@ -124,7 +127,64 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
         if abs(new - half) < 1e-3 * half:
             break
         half = new
-    return chain
+    return chain, half
+
+
+@compiled()
+def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_columns, slack, ends):
+    """Add links where residues of both sequences were left unaligned side by side.
+
+    Each costs half - p of the expected pairs; the cheapest stretches are completed, by the links
+    likeliest in sum, as long as expected F1 falls by no more than ``slack`` in all.
+    """
+    budget = slack * (chain.size + total) / 2
+    costs, firsts, ends_, links = [0.0], [0], [0], [np.int64(0)]
+    for k in range(chain.size + 1):
+        if (k == 0 or k == chain.size) and not ends:
+            continue
+        i0, j0, at = np.int64(-1), np.int64(-1), np.int64(0)
+        i1, j1, stop = np.int64(n_rows), np.int64(n_columns), np.int64(rows.size)
+        if k > 0:
+            at = chain[k - 1]
+            i0, j0 = np.int64(rows[at]), np.int64(columns[at])
+        if k < chain.size:
+            stop = chain[k]
+            i1, j1 = np.int64(rows[stop]), np.int64(columns[stop])
+        if i1 - i0 < 2 or j1 - j0 < 2:
+            continue
+        n, top = 0, 0.0
+        for e in range(at, stop):
+            if rows[e] > i0 and rows[e] < i1 and columns[e] > j0 and columns[e] < j1:
+                n += 1
+                top = max(top, probability[e])
+        if n == 0 or half - top > budget:
+            continue
+        inside = np.empty(n, np.int64)
+        n = 0
+        for e in range(at, stop):
+            if rows[e] > i0 and rows[e] < i1 and columns[e] > j0 and columns[e] < j1:
+                inside[n] = e
+                n += 1
+        best, _ = heaviest_chain(
+            rows[inside] - i0, columns[inside] - j0, probability[inside], j1 - j0, 0.0
+        )
+        cost = 0.0
+        firsts.append(len(links))
+        for e in best:
+            cost += half - probability[inside[e]]
+            links.append(inside[e])
+        ends_.append(len(links))
+        costs.append(cost)
+    out = np.zeros(rows.size, np.bool_)
+    for e in chain:
+        out[e] = True
+    for s in np.argsort(np.array(costs[1:])) + 1:
+        budget -= max(costs[s], 0.0)
+        if budget < 0:
+            break
+        for e in links[firsts[s] : ends_[s]]:
+            out[e] = True
+    return np.flatnonzero(out)
 
 
 @compiled()
@@ -173,7 +233,11 @@ def _look_up(rows, columns, probability, i, j):
 
 
 def decode_mea(
-    posterior: SparsePosterior, *, gap_factor: float | None = None, span_cost: float = 0.0
+    posterior: SparsePosterior,
+    *,
+    gap_factor: float | None = None,
+    span_cost: float = 0.0,
+    slack: float = F1_SLACK,
 ) -> npt.NDArray[np.int32]:
     """Return the aligned pairs (k, 2) of maximum expected accuracy.
 
@@ -186,6 +250,10 @@ def decode_mea(
     span_cost
         Price per residue skipped within the alignment; keeps an alignment within a longer
         reference from jumping between two equally likely places.
+    slack
+        Expected F1 that may be given up for aligning residues of both sequences that would be left
+        unaligned side by side: where a genome's few doubtful places cost nothing measurable, no
+        gaps are opened for them, and its identity is that of any other aligner.
 
     References
     ----------
@@ -195,9 +263,13 @@ def decode_mea(
     width = len(posterior.reference_matched)
     if gap_factor is None:
         total = float(posterior.query_matched.sum(dtype=np.float64))
-        chain = best_expected_f1(
-            posterior.query, posterior.reference, p, total, width, float(span_cost)
-        )
+        rows, columns = posterior.query, posterior.reference
+        chain, half = best_expected_f1(rows, columns, p, total, width, float(span_cost))
+        if slack > 0 and len(chain):
+            chain = align_doubtful(
+                rows, columns, p, chain, half, total, len(posterior.query_matched), width,
+                float(slack), span_cost == 0,
+            )  # fmt: skip
     else:
         loose = 2.0 - posterior.query_matched[posterior.query].astype(np.float64)
         loose -= posterior.reference_matched[posterior.reference]
