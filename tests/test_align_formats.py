@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from Bio import Align, SeqIO
+from Bio import Align, SearchIO, SeqIO
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
@@ -294,9 +294,20 @@ def test_paf_comes_back_as_it_went(mode: str, tmp_path) -> None:
         np.testing.assert_array_equal(
             aligned_pairs(record, query, encode_masks(GENOME), path=path), a.pairs
         )
-    line = text.splitlines()[0].split("\t")
-    assert int(line[9]) == sum(int(n) for n in re.findall(r"(\d+)=", line[-1]))
-    assert int(line[10]) == sum(int(n) for n in re.findall(r"\d+", line[-1][5:]))
+    for line in text.splitlines():
+        fields = line.split("\t")
+        tags = {f[:2]: f[5:] for f in fields[12:]}
+        assert all(re.fullmatch(r"[A-Za-z][A-Za-z0-9]:[AifZ]:.+", f) for f in fields[12:])
+        count = dict.fromkeys("=XID", 0)
+        for n, op in re.findall(r"(\d+)([=XID])", tags["cg"]):
+            count[op] += int(n)
+        # Column 10 is equal letters, column 11 all columns of the alignment.
+        assert int(fields[9]) == count["="]
+        assert int(fields[10]) == sum(count.values())
+        assert int(fields[3]) - int(fields[2]) == count["="] + count["X"] + count["I"]
+        assert int(fields[8]) - int(fields[7]) == count["="] + count["X"] + count["D"]
+        assert int(tags["NM"]) == count["X"] + count["I"] + count["D"]
+        assert 0 <= int(fields[11]) <= 60
 
 
 @pytest.mark.skipif(shutil.which("samtools") is None, reason="needs samtools")
@@ -368,6 +379,18 @@ def test_blast_table_json_and_columns() -> None:
         assert (start < end) == (a.strand == "+")
         assert sorted((start, end)) == [a.reference_span[0] + 1, a.reference_span[1]]
         assert float(f[10]) == pytest.approx(2**-a.bits, rel=0.01)
+    hits = [
+        h
+        for r in SearchIO.parse(io.StringIO(written("outfmt6", alignments)), "blast-tab")
+        for h in r.hsps
+    ]
+    assert [h.query_id for h in hits] == [a.query_name for a in alignments]
+    for a, hit in zip(alignments, hits, strict=True):
+        assert (hit.query_start, hit.query_end) == a.query_span
+        assert (hit.hit_start, hit.hit_end) == a.reference_span
+        assert hit.ident_pct == pytest.approx(100 * a.identity, abs=1e-3)
+        assert hit.aln_span == len(a.ops)
+        assert (hit.hit_strand == -1) == (a.strand == "-")
     parsed = json.loads(written("json", alignments))["alignments"]
     assert [p["cigar"] for p in parsed] == [a.cigar for a in alignments]
     assert len(parsed[0]["posteriors"]) == len(alignments[0].ops)
