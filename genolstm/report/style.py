@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +61,16 @@ def tidy(ax: Any) -> None:
     """Take away the frame's upper and right side."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
+
+
+def colour_map(colours: Sequence[str], *, under: str | None = None) -> Any:
+    """Return a continuous colour map through ``colours``; ``under`` is that of what lies below."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    made = LinearSegmentedColormap.from_list("genolstm", list(colours))
+    return made if under is None else made.with_extremes(under=under)
+
+
+def shortened(name: str, longest: int = 24) -> str:
+    """Return a name that fits beside a figure."""
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
