@@ -420,7 +420,7 @@ def test_html_shows_every_letter_and_escapes_names() -> None:
     assert "&lt;i&gt;q" in page
     body = re.search(r"<pre>(.*)posterior ", page, re.S)[1]
     lines = [re.sub(r"<[^>]+>", "", line) for line in body.splitlines() if line.strip()]
-    shown = ["".join(line.split()[-1] for line in lines[k::2]) for k in (0, 1)]
+    shown = ["".join(line.split()[-2] for line in lines[k::2]) for k in (0, 1)]
     assert shown == list(got.rows())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence as Sequence_
+from importlib import import_module
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -22,6 +23,8 @@ Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
 MATCH, MISMATCH, INSERTION, DELETION = range(4)
 MAX_MAPQ = 60
+MAX_SHOWN = 4000
+"""Columns that a notebook shows."""
 # Light to dark blue-green; dark text stays readable on all of them.
 _COLOURS = (
     "#f7d4d4", "#f8e0c9", "#f6ead0", "#eeeeda", "#e3eedd", "#d3ebdf", "#bfe5dc", "#a6dcd6",
@@ -263,8 +266,7 @@ class PosteriorAlignment(Alignment):
         names = (self.reference_name, self.query_name, "confidence")
         pad = max(map(len, names))
         digits = len(str(max(self.n_query, self.n_reference)))
-        head = f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}, "
-        lines = [head + f"strand {self.strand}, {self.mode}"]
+        lines = [self._summary()]
         for a in range(0, len(self.ops), width):
             part = slice(a, a + width)
             empty = " " * (pad + digits + 2)
@@ -301,15 +303,17 @@ class PosteriorAlignment(Alignment):
             scikit-bio is not installed.
         """
         try:
-            from skbio import DNA, TabularMSA
+            skbio = import_module("skbio")
         except ImportError as error:
             raise MissingExtraError("scikit-bio", "skbio") from error
         names = (self.reference_name, self.query_name)
         rows = [
-            DNA(row.upper().replace("U", "T"), metadata={"id": name})
+            skbio.DNA(row.upper().replace("U", "T"), metadata={"id": name})
             for row, name in zip(self.rows(), names, strict=True)
         ]
-        return TabularMSA(rows, index=names, positional_metadata={"posterior": self.posteriors})
+        return skbio.TabularMSA(
+            rows, index=names, positional_metadata={"posterior": self.posteriors}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the sequences, ready for JSON."""
@@ -340,26 +344,36 @@ class PosteriorAlignment(Alignment):
 
     def _repr_html_(self) -> str:
         """Show the alignment in a notebook, every column coloured by its posterior."""
-        reference, query = (html.escape(row) for row in self.rows())
         level = np.clip((self.posteriors * 10).astype(int), 0, 9)
         names = [html.escape(x) for x in (self.reference_name, self.query_name)]
-        width = max(map(len, names), default=0)
+        pad = max(map(len, names))
+        digits = len(str(max(self.n_query, self.n_reference)))
+        columns = (self.column_reference, self.column_query)
         lines = []
-        for a in range(0, len(level), 80):
-            b = min(a + 80, len(level))
-            for name, row in zip(names, (reference, query), strict=True):
+        shown = min(len(level), MAX_SHOWN)
+        for a in range(0, shown, 80):
+            b = min(a + 80, shown)
+            for name, row, at, strand in zip(
+                names, self.rows(), columns, ("+", self.strand), strict=True
+            ):
                 cells, start = [], a
                 for k in range(a + 1, b + 1):
                     if k == b or level[k] != level[start]:
                         cells.append(_coloured(row[start:k], level[start]))
                         start = k
-                lines.append(f"{name:<{width}}  {''.join(cells)}")
+                first, last = self._ends(at[a:b], strand)
+                lines.append(f"{name:<{pad}}  {first:>{digits}} {''.join(cells)} {last}")
             lines.append("")
+        if shown < len(level):
+            lines += [f"... and {len(level) - shown:,} columns more", ""]
         key = "".join(_coloured(f" {k / 10:.1f} ", k) for k in range(10))
-        head = f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}"
-        body = "\n".join(lines)
+        body = "\n".join([*lines, f"posterior {key}"])
+        return f"<div>{self._summary()}<pre>{body}</pre></div>"
+
+    def _summary(self) -> str:
         return (
-            f"<div>{head}, strand {self.strand}, {self.mode}<pre>{body}posterior {key}</pre></div>"
+            f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}, "
+            f"strand {self.strand}, {self.mode}"
         )
 
 
