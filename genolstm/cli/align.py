@@ -10,6 +10,7 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.align_msa import msa
+from genolstm.cli.align_plot import plot, reliability
 from genolstm.cli.align_search import search
 from genolstm.cli.align_train import train
 
@@ -22,6 +23,8 @@ def align() -> None:
 
 
 align.add_command(msa)
+align.add_command(plot)
+align.add_command(reliability)
 align.add_command(search)
 align.add_command(train)
 
