@@ -220,7 +220,7 @@ def test_scores_of_a_calibrated_model_say_what_they_mean(cli, tmp_path: Path) ->
         (tmp_path / name).write_text(text)
     got = cli("align", "score", tmp_path / "q.fa", tmp_path / "r.fa", "--classical", "-q")
     rows = [line.split("\t") for line in got.out.splitlines()]
-    tags = [dict((f[:2], f[5:]) for f in row[12:]) for row in rows]
+    tags = [{f[:2]: f[5:] for f in row[12:]} for row in rows]
     kin = np.array([row[0][1:] == row[5][1:] for row in rows])
     evalue, related = (np.array([float(t[name]) for t in tags]) for name in ("xe", "xh"))
     assert kin.sum() == 3

@@ -61,9 +61,7 @@ ARGUMENTS = ("align", "train", "q.fa", "r.fa", "-o", "mine.genolstm", "--preset"
              "--epochs", 1, "--simulated", 0.2, "-t", 1, "-q")  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "how", [("--truth", "truth.paf"), ("--pairs", "pairs.tsv")]
-)
+@pytest.mark.parametrize("how", [("--truth", "truth.paf"), ("--pairs", "pairs.tsv")])
 def test_a_model_of_ones_own_aligns(cli, how: tuple[str, ...]) -> None:
     got = cli(*ARGUMENTS, *how)
     assert (got.code, got.err) == (0, "")

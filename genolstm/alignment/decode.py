@@ -182,8 +182,8 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
         budget -= max(costs[s], 0.0)
         if budget < 0:
             break
-        for e in links[firsts[s] : ends_[s]]:
-            out[e] = True
+        for link in links[firsts[s] : ends_[s]]:
+            out[link] = True
     return np.flatnonzero(out)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 
 import click
 
@@ -13,8 +11,6 @@ from genolstm.cli.align_msa import msa
 from genolstm.cli.align_plot import plot, reliability
 from genolstm.cli.align_search import search
 from genolstm.cli.align_train import train
-
-_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 
 
 @click.group()
@@ -27,19 +23,6 @@ align.add_command(plot)
 align.add_command(reliability)
 align.add_command(search)
 align.add_command(train)
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """Show the pairs done on stderr, if that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.status import Status
-
-    with Status("aligning", console=Console(stderr=True)) as status:
-        yield lambda done: status.update(f"{done} pairs aligned")
 
 
 class _Band(click.ParamType):
@@ -67,7 +50,8 @@ class _Band(click.ParamType):
     help="Where to write the alignments.",
 )  # fmt: skip
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="paf", show_default=True,
+    "--format", "form", type=click.Choice(options.ALIGNMENT_FORMATS), default="paf",
+    show_default=True,
     help="tsv has one line per column, with its posterior.",
 )  # fmt: skip
 @click.option(
@@ -143,7 +127,7 @@ def score(
 
     scorer = AlignmentScorer.load(preset, classical=classical)
     chosen = {} if mode is None else {"mode": mode}
-    with _progress(quiet) as progress:
+    with options.status("aligning", lambda done: f"{done} pairs aligned", quiet=quiet) as progress:
         summary = align_files(
             query, reference, output, scorer=scorer, form=form, pairs=pairs,
             one_to_one=one_to_one, posteriors=posteriors, threads=threads, force=force,

@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
-
 import click
 
 from genolstm.cli import options
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show the pairs done on stderr, if that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.status import Status
-
-    with Status("aligning", console=Console(stderr=True)) as status:
-        yield lambda done, n: status.update(f"{done} of {n} pairs aligned")
 
 
 @click.command()
@@ -69,7 +52,9 @@ def msa(
 
     scorer = AlignmentScorer.load(preset, classical=classical)
     settings = MsaSettings(consistency=consistency, gain=gain)
-    with _progress(quiet) as progress:
+    with options.status(
+        "aligning", lambda done, n: f"{done} of {n} pairs aligned", quiet=quiet
+    ) as progress:
         found = align_family_file(
             family, output, scorer=scorer, settings=settings, form=form, threads=threads,
             force=force, progress=progress,

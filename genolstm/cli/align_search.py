@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 
 import click
 from click.core import ParameterSource
 
 from genolstm.cli import options
-
-_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """Show the queries done on stderr, if that is a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.status import Status
-
-    with Status("searching", console=Console(stderr=True)) as status:
-        yield lambda done: status.update(f"{done} queries searched")
 
 
 @click.command()
@@ -35,7 +18,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[int], None] | None]:
     help="Where to write the hits.",
 )  # fmt: skip
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="paf", show_default=True,
+    "--format", "form", type=click.Choice(options.ALIGNMENT_FORMATS), default="paf",
+    show_default=True,
     help="tsv has one line per column, with its posterior.",
 )  # fmt: skip
 @click.option(
@@ -103,7 +87,9 @@ def search(
     settings = SearchSettings(
         evalue=evalue, max_hits=max_hits, candidates=candidates, exact=exact, skip_self=skip_self
     )
-    with _progress(quiet) as progress:
+    with options.status(
+        "searching", lambda done: f"{done} queries searched", quiet=quiet
+    ) as progress:
         summary = search_files(
             query, reference, output, scorer=scorer, settings=settings, form=form,
             threads=threads, force=force, command=" ".join(["genolstm", *sys.argv[1:]]),

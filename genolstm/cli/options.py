@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -18,3 +20,20 @@ seed = click.option(
     "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed."
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+
+ALIGNMENT_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
+
+
+@contextlib.contextmanager
+def status(
+    what: str, text: Callable[..., str], *, quiet: bool
+) -> Iterator[Callable[..., None] | None]:
+    """Show what has been done on stderr, if that is a terminal; ``text`` words the counts."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    with Status(what, console=Console(stderr=True)) as shown:
+        yield lambda *counts: shown.update(text(*counts))
