@@ -223,6 +223,11 @@ class PosteriorAlignment(Alignment):
             return MAX_MAPQ
         return int(min(MAX_MAPQ, max(0, math.floor(-10 * math.log10(wrong)))))
 
+    def sure_bases(self) -> tuple[int, int]:
+        """Return how many letters of query and reference stand for one base only."""
+        query, reference = (int((masks & (masks - 1) == 0).sum()) for masks in self._aligned)
+        return query, reference
+
     @property
     def query_text(self) -> str:
         """Letters of the query as given."""

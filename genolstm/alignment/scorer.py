@@ -472,8 +472,12 @@ class AlignmentScorer:
         known = self.significance
         if known is None or settings.mode not in known.modes():
             return
+        # What N aligns to says nothing, and tails were measured from some length on only.
+        bases = found.sure_bases()
+        if min(bases) < known.shortest(settings.mode):
+            return
         found.evalue = known.evalue(
-            found.bits, found.n_query, reference_lengths, mode=settings.mode,
+            found.bits, bases[0], reference_lengths, mode=settings.mode,
             strand=settings.strand, counts=counts,
         )  # fmt: skip
         found.p_homolog = known.p_homolog(found.bits, mode=settings.mode)

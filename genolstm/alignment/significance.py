@@ -141,6 +141,10 @@ class Significance:
         """Return the modes that have been calibrated."""
         return tuple(mode for mode in MODES if (mode, 1) in self.tails)
 
+    def shortest(self, mode: Mode) -> float:
+        """Return the length from which on scores of a mode have been calibrated, bp."""
+        return float(min(t.lengths[0] for (m, _), t in self.tails.items() if m == mode))
+
     def survival(
         self, bits: npt.ArrayLike, query_length: npt.ArrayLike, reference_length: npt.ArrayLike,
         *, mode: Mode, strand: Strand = "both",
