@@ -12,6 +12,7 @@ by the null model.
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from dataclasses import dataclass
@@ -223,6 +224,16 @@ class PairHMM:
                     f"contextual vectors of shape {a.shape} and {b.shape} do not fit"
                 )
             self.vectors = (np.ascontiguousarray(a), np.ascontiguousarray(b.T))
+
+    def in_context(
+        self, parameters: PairHMMParameters, context: tuple[Context, Context]
+    ) -> PairHMM:
+        """Return the pair in context; only gaps of ``parameters`` may differ from this one's."""
+        other = copy.copy(self)
+        other.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
+        other._set_context(context)
+        other._end = None
+        return other
 
     def _emission(self, first: int, last: int) -> tuple[Vector, npt.NDArray[np.int64]]:
         """Return emission odds and, for every row, which line of them it uses."""

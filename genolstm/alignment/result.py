@@ -18,6 +18,7 @@ from Bio.SeqRecord import SeqRecord
 from genolstm.alignment.decode import SparsePosterior
 from genolstm.alignment.letters import Masks
 from genolstm.errors import MissingExtraError
+from genolstm.sequences.compiled import compiled
 
 Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
@@ -39,22 +40,32 @@ def lay_out(
 
     Between two matches the query's residues come first.
     """
-    starts = np.vstack([[query[0] - 1, reference[0] - 1], pairs]).astype(np.int64)
-    runs = np.vstack([pairs, [query[1], reference[1]]]) - starts - 1
-    width = runs.sum(axis=1)
-    begin = np.concatenate([[0], np.cumsum(width + 1)])[:-1]
-    size = int(width.sum()) + len(pairs)
-    columns = []
-    for side, offset in ((0, np.zeros_like(begin)), (1, runs[:, 0])):
-        out = np.full(size, -1, dtype=np.int64)
-        length = runs[:, side]
-        inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-        out[np.repeat(begin + offset, length) + inside] = (
-            np.repeat(starts[:, side] + 1, length) + inside
-        )
-        out[begin[1:] - 1] = pairs[:, side]
-        columns.append(out)
-    return columns[0], columns[1]
+    columns: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] = _lay_out(
+        np.asarray(pairs, dtype=np.int32).reshape(-1, 2), *query, *reference
+    )
+    return columns
+
+
+@compiled()
+def _lay_out(pairs, q0, q1, r0, r1):
+    size = (q1 - q0) + (r1 - r0) - pairs.shape[0]
+    query, reference = np.full(size, -1, np.int64), np.full(size, -1, np.int64)
+    at, i, j = 0, q0, r0
+    for k in range(pairs.shape[0] + 1):
+        last = k == pairs.shape[0]
+        i1, j1 = (q1, r1) if last else (np.int64(pairs[k, 0]), np.int64(pairs[k, 1]))
+        while i < i1:
+            query[at] = i
+            i += 1
+            at += 1
+        while j < j1:
+            reference[at] = j
+            j += 1
+            at += 1
+        if not last:
+            query[at], reference[at] = i, j
+            i, j, at = i + 1, j + 1, at + 1
+    return query, reference
 
 
 class PosteriorAlignment(Alignment):

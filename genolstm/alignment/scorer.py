@@ -416,7 +416,10 @@ class AlignmentScorer:
         hmm = self._hmm(*masks, parameters, region, settings, strand, block)
         if terms is not None:
             assert self.contextual is not None
-            context = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
+            if terms[2].match == parameters.match:
+                context = hmm.in_context(terms[2], terms[:2])
+            else:
+                context = self._hmm(*masks, terms[2], region, settings, strand, block, terms[:2])
             gained = context.score() - hmm.score()
             # The pair itself says whether context helps: by likelihood, plain where it does not.
             if gained > self.contextual.margin:
