@@ -167,11 +167,7 @@ class PairHMM:
         np.cumsum(self.band.hi - self.band.lo + 1, out=self.offset[1:])
         self._set_emission(rows, columns, parameters, odds, classes)
         self._set_context(context)
-        per_row = max(1, -(-int(self.offset[-1]) // (self.n + 1)))
-        if self.vectors is not None:
-            # Contextual odds are laid out for whole rows.
-            per_row = max(per_row, self.m + 1)
-        self.block_rows = max(kn.GROUP, block_cells // per_row // kn.GROUP * kn.GROUP)
+        self._set_blocks(block_cells)
         self._end: npt.NDArray[np.float64] | None = None
 
     def _set_emission(
@@ -225,6 +221,14 @@ class PairHMM:
                 )
             self.vectors = (np.ascontiguousarray(a), np.ascontiguousarray(b.T))
 
+    def _set_blocks(self, block_cells: int) -> None:
+        self.block_cells = block_cells
+        per_row = max(1, -(-int(self.offset[-1]) // (self.n + 1)))
+        if self.vectors is not None:
+            # Contextual odds are laid out for whole rows.
+            per_row = max(per_row, self.m + 1)
+        self.block_rows = max(kn.GROUP, block_cells // per_row // kn.GROUP * kn.GROUP)
+
     def in_context(
         self, parameters: PairHMMParameters, context: tuple[Context, Context]
     ) -> PairHMM:
@@ -232,6 +236,7 @@ class PairHMM:
         other = copy.copy(self)
         other.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
         other._set_context(context)
+        other._set_blocks(self.block_cells)
         other._end = None
         return other
 
