@@ -916,6 +916,8 @@ def test_interrupt_ends_with_130_and_leaves_nothing(
         "introgression", "scan", *args, "--no-sharing", "--model", tiny_model, "-o",
         tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        # A shell that runs the tests in the background hands on an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert process.stdin
     process.stdin.write(">a#1#c\n" + "ACGTT" * 1000)
