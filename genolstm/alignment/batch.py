@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.formats import FORMATS, TableWriter
-from genolstm.alignment.pairs_input import read_pairs
+from genolstm.alignment.letters import Masks, complement_masks, encode_masks
+from genolstm.alignment.pairs_input import PairRecord, aligned_pairs, read_pairs
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.errors import InputError, OutputError, SettingError
 from genolstm.files import PathLike, atomic_text, check_outputs, display_name
 from genolstm.sequences.fasta import read_records
+
+Pairs = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,7 @@ def align_files(
     if pairs is not None and one_to_one:
         raise SettingError("a list of pairs and one-to-one order exclude each other")
     inputs = [query, reference, *([] if pairs is None else [pairs])]
-    if [os.fspath(x) for x in inputs].count("-") > 1:
-        raise InputError("standard input can be only one of the inputs")
+    check_one_stdin(inputs)
     check_outputs([output, posteriors], force=force)
     check_apart(inputs, [output, posteriors])
 
@@ -103,6 +106,7 @@ def align_files(
         group = len(references)
         plan = ((q, r) for q in records(query) for r in references)
 
+    chosen = replace(scorer.settings, **settings)
     done = unaligned = 0
     with contextlib.ExitStack() as stack:
         # The first pair is asked for before an output is opened: bad input leaves no trace.
@@ -121,7 +125,7 @@ def align_files(
             rank_references(waiting)
             if group > 1:
                 for a in waiting:
-                    scorer.judge(a, lengths, replace(scorer.settings, **settings), counts)
+                    scorer.judge(a, lengths, chosen, counts)
             for a in waiting:
                 for writer in writers:
                     writer.write(a)
@@ -159,6 +163,36 @@ def listed(
     query: PathLike, reference: PathLike, references: list[SeqRecord], pairs: PathLike
 ) -> list[tuple[SeqRecord, SeqRecord]]:
     """Return the pairs that a list names, in its order."""
+    return _look_up(query, reference, references, read_pairs(pairs), pairs)
+
+
+def true_alignments(
+    query: PathLike, reference: PathLike, lines: Sequence[PairRecord], truth: PathLike
+) -> Iterator[tuple[PairRecord, tuple[SeqRecord, SeqRecord], tuple[Masks, Masks], Pairs]]:
+    """Yield each line of a truth with its sequences: as read, as aligned, and the aligned residues.
+
+    Parameters
+    ----------
+    lines
+        Of the file ``truth``.
+
+    Raises
+    ------
+    InputError
+        A sequence is not there, or the truth does not spell it.
+    """
+    plan = _look_up(query, reference, list(records(reference)), lines, truth)
+    for line, (a, b) in zip(lines, plan, strict=True):
+        first, second = encode_masks(str(a.seq), record=a.id), encode_masks(str(b.seq), record=b.id)
+        if line.strand == "-":
+            first = complement_masks(first)
+        yield line, (a, b), (first, second), aligned_pairs(line, first, second, path=truth)
+
+
+def _look_up(
+    query: PathLike, reference: PathLike, references: list[SeqRecord],
+    lines: Iterable[PairRecord], pairs: PathLike,
+) -> list[tuple[SeqRecord, SeqRecord]]:  # fmt: skip
     by_reference = {r.id: r for r in references}
     by_query: dict[str, SeqRecord] = {}
     for record in records(query):
@@ -169,7 +203,7 @@ def listed(
             )  # fmt: skip
         by_query[record.id] = record
     found = []
-    for pair in read_pairs(pairs):
+    for pair in lines:
         for name, known, path in (
             (pair.query, by_query, query),
             (pair.reference, by_reference, reference),
@@ -195,6 +229,12 @@ def in_order(
             hint="one to one needs as many of either",
         )
     return zip(queries, references, strict=True)
+
+
+def check_one_stdin(inputs: Iterable[PathLike]) -> None:
+    """Refuse standard input for more than one of the inputs."""
+    if [os.fspath(x) for x in inputs].count("-") > 1:
+        raise InputError("standard input can be only one of the inputs")
 
 
 def check_apart(inputs: list[PathLike], outputs: list[PathLike | None]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.alignment.batch import listed, records
+from genolstm.alignment.batch import true_alignments
 from genolstm.alignment.evaluate import (
     PairAccuracy,
     Reliability,
@@ -16,8 +16,7 @@ from genolstm.alignment.evaluate import (
     right_pairs,
 )
 from genolstm.alignment.evolution import left_align
-from genolstm.alignment.letters import complement_masks, encode_masks
-from genolstm.alignment.pairs_input import aligned_pairs, read_pairs
+from genolstm.alignment.pairs_input import read_pairs
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.errors import InputError
 from genolstm.files import PathLike, atomic_text, display_name
@@ -83,17 +82,12 @@ def evaluate_files(
                 path=display_name(truth), line=line.line, record=" with ".join(name),
             )  # fmt: skip
         known.add(name)
-    plan = listed(query, reference, list(records(reference)), truth)
-    true = []
-    for line, (a, b) in zip(lines, plan, strict=True):
-        first, second = encode_masks(str(a.seq), record=a.id), encode_masks(str(b.seq), record=b.id)
-        if line.strand == "-":
-            first = complement_masks(first)
-        true.append((first, second, aligned_pairs(line, first, second, path=truth)))
+    true = list(true_alignments(query, reference, lines, truth))
     hit = predicted = 0
     posteriors, right = [], []
+    plan = (sequences for _, sequences, *_ in true)
     found = scorer.align_many(plan, threads=threads, **settings)
-    for line, (first, second, pairs), alignment in zip(lines, true, found, strict=True):
+    for (line, _, (first, second), pairs), alignment in zip(true, found, strict=True):
         predicted += len(alignment.pairs)
         posteriors.append(alignment.posterior.of_pairs(alignment.pairs))
         if alignment.strand != line.strand:

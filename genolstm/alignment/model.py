@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -188,8 +188,6 @@ def aligner_metadata(
     margin: float = 0.0,
 ) -> dict[str, Any]:
     """Return the metadata of a bundle, which :func:`read_aligner` reads."""
-    from dataclasses import asdict
-
     return {
         "alphabet": "dna",
         "family": family.to_dict(),

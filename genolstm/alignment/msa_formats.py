@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -90,8 +89,7 @@ def align_family_file(
     if form not in MSA_FORMATS:
         raise SettingError(f"format is {form!r}, it has to be one of {', '.join(MSA_FORMATS)}")
     check_outputs([output], force=force)
-    if os.fspath(output) != "-":
-        check_apart([family], [output])
+    check_apart([family], [output])
     found = align_family(
         list(records(family)), scorer, settings, threads=threads, progress=progress, **alignment
     )

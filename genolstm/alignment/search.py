@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.batch import check_apart, records
+from genolstm.alignment.batch import check_apart, check_one_stdin, records
 from genolstm.alignment.calibrate import score_masks
 from genolstm.alignment.edits import edit_distances
 from genolstm.alignment.embedding import Prefilter, SeedIndex
@@ -469,14 +469,13 @@ def search_files(
     """
     if form not in FORMATS:
         raise SettingError(f"format is {form!r}, it has to be one of {', '.join(FORMATS)}")
-    if os.fspath(query) == os.fspath(reference) == "-":
-        raise InputError("standard input can be only one of the inputs")
+    check_one_stdin([query, reference])
     check_outputs([output], force=force)
     check_apart([query, reference], [output])
     references = list(records(reference))
     searcher = Searcher(
         references, scorer=scorer, settings=settings, threads=threads,
-        significance=getattr(scorer, "significance", None), **alignment,
+        significance=scorer.significance, **alignment,
     )  # fmt: skip
     n = found = hits = 0
     with contextlib.ExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,17 @@ import numpy as np
 from Bio.SeqRecord import SeqRecord
 
 from genolstm import provenance
-from genolstm.alignment.batch import check_apart, in_order, listed, records
+from genolstm.alignment.batch import (
+    check_apart,
+    in_order,
+    listed,
+    records,
+    true_alignments,
+)
 from genolstm.alignment.estimation import fit_family
-from genolstm.alignment.letters import complement_masks, encode_masks
+from genolstm.alignment.letters import encode_masks
 from genolstm.alignment.model import KIND, aligner_metadata, read_aligner
-from genolstm.alignment.pairs_input import aligned_pairs, read_pairs
+from genolstm.alignment.pairs_input import read_pairs
 from genolstm.alignment.parameters import ParameterFamily
 from genolstm.alignment.train import (
     MIXTURES,
@@ -28,7 +35,7 @@ from genolstm.alignment.train import (
 )
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, check_output, display_name
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle import Bundle, find_bundle
 
 LONGEST = 1200
 """Longer training pairs with a truth are cut at aligned residues; without one, refused."""
@@ -115,8 +122,6 @@ def train_aligner(
     family = fit_family(own, base.family, threads=threads).parameters
     assert isinstance(family, ParameterFamily)
     if progress:
-        import sys
-
         message = f"{len(train_rows)} pairs to learn from, {len(held_rows)} held out"
         print(message, file=sys.stderr)
     sides: list[PairData] = []
@@ -124,7 +129,7 @@ def train_aligner(
         n = round(len(rows) * simulated / (1 - simulated))
         mixed = simulate_mixture(MIXTURES["dna"], n, seed=seed) if truth is not None and n else []
         sides.append(pack_pairs([*(found[k].pair for k in rows), *mixed], family, threads=threads))
-    bundle = Bundle.open(_path(start))
+    bundle = Bundle.open(find_bundle(start))
     assert bundle.config is not None
     from genolstm.lstm.saving import load_network, save_network
 
@@ -149,12 +154,6 @@ def train_aligner(
         card=_card(bundle.name, len(found), truth is not None, family),
         force=force,
     )
-
-
-def _path(start: PathLike) -> Path:
-    from genolstm.lstm.bundle import find_bundle
-
-    return find_bundle(start)
 
 
 def _codes(record: SeqRecord) -> np.ndarray:
@@ -186,15 +185,8 @@ def _without(
 
 
 def _with_truth(query: PathLike, reference: PathLike, truth: PathLike) -> Iterator[_Named]:
-    references = list(records(reference))
-    plan = listed(query, reference, references, truth)
-    for line, (a, b) in zip(read_pairs(truth), plan, strict=True):
-        first, second = encode_masks(str(a.seq), record=a.id), encode_masks(str(b.seq), record=b.id)
-        if line.strand == "-":
-            first = complement_masks(first)
-        pairs = aligned_pairs(line, first, second, path=truth)
-        if not len(pairs):
-            continue
+    lines = list(read_pairs(truth))
+    for _, (a, b), (first, second), pairs in true_alignments(query, reference, lines, truth):
         for piece in _pieces(_CODES[first], _CODES[second], pairs):
             yield _Named(piece, (a.id, b.id))
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.batch import check_apart, records
+from genolstm.alignment.batch import check_apart, check_one_stdin, records
 from genolstm.alignment.evaluate_files import Evaluation, evaluate_files, write_reliability
 from genolstm.alignment.result import PosteriorAlignment
 from genolstm.alignment.scorer import AlignmentScorer
@@ -91,8 +90,7 @@ def save_evaluation(
 
 
 def _check_inputs(inputs: list[PathLike], outputs: list[PathLike | None]) -> None:
-    if [os.fspath(x) for x in inputs].count("-") > 1:
-        raise InputError("standard input can be only one of the inputs")
+    check_one_stdin(inputs)
     check_apart(inputs, outputs)
 
 
