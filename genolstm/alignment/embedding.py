@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from genolstm.alignment.band import _BASE_OF_MASK
 from genolstm.alignment.fast import PackedSequences
-from genolstm.alignment.letters import _SHARES, complement_masks
+from genolstm.alignment.letters import SHARES, complement_masks
 from genolstm.errors import ModelError, SettingError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle import Bundle, find_bundle
@@ -145,7 +145,7 @@ class NetworkEncoder:
     def encode(self, sequences: PackedSequences) -> Vectors:
         """Return unit vectors, float32 (sequences, size); zeros for what has no bases."""
         out = np.zeros((len(sequences), self.size), dtype=np.float32)
-        shares = _SHARES.astype(np.float32)
+        shares = SHARES.astype(np.float32)
         lengths = sequences.lengths
         # Equal lengths at a time, a few thousand sequences of them: the features take 16 bytes a
         # base.

@@ -18,27 +18,33 @@ import numpy.typing as npt
 from genolstm.alignment import kernels as kn
 from genolstm.alignment.band import _BASE_OF_MASK, _kmers
 from genolstm.alignment.damage import DamageProfile
-from genolstm.alignment.letters import _COMPLEMENT, Masks
+from genolstm.alignment.letters import _COMPLEMENT, MEMBERS, SHARES, Masks
 from genolstm.alignment.pairhmm import Mode
 from genolstm.alignment.parameters import ParameterFamily
-from genolstm.alignment.selection import GAP_STEP, GAP_STEPS, LOWEST, PSEUDOCOUNT, STEP, STEPS
+from genolstm.alignment.selection import (
+    CLEAR_BITS,
+    GAP_STEP,
+    GAP_STEPS,
+    LARGE_CELLS,
+    LOWEST,
+    PSEUDOCOUNT,
+    SHORTEST_FITTED,
+    STEP,
+    STEPS,
+)
 from genolstm.alignment.settings import Strand
 from genolstm.errors import SettingError
 from genolstm.sequences.compiled import compiled
 
-LARGEST = 1 << 20
+LARGEST = LARGE_CELLS
 """Cells of the largest pair; the scorer looks for a smaller region in those beyond."""
-SHORTEST_FITTED = 10
-CLEAR_BITS = 12.0
 CHUNK = 64
 
 _MODES: dict[str, int] = {"global": 0, "semiglobal": 1, "local": 2}
 _STRANDS: dict[str, int] = {"plus": 1, "minus": 2, "both": 3}
 _OTHER = np.frombuffer(_COMPLEMENT[:16], dtype=np.uint8)
-_MEMBERS = np.array([[m >> k & 1 for k in range(4)] for m in range(16)], dtype=np.float64)
+_MEMBERS = MEMBERS.copy()
 _MEMBERS[0] = 1.0
-_SHARE = _MEMBERS / _MEMBERS.sum(axis=1, keepdims=True)
-_SHARE[0] = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,14 @@ def pack(sequences: Sequence[Masks]) -> PackedSequences:
     np.cumsum([len(s) for s in sequences], out=starts[1:])
     letters = np.concatenate(sequences) if len(sequences) else np.zeros(0, np.uint8)
     return PackedSequences(np.ascontiguousarray(letters, dtype=np.uint8), starts)
+
+
+def family_numbers(family: ParameterFamily) -> tuple[float, ...]:
+    """Return a family as the compiled functions take it."""
+    return (
+        family.kappa, family.shape, family.gap_share, *family.gap_extend, *family.extend_growth,
+        family.gap_link,
+    )  # fmt: skip
 
 
 @compiled()
@@ -251,10 +265,10 @@ def _score_one(query, reference, mode, strands, family, prior, rates, rough_only
     # The null model is that of the two strands that are compared.
     background = np.full((2, 4), PSEUDOCOUNT)
     for x in query:
-        background[0] += _SHARE[x]
-        background[1] += _SHARE[_OTHER[x]]
+        background[0] += SHARES[x]
+        background[1] += SHARES[_OTHER[x]]
     for x in reference:
-        background += _SHARE[x]
+        background += SHARES[x]
     n, m = max(nq, nr), min(nq, nr)
     begin = 1.0
     code = kn.GLOBAL
@@ -386,10 +400,7 @@ def score_pairs(
     if len(pairs) and not fits(n, m).all():
         raise SettingError(f"pairs of more than {LARGEST:,} cells are scored one at a time")
     prior = (family.gap_rate, family.gap_rate_spread)
-    numbers = (
-        family.kappa, family.shape, family.gap_share, *family.gap_extend, *family.extend_growth,
-        family.gap_link,
-    )  # fmt: skip
+    numbers = family_numbers(family)
     if damage is None:
         rates, rate_starts = np.zeros((0, 2)), np.zeros(len(queries) + 1, dtype=np.int64)
     else:

@@ -53,15 +53,16 @@ T, O1, O2, E1, E2, C1, C2, PN, KAPPA = range(9)
 
 
 def coefficients(
-    gap_open: tuple[float, float], gap_extend: tuple[float, float], gap_link: float
-) -> np.ndarray:
+    gap_open: tuple[float, float], gap_extend: tuple[float, float], gap_link: float,
+    dtype: type = np.float32,
+) -> np.ndarray:  # fmt: skip
     """Return the weights the kernels read, from the parameters of :class:`PairHMMParameters`."""
     o1, o2 = gap_open
     e1, e2 = gap_extend
     no_link = 1.0 - gap_link * (o1 + o2)
     stay = 1.0 - (1.0 + no_link) * (o1 + o2)
     values = [stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, gap_link]
-    return np.array(values, dtype=np.float32)
+    return np.array(values, dtype=dtype)
 
 
 @compiled(inline="always")

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.alignment import crf
-from genolstm.alignment.kernels import C1, C2, E1, E2, KAPPA, O1, O2, PN, T
+from genolstm.alignment.kernels import C1, C2, E1, E2, KAPPA, O1, O2, PN, T, coefficients
 from genolstm.alignment.network import (
     FIELDS,
     N_FRAME,
@@ -176,14 +176,12 @@ class _PairModel:
 
 
 def _coefficients(opened: Array, extend: Array, link: float) -> tuple[Array, Array]:
-    """Return the weights of :func:`genolstm.alignment.kernels.coefficients` in float64, (9,), and
-    the derivatives of their logarithms by the pair's rates, (9, N_RATES); where a rate has met its
-    bound, as if it had not.
+    """Return the kernels' weights in float64, (9,), and the derivatives of their logarithms by the
+    pair's rates, (9, N_RATES); where a rate has met its bound, as if it had not.
     """
     (o1, o2), (e1, e2) = opened, extend
-    total = o1 + o2
-    no_link = 1.0 - link * total
-    stay = 1.0 - (1.0 + no_link) * total
+    values = coefficients((o1, o2), (e1, e2), link, dtype=np.float64)
+    total, no_link, stay = o1 + o2, values[PN], values[T]
     by = np.zeros((9, N_RATES))
     by[O1, 0] = by[O2, 1] = by[KAPPA, 4] = 1.0
     by[E1, 2], by[C1, 2] = 1.0 - e1, -e1
@@ -192,7 +190,7 @@ def _coefficients(opened: Array, extend: Array, link: float) -> tuple[Array, Arr
     by[PN, 4] = -link * total / no_link
     by[T, :2] = (2.0 * link * total - 2.0) * opened / stay
     by[T, 4] = link * total**2 / stay
-    return np.array([stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, link]), by
+    return values, by
 
 
 def add_noise(

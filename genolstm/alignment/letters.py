@@ -35,8 +35,10 @@ def _tables() -> tuple[bytes, bytes, bytes]:
 
 
 _ENCODE, _DECODE, _COMPLEMENT = _tables()
-_SHARES = np.array([[m >> k & 1 for k in range(4)] for m in range(16)], dtype=np.float64)
-_SHARES /= np.maximum(_SHARES.sum(axis=1, keepdims=True), 1)
+MEMBERS = np.array([[mask >> k & 1 for k in range(4)] for mask in range(16)], dtype=np.float64)
+"""Which of A, C, G, T a code holds, (16, 4)."""
+SHARES = MEMBERS / np.maximum(MEMBERS.sum(axis=1, keepdims=True), 1)
+"""The same with a code shared out over its bases; the code 0 holds nothing."""
 
 
 def encode_masks(sequence: bytes | str, *, record: str | None = None) -> Masks:
@@ -87,5 +89,5 @@ def composition(*sequences: Masks) -> npt.NDArray[np.float64]:
     counts = np.zeros(16)
     for masks in sequences:
         counts += np.bincount(masks, minlength=16)
-    shared: npt.NDArray[np.float64] = counts @ _SHARES
+    shared: npt.NDArray[np.float64] = counts @ SHARES
     return shared

@@ -89,12 +89,9 @@ def member_score(
 
     Of a pair without damage and context, in a band, compiled from the member to the score.
     """
-    from genolstm.alignment.fast import _forward
+    from genolstm.alignment.fast import _forward, family_numbers
 
-    numbers = (
-        family.kappa, family.shape, family.gap_share, *family.gap_extend, *family.extend_growth,
-        family.gap_link,
-    )  # fmt: skip
+    numbers = family_numbers(family)
     pair = hmm.plain_pair(band)
 
     def score(u: float, v: float) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.letters import Masks
+from genolstm.alignment.letters import SHARES, Masks
 from genolstm.alignment.parameters import PairHMMParameters
 from genolstm.lstm.config import LSTMConfig
 
@@ -65,10 +65,6 @@ def network_config(
     )  # fmt: skip
 
 
-_MEMBERS = np.array([[mask >> k & 1 for k in range(4)] for mask in range(16)], dtype=np.float32)
-_MEMBERS[1:] /= _MEMBERS[1:].sum(axis=1, keepdims=True)
-
-
 def features(masks: Masks) -> npt.NDArray[np.float32]:
     """Return the network's input: the expected base per position, between two paddings.
 
@@ -83,7 +79,7 @@ def features(masks: Masks) -> npt.NDArray[np.float32]:
         float32 (n + 2 PADDING, 4).
     """
     out = np.zeros((len(masks) + 2 * PADDING, 4), dtype=np.float32)
-    out[PADDING : PADDING + len(masks)] = _MEMBERS[masks]
+    out[PADDING : PADDING + len(masks)] = SHARES[masks]
     return out
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.alignment.letters import MEMBERS
 from genolstm.errors import ModelError, SettingError
 
 Matrix = npt.NDArray[np.float64]
@@ -108,7 +109,7 @@ class PairHMMParameters:
         if second is not None:
             joint = joint @ second
         rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-        members = np.array([[mask >> k & 1 for k in range(4)] for mask in range(16)], dtype=float)
+        members = MEMBERS.copy()
         members[0] = 1.0
         odds: Matrix = (members @ joint @ members.T) / np.outer(members @ rows, members @ columns)
         return odds

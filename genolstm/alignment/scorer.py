@@ -32,7 +32,10 @@ from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
 from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size, plan, shifted
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.selection import (
+    CLEAR_BITS,
+    LARGE_CELLS,
     PSEUDOCOUNT,
+    SHORTEST_FITTED,
     Selection,
     divergence_of,
     guess_divergence,
@@ -47,19 +50,12 @@ SPAN_COST = 0.01
 """Price of a skipped residue where the alignment's place is free (see ``decode_mea``)."""
 TIE = 1e-3
 """Posteriors that differ by less are equal: the gap then goes to the left."""
-CLEAR_BITS = 12.0
-"""A strand that scores this much less is not looked at again."""
-SHORTEST_FITTED = 10
-"""Shorter sequences do not tell their distance: they keep the parameters of the first guess."""
-LARGE_CELLS = 1 << 20
-"""Beyond this, parameters are chosen where the alignment lies, not over the whole matrix."""
 READ_WHOLE = 4096
 """Of longer sequences the network reads only the part that is aligned, and this much around it:"""
 AROUND = 256
 MAX_WIDENINGS = 3
-MAX_EDGE = 0.01
-NARROW_EDGE = 1e-3
-"""Posterior at the sides of a band beyond which the band is made wider."""
+MAX_EDGE, NARROW_EDGE = 0.01, 1e-3
+"""Posterior at the sides of a band, and of a narrowed one, beyond which it is made wider."""
 
 
 class _Prepared:

@@ -18,6 +18,12 @@ LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
 GAP_STEP, GAP_STEPS = 0.7, 3
 PSEUDOCOUNT = 20.0
 """Of each base, added to a pair's composition."""
+CLEAR_BITS = 12.0
+"""A strand that scores this much less is not looked at again."""
+SHORTEST_FITTED = 10
+"""Shorter sequences do not tell their distance: they keep the parameters of the first guess."""
+LARGE_CELLS = 1 << 20
+"""Beyond this, parameters are chosen where the alignment lies, not over the whole matrix."""
 
 
 @dataclass(frozen=True)
