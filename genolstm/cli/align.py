@@ -49,11 +49,7 @@ class _Band(click.ParamType):
     "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]",
     help="Where to write the alignments.",
 )  # fmt: skip
-@click.option(
-    "--format", "form", type=click.Choice(options.ALIGNMENT_FORMATS), default="paf",
-    show_default=True,
-    help="tsv has one line per column, with its posterior.",
-)  # fmt: skip
+@options.alignment_format
 @click.option(
     "--posteriors", metavar="OUT.tsv[.gz]", help="Write the table of all columns here, too."
 )
@@ -66,16 +62,9 @@ class _Band(click.ParamType):
     show_default="semiglobal for adna, else global",
     help="From end to end; all of the query within the reference; a stretch of both.",
 )  # fmt: skip
-@click.option(
-    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
-    help="Of the query.",
-)  # fmt: skip
-@click.option(
-    "--preset", default="dna", show_default=True, metavar="dna|coding|adna|BUNDLE",
-    help="coding is for protein-coding sequence, adna for queries with the damage of ancient DNA; "
-    "or a model of `align train`.",
-)  # fmt: skip
-@click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
+@options.strand
+@options.aligner
+@options.classical
 @click.option(
     "--decoding", type=click.Choice(["mea", "viterbi"]), default="mea", show_default=True,
     help="Maximum expected accuracy, or the likeliest path.",

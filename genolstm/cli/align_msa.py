@@ -25,11 +25,8 @@ from genolstm.cli import options
     "--consistency", type=click.IntRange(min=0), default=1, show_default=True,
     help="Rounds in which third sequences vote on every pair.",
 )  # fmt: skip
-@click.option(
-    "--preset", default="dna", show_default=True, metavar="NAME|MODEL",
-    help="A shipped model or a file of 'align train'.",
-)  # fmt: skip
-@click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
+@options.aligner
+@options.classical
 @options.threads
 @options.force
 @options.quiet

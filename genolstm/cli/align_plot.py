@@ -15,17 +15,6 @@ _mode = click.option(
     show_default="semiglobal for adna, else global",
     help="From end to end; all of the query within the reference; a stretch of both.",
 )  # fmt: skip
-_strand = click.option(
-    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
-    help="Of the query.",
-)  # fmt: skip
-_preset = click.option(
-    "--preset", default="dna", show_default=True, metavar="dna|coding|adna|BUNDLE",
-    help="A shipped model, or one of `align train`.",
-)  # fmt: skip
-_classical = click.option(
-    "--classical", is_flag=True, help="Leave the neural part of the model out."
-)
 _figure = click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path),
     help="Figure to write (.svg, .png or .pdf).",
@@ -65,9 +54,9 @@ class _Region(click.ParamType):
     help="Columns per line of --kind alignment.",
 )  # fmt: skip
 @_mode
-@_strand
-@_preset
-@_classical
+@options.strand
+@options.aligner
+@options.classical
 @options.force
 def plot(
     query: str, reference: str, output: Path, kind: str, query_name: str | None,
@@ -99,9 +88,9 @@ def plot(
     help="Bins of the posterior.",
 )  # fmt: skip
 @_mode
-@_strand
-@_preset
-@_classical
+@options.strand
+@options.aligner
+@options.classical
 @options.threads
 @options.force
 def reliability(

@@ -17,11 +17,7 @@ from genolstm.cli import options
     "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]",
     help="Where to write the hits.",
 )  # fmt: skip
-@click.option(
-    "--format", "form", type=click.Choice(options.ALIGNMENT_FORMATS), default="paf",
-    show_default=True,
-    help="tsv has one line per column, with its posterior.",
-)  # fmt: skip
+@options.alignment_format
 @click.option(
     "--evalue", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
     help="Largest E-value: as many hits per query are expected by chance.",
@@ -41,15 +37,9 @@ from genolstm.cli import options
     show_default=True,
     help="From end to end; all of the query within the reference; a stretch of both.",
 )  # fmt: skip
-@click.option(
-    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
-    help="Of the query.",
-)  # fmt: skip
-@click.option(
-    "--preset", default="dna", show_default=True, metavar="NAME|MODEL",
-    help="A shipped model (dna; adna for damaged queries) or a file of 'align train'.",
-)  # fmt: skip
-@click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
+@options.strand
+@options.aligner
+@options.classical
 @options.threads
 @options.force
 @options.quiet

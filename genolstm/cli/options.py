@@ -23,6 +23,23 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.
 
 ALIGNMENT_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 
+alignment_format = click.option(
+    "--format", "form", type=click.Choice(ALIGNMENT_FORMATS), default="paf", show_default=True,
+    help="tsv has one line per column, with its posterior.",
+)  # fmt: skip
+strand = click.option(
+    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
+    help="Of the query.",
+)  # fmt: skip
+aligner = click.option(
+    "--preset", default="dna", show_default=True, metavar="dna|coding|adna|BUNDLE",
+    help="coding is for protein-coding sequence, adna for queries with the damage of ancient DNA; "
+    "or a model of `align train`.",
+)  # fmt: skip
+classical = click.option(
+    "--classical", is_flag=True, help="Leave the neural part of the model out."
+)
+
 
 @contextlib.contextmanager
 def status(
