@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from genolstm.introgression.scan import vcf_tracks
+from genolstm.introgression.doors.blocks import vcf_tracks
 from genolstm.introgression.tracks import CHANNELS, TrackSettings
 from genolstm.introgression.variants import VariantReader, read_sample_list
-from genolstm.lstm.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.cell import forward, read_weights
-from genolstm.lstm.network import load_tensorflow
-from genolstm.lstm.runtime import Runtime
+from genolstm.lstm.train.network import load_tensorflow
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "example_data"
 

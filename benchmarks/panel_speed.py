@@ -30,7 +30,7 @@ import numpy as np
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from genolstm.sequences.fasta import read_codes, read_records
-from genolstm.sequences.panel import KmerPanel
+from genolstm.sequences.panel.panel import KmerPanel
 
 
 def ancestor(length: int, rng: np.random.Generator) -> np.ndarray:
@@ -52,9 +52,12 @@ def ancestor(length: int, rng: np.random.Generator) -> np.ndarray:
 def haplotypes(number: int, length: int, seed: int) -> Iterator[np.ndarray]:
     """Yield haplotypes of one population of 20,000, about one SNP per kb between any two."""
     trees = msprime.sim_ancestry(
-        samples=-(-number // 2), sequence_length=length, recombination_rate=1e-8,
-        population_size=20_000, random_seed=seed,
-    )  # fmt: skip
+        samples=-(-number // 2),
+        sequence_length=length,
+        recombination_rate=1e-8,
+        population_size=20_000,
+        random_seed=seed,
+    )
     trees = msprime.sim_mutations(trees, rate=1.25e-8, random_seed=seed)
     rng = np.random.default_rng(seed)
     codes = ancestor(length, rng)
@@ -107,9 +110,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
     megabases = args.haplotypes * args.length / 1e6
-    figures: dict[str, object] = {
-        "haplotypes": args.haplotypes, "length": args.length, "seed": args.seed
-    }  # fmt: skip
+    figures: dict[str, object] = {"haplotypes": args.haplotypes, "length": args.length, "seed": args.seed}
 
     def show(name: str, mb: float, use: dict[str, float]) -> None:
         figures[name] = {"mb": mb, **use}
@@ -133,10 +134,8 @@ def main() -> None:
                     pass
 
         show("read: Biopython SimpleFastaParser", megabases, seconds(biopython))
-        show("read: records, every letter checked", megabases,
-             seconds(lambda: [None for _ in read_records(fasta)]))  # fmt: skip
-        show("read: records and codes", megabases,
-             seconds(lambda: [None for _ in read_codes(fasta)]))  # fmt: skip
+        show("read: records, every letter checked", megabases, seconds(lambda: [None for _ in read_records(fasta)]))
+        show("read: records and codes", megabases, seconds(lambda: [None for _ in read_codes(fasta)]))
 
         program = [sys.executable, "-m", "genolstm", "panel", "build", str(fasta), "-o", str(panel)]
         for threads in (1, 2):
@@ -147,29 +146,39 @@ def main() -> None:
         size = panel.stat().st_size
         opened = KmerPanel.open(panel)
         figures["panel"] = {"bytes": size, "kmers": opened.n_kmers}
-        print(f"panel: {size / 1e6:.2f} MB, {opened.n_kmers:,} k-mers, "
-              f"{size / opened.n_kmers:.2f} bytes each")  # fmt: skip
+        print(f"panel: {size / 1e6:.2f} MB, {opened.n_kmers:,} k-mers, {size / opened.n_kmers:.2f} bytes each")
         show("open, checksum included", size / 1e6, seconds(lambda: KmerPanel.open(panel)))
 
         opened.lookup(np.zeros(100, dtype=np.uint8))  # loads the compiled code
         codes = [codes for _, codes in read_codes(fasta)][: min(8, args.haplotypes)]
         queried = len(codes) * args.length / 1e6
-        show("look-up: haplotypes of the panel, 1 thread", queried,
-             seconds(lambda: [opened.lookup(c) for c in codes]))  # fmt: skip
+        show("look-up: haplotypes of the panel, 1 thread", queried, seconds(lambda: [opened.lookup(c) for c in codes]))
         with ThreadPoolExecutor(2) as pool:
-            show("look-up: the same, 2 threads", queried,
-                 seconds(lambda: list(pool.map(opened.lookup, codes))))  # fmt: skip
+            show("look-up: the same, 2 threads", queried, seconds(lambda: list(pool.map(opened.lookup, codes))))
         strange = np.random.default_rng(args.seed + 1).integers(0, 4, args.length).astype(np.uint8)
-        show("look-up: random sequence, all absent", args.length / 1e6,
-             seconds(lambda: opened.lookup(strange)))  # fmt: skip
+        show("look-up: random sequence, all absent", args.length / 1e6, seconds(lambda: opened.lookup(strange)))
 
         if shutil.which("jellyfish") is None:
             print("jellyfish is not installed: no comparison")
         else:
             table = folder / "group.jf"
             for threads in (1, 2):
-                use = child(["jellyfish", "count", "-m", "31", "-C", "-s", str(2 * opened.n_kmers),
-                             "-t", str(threads), "-o", str(table), str(fasta)])  # fmt: skip
+                use = child(
+                    [
+                        "jellyfish",
+                        "count",
+                        "-m",
+                        "31",
+                        "-C",
+                        "-s",
+                        str(2 * opened.n_kmers),
+                        "-t",
+                        str(threads),
+                        "-o",
+                        str(table),
+                        str(fasta),
+                    ]
+                )
                 show(f"jellyfish count -m 31 -C -t {threads}", megabases, use)
                 if threads == 1:
                     ratio = use["cpu_s"] / ours["cpu_s"]
@@ -177,8 +186,7 @@ def main() -> None:
                     print(f"jellyfish / genolstm, CPU, 1 thread: {ratio:.1f}")
             ratio = table.stat().st_size / size
             figures["size_ratio"] = ratio
-            print(f"jellyfish's file: {table.stat().st_size / 1e6:.2f} MB, "
-                  f"{ratio:.1f} times the panel's")  # fmt: skip
+            print(f"jellyfish's file: {table.stat().st_size / 1e6:.2f} MB, {ratio:.1f} times the panel's")
             use = child(["jellyfish", "query", str(table), "-s", str(query)])
             show("jellyfish query, 4 haplotypes", 4 * args.length / 1e6, use)
     if args.json:

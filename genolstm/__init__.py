@@ -13,7 +13,7 @@ _PUBLIC = {
     "AlignmentScorer": "genolstm.alignment.scorer",
     "GenolstmError": "genolstm.errors",
     "IntrogressionClassifier": "genolstm.introgression.model",
-    "KmerPanel": "genolstm.sequences.panel",
+    "KmerPanel": "genolstm.sequences.panel.panel",
     "LSTMConfig": "genolstm.lstm.config",
     "TextGenerator": "genolstm.text.generator",
 }
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from genolstm.errors import GenolstmError
     from genolstm.introgression.model import IntrogressionClassifier
     from genolstm.lstm.config import LSTMConfig
-    from genolstm.sequences.panel import KmerPanel
+    from genolstm.sequences.panel.panel import KmerPanel
     from genolstm.text.generator import TextGenerator
 
     __version__: str

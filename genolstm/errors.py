@@ -81,6 +81,5 @@ class MissingExtraError(GenolstmError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"this needs {package}, which is not installed",
-            hint=f'install it with: pip install "genolstm[{extra}]"',
+            f"this needs {package}, which is not installed", hint=f'install it with: pip install "genolstm[{extra}]"'
         )

@@ -71,18 +71,21 @@ def readable(path: PathLike) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, (OSError, *_decompression_errors())):
             raise
-        raise InputError(
-            f"cannot be decompressed or read ({error})", path=display_name(path)
-        ) from error
+        raise InputError(f"cannot be decompressed or read ({error})", path=display_name(path)) from error
 
 
 def _decompression_errors() -> Iterator[type[Exception]]:
     """Yield what the decompressors raise that are in use; most have an error of their own."""
     for module, name in (
-        ("zlib", "error"), ("isal.isal_zlib", "error"), ("isal.igzip_lib", "error"),
-        ("zlib_ng.zlib_ng", "error"), ("lzma", "LZMAError"), ("zstandard", "ZstdError"),
-        ("backports.zstd", "ZstdError"), ("compression.zstd", "ZstdError"),
-    ):  # fmt: skip
+        ("zlib", "error"),
+        ("isal.isal_zlib", "error"),
+        ("isal.igzip_lib", "error"),
+        ("zlib_ng.zlib_ng", "error"),
+        ("lzma", "LZMAError"),
+        ("zstandard", "ZstdError"),
+        ("backports.zstd", "ZstdError"),
+        ("compression.zstd", "ZstdError"),
+    ):
         kind = getattr(sys.modules.get(module), name, None)
         if isinstance(kind, type) and issubclass(kind, Exception):
             yield kind
@@ -169,9 +172,7 @@ def atomic_path(path: PathLike, *, force: bool = False) -> Iterator[Path]:
         if _is_device(target):
             yield target
             return
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.name}.", suffix=".part", dir=target.parent
-        )
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         try:

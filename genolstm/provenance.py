@@ -44,8 +44,5 @@ def record(
         "versions": versions(),
         "settings": dict(settings or {}),
         "seeds": dict(seeds or {}),
-        "inputs": {
-            name: {"file": Path(path).name, "sha256": sha256(path)}
-            for name, path in (inputs or {}).items()
-        },
+        "inputs": {name: {"file": Path(path).name, "sha256": sha256(path)} for name, path in (inputs or {}).items()},
     }

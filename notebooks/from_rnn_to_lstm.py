@@ -31,14 +31,9 @@ from genolstm.comparison.run import ComparisonSettings, compare, trials_from_tas
 from genolstm.comparison.saving import save_trained, sequence_gates
 from genolstm.comparison.scores import summarise
 from genolstm.comparison.tasks import simulate_long_range
-from genolstm.introgression.gates import (
-    find_haplotype,
-    haplotype_gates,
-    haplotype_posterior,
-    vcf_haplotypes,
-)
+from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior, vcf_haplotypes
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.gradient import input_gradient, mean_decay
-from genolstm.lstm.runtime import Runtime
 from genolstm.report.architectures import plot_by_distance, plot_decay
 from genolstm.report.gates import plot_gates
 from genolstm.report.style import tidy
@@ -153,9 +148,7 @@ plt.show()
 
 # %%
 bundles = []
-settings = ComparisonSettings.for_task(
-    "long-range", architectures=("lstm",), parameters=3000, seeds=1, epochs=12
-)
+settings = ComparisonSettings.for_task("long-range", architectures=("lstm",), parameters=3000, seeds=1, epochs=12)
 model_file = Path("long-range-lstm.genolstm")
 found = compare(
     trials_from_task("long-range", distances=(20, 75), n=5000),

@@ -74,14 +74,7 @@ ax = plot_segments(segments, truth=truth, haplotypes=haplotypes, length=600_000)
 
 # %%
 posteriors = model.posteriors(model.open_fasta(example / "query.fa.gz", **references))
-ax = plot_posterior(
-    posteriors,
-    sample="CEU1",
-    haplotype="2",
-    segments=segments,
-    truth=truth,
-    threshold=model.threshold,
-)
+ax = plot_posterior(posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=model.threshold)
 
 # %% [markdown]
 # ## How good is it here?
@@ -91,10 +84,7 @@ ax = plot_posterior(
 
 # %%
 tracts = [tract for tract, _ in read_intervals(example / "truth.bed")]
-called = [
-    (Interval(s.chrom, s.start, s.end, s.sample, s.haplotype), s.posterior)
-    for s in segments.itertuples()
-]
+called = [(Interval(s.chrom, s.start, s.end, s.sample, s.haplotype), s.posterior) for s in segments.itertuples()]
 result = evaluate(called, tracts, posteriors=posteriors)
 print(f"average precision {result.ap:.3f}")
 print(f"segments: precision {result.precision:.3f}, recall {result.recall:.3f}")

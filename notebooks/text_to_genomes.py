@@ -52,9 +52,16 @@ root = next(f for f in folders if (f / "example_data").is_dir())
 # %%
 rhyme = root / "example_data" / "rhyme.txt"
 settings = TextSettings(
-    units=96, embedding=24, steps=32, batch_size=4, epochs=45, dropout=0.0, validation=0.0,
-    warmup_steps=20, learning_rate=8e-3,
-)  # fmt: skip
+    units=96,
+    embedding=24,
+    steps=32,
+    batch_size=4,
+    epochs=45,
+    dropout=0.0,
+    validation=0.0,
+    warmup_steps=20,
+    learning_rate=8e-3,
+)
 poet = TextGenerator.fit(rhyme, settings, progress=False)
 print(rhyme.read_text().splitlines()[0])
 print(f"{poet.score(rhyme).bits_per_symbol:.2f} bits a character, on the rhyme itself")
@@ -94,9 +101,8 @@ codes, _ = simulate_genome(80_000, seed=11, genes=0.3, repeats=0.5, families=2)
 border = 60_000
 train, test = dna_corpus([("train", codes[:border])]), dna_corpus([("test", codes[border:])])
 settings = TextSettings(
-    units=96, embedding=8, steps=64, batch_size=16, epochs=12, dropout=0.0, learning_rate=6e-3,
-    warmup_steps=50,
-)  # fmt: skip
+    units=96, embedding=8, steps=64, batch_size=16, epochs=12, dropout=0.0, learning_rate=6e-3, warmup_steps=50
+)
 model = TextGenerator.fit(train, settings, progress=False)
 bits = {"LSTM of 96 units": model.score(test).bits_per_symbol}
 markov = markov_bits(train.stream(), test.stream(), 4)["witten-bell"]

@@ -93,9 +93,7 @@ pd.DataFrame(
 # `genolstm compare motif.fa --architectures mlp,cnn --parameters 3000 --seeds 1`.
 
 # %%
-settings = ComparisonSettings(
-    architectures=("mlp", "cnn"), parameters=3000, epochs=15, batch_size=30, seeds=1
-)
+settings = ComparisonSettings(architectures=("mlp", "cnn"), parameters=3000, epochs=15, batch_size=30, seeds=1)
 found = compare(trials_from_data(data, settings), settings)
 found.summary()[["architecture", "parameters", "ap", "accuracy", "loss"]].round(3)
 

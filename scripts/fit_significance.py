@@ -13,11 +13,11 @@ import json
 from pathlib import Path
 
 from genolstm.alignment.calibrate import fit_significance
-from genolstm.alignment.pairhmm import MODES
+from genolstm.alignment.pairhmm.pairhmm import MODES
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.significance import Significance
 from genolstm.files import atomic_text
-from genolstm.lstm.bundle import Bundle, save_bundle
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 
 
 def put(fit: Path, path: Path) -> None:
@@ -25,21 +25,22 @@ def put(fit: Path, path: Path) -> None:
     found = Significance.from_dict(json.loads(fit.read_text()))
     bundle = Bundle.open(path)
     save_bundle(
-        path, kind=bundle.kind, config=bundle.config, provenance=bundle.provenance, force=True,
-        card=bundle.card, metadata=bundle.metadata | {"significance": found.to_dict()},
+        path,
+        kind=bundle.kind,
+        config=bundle.config,
+        provenance=bundle.provenance,
+        force=True,
+        card=bundle.card,
+        metadata=bundle.metadata | {"significance": found.to_dict()},
         members={name: content for name, content in bundle.members.items() if name != "card.md"},
-    )  # fmt: skip
+    )
     print(f"{path}: {path.stat().st_size:,} bytes")
 
 
 def main() -> None:
     """Fit and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--put", nargs=2, type=Path, metavar=("JSON", "BUNDLE"), help="write a fit into a bundle"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--put", nargs=2, type=Path, metavar=("JSON", "BUNDLE"), help="write a fit into a bundle")
     parser.add_argument("--preset", default="dna")
     parser.add_argument("--modes", nargs="+", default=list(MODES))
     parser.add_argument("--seed", type=int, default=41)
@@ -54,9 +55,8 @@ def main() -> None:
         parser.error("-o says where to write the fit")
     scorer = AlignmentScorer.load(arguments.preset)
     found = fit_significance(
-        scorer, seed=arguments.seed, modes=arguments.modes, pairs=arguments.pairs,
-        threads=arguments.threads,
-    )  # fmt: skip
+        scorer, seed=arguments.seed, modes=arguments.modes, pairs=arguments.pairs, threads=arguments.threads
+    )
     with atomic_text(arguments.output, force=True) as stream:
         json.dump(found.to_dict(), stream)
     print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes, seed {arguments.seed}")

@@ -17,11 +17,9 @@ from tempfile import TemporaryDirectory
 
 from genolstm.introgression.formats import write_simulation
 from genolstm.introgression.simulate import SimulatedRegion, SimulationSettings, simulate_region
-from genolstm.sequences.panel_input import build_panel
+from genolstm.sequences.panel.build import build_panel
 
-SETTINGS = SimulationSettings(
-    length=600_000, seed=41_000, n_target=3, n_outgroup=50, n_archaic=1, chrom="chr21"
-)
+SETTINGS = SimulationSettings(length=600_000, seed=41_000, n_target=3, n_outgroup=50, n_archaic=1, chrom="chr21")
 
 
 def suitable(region: SimulatedRegion) -> bool:
@@ -44,8 +42,7 @@ def main() -> None:
         write_simulation(region, work)
         for role in ("archaic", "outgroup"):
             build_panel([work / f"{role}.fa.gz"]).save(folder / f"{role}.panel", force=True)
-        for member in ("region.vcf.gz", "truth.bed", "simulation.json", "target.txt",
-                       "outgroup.txt", "archaic.txt"):  # fmt: skip
+        for member in ("region.vcf.gz", "truth.bed", "simulation.json", "target.txt", "outgroup.txt", "archaic.txt"):
             (folder / member).write_bytes((work / member).read_bytes())
         sequence = gzip.decompress((work / "target.fa.gz").read_bytes())
         (folder / "query.fa.gz").write_bytes(gzip.compress(sequence, 9, mtime=0))

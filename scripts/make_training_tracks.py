@@ -19,13 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.files import atomic_path
-from genolstm.introgression.simulate import (
-    KNOWN_MODELS,
-    SimulatedRegion,
-    SimulationSettings,
-    resolve,
-    simulate_region,
-)
+from genolstm.introgression.simulate import KNOWN_MODELS, SimulatedRegion, SimulationSettings, resolve, simulate_region
 from genolstm.introgression.tracks import TrackSettings, n_bins, tracks_from_variants
 
 MAIN_MODEL = "PapuansOutOfAfrica_10J19"
@@ -58,9 +52,7 @@ def randomised(settings: SimulationSettings, rng: np.random.Generator):
     demography.sort_events()
     scale = np.exp(rng.uniform(np.log(0.5), np.log(2.0), size=2))
     full = replace(
-        full,
-        mutation_rate=full.mutation_rate * scale[0],
-        recombination_rate=full.recombination_rate * scale[1],
+        full, mutation_rate=full.mutation_rate * scale[0], recombination_rate=full.recombination_rate * scale[1]
     )
     return full, demography
 
@@ -88,9 +80,7 @@ def tracks_and_truth(
     truth = region.truth_coverage(settings.bin)
     block = region.block()
     if plain:
-        tracks = tracks_from_variants(
-            block, first_bin=0, last_bin=bins, length=length, settings=settings
-        )
+        tracks = tracks_from_variants(block, first_bin=0, last_bin=bins, length=length, settings=settings)
         return tracks.astype(np.float16), truth
     n_outgroup = block.outgroup.shape[1] // 2
     size = int(np.clip(np.exp(rng.uniform(np.log(5), np.log(n_outgroup * 1.6))), 5, n_outgroup))
@@ -121,9 +111,7 @@ def tracks_and_truth(
     pieces = []
     for start in range(0, n_target, group):
         part = replace_block(block, target[:, start : start + group], outgroup, archaic)
-        pieces.append(
-            tracks_from_variants(part, first_bin=0, last_bin=bins, length=length, settings=settings)
-        )
+        pieces.append(tracks_from_variants(part, first_bin=0, last_bin=bins, length=length, settings=settings))
     return np.concatenate(pieces).astype(np.float16), truth
 
 
@@ -154,12 +142,7 @@ def make(seed: int, folder: Path, plain_fraction: float) -> str:
     tracks, truth = tracks_and_truth(region, rng, plain=plain)
     kept = np.sort(rng.permutation(len(tracks))[:20])
     with atomic_path(path, force=True) as temporary, temporary.open("wb") as stream:
-        np.savez(
-            stream,
-            tracks=tracks[kept],
-            truth=np.round(truth[kept] * 255).astype(np.uint8),
-            plain=np.array(plain),
-        )
+        np.savez(stream, tracks=tracks[kept], truth=np.round(truth[kept] * 255).astype(np.uint8), plain=np.array(plain))
     return f"{seed}: {region.settings.model} {'plain' if plain else 'varied'} {truth.mean():.4f}"
 
 

@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from genolstm import provenance
-from genolstm.alignment.damage import DamageProfile
-from genolstm.alignment.estimation import fit_family
-from genolstm.alignment.model import KIND, aligner_metadata
-from genolstm.alignment.parameters import ParameterFamily
-from genolstm.lstm.bundle import Bundle, save_bundle
+from genolstm.alignment.context.estimation import fit_family
+from genolstm.alignment.context.model import KIND, aligner_metadata
+from genolstm.alignment.pairhmm.damage import DamageProfile
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 
 CARDS = {
     "dna": """# dna
@@ -64,9 +64,7 @@ MARGINS = {"dna": 8.0, "coding": 0.0}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("preset", choices=sorted(CARDS))
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
@@ -84,36 +82,35 @@ def main() -> None:
     seeds = {"training": options.seed}
     if options.preset == "adna":
         save_bundle(
-            options.output, kind=KIND, members={}, card=CARDS["adna"], force=True,
+            options.output,
+            kind=KIND,
+            members={},
+            card=CARDS["adna"],
+            force=True,
             metadata=aligner_metadata(
-                ParameterFamily(gap_rate=0.03), mode="semiglobal", damage=DamageProfile(),
-                significance=significance,
+                ParameterFamily(gap_rate=0.03), mode="semiglobal", damage=DamageProfile(), significance=significance
             ),
             provenance=provenance.record(seeds={}),
-        )  # fmt: skip
+        )
         return
 
-    from genolstm.alignment.train import (
+    from genolstm.alignment.context.train import (
         MIXTURES,
         AlignTrainSettings,
         pack_pairs,
         simulate_mixture,
         train_network,
     )
-    from genolstm.lstm.saving import load_network, save_network
+    from genolstm.lstm.bundle.saving import load_network, save_network
 
     mixture = MIXTURES[options.preset]
     family = ParameterFamily()
     if options.preset == "coding":
         alone = simulate_mixture(mixture[1:], 400, seed=730_000 + options.seed)
-        family = fit_family(
-            [(p.query, p.reference) for p in alone], rounds=8, threads=options.threads
-        ).parameters  # type: ignore[assignment]
+        family = fit_family([(p.query, p.reference) for p in alone], rounds=8, threads=options.threads).parameters  # type: ignore[assignment]
         print(family, flush=True)
     data, held_out = (
-        pack_pairs(
-            simulate_mixture(mixture, n, seed=seed + options.seed), family, threads=options.threads
-        )
+        pack_pairs(simulate_mixture(mixture, n, seed=seed + options.seed), family, threads=options.threads)
         for n, seed in ((options.pairs, 710_000), (500, 720_000))
     )
     settings = AlignTrainSettings(
@@ -124,19 +121,25 @@ def main() -> None:
         weights = load_network(Bundle.open(options.start)).get_weights()
         settings = replace(settings, learning_rate=settings.learning_rate / 2)
     network, history = train_network(
-        data, held_out, settings, initial_weights=weights, threads=options.threads,
+        data,
+        held_out,
+        settings,
+        initial_weights=weights,
+        threads=options.threads,
         folder=options.output.with_name(options.output.name + ".training"),
-    )  # fmt: skip
+    )
     for row in history:
         print(row)
     save_network(
-        options.output, network, settings.config(), kind=KIND, force=True,
-        metadata=aligner_metadata(
-            family, significance=significance, margin=MARGINS[options.preset]
-        ),
+        options.output,
+        network,
+        settings.config(),
+        kind=KIND,
+        force=True,
+        metadata=aligner_metadata(family, significance=significance, margin=MARGINS[options.preset]),
         provenance=provenance.record(settings=settings.to_dict(), seeds=seeds),
         card=CARDS[options.preset].format(pairs=options.pairs),
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

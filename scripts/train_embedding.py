@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from genolstm import provenance
-from genolstm.alignment.embedding import EMBEDDING_KIND
-from genolstm.alignment.simulate import PRESETS, simulate_pair
+from genolstm.alignment.search.encoders import EMBEDDING_KIND
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pair
+from genolstm.lstm.bundle.saving import save_network
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.network import build_network, load_tensorflow
-from genolstm.lstm.saving import save_network
-from genolstm.lstm.training import TrainingSettings, train
+from genolstm.lstm.train.network import build_network, load_tensorflow
+from genolstm.lstm.train.training import TrainingSettings, train
 
 LONGEST = 200
 PHASES = ((100, 0.4), (200, 0.2), (150, 0.4))
@@ -54,8 +54,9 @@ def simulated(n: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(child)
         settings = replace(
             PRESETS[names[rng.choice(len(names), p=shares)]],
-            length=(LONGEST + 10, LONGEST + 20), divergence=(0.01, 0.4),
-        )  # fmt: skip
+            length=(LONGEST + 10, LONGEST + 20),
+            divergence=(0.01, 0.4),
+        )
         while True:
             pair = simulate_pair(settings, rng)
             if min(len(pair.query), len(pair.reference)) >= LONGEST:
@@ -130,29 +131,33 @@ def info_nce(_: Any, vectors: Any) -> Any:
     return (each[:n] + each[n:]) / 2
 
 
-def phases(
-    data: np.ndarray, held: np.ndarray, config: LSTMConfig, options: argparse.Namespace
-) -> Iterator[Any]:
+def phases(data: np.ndarray, held: np.ndarray, config: LSTMConfig, options: argparse.Namespace) -> Iterator[Any]:
     """Train at one length after the other; yield what each phase came to."""
     weights = None
     for number, (steps, share) in enumerate(PHASES):
         crop = Crop(steps)
         settings = TrainingSettings(
-            epochs=max(1, round(share * options.epochs)), batch_size=options.batch,
-            learning_rate=options.rate / (1 if number == 0 else 2), warmup_steps=20, patience=0,
+            epochs=max(1, round(share * options.epochs)),
+            batch_size=options.batch,
+            learning_rate=options.rate / (1 if number == 0 else 2),
+            warmup_steps=20,
+            patience=0,
             seed=options.seed,
-        )  # fmt: skip
+        )
         random = np.random.default_rng([options.seed, 7])
-        batches = [
-            crop(held[i : i + options.batch], None, random)[0]
-            for i in range(0, len(held), options.batch)
-        ]
+        batches = [crop(held[i : i + options.batch], None, random)[0] for i in range(0, len(held), options.batch)]
         result = train(
-            config, settings, data, np.zeros(len(data), np.float32),
+            config,
+            settings,
+            data,
+            np.zeros(len(data), np.float32),
             validation=(np.concatenate(batches), np.zeros(len(held), np.float32)),
-            loss=info_nce, augment=crop, make_model=make_pair_model, initial_weights=weights,
+            loss=info_nce,
+            augment=crop,
+            make_model=make_pair_model,
+            initial_weights=weights,
             progress=False,
-        )  # fmt: skip
+        )
         weights = result.model.get_weights()
         for row in result.history:
             print(
@@ -165,9 +170,7 @@ def phases(
 
 def main() -> None:
     """Simulate, train, save."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=4096)
@@ -187,19 +190,28 @@ def main() -> None:
     data = simulated(options.pairs, seeds["pairs"])
     held = simulated(max(options.pairs // 8, 64), seeds["held-out pairs"])
     config = LSTMConfig(
-        head="embed", input="conv", n_features=4, input_units=32, kernel_size=9,
-        input_activation="relu", units=options.units, layers=1, pooling="mean",
+        head="embed",
+        input="conv",
+        n_features=4,
+        input_units=32,
+        kernel_size=9,
+        input_activation="relu",
+        units=options.units,
+        layers=1,
+        pooling="mean",
         n_outputs=options.width,
-    )  # fmt: skip
+    )
     *_, last = phases(data, held, config, options)
     save_network(
-        options.output, last.model.get_layer("genolstm"), config, kind=EMBEDDING_KIND,
+        options.output,
+        last.model.get_layer("genolstm"),
+        config,
+        kind=EMBEDDING_KIND,
         metadata={"alphabet": "dna", "strands": "sum"},
-        provenance=provenance.record(
-            settings={k: v for k, v in vars(options).items() if k != "output"}, seeds=seeds
-        ),
-        card=CARD.format(pairs=options.pairs), force=options.force,
-    )  # fmt: skip
+        provenance=provenance.record(settings={k: v for k, v in vars(options).items() if k != "output"}, seeds=seeds),
+        card=CARD.format(pairs=options.pairs),
+        force=options.force,
+    )
     print(f"{config.n_parameters} weights, {options.output.stat().st_size} bytes")
 
 

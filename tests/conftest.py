@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
-
-EXAMPLE = Path(__file__).resolve().parent.parent / "example_data"
-DATA = Path(__file__).resolve().parent / "data"
+from support import DATA, Result
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,14 +28,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     config.option.loadscopereorder = False
     return LoadFileScheduling(config, log)
-
-
-class Result(NamedTuple):
-    """What a command returned and printed."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -66,24 +56,30 @@ def region():
 
     return simulate_region(
         SimulationSettings(
-            model=str(DATA / "admixture.yaml"), length=240_000, seed=7, n_target=3, n_outgroup=10,
-            target="target", outgroup="outgroup", archaic="archaic", archaic_time=1500.0,
-            mutation_rate=1.4e-8, recombination_rate=1.2e-8,
+            model=str(DATA / "admixture.yaml"),
+            length=240_000,
+            seed=7,
+            n_target=3,
+            n_outgroup=10,
+            target="target",
+            outgroup="outgroup",
+            archaic="archaic",
+            archaic_time=1500.0,
+            mutation_rate=1.4e-8,
+            recombination_rate=1.2e-8,
         )
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")
 def tiny_model(region, tmp_path_factory) -> Path:
     """A bundle with a small network of random weights, and an HMM that knows the region."""
-    from introgression_support import tiny_bundle
+    from support.introgression import tiny_bundle
 
     from genolstm.introgression.hmm import SupervisedHMM
     from genolstm.introgression.tracks import TrackSettings, tracks_from_variants
 
-    tracks = tracks_from_variants(
-        region.block(), first_bin=0, last_bin=240, length=240_000, settings=TrackSettings()
-    )
+    tracks = tracks_from_variants(region.block(), first_bin=0, last_bin=240, length=240_000, settings=TrackSettings())
     hmm = SupervisedHMM.fit([(tracks, region.truth_coverage(1000))])
     return tiny_bundle(tmp_path_factory.mktemp("model") / "tiny.genolstm", hmm=hmm)
 
@@ -101,7 +97,7 @@ def region_folder(region, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def panels(region_folder, tmp_path_factory) -> dict[str, Path]:
     """Archaic and outgroup panel of the region."""
-    from genolstm.sequences.panel_input import build_panel
+    from genolstm.sequences.panel.build import build_panel
 
     folder = tmp_path_factory.mktemp("panels")
     paths = {role: folder / f"{role}.panel" for role in ("archaic", "outgroup")}

@@ -36,9 +36,7 @@ def compressed(form: str, path: Path) -> bytes:
         with xopen(path, "wb", format="zst", threads=0) as stream:
             stream.write(TEXT)
         return path.read_bytes()
-    return {"plain": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[form](
-        TEXT
-    )
+    return {"plain": bytes, "gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[form](TEXT)
 
 
 @pytest.mark.parametrize("form", ["plain", "gz", "bz2", "xz", "zst"])

@@ -8,10 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DATA, EXAMPLE
+from support import DATA, EXAMPLE
 
-HEAVY = ("tensorflow", "keras", "sklearn", "matplotlib", "pandas", "msprime", "stdpopsim", "onnx",
-         "scipy.stats", "Bio", "snakemake", "tf2onnx")  # fmt: skip
+HEAVY = (
+    "tensorflow",
+    "keras",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+    "msprime",
+    "stdpopsim",
+    "onnx",
+    "scipy.stats",
+    "Bio",
+    "snakemake",
+    "tf2onnx",
+)
 LIBRARIES = ("numpy", "numba", "onnxruntime", "cyvcf2", "rich")
 
 SCRIPT = """
@@ -33,9 +45,7 @@ except SystemExit as stop:
 def cost(body: str) -> tuple[list[str], float]:
     """Run ``body`` in a fresh Python; return the libraries it loaded and its CPU seconds."""
     script = SCRIPT.format(body=body, names=HEAVY + LIBRARIES)
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     loaded, seconds = json.loads(done.stderr.splitlines()[-1])
     return loaded, seconds
@@ -70,17 +80,14 @@ def test_importing_and_help_load_nothing_heavy(body: str) -> None:
 def test_a_scan_loads_what_it_needs(tmp_path: Path, door: str) -> None:
     roles = ("archaic", "outgroup") if door == "fasta" else ("target", "archaic", "outgroup")
     suffix = "panel" if door == "fasta" else "txt"
-    args: list[object] = [
-        part for role in roles for part in (f"--{role}", EXAMPLE / f"{role}.{suffix}")
-    ]
+    args: list[object] = [part for role in roles for part in (f"--{role}", EXAMPLE / f"{role}.{suffix}")]
     if door == "fasta":
         args.append(EXAMPLE / "query.fa.gz")
     else:
         mask = tmp_path / "mask.bed"
         mask.write_text("chr21\t0\t100\n")
         args += ["--vcf", EXAMPLE / "region.vcf.gz", "--exclude", mask]
-    outputs = ["-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "--bedgraph",
-               tmp_path / "p.bedgraph"]  # fmt: skip
+    outputs = ["-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "--bedgraph", tmp_path / "p.bedgraph"]
     body = command("introgression", "scan", "-q", "--force", *args, *outputs)
     loaded, _ = cost(body)  # compiles where nothing was compiled before
     expected = {"numpy", "numba", "onnxruntime", "rich"} | ({"cyvcf2"} if door == "vcf" else set())
@@ -90,7 +97,5 @@ def test_a_scan_loads_what_it_needs(tmp_path: Path, door: str) -> None:
 
 
 def test_an_evaluation_of_segments_needs_no_tables() -> None:
-    loaded, _ = cost(
-        command("introgression", "evaluate", DATA / "eval_segments.bed", DATA / "eval_truth.bed")
-    )
+    loaded, _ = cost(command("introgression", "evaluate", DATA / "eval_segments.bed", DATA / "eval_truth.bed"))
     assert set(loaded) <= {"numpy", "numba", "onnxruntime", "rich"}

@@ -29,9 +29,14 @@ def run(*words, cwd):
     environment["XDG_CACHE_HOME"] = str(cwd)
     done = subprocess.run(
         [BIN / words[0], *map(str, words[1:])],
-        cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        check=False, timeout=200,
-    )  # fmt: skip
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=200,
+    )
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
 
@@ -128,13 +133,27 @@ rule all:
 
 def test_module_builds_panels_and_puts_results_where_it_is_told(tmp_path):
     from genolstm import KmerPanel
-    from genolstm.sequences.panel_input import build_panel
+    from genolstm.sequences.panel.build import build_panel
 
     clone(tmp_path / "clone")
     shutil.copy(WORKFLOW / "config" / "build_panels.yaml", tmp_path)
     (tmp_path / "Snakefile").write_text(MODULE)
-    run("genolstm", "introgression", "simulate", "-o", "region", "--length", 100_000,
-        "--target-size", 2, "--outgroup-size", 4, "--seed", 3, cwd=tmp_path)  # fmt: skip
+    run(
+        "genolstm",
+        "introgression",
+        "simulate",
+        "-o",
+        "region",
+        "--length",
+        100_000,
+        "--target-size",
+        2,
+        "--outgroup-size",
+        4,
+        "--seed",
+        3,
+        cwd=tmp_path,
+    )
     scan = "archaic/results/fasta/scans/region.bed"
     run("snakemake", "--cores", 2, scan, cwd=tmp_path)
     assert (tmp_path / scan).read_text().startswith("#chrom")
@@ -157,9 +176,14 @@ def test_every_rule_is_one_command_and_says_what_it_needs():
             name, _, body = block.partition(":")
             rules[name] = body
     assert set(rules) == {
-        "build_panel", "scan_fasta", "scan_vcf", "gather_segments", "gather_posteriors",
-        "evaluate", "plot_segments",
-    }  # fmt: skip
+        "build_panel",
+        "scan_fasta",
+        "scan_vcf",
+        "gather_segments",
+        "gather_posteriors",
+        "evaluate",
+        "plot_segments",
+    }
     for name, body in rules.items():
         for word in ("log:", "benchmark:", "threads:", "resources:", "conda:"):
             assert f"    {word}" in body, (name, word)

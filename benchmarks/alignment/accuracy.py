@@ -22,14 +22,9 @@ import indelible
 import numpy as np
 import peers
 
-from genolstm.alignment.evaluate import (
-    compare_pairs,
-    paired_bootstrap,
-    reliability,
-    right_pairs,
-)
+from genolstm.alignment.evaluate import compare_pairs, paired_bootstrap, reliability, right_pairs
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.simulate import PRESETS, simulate_pairs
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 from genolstm.sequences.alphabet import encode
 
 #: Our own sets: preset, divergence, mode. The divergences give the identities in the names.
@@ -53,17 +48,13 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def ours(
-    texts: Sequence[peers.Text], preset: str, classical: bool = False, **settings: object
-) -> list:
+def ours(texts: Sequence[peers.Text], preset: str, classical: bool = False, **settings: object) -> list:
     """Align with a shipped model."""
     scorer = AlignmentScorer.load(preset, classical=classical)
     return list(scorer.align_many(texts, strand="plus", **settings))
 
 
-def compare(
-    name: str, pairs: list[tuple[str, str, np.ndarray]], training: list, arguments, mode: str
-) -> None:
+def compare(name: str, pairs: list[tuple[str, str, np.ndarray]], training: list, arguments, mode: str) -> None:
     """Print one set's table."""
     texts = [(q, r) for q, r, _ in pairs]
     truth = [t for *_, t in pairs]
@@ -71,10 +62,9 @@ def compare(
     left = name.startswith("repeats")  # truth is left-aligned: so is every prediction
 
     def f1(found: Sequence[np.ndarray]) -> np.ndarray:
-        return np.array([
-            compare_pairs(a, b, sequences=c if left else None).f1
-            for a, b, c in zip(found, truth, codes, strict=True)
-        ])  # fmt: skip
+        return np.array(
+            [compare_pairs(a, b, sequences=c if left else None).f1 for a, b, c in zip(found, truth, codes, strict=True)]
+        )
 
     equal = [np.mean(a[t[:, 0]] == b[t[:, 1]]) for (a, b), t in zip(codes, truth, strict=True)]
     identity = np.mean(equal)
@@ -90,9 +80,7 @@ def compare(
     print(f"  {'genolstm ' + preset:<22} {mine.mean():.4f}  ECE {ece:.3f}  {1e3 * elapsed:.1f} ms")
 
     def variant(preset: str = preset, classical: bool = False, **settings: object) -> peers.Aligner:
-        return lambda t: [
-            a.pairs for a in ours(t, preset, classical, mode=mode, **settings)
-        ]  # fmt: skip
+        return lambda t: [a.pairs for a in ours(t, preset, classical, mode=mode, **settings)]
 
     others: dict[str, peers.Aligner] = {
         "  same, Viterbi": variant(decoding="viterbi"),
@@ -103,9 +91,7 @@ def compare(
     if name.startswith("ancient"):
         others["  preset dna"] = variant("dna")
     if mode == "global":
-        tuned, scores = peers.tuned_parasail(
-            [(q, r) for q, r, _ in training], [t for *_, t in training]
-        )
+        tuned, scores = peers.tuned_parasail([(q, r) for q, r, _ in training], [t for *_, t in training])
         others |= {
             "edlib": peers.edlib,
             "parasail 5/-4/10/1": peers.parasail(),
@@ -136,16 +122,10 @@ def compare(
 
 def main() -> None:
     """Print all tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument(
-        "--pairs", type=int, default=None, help="pairs per set (20; 200 with --full)"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=None, help="pairs per set (20; 200 with --full)")
     parser.add_argument("--seed", type=int, default=8101)
-    parser.add_argument(
-        "--peers", nargs="?", const="all", choices=["all", "fsa"], help="slow ones: all, or FSA"
-    )
+    parser.add_argument("--peers", nargs="?", const="all", choices=["all", "fsa"], help="slow ones: all, or FSA")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", default="", help="sets whose name contains this")
     arguments = parser.parse_args()
@@ -170,9 +150,7 @@ def main() -> None:
     for name, (_, _, mode) in OWN.items():
         seed += 1
         if arguments.only in name:
-            compare(
-                name, own_pairs(name, n, seed), own_pairs(name, 20, seed + 500), arguments, mode
-            )
+            compare(name, own_pairs(name, n, seed), own_pairs(name, 20, seed + 500), arguments, mode)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,7 @@ from peers import from_cigar
 
 from genolstm.alignment.evaluate import bootstrap_mean, compare_pairs, paired_bootstrap
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.simulate import (
-    PRESETS,
-    DamageSettings,
-    simulate_pair,
-)
+from genolstm.alignment.simulate.pairs import PRESETS, DamageSettings, simulate_pair
 from genolstm.sequences.alphabet import decode
 
 WINDOW, SPACER, WINDOWS = 150, 20, 1001
@@ -37,9 +33,8 @@ def case(seed: int, relatives: int) -> tuple[str, str, np.ndarray, int]:
     """Return a read, the reference, the read's true pairs in it, and its window's start."""
     rng = np.random.default_rng(seed)
     settings = replace(
-        PRESETS["ancient"], length=(WINDOW, WINDOW), divergence=(0.01, 0.01),
-        damage=DamageSettings(flank=WINDOW),
-    )  # fmt: skip
+        PRESETS["ancient"], length=(WINDOW, WINDOW), divergence=(0.01, 0.01), damage=DamageSettings(flank=WINDOW)
+    )
     pair = simulate_pair(settings, rng)
     own = pair.reference
     windows = [rng.integers(0, 4, WINDOW).astype(np.uint8) for _ in range(WINDOWS)]
@@ -77,9 +72,7 @@ def with_parasail(read: str, reference: str) -> np.ndarray:
 
 def main() -> None:
     """Print one line per aligner."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--reads", type=int, default=None)
     parser.add_argument("--relatives", type=int, default=10)
     parser.add_argument("--seed", type=int, default=9301)
@@ -110,14 +103,9 @@ def main() -> None:
         cpu = (sum(os.times()[:4]) - before) / n
         results[name] = np.array(placed, dtype=float), np.array(f1)
         top, mean = (bootstrap_mean(x, seed=1) for x in results[name])
-        print(
-            f"  {name:<14} top-1 {top.mean:.3f}  F1 {mean.mean:.4f}  {1e3 * cpu:.0f} ms CPU a read"
-        )
+        print(f"  {name:<14} top-1 {top.mean:.3f}  F1 {mean.mean:.4f}  {1e3 * cpu:.0f} ms CPU a read")
     for name in ("edlib", "parasail"):
-        gains = [
-            paired_bootstrap(a, b, seed=1)
-            for a, b in zip(results["genolstm adna"], results[name], strict=True)
-        ]
+        gains = [paired_bootstrap(a, b, seed=1) for a, b in zip(results["genolstm adna"], results[name], strict=True)]
         print(f"  adna - {name}: top-1 {gains[0]}, F1 {gains[1]}")
 
 

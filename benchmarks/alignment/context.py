@@ -21,23 +21,14 @@ from pathlib import Path
 import indelible
 import numpy as np
 
-from genolstm.alignment.estimation import fit_family, parameters_from_alignments
-from genolstm.alignment.evaluate import (
-    bootstrap_mean,
-    compare_pairs,
-    paired_bootstrap,
-    reliability,
-    right_pairs,
-)
+from genolstm.alignment.context.estimation import fit_family, parameters_from_alignments
+from genolstm.alignment.evaluate import bootstrap_mean, compare_pairs, paired_bootstrap, reliability, right_pairs
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.simulate import PRESETS, SimulationSettings, simulate_pairs
+from genolstm.alignment.simulate.pairs import PRESETS, SimulationSettings, simulate_pairs
 from genolstm.sequences.alphabet import encode
 
 SEEDS = Path(__file__).resolve().parent / "seeds"
-MODELS = {
-    "dna": ["dna", *(SEEDS / f"dna-{seed}.genolstm" for seed in (2, 3))],
-    "coding": ["coding"],
-}
+MODELS = {"dna": ["dna", *(SEEDS / f"dna-{seed}.genolstm" for seed in (2, 3))], "coding": ["coding"]}
 CODING = replace(PRESETS["coding"], length=(500, 500))
 #: Our sets: settings, divergence, models, and whether gaps are left-aligned before comparison.
 SETS: dict[str, tuple[SimulationSettings, float, tuple[str, ...], bool]] = {
@@ -84,14 +75,11 @@ def simulated(settings: SimulationSettings, n: int, seed: int, left: bool) -> Pa
     return Pairs([p.texts for p in found], [p.pairs for p in found], left)
 
 
-def report(
-    name: str, pairs: Pairs, plain: dict[str, AlignmentScorer], models: Sequence[str], seed: int
-) -> None:
+def report(name: str, pairs: Pairs, plain: dict[str, AlignmentScorer], models: Sequence[str], seed: int) -> None:
     """Print a set's lines."""
     identity = np.mean(
-        [np.mean(encode(q)[t[:, 0]] == encode(r)[t[:, 1]]) for (q, r), t in
-         zip(pairs.texts, pairs.truth, strict=True)]
-    )  # fmt: skip
+        [np.mean(encode(q)[t[:, 0]] == encode(r)[t[:, 1]]) for (q, r), t in zip(pairs.texts, pairs.truth, strict=True)]
+    )
     print(f"\n{name}: {len(pairs.texts)} pairs, identity {identity:.3f}")
     base: dict[str, np.ndarray] = {}
     for label, scorer in plain.items():
@@ -121,9 +109,7 @@ def report(
 
 def main() -> None:
     """Print all sets."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=9501)
     parser.add_argument("--only", default="", help="sets whose name contains this")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from genolstm.alignment import evolution as ev
-from genolstm.alignment.letters import Masks, complement_masks
-from genolstm.alignment.simulate import SimulationSettings, simulate_pair
+from genolstm.alignment.simulate import evolution as ev
+from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair
+from genolstm.sequences.masks import Masks, complement_masks
 
 INDEL_LENGTHS = np.cumsum(np.arange(1.0, 31) ** -1.7)
 USAGE = np.arange(1.0, 65) / 64
 
 
 def family(
-    rng: np.random.Generator, members: int, length: int, depth: float, shape: float = 0.5,
-    late: float = 3.0,
-) -> list[Masks]:  # fmt: skip
+    rng: np.random.Generator, members: int, length: int, depth: float, shape: float = 0.5, late: float = 3.0
+) -> list[Masks]:
     """Return the leaves of a random tree, all ``depth`` from the root.
 
     At every split the branch's part of the rest is drawn anew (beta, mean 1 / (1 + ``late``)): some
@@ -40,9 +39,22 @@ def family(
         for part, t in zip(parts, time, strict=True):
             own, own_rate = table.copy(), rate.copy()
             m, _ = ev.evolve(
-                rng, own, own_rate, n, t, frequencies, 3.0, shape, 0.03,
-                INDEL_LENGTHS / INDEL_LENGTHS[-1], 0.1, 0.05, USAGE, 0.0, 0,
-            )  # fmt: skip
+                rng,
+                own,
+                own_rate,
+                n,
+                t,
+                frequencies,
+                3.0,
+                shape,
+                0.03,
+                INDEL_LENGTHS / INDEL_LENGTHS[-1],
+                0.1,
+                0.05,
+                USAGE,
+                0.0,
+                0,
+            )
             if size == 1:
                 leaves.append((1 << own[ev.BASE, :m]).astype(np.uint8))
             else:
@@ -83,9 +95,7 @@ def placed_reads(
     spacing = genome // n
     for _ in range(n):
         length = int(rng.integers(80, 251))
-        pair = simulate_pair(
-            SimulationSettings(length=(length, length)), rng, divergence=divergence
-        )
+        pair = simulate_pair(SimulationSettings(length=(length, length)), rng, divergence=divergence)
         gap = rng.integers(0, 4, max(spacing - length, 10)).astype(np.uint8)
         place.append(at + len(gap))
         parts += [gap, pair.reference]

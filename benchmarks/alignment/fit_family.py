@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from genolstm.alignment.estimation import parameters_from_alignments
-from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
-from genolstm.alignment.simulate import PRESETS, simulate_pairs
+from genolstm.alignment.context.estimation import parameters_from_alignments
+from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 
 DIVERGENCES = (0.01, 0.04, 0.1, 0.2, 0.35, 0.55, 0.8, 1.1, 1.5)
 RATES = (0.004, 0.015, 0.04, 0.08, 0.15)
@@ -29,9 +29,7 @@ def show(p: PairHMMParameters) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
@@ -41,9 +39,7 @@ def main() -> None:
     for d in DIVERGENCES:
         for rate in RATES:
             settings = replace(PRESETS["homogeneous"], indel_rate=(0.9 * rate, 1.1 * rate))
-            pairs = simulate_pairs(
-                settings, arguments.pairs, seed=arguments.seed, divergences=[d] * arguments.pairs
-            )
+            pairs = simulate_pairs(settings, arguments.pairs, seed=arguments.seed, divergences=[d] * arguments.pairs)
             counted = parameters_from_alignments((p.query, p.reference, p.pairs) for p in pairs)
             print(f"{d:5.2f} {rate:6.3f}  {show(counted):<40} {show(family.member(d, rate)):<40}")
 

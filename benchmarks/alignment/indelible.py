@@ -65,6 +65,5 @@ def simulate(law: Law, branch: float, n: int, seed: int) -> list[tuple[str, str,
     if len(rows) != 2 * n:
         raise RuntimeError(f"INDELible gave {len(rows)} sequences, {2 * n} were asked for")
     return [
-        (a.replace("-", ""), b.replace("-", ""), from_rows(a, b))
-        for a, b in zip(rows[::2], rows[1::2], strict=True)
+        (a.replace("-", ""), b.replace("-", ""), from_rows(a, b)) for a, b in zip(rows[::2], rows[1::2], strict=True)
     ]

@@ -85,10 +85,7 @@ def pairs(columns: np.ndarray) -> set[tuple[int, int, int, int]]:
     found = set()
     for a, b in combinations(range(len(columns)), 2):
         both = (columns[a] >= 0) & (columns[b] >= 0)
-        found |= {
-            (a, b, i, j)
-            for i, j in zip(columns[a][both].tolist(), columns[b][both].tolist(), strict=True)
-        }
+        found |= {(a, b, i, j) for i, j in zip(columns[a][both].tolist(), columns[b][both].tolist(), strict=True)}
     return found
 
 
@@ -105,12 +102,8 @@ def program(command: Callable[[str, str], list[str]], stdout: bool) -> Callable[
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder, "in.fa"), Path(folder, "out.fa")
             source.write_text("".join(f">s{k}\n{t}\n" for k, t in enumerate(texts)))
-            done = subprocess.run(
-                command(str(source), str(target)), check=True, capture_output=True, text=True
-            )
-            return read_rows(
-                (done.stdout if stdout else target.read_text()).upper().replace(".", "-")
-            )
+            done = subprocess.run(command(str(source), str(target)), check=True, capture_output=True, text=True)
+            return read_rows((done.stdout if stdout else target.read_text()).upper().replace(".", "-"))
 
     return run
 
@@ -129,25 +122,18 @@ def calibration(found: list[FamilyAlignment], truths: list[set]) -> str:
         columns = alignment.columns
         for c in range(columns.shape[1]):
             inside = np.flatnonzero(columns[:, c] >= 0)
-            couples = [
-                (a, b, int(columns[a, c]), int(columns[b, c]))
-                for a, b in combinations(inside.tolist(), 2)
-            ]
+            couples = [(a, b, int(columns[a, c]), int(columns[b, c])) for a, b in combinations(inside.tolist(), 2)]
             if couples:
                 sure.append(float(alignment.confidence[c]))
                 right.append(float(np.mean([x in truth for x in couples])))
     order = np.argsort(sure)
     groups = np.array_split(order, 5)
-    return "  ".join(
-        f"{np.mean(np.array(sure)[g]):.3f}/{np.mean(np.array(right)[g]):.3f}" for g in groups
-    )
+    return "  ".join(f"{np.mean(np.array(sure)[g]):.3f}/{np.mean(np.array(right)[g]):.3f}" for g in groups)
 
 
 def main() -> None:
     """Print one table per depth."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--families", type=int, default=8)
     parser.add_argument("--sequences", type=int, default=8)
     parser.add_argument("--length", type=int, default=300)
@@ -200,14 +186,9 @@ def main() -> None:
         if arguments.peers:
             for name, peer in PEERS.items():
                 start = sum(os.times()[:4])
-                score = np.array(
-                    [f1(peer(family), t) for family, t in zip(texts, truths, strict=True)]
-                )
+                score = np.array([f1(peer(family), t) for family, t in zip(texts, truths, strict=True)])
                 show(name, score, ours, (sum(os.times()[:4]) - start) / len(texts))
-        print(
-            f"  confidence/right pairs by fifths of columns: {calibration(first, truths)}",
-            flush=True,
-        )
+        print(f"  confidence/right pairs by fifths of columns: {calibration(first, truths)}", flush=True)
 
 
 def show(name: str, score: np.ndarray, ours: np.ndarray, seconds: float) -> None:

@@ -73,9 +73,7 @@ def in_a_process(path: Path, name: str, threads: int, classical: bool) -> dict[s
 
 def main() -> None:
     """Print everything."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("genomes", type=Path)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--classical", action="store_true", help="without the neural part")
@@ -99,9 +97,7 @@ def main() -> None:
         return
     couples = read_pairs(path)
     sizes = [len(text) for pair in couples for _, text in pair]
-    print(
-        f"{len(couples)} pairs of genomes of {min(sizes):,} to {max(sizes):,} bp, {threads} threads"
-    )
+    print(f"{len(couples)} pairs of genomes of {min(sizes):,} to {max(sizes):,} bp, {threads} threads")
     theirs = in_a_process(path, "parasail", threads, arguments.classical)
     head = f"{'':<20}{'wall ms':>10}{'CPU ms':>10}{'peak GiB':>10}   identity less parasail's, % points"
     print(f"{head}\n{'':<53}{'mean':>10}{'largest':>10}")

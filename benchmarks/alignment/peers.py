@@ -57,10 +57,7 @@ def parasail(match: int = 5, mismatch: int = -4, gap: int = 10, extend: int = 1)
     matrix = library.matrix_create("ACGT", match, mismatch)
 
     def run(pairs: Sequence[Text]) -> list[Pairs]:
-        return [
-            from_cigar(library.nw_trace_scan_16(q, r, gap, extend, matrix).cigar.decode.decode())
-            for q, r in pairs
-        ]
+        return [from_cigar(library.nw_trace_scan_16(q, r, gap, extend, matrix).cigar.decode.decode()) for q, r in pairs]
 
     return run
 
@@ -102,13 +99,10 @@ def _aligned_fasta(command: Callable[[Path, Path], list[str]], *, to_stdout: boo
             source, target = Path(folder, "in.fa"), Path(folder, "out.fa")
             for q, r in pairs:
                 source.write_text(f">q\n{q}\n>r\n{r}\n")
-                done = subprocess.run(
-                    command(source, target), capture_output=True, text=True, check=True, cwd=folder
-                )
+                done = subprocess.run(command(source, target), capture_output=True, text=True, check=True, cwd=folder)
                 text = done.stdout if to_stdout else target.read_text()
                 rows = {
-                    part.split("\n", 1)[0].split()[0]: "".join(part.split("\n")[1:])
-                    for part in text.split(">")[1:]
+                    part.split("\n", 1)[0].split()[0]: "".join(part.split("\n")[1:]) for part in text.split(">")[1:]
                 }
                 out.append(from_rows(rows["q"].upper(), rows["r"].upper()))
         return out
@@ -124,8 +118,7 @@ def fsa() -> Aligner:
 def muscle() -> Aligner:
     """MUSCLE 5."""
     return _aligned_fasta(
-        lambda a, b: ["muscle", "-align", str(a), "-output", str(b), "-threads", "1"],
-        to_stdout=False,
+        lambda a, b: ["muscle", "-align", str(a), "-output", str(b), "-threads", "1"], to_stdout=False
     )
 
 
@@ -161,9 +154,7 @@ def last(training: Sequence[Text] | None = None) -> Aligner:
 
 
 def _run(command: list[str], folder: str) -> str:
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=folder, timeout=PATIENCE
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder, timeout=PATIENCE)
     return done.stdout
 
 

@@ -28,17 +28,11 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 from families import amplicons, families, placed_reads
 
-from genolstm.alignment.embedding import (
-    KmerEncoder,
-    NearestVectors,
-    NetworkEncoder,
-    Prefilter,
-    SeedIndex,
-)
-from genolstm.alignment.fast import PackedSequences, pack
-from genolstm.alignment.letters import Masks, complement_masks, decode_masks, encode_masks
+from genolstm.alignment.pairhmm.many import PackedSequences, pack
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.search import Searcher, SearchSettings
+from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors, NetworkEncoder, Prefilter, SeedIndex
+from genolstm.alignment.search.searcher import Searcher, SearchSettings
+from genolstm.sequences.masks import Masks, complement_masks, decode_masks, encode_masks
 
 DEPTHS = (2, 6, 21, 51, 101, 201, 601)
 
@@ -72,15 +66,11 @@ def recall(rows: list[list[int]], truth: list[set[int]]) -> float:
     return float(np.mean([bool(set(r) & t) for r, t in zip(rows, truth, strict=True)]))
 
 
-def best_by_bits(
-    sample: list[SeqRecord], records: list[SeqRecord], threads: int
-) -> tuple[list[set[int]], float]:
+def best_by_bits(sample: list[SeqRecord], records: list[SeqRecord], threads: int) -> tuple[list[set[int]], float]:
     """Return the best hits of the search without a prefilter, and its seconds per pair."""
     start = time.process_time()
     settings = SearchSettings(max_hits=20, skip_self=True, evalue=1e9, exact=True)
-    searcher = Searcher(
-        records, scorer=AlignmentScorer(), settings=settings, mode="global", threads=threads
-    )
+    searcher = Searcher(records, scorer=AlignmentScorer(), settings=settings, mode="global", threads=threads)
     masks = [encode_masks(str(r.seq)) for r in sample]
     found = searcher.find(masks, [r.id for r in sample])
     seconds = time.process_time() - start
@@ -88,9 +78,7 @@ def best_by_bits(
     return top, seconds / (len(sample) * len(records))
 
 
-def prefilters(
-    packed: PackedSequences, embedding: Path | None, threads: int
-) -> list[tuple[str, object]]:
+def prefilters(packed: PackedSequences, embedding: Path | None, threads: int) -> list[tuple[str, object]]:
     """Return name and maker of every prefilter compared."""
     makers = [
         ("6-mer cosine, dense product", lambda: NearestVectors(KmerEncoder(6), packed)),
@@ -120,11 +108,7 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
         f"  {'prefilter':<30}{'index':>8}{'CPU s':>8}   recall among the first "
         + "  ".join(f"{d - 1:>5}" for d in DEPTHS)
     )
-    for label, make in (
-        []
-        if arguments.no_prefilters
-        else prefilters(packed, arguments.embedding, arguments.threads)
-    ):
+    for label, make in [] if arguments.no_prefilters else prefilters(packed, arguments.embedding, arguments.threads):
         start = time.process_time()
         prefilter: Prefilter = make()
         encoding = time.process_time() - start
@@ -134,13 +118,10 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
         shares = []
         for depth in DEPTHS:
             # The query itself takes one place.
-            rows = [
-                [j for j in r[:depth].tolist() if j != i] for r, i in zip(near, sample, strict=True)
-            ]
+            rows = [[j for j in r[:depth].tolist() if j != i] for r, i in zip(near, sample, strict=True)]
             shares.append(recall(rows, truth))
         print(
-            f"  {label:<30}{encoding:8.1f}{seconds:8.1f}   {'':<23}"
-            + "  ".join(f"{s:5.3f}" for s in shares),
+            f"  {label:<30}{encoding:8.1f}{seconds:8.1f}   {'':<23}" + "  ".join(f"{s:5.3f}" for s in shares),
             flush=True,
         )
     records = [SeqRecord(Seq(decode_masks(x)), id=f"s{k}") for k, x in enumerate(masks)]
@@ -156,11 +137,7 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
         start, wall = time.process_time(), time.perf_counter()
         settings = SearchSettings(max_hits=hits, skip_self=True, evalue=1e9)
         searcher = Searcher(
-            records,
-            scorer=AlignmentScorer(),
-            settings=settings,
-            mode="global",
-            threads=arguments.threads,
+            records, scorer=AlignmentScorer(), settings=settings, mode="global", threads=arguments.threads
         )
         if arguments.only_sample:
             searcher.find(masks[:1], [records[0].id])  # builds the index
@@ -202,12 +179,7 @@ def long_reference(arguments) -> None:
         )
         hits = searcher.search(queries)
         seconds = time.process_time() - start
-        right = np.mean(
-            [
-                bool(h) and abs(h[0].reference_span[0] - p) <= 20
-                for h, p in zip(hits, place, strict=True)
-            ]
-        )
+        right = np.mean([bool(h) and abs(h[0].reference_span[0] - p) <= 20 for h, p in zip(hits, place, strict=True)])
         print(
             f"  divergence {divergence:.2f}: {right:.3f} at their place, {1e3 * seconds / len(reads):.1f} ms a read with index and alignment",
             flush=True,
@@ -216,9 +188,7 @@ def long_reference(arguments) -> None:
 
 def main() -> None:
     """Print everything."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sequences", type=int, default=10_000)
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--threads", type=int, default=2)
@@ -226,9 +196,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["amplicons", "families", "reads"])
     parser.add_argument("--hits", type=int, nargs="*", default=[1, 5], help="none: no whole search")
     parser.add_argument("--no-prefilters", action="store_true", help="only the whole search")
-    parser.add_argument(
-        "--only-sample", action="store_true", help="search for the sample only, scale its time up"
-    )
+    parser.add_argument("--only-sample", action="store_true", help="search for the sample only, scale its time up")
     parser.add_argument("--exact", type=int, default=0, help="queries scored without a prefilter")
     parser.add_argument("--embedding", type=Path, help="bundle of scripts/train_embedding.py")
     arguments = parser.parse_args()

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.alignment.calibrate import labelled_scores, random_masks, score_masks
-from genolstm.alignment.letters import encode_masks
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.significance import Significance
-from genolstm.alignment.simulate import PRESETS, simulate_pair
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pair
 from genolstm.errors import InputError
 from genolstm.sequences.fasta import read_records
+from genolstm.sequences.masks import encode_masks
 
 THRESHOLDS = (0.01, 0.1, 1.0, 10.0)
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -65,9 +65,15 @@ def shuffled(path: str, order: int) -> Draw:
 
 
 def observed(
-    scorer: AlignmentScorer, found: Significance, mode: str, n: int, m: int, draw: Draw, arguments,
+    scorer: AlignmentScorer,
+    found: Significance,
+    mode: str,
+    n: int,
+    m: int,
+    draw: Draw,
+    arguments,
     rng: np.random.Generator,
-) -> str:  # fmt: skip
+) -> str:
     """Return one line: errors per query at every threshold with an interval."""
     spread = lambda x: max(1, round(x * rng.uniform(0.9, 1.1)))  # noqa: E731
     queries = [draw(rng, spread(n)) for _ in range(arguments.queries)]
@@ -89,17 +95,13 @@ def observed(
         low, high = np.quantile(draws, [0.025, 0.975])
         if not errors.any():
             high = 3 / len(errors)
-        cells.append(
-            f"{errors.mean() / threshold:5.2f} [{low / threshold:.2f}, {high / threshold:.2f}]"
-        )
+        cells.append(f"{errors.mean() / threshold:5.2f} [{low / threshold:.2f}, {high / threshold:.2f}]")
     return "  ".join(f"{c:<22}" for c in cells)
 
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("calibration", nargs="?", help="of fit_significance.py; else the preset's")
     parser.add_argument("--preset", default="dna")
     parser.add_argument("--queries", type=int, default=200)
@@ -120,29 +122,28 @@ def main() -> None:
     cases = [
         (f"{mode} {n} x {m}", mode, n, m, mixed)
         for mode, n, m in (
-            ("global", 60, 60), ("global", 150, 150), ("global", 150, 200), ("global", 400, 400),
-            ("semiglobal", 50, 150), ("semiglobal", 150, 150), ("semiglobal", 150, 600),
-            ("semiglobal", 40, 1000), ("local", 100, 100), ("local", 150, 600),
+            ("global", 60, 60),
+            ("global", 150, 150),
+            ("global", 150, 200),
+            ("global", 400, 400),
+            ("semiglobal", 50, 150),
+            ("semiglobal", 150, 150),
+            ("semiglobal", 150, 600),
+            ("semiglobal", 40, 1000),
+            ("local", 100, 100),
+            ("local", 150, 600),
             ("local", 400, 400),
         )
-    ]  # fmt: skip
-    for name, draw in (
-        ("GC 30", iid((0.3, 0.3))),
-        ("GC 65", iid((0.65, 0.65))),
-        ("repeats", repeats),
-    ):
-        cases += [
-            (f"{name}: {mode} 150 x 300", mode, 150, 300, draw) for mode in ("semiglobal", "local")
-        ]
+    ]
+    for name, draw in (("GC 30", iid((0.3, 0.3))), ("GC 65", iid((0.65, 0.65))), ("repeats", repeats)):
+        cases += [(f"{name}: {mode} 150 x 300", mode, 150, 300, draw) for mode in ("semiglobal", "local")]
     if arguments.fasta:
         for name, order in (("shuffled", 0), ("dinucleotides", 1)):
             cases += [
                 (f"{name}: {mode} 150 x 300", mode, 150, 300, shuffled(arguments.fasta, order))
                 for mode in ("semiglobal", "local")
             ]
-    print(
-        f"{arguments.queries} queries x {arguments.references} unrelated references, seed {arguments.seed}"
-    )
+    print(f"{arguments.queries} queries x {arguments.references} unrelated references, seed {arguments.seed}")
     print("errors per query over the stated E-value, with 95 % interval")
     print(f"{'set':<34}" + "  ".join(f"{'E = ' + str(t):<22}" for t in THRESHOLDS))
     for k, (name, mode, n, m, draw) in enumerate(cases):
@@ -150,18 +151,13 @@ def main() -> None:
             continue
         rng = np.random.default_rng([arguments.seed, k])
         print(f"{name:<34}" + observed(scorer, found, mode, n, m, draw, arguments, rng), flush=True)
-    print(
-        "\nP(homolog) against the fraction of related pairs, even odds: mean absolute gap over ten bins (ECE)"
-    )
+    print("\nP(homolog) against the fraction of related pairs, even odds: mean absolute gap over ten bins (ECE)")
     for mode in found.modes():
         rng = np.random.default_rng([arguments.seed, 99])
         bits, related = labelled_scores(scorer, 300, mode, rng, arguments.threads)
         p = np.array([found.p_homolog(float(b), mode=mode) for b in bits])
         bins = np.minimum((p * 10).astype(int), 9)
-        gap = sum(
-            abs(p[bins == b].mean() - related[bins == b].mean()) * (bins == b).mean()
-            for b in set(bins)
-        )
+        gap = sum(abs(p[bins == b].mean() - related[bins == b].mean()) * (bins == b).mean() for b in set(bins))
         wrong = ((p >= 0.5) != related).mean()
         print(f"  {mode:<12} ECE {gap:.4f}  wrong at P = .5: {wrong:.3f}  of {len(bits)} pairs")
 

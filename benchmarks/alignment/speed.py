@@ -16,7 +16,7 @@ from collections.abc import Callable
 import peers
 
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.simulate import PRESETS, simulate_pairs
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -44,8 +44,7 @@ def pairs_of_500(threads: int, n: int, with_fsa: bool) -> None:
     times = {
         "dna": line(one, lambda: list(scorer.align_many(texts, threads=threads, strand="plus"))),
         "--classical": line(
-            one + ", --classical",
-            lambda: list(plain.align_many(texts, threads=threads, strand="plus")),
+            one + ", --classical", lambda: list(plain.align_many(texts, threads=threads, strand="plus"))
         ),
     }
     line(one + ", both strands", lambda: list(scorer.align_many(texts, threads=threads)))
@@ -61,9 +60,7 @@ def pairs_of_500(threads: int, n: int, with_fsa: bool) -> None:
 
 def main() -> None:
     """Print everything."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--fsa", action="store_true")

@@ -40,9 +40,7 @@ PARTS = {
     "motif": Part("motif"),
     "long-range": Part("long-range", architectures=("mlp", "cnn", "lstm", "rnn", "gru")),
     "motif-large": Part("motif", {"n": 15_000}, ("cnn", "rnn", "lstm"), (1,)),
-    "learning-rates": Part(
-        "long-range", {"distances": (200,)}, ("cnn", "rnn", "lstm"), (1,), (0.001, 0.003, 0.01)
-    ),
+    "learning-rates": Part("long-range", {"distances": (200,)}, ("cnn", "rnn", "lstm"), (1,), (0.001, 0.003, 0.01)),
 }
 
 
@@ -67,9 +65,12 @@ def run(name: str) -> None:
             if same.any():
                 continue
         settings = replace(
-            ComparisonSettings.for_task(part.task), architectures=(architecture,), seeds=1,
-            seed=seed, learning_rate=rate,
-        )  # fmt: skip
+            ComparisonSettings.for_task(part.task),
+            architectures=(architecture,),
+            seeds=1,
+            seed=seed,
+            learning_rate=rate,
+        )
         wanted = part.task == "long-range" and part.rates == (None,)
         found = compare(trials_from_task(part.task, **part.options), settings, gradients=wanted)
         print(found.runs.to_string(index=False), flush=True)

@@ -20,24 +20,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from genolstm import IntrogressionClassifier
-from genolstm.introgression.evaluate import (
-    Pieces,
-    bootstrap,
-    calibration_error,
-    evaluate,
-    pieces_of_posteriors,
-    rank,
-)
+from genolstm.introgression.evaluate import Pieces, bootstrap, calibration_error, evaluate, pieces_of_posteriors, rank
 from genolstm.introgression.formats import write_simulation_vcf
 from genolstm.introgression.model import ScanResult
 from genolstm.introgression.segments import Interval
-from genolstm.introgression.simulate import (
-    KNOWN_MODELS,
-    SimulatedRegion,
-    SimulationSettings,
-    simulate_region,
-)
-from genolstm.sequences.panel_builder import PanelBuilder
+from genolstm.introgression.simulate import KNOWN_MODELS, SimulatedRegion, SimulationSettings, simulate_region
+from genolstm.sequences.panel.builder import PanelBuilder
 
 
 def panel(region: SimulatedRegion, role: str):
@@ -82,9 +70,7 @@ def main() -> None:
     pieces: dict[str, list[Pieces]] = {door: [] for door in doors}
     calls, truth = [], []
     last = arguments.first_seed + arguments.replicates - 1
-    print(
-        f"{arguments.demography}, {arguments.length / 1e6:g} Mb, seeds {arguments.first_seed} to {last}"
-    )
+    print(f"{arguments.demography}, {arguments.length / 1e6:g} Mb, seeds {arguments.first_seed} to {last}")
     for seed in range(arguments.first_seed, last + 1):
         start = time.perf_counter()
         region = simulate_region(replace(settings, seed=seed))
@@ -96,17 +82,12 @@ def main() -> None:
                 for role in ("target", "outgroup", "archaic")
             }
             for door, baseline in (("LSTM, VCF", None), ("HMM, VCF", "hmm")):
-                found, segments = scored(
-                    model, model.open_vcf(vcf, **groups, baseline=baseline), region
-                )
+                found, segments = scored(model, model.open_vcf(vcf, **groups, baseline=baseline), region)
                 pieces[door].append(found)
                 if baseline is None:
                     # Replicates share names; the seed keeps them apart.
                     calls += [
-                        (
-                            Interval(s.chrom, s.start, s.end, f"{s.sample}@{seed}", s.haplotype),
-                            s.posterior,
-                        )
+                        (Interval(s.chrom, s.start, s.end, f"{s.sample}@{seed}", s.haplotype), s.posterior)
                         for s in segments
                     ]
                     truth += [t._replace(sample=f"{t.sample}@{seed}") for t in region.truth]
@@ -114,14 +95,10 @@ def main() -> None:
                 query = Path(name) / "query.fa.gz"
                 write_query(region, query)
                 panels = {role: panel(region, role) for role in ("archaic", "outgroup")}
-                pieces["LSTM, FASTA"].append(
-                    scored(model, model.open_fasta(query, **panels), region)[0]
-                )
+                pieces["LSTM, FASTA"].append(scored(model, model.open_fasta(query, **panels), region)[0])
         row = "  ".join(f"{door} AP {rank(p[-1]).ap:.3f}" for door, p in pieces.items())
         print(f"  seed {seed}: {row}  ({time.perf_counter() - start:.0f} s)", flush=True)
-    print(
-        "\n| | AP | 95 % | best F1 | 95 % | precision | recall | recall at 95 % precision | ECE |"
-    )
+    print("\n| | AP | 95 % | best F1 | 95 % | precision | recall | recall at 95 % precision | ECE |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for door in doors:
         pooled = Pieces.pool(pieces[door])

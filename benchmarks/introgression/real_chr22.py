@@ -45,9 +45,7 @@ def main() -> None:
     maps = covered(folder / "published_maps.chr22.bed")
     half = len(yri) // 2
     archaic = arguments.archaic.split(",")
-    print(
-        f"archaic: {', '.join(archaic)}; maps cover {100 * (maps > 0).mean():.1f} % of the region"
-    )
+    print(f"archaic: {', '.join(archaic)}; maps cover {100 * (maps > 0).mean():.1f} % of the region")
     for label, target, outgroup in (
         (f"{len(ceu)} CEU against {len(yri)} YRI", ceu, yri),
         (f"{half} YRI against {len(yri) - half} other YRI (control)", yri[:half], yri[half:]),

@@ -28,8 +28,8 @@ from genolstm.introgression.simulate import SimulationSettings, simulate_region
 # A process of its own, so that its peak memory is the scan's and nothing else's.
 _SCAN = """
 import json, resource, sys, time
-from genolstm.introgression.run import FastaDoor, VcfDoor, run_scan
-from genolstm.introgression.scan import Stages
+from genolstm.runs.scan import FastaDoor, VcfDoor, run_scan
+from genolstm.introgression.doors.blocks import Stages
 kind, output, *arguments = sys.argv[1:]
 door = (VcfDoor if kind == "vcf" else FastaDoor)(*(
     [arguments[0]] if kind == "fasta" and i == 0 else a for i, a in enumerate(arguments)))
@@ -75,24 +75,17 @@ def vcf_part(length: int, seed: int, work: Path) -> None:
         ),
         half,
     )
-    print(
-        f"VCF door: {length / 1e6:g} Mb, 40 haplotypes, {len(region.positions)} sites, seed {seed}"
-    )
+    print(f"VCF door: {length / 1e6:g} Mb, 40 haplotypes, {len(region.positions)} sites, seed {seed}")
     scan("vcf", work / "warm.bed", half, *lists)  # compiles, once a machine
     whole = [scan("vcf", work / "whole.bed", vcf, *lists) for _ in range(3)]
     best = min(whole, key=lambda row: row["wall"])
     short = scan("vcf", work / "half.bed", half, *lists)
-    print(
-        "  best of 3, seconds: "
-        + ", ".join(f"{n} {best[n]:.2f}" for n in sorted(best) if n != "peak")
-    )
+    print("  best of 3, seconds: " + ", ".join(f"{n} {best[n]:.2f}" for n in sorted(best) if n != "peak"))
     print("  (stages of the reading and the computing thread overlap)")
     print(f"  peak memory: {best['peak']:.0f} MiB; half the length: {short['peak']:.0f} MiB")
     if shutil.which("bcftools"):
         reading = min(seconds(["bcftools", "query", "-f", "[%GT ]\n", str(vcf)]) for _ in range(3))
-        print(
-            f"  bcftools query of the same file: {reading:.2f} s; scan / bcftools {best['wall'] / reading:.2f}"
-        )
+        print(f"  bcftools query of the same file: {reading:.2f} s; scan / bcftools {best['wall'] / reading:.2f}")
 
 
 def fasta_part(length: int, seed: int, work: Path) -> None:
@@ -118,22 +111,15 @@ def fasta_part(length: int, seed: int, work: Path) -> None:
         print("  (jellyfish counts occurrences; the panel counts haplotypes)")
     arguments = (work / "target.fa", work / "archaic.panel", work / "outgroup.panel")
     scan("fasta", work / "warm.bed", *arguments)
-    best = min(
-        (scan("fasta", work / "f.bed", *arguments) for _ in range(3)), key=lambda r: r["wall"]
-    )
+    best = min((scan("fasta", work / "f.bed", *arguments) for _ in range(3)), key=lambda r: r["wall"])
     tracks = best["tracks"] + best.get("sharing", 0.0) + best.get("read", 0.0)
-    print(
-        "  scan, best of 3, seconds: "
-        + ", ".join(f"{n} {best[n]:.2f}" for n in sorted(best) if n != "peak")
-    )
+    print("  scan, best of 3, seconds: " + ", ".join(f"{n} {best[n]:.2f}" for n in sorted(best) if n != "peak"))
     print(
         f"  tracks (read, sharing, look-up): {query_mb / tracks:.0f} Mb/s; whole scan {query_mb / best['wall']:.0f} Mb/s; peak {best['peak']:.0f} MiB"
     )
     if shutil.which("jellyfish"):
         count = ["jellyfish", "count", "-m", "31", "-C", "-s", str(int(length * 1.5)), "-t", "2"]
-        theirs = min(
-            seconds([*count, "-o", str(work / "o.jf"), str(work / "target.fa")]) for _ in range(3)
-        )
+        theirs = min(seconds([*count, "-o", str(work / "o.jf"), str(work / "target.fa")]) for _ in range(3))
         print(
             f"  jellyfish count of the query: {theirs:.2f} s, {query_mb / theirs:.0f} Mb/s; tracks / theirs in time {tracks / theirs:.2f}"
         )

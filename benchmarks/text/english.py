@@ -35,17 +35,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", nargs="?")
     parser.add_argument(
-        "--held-out", type=int, default=0,
+        "--held-out",
+        type=int,
+        default=0,
         help="characters of the validation and of the test part; 0: 200,000 or a tenth",
-    )  # fmt: skip
+    )
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--steps-per-epoch", type=int, default=0)
     parser.add_argument("--units", type=int)
     parser.add_argument("--max-order", type=int, default=12)
     parser.add_argument("--block", type=int, default=1000, help="of the bootstrap")
-    parser.add_argument(
-        "--refit", action="store_true", help="train anew on training and validation part together"
-    )
+    parser.add_argument("--refit", action="store_true", help="train anew on training and validation part together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", default="text-benchmark", help="folder of model and checkpoint")
     options = parser.parse_args()
@@ -59,15 +59,11 @@ def main() -> None:
         for part in (codes[: -2 * held], codes[-2 * held : -held], codes[-held:])
     )
     settings = TextSettings(
-        units=options.units, epochs=options.epochs, steps_per_epoch=options.steps_per_epoch,
-        seed=options.seed,
-    )  # fmt: skip
+        units=options.units, epochs=options.epochs, steps_per_epoch=options.steps_per_epoch, seed=options.seed
+    )
     print(f"{len(text)} characters, {len(whole.alphabet)} symbols; seed {options.seed}", flush=True)
     model = fit(training, validation, settings, Path(options.work), options.refit)
-    report(
-        model, training, validation, test, unit="character", max_order=options.max_order,
-        block=options.block,
-    )  # fmt: skip
+    report(model, training, validation, test, unit="character", max_order=options.max_order, block=options.block)
     print("\nA sample at temperature 0.7:\n")
     print(model.sample("\n", 400, temperature=0.7, seed=options.seed))
 

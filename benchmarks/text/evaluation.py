@@ -35,15 +35,18 @@ class Markov:
     """Bits of each test symbol by the counts of the training and the validation part."""
 
 
-def fit(
-    training: Corpus, validation: Corpus, settings: TextSettings, work: Path, refit: bool
-) -> TextGenerator:
+def fit(training: Corpus, validation: Corpus, settings: TextSettings, work: Path, refit: bool) -> TextGenerator:
     """Train, the validation part choosing the epoch; then, if wanted, anew on both parts."""
     work.mkdir(exist_ok=True)
     model = TextGenerator.fit(
-        training, settings, held_out=validation, output=work / "model.genolstm", folder=work,
-        log_csv=work / "epochs.csv", force=True,
-    )  # fmt: skip
+        training,
+        settings,
+        held_out=validation,
+        output=work / "model.genolstm",
+        folder=work,
+        log_csv=work / "epochs.csv",
+        force=True,
+    )
     chosen = model.bundle.provenance["settings"]
     print(f"settings: {chosen}", flush=True)
     if not refit:
@@ -52,9 +55,13 @@ def fit(
     again = work / "refit"
     again.mkdir(exist_ok=True)
     return TextGenerator.fit(
-        both, replace(settings, epochs=chosen["best_epoch"], validation=0.0), folder=again,
-        output=again / "model.genolstm", log_csv=again / "epochs.csv", force=True,
-    )  # fmt: skip
+        both,
+        replace(settings, epochs=chosen["best_epoch"], validation=0.0),
+        folder=again,
+        output=again / "model.genolstm",
+        log_csv=again / "epochs.csv",
+        force=True,
+    )
 
 
 def both_strands(corpus: Corpus, reverse_complement: bool) -> np.ndarray:
@@ -82,9 +89,7 @@ def markov_models(
         both = model.recount(np.concatenate(parts)).bits_by_order(test.stream())
         for order in range(max_order + 1):
             known = (one[order][~np.isnan(one[order])] for one in (alone, both))
-            rows.append(
-                Markov(f"order {order}, {name}", float(np.nanmean(chosen_by[order])), *known)
-            )
+            rows.append(Markov(f"order {order}, {name}", float(np.nanmean(chosen_by[order])), *known))
     return rows
 
 
@@ -100,9 +105,16 @@ def interval(values: np.ndarray, block: int, seed: int = 1) -> tuple[float, floa
 
 
 def report(
-    model: TextGenerator, training: Corpus, validation: Corpus, test: Corpus, *, unit: str,
-    max_order: int, block: int, reverse_complement: bool = False,
-) -> None:  # fmt: skip
+    model: TextGenerator,
+    training: Corpus,
+    validation: Corpus,
+    test: Corpus,
+    *,
+    unit: str,
+    max_order: int,
+    block: int,
+    reverse_complement: bool = False,
+) -> None:
     """Score the test part and print the tables."""
     for name, part in (("training", training), ("validation", validation), ("test", test)):
         print(f"{name} part: {part.n_symbols} symbols in {len(part.records)} record(s)")
@@ -131,15 +143,9 @@ def report(
     for given, source in ((None, "nothing"), (before, f"primed with {both}")):
         for name, bits in compressor_bits(content, test.n_symbols, training=given).items():
             print(f"| {name} {'-9e' if name == 'xz' else '-9'} | {source} | {bits:.4f} | |")
-    for name, source, bits in [
-        *rows[1:],
-        (f"best in hindsight: {hindsight.name}", both, hindsight.both),
-    ]:
+    for name, source, bits in [*rows[1:], (f"best in hindsight: {hindsight.name}", both, hindsight.both)]:
         low, high = interval(ours - bits, block)
-        print(
-            f"\nLSTM less Markov ({name}, {source}): {(ours - bits).mean():+.4f} "
-            f"({low:+.4f} to {high:+.4f})"
-        )
+        print(f"\nLSTM less Markov ({name}, {source}): {(ours - bits).mean():+.4f} ({low:+.4f} to {high:+.4f})")
     print(
         f"\nIntervals: bootstrap over {-(-len(ours) // block)} blocks of {block} symbols, "
         f"{RESAMPLES} resamples, seed 1.\n\nMarkov model\tvalidation\ttest, {alone}\ttest, {both}"

@@ -47,9 +47,7 @@ def insert_foreign(model: TextGenerator, codes: np.ndarray, seed: int) -> None:
     )
 
 
-def parts(
-    whole: Corpus, validation: list[str], test: list[str], seed: int
-) -> tuple[Corpus, Corpus, Corpus]:
+def parts(whole: Corpus, validation: list[str], test: list[str], seed: int) -> tuple[Corpus, Corpus, Corpus]:
     """Return training, validation and test part: named records, or tenths from the end."""
     if not test:
         rest, last = split(whole, 0.1, seed)
@@ -63,8 +61,7 @@ def parts(
         raise SystemExit(f"name other records for --validation and --test: {sorted(unknown)}")
     sides = (names - {*validation, *test}, {*validation}, {*test})
     training, middle, last = (
-        Corpus(whole.kind, whole.alphabet, tuple(r for r in whole.records if r.name in side))
-        for side in sides
+        Corpus(whole.kind, whole.alphabet, tuple(r for r in whole.records if r.name in side)) for side in sides
     )
     return training, middle, last
 
@@ -75,9 +72,8 @@ def main() -> None:
     parser.add_argument("fasta", nargs="?")
     for part in ("validation", "test"):
         parser.add_argument(
-            f"--{part}", action="append", default=[], metavar="NAME",
-            help=f"record of the {part} part; may be repeated",
-        )  # fmt: skip
+            f"--{part}", action="append", default=[], metavar="NAME", help=f"record of the {part} part; may be repeated"
+        )
     parser.add_argument("--max-order", type=int, default=12)
     parser.add_argument("--block", type=int, default=1000, help="of the bootstrap")
     parser.add_argument("--length", type=int, default=1_000_000)
@@ -91,9 +87,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--warmup-steps", type=int, default=200)
     parser.add_argument("--forward-only", action="store_true")
-    parser.add_argument(
-        "--refit", action="store_true", help="train anew on training and validation part together"
-    )
+    parser.add_argument("--refit", action="store_true", help="train anew on training and validation part together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", default="genome-benchmark", help="folder of model and checkpoint")
     options = parser.parse_args()
@@ -105,18 +99,30 @@ def main() -> None:
         whole = read_corpus([options.fasta], "fasta")
     training, validation, test = parts(whole, options.validation, options.test, options.seed)
     settings = TextSettings(
-        units=options.units, embedding=options.embedding, dropout=options.dropout,
-        noise=options.noise, steps=options.steps, batch_size=options.batch_size,
-        epochs=options.epochs, learning_rate=options.learning_rate,
-        warmup_steps=options.warmup_steps, reverse_complement=not options.forward_only,
+        units=options.units,
+        embedding=options.embedding,
+        dropout=options.dropout,
+        noise=options.noise,
+        steps=options.steps,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        warmup_steps=options.warmup_steps,
+        reverse_complement=not options.forward_only,
         seed=options.seed,
-    )  # fmt: skip
+    )
     print(f"seed {options.seed}", flush=True)
     model = fit(training, validation, settings, Path(options.work), options.refit)
     report(
-        model, training, validation, test, unit="base", max_order=options.max_order,
-        block=options.block, reverse_complement=not options.forward_only,
-    )  # fmt: skip
+        model,
+        training,
+        validation,
+        test,
+        unit="base",
+        max_order=options.max_order,
+        block=options.block,
+        reverse_complement=not options.forward_only,
+    )
     if options.case == "simulated":
         print()
         held = test.records[0].codes

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genolstm.lstm.network import build_network, load_tensorflow
-from genolstm.lstm.saving import load_network, save_network
+from genolstm.lstm.bundle.saving import load_network, save_network
+from genolstm.lstm.train.network import build_network, load_tensorflow
 from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import PRESETS
 from genolstm.text.train import KIND, encode_input
@@ -34,12 +34,18 @@ def random_model(preset: str, folder: Path) -> TextGenerator:
     config = settings.network(len(alphabet))
     path = folder / f"{preset}.genolstm"
     save_network(
-        path, build_network(config, seed=1), config, kind=KIND,
+        path,
+        build_network(config, seed=1),
+        config,
+        kind=KIND,
         metadata={
-            "symbols": "text", "alphabet": alphabet, "mode": settings.mode, "window": WINDOW,
+            "symbols": "text",
+            "alphabet": alphabet,
+            "mode": settings.mode,
+            "window": WINDOW,
             "opening": alphabet,
         },
-    )  # fmt: skip
+    )
     return TextGenerator.load(path, threads=1)
 
 
@@ -60,8 +66,7 @@ def measure(name: str, model: TextGenerator, predictions: int, characters: int) 
         fast.append(characters / (time.perf_counter() - began))
     one, other = statistics.median(slow), statistics.median(fast)
     print(
-        f"| {name}, {model.config.n_parameters} parameters | {one:.1f} | {other:.0f} | {other / one:.0f} |",
-        flush=True,
+        f"| {name}, {model.config.n_parameters} parameters | {one:.1f} | {other:.0f} | {other / one:.0f} |", flush=True
     )
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from genolstm.lstm.stepper import Stepper
+from genolstm.lstm.bundle.stepper import Stepper
 from genolstm.text.corpus import Corpus, Record, read_corpus, record_stream
 from genolstm.text.generator import TextGenerator
 from genolstm.text.scoring import KEPT, WARM_UP

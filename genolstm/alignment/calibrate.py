@@ -8,22 +8,15 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.fast import fits, pack, score_pairs
-from genolstm.alignment.letters import Masks, decode_masks
-from genolstm.alignment.pairhmm import MODES, Mode
-from genolstm.alignment.parameters import ParameterFamily
+from genolstm.alignment.pairhmm.many import fits, pack, score_pairs
+from genolstm.alignment.pairhmm.pairhmm import MODES, Mode
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import Strand
-from genolstm.alignment.significance import (
-    LEVELS,
-    Floats,
-    ScoreTail,
-    Significance,
-    tail_knots,
-    two_strands,
-)
-from genolstm.alignment.simulate import SimulationSettings, simulate_pair
+from genolstm.alignment.significance import LEVELS, Floats, ScoreTail, Significance, tail_knots, two_strands
+from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair
 from genolstm.errors import SettingError
+from genolstm.sequences.masks import Masks, decode_masks
 
 LENGTHS = (20, 40, 80, 160, 320, 640)
 RATIOS: dict[str, tuple[float, ...]] = {
@@ -54,9 +47,8 @@ def random_masks(rng: np.random.Generator, length: int, gc: float) -> Masks:
 
 
 def score_masks(
-    scorer: AlignmentScorer, pairs: Sequence[tuple[Masks, Masks]], *, mode: Mode, strand: Strand,
-    threads: int = 0,
-) -> Floats:  # fmt: skip
+    scorer: AlignmentScorer, pairs: Sequence[tuple[Masks, Masks]], *, mode: Mode, strand: Strand, threads: int = 0
+) -> Floats:
     """Score pairs of bit masks as the scorer would; small ones in the compiled batch."""
     n = np.array([len(a) for a, _ in pairs])
     m = np.array([len(b) for _, b in pairs])
@@ -67,9 +59,15 @@ def score_masks(
         assert isinstance(scorer.family, ParameterFamily)
         queries, references = (pack([pairs[k][side] for k in at]) for side in (0, 1))
         out[at] = score_pairs(
-            queries, references, np.stack([np.arange(len(at))] * 2, axis=1), scorer.family,
-            mode=mode, strand=strand, damage=scorer.damage, threads=threads,
-        )  # fmt: skip
+            queries,
+            references,
+            np.stack([np.arange(len(at))] * 2, axis=1),
+            scorer.family,
+            mode=mode,
+            strand=strand,
+            damage=scorer.damage,
+            threads=threads,
+        )
     rest = np.flatnonzero(~quick).tolist()
     if rest:
         texts = [(decode_masks(pairs[k][0]), decode_masks(pairs[k][1])) for k in rest]
@@ -86,16 +84,18 @@ def unrelated_pairs(
         share = rng.uniform(*gc)
         scale = rng.uniform(1 - SPREAD, 1 + SPREAD)
         a = max(1, round(length * scale))
-        pairs.append(
-            (random_masks(rng, a, share), random_masks(rng, max(1, round(a * ratio)), share))
-        )
+        pairs.append((random_masks(rng, a, share), random_masks(rng, max(1, round(a * ratio)), share)))
     return pairs
 
 
 def fit_tail(
-    scores: Sequence[Sequence[Floats]], lengths: Sequence[float], ratios: Sequence[float],
-    *, copies: int = 1, slope_from: ScoreTail | None = None,
-) -> ScoreTail:  # fmt: skip
+    scores: Sequence[Sequence[Floats]],
+    lengths: Sequence[float],
+    ratios: Sequence[float],
+    *,
+    copies: int = 1,
+    slope_from: ScoreTail | None = None,
+) -> ScoreTail:
     """Make a table of the scores at every node, by length and ratio.
 
     Where a node has too few pairs for a level, it takes the distance between levels from all the
@@ -115,10 +115,9 @@ def fit_tail(
         column = [row[j] for row in scores]
         steps = np.full(len(LEVELS), np.nan)
         for level in range(SHAPE_LEVEL + 1, len(LEVELS)):
-            known = np.array([
-                not np.isnan(bits[i, j, level]) and levels[level] * len(column[i]) > 0
-                for i in range(len(lengths))
-            ])  # fmt: skip
+            known = np.array(
+                [not np.isnan(bits[i, j, level]) and levels[level] * len(column[i]) > 0 for i in range(len(lengths))]
+            )
             if known.any():
                 weight = np.array([len(x) for x in column], dtype=float)[known]
                 gap = bits[known, j, level] - bits[known, j, level - 1]
@@ -161,9 +160,8 @@ def related_pair(rng: np.random.Generator, mode: Mode) -> tuple[Masks, Masks]:
     low, high = np.log(DIVERGENCES)
     length = int(np.exp(rng.uniform(np.log(30), np.log(600))))
     pair = simulate_pair(
-        replace(RELATED, length=(length, length)), rng,
-        divergence=float(np.exp(rng.uniform(low, high))),
-    )  # fmt: skip
+        replace(RELATED, length=(length, length)), rng, divergence=float(np.exp(rng.uniform(low, high)))
+    )
     a, b = ((1 << x).astype(np.uint8) for x in (pair.query, pair.reference))
     if min(len(a), len(b)) < SMALLEST:
         return related_pair(rng, mode)
@@ -174,10 +172,7 @@ def related_pair(rng: np.random.Generator, mode: Mode) -> tuple[Masks, Masks]:
     elif mode == "local":
         gc = float(np.isin(a, (2, 4)).mean())
         flanks = [random_masks(rng, int(k), gc) for k in rng.integers(0, length, 4)]
-        a, b = (
-            np.concatenate([*flanks[:1], a, flanks[1]]),
-            np.concatenate([flanks[2], b, flanks[3]]),
-        )
+        a, b = (np.concatenate([*flanks[:1], a, flanks[1]]), np.concatenate([flanks[2], b, flanks[3]]))
     return a, b
 
 
@@ -248,15 +243,12 @@ def fit_significance(
             for ratio in ratios[mode]:
                 n = int(np.clip(CELLS / (length * length * ratio), FEWEST, pairs))
                 drawn = unrelated_pairs(rng, n, length, ratio, gc)
-                one[-1].append(
-                    score_masks(scorer, drawn, mode=mode, strand="plus", threads=threads)
-                )
+                one[-1].append(score_masks(scorer, drawn, mode=mode, strand="plus", threads=threads))
         # Of unrelated pairs the two strands are independent: each score serves in several pairs.
         two = [
-            [two_strands(np.tile(x, 4), np.concatenate([rng.permutation(x) for _ in range(4)]))
-             for x in row]
+            [two_strands(np.tile(x, 4), np.concatenate([rng.permutation(x) for _ in range(4)])) for x in row]
             for row in one
-        ]  # fmt: skip
+        ]
         tails[mode, 1] = fit_tail(one, lengths, ratios[mode])
         tails[mode, 2] = fit_tail(two, lengths, ratios[mode], copies=4, slope_from=tails[mode, 1])
         bits, related = labelled_scores(scorer, max(pairs // 2, 10), mode, rng, threads)

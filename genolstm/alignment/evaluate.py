@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.evolution import left_align
+from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import InputError
 
 Pairs = npt.NDArray[np.int32]
@@ -52,10 +52,7 @@ def _hits(predicted: Pairs, truth: Pairs) -> npt.NDArray[np.bool_]:
 
 
 def compare_pairs(
-    predicted: Pairs,
-    truth: Pairs,
-    *,
-    sequences: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None = None,
+    predicted: Pairs, truth: Pairs, *, sequences: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None = None
 ) -> PairAccuracy:
     """Count the aligned pairs that prediction (k, 2) and truth (l, 2) share.
 
@@ -63,7 +60,7 @@ def compare_pairs(
     ----------
     sequences
         Query and reference; with them, the gaps of both are moved to the left first
-        (:func:`~genolstm.alignment.simulate.left_align`), so that placing a gap elsewhere within
+        (:func:`~genolstm.alignment.simulate.pairs.left_align`), so that placing a gap elsewhere within
         the same repeat is no error.
     """
     if sequences is not None:
@@ -154,11 +151,7 @@ def paired_bootstrap(
 
 
 def bootstrap_mean(
-    values: Sequence[float] | npt.NDArray[np.float64],
-    *,
-    seed: int,
-    rounds: int = 10_000,
-    level: float = 0.95,
+    values: Sequence[float] | npt.NDArray[np.float64], *, seed: int, rounds: int = 10_000, level: float = 0.95
 ) -> Interval:
     """Return a mean with its percentile bootstrap interval (Efron 1979)."""
     x = np.asarray(values, dtype=np.float64)
@@ -166,10 +159,7 @@ def bootstrap_mean(
         raise InputError("no values to take a mean of")
     rng = np.random.default_rng(seed)
     means = np.concatenate(
-        [
-            x[rng.integers(0, x.size, size=(100, x.size))].mean(axis=1)
-            for _ in range(-(-rounds // 100))
-        ]
+        [x[rng.integers(0, x.size, size=(100, x.size))].mean(axis=1) for _ in range(-(-rounds // 100))]
     )
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(x.mean()), float(low), float(high))

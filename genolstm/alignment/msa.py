@@ -25,10 +25,10 @@ from Bio.Align import Alignment
 from Bio.SeqRecord import SeqRecord
 from scipy import sparse  # type: ignore[import-untyped]
 
-from genolstm.alignment.decode import heaviest_chain
-from genolstm.alignment.letters import encode_masks
+from genolstm.alignment.pairhmm.decode import heaviest_chain
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.errors import InputError, SettingError
+from genolstm.sequences.masks import encode_masks
 
 LIMIT = 64
 """Most sequences: time grows with their square, with consistency nearly with the cube."""
@@ -85,9 +85,8 @@ class FamilyAlignment(Alignment):
     """
 
     def __init__(
-        self, sequences: list[SeqRecord], columns: Columns, confidence: npt.NDArray[np.float32],
-        tree: str,
-    ) -> None:  # fmt: skip
+        self, sequences: list[SeqRecord], columns: Columns, confidence: npt.NDArray[np.float32], tree: str
+    ) -> None:
         steps = (columns >= 0).astype(np.int64)
         change = np.flatnonzero((np.diff(steps, axis=1) != 0).any(axis=0)) + 1
         corner = np.concatenate([[0], change, [columns.shape[1]]])
@@ -148,9 +147,10 @@ def align_family(
     starts = np.concatenate([[0], np.cumsum(lengths)])
     couples = list(combinations(range(len(family)), 2))
     found = scorer.align_many(
-        ((family[a], family[b]) for a, b in couples), threads=threads,
+        ((family[a], family[b]) for a, b in couples),
+        threads=threads,
         **(alignment | {"mode": "global", "strand": "plus"}),
-    )  # fmt: skip
+    )
     rows, columns, values = [], [], []
     similarity = np.eye(len(family))
     for k, ((a, b), pair) in enumerate(zip(couples, found, strict=True)):
@@ -179,10 +179,7 @@ def align_family(
 
 def _check(family: list[SeqRecord]) -> None:
     if len(family) < 2:
-        raise InputError(
-            f"there is {'one sequence' if family else 'no sequence'}, "
-            "a family needs at least two"
-        )  # fmt: skip
+        raise InputError(f"there is {'one sequence' if family else 'no sequence'}, a family needs at least two")
     if len(family) > LIMIT:
         raise InputError(
             f"there are {len(family)} sequences ({len(family) * (len(family) - 1) // 2:,} pairs), "
@@ -211,9 +208,7 @@ def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
         whole = sparse.csr_array(plain + one)
         product = sparse.coo_array(whole @ whole / np.float32(n))
         keep = (product.data >= CUTOFF / 2) & (owner[product.row] != owner[product.col])
-        plain = sparse.csr_array(
-            (product.data[keep], (product.row[keep], product.col[keep])), shape=plain.shape
-        )
+        plain = sparse.csr_array((product.data[keep], (product.row[keep], product.col[keep])), shape=plain.shape)
     if rounds:
         # Votes of distant sequences are weak: every pair gets its mass of posterior back, so that
         # a gain means the same with and without them.
@@ -270,9 +265,7 @@ def _newick(merges: list[tuple[int, int]], names: list[str]) -> str:
     return nodes[-1] + ";"
 
 
-def _join(
-    first: Columns, second: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float
-) -> Columns:
+def _join(first: Columns, second: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float) -> Columns:
     """Align two alignments, (sequences, columns) each, of different sequences."""
     size = posterior.shape[0]
     sides = []
@@ -288,9 +281,7 @@ def _join(
     row, col = score.row[keep].astype(np.int32), score.col[keep].astype(np.int32)
     order = np.lexsort((col, row))
     row, col = row[order], col[order]
-    chain, _ = heaviest_chain(
-        row, col, weight[keep][order].astype(np.float64), second.shape[1], 0.0
-    )
+    chain, _ = heaviest_chain(row, col, weight[keep][order].astype(np.float64), second.shape[1], 0.0)
     # Columns between two links: the first alignment's come before the second's.
     a = np.concatenate([row[chain], [first.shape[1]]])
     b = np.concatenate([col[chain], [second.shape[1]]])
@@ -305,9 +296,12 @@ def _join(
 
 
 def _progressive(
-    posterior: Any, lengths: npt.NDArray[np.int64], starts: npt.NDArray[np.int64],
-    merges: list[tuple[int, int]], gain: float,
-) -> Columns:  # fmt: skip
+    posterior: Any,
+    lengths: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    merges: list[tuple[int, int]],
+    gain: float,
+) -> Columns:
     nodes: list[Columns] = []
     for k, n in enumerate(lengths):
         leaf = np.full((len(lengths), int(n)), -1, dtype=np.int32)
@@ -329,9 +323,12 @@ def _worth(columns: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain
 
 
 def _refine(
-    columns: Columns, posterior: Any, starts: npt.NDArray[np.int64],
-    merges: list[tuple[int, int]], settings: MsaSettings,
-) -> Columns:  # fmt: skip
+    columns: Columns,
+    posterior: Any,
+    starts: npt.NDArray[np.int64],
+    merges: list[tuple[int, int]],
+    settings: MsaSettings,
+) -> Columns:
     """Split the family at every edge of the tree and realign; keep what is worth more."""
     n = len(columns)
     below: list[list[int]] = [[k] for k in range(n)]
@@ -358,9 +355,7 @@ def _refine(
     return columns
 
 
-def column_confidence(
-    columns: Columns, posterior: Any, starts: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def column_confidence(columns: Columns, posterior: Any, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Return the mean posterior of every column over the pairs of sequences that it concerns.
 
     Parameters
@@ -375,9 +370,7 @@ def column_confidence(
     total = np.zeros(width)
     pairs = np.zeros(width)
     # P(a residue is aligned to any of another sequence), (residues, sequences).
-    other = sparse.csr_array(
-        (np.ones(len(owner), np.float32), (np.arange(len(owner)), owner)), (len(owner), n)
-    )
+    other = sparse.csr_array((np.ones(len(owner), np.float32), (np.arange(len(owner)), owner)), (len(owner), n))
     matched = np.minimum(sparse.csr_array(posterior @ other).toarray(), 1.0)
     for a, b in combinations(range(n), 2):
         in_a, in_b = columns[a] >= 0, columns[b] >= 0

@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.band import Band
-from genolstm.alignment.kernels import GROUP
-from genolstm.alignment.pairhmm import PairHMM
-from genolstm.alignment.parameters import ParameterFamily
+from genolstm.alignment.pairhmm.band import Band
+from genolstm.alignment.pairhmm.kernels import GROUP
+from genolstm.alignment.pairhmm.pairhmm import PairHMM
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.region import Region
-from genolstm.sequences.compiled import compiled
+from genolstm.compiled import compiled
 
 LEAST_CELLS = 1 << 14
 """Of smaller matrices all is visited each time."""
@@ -89,7 +89,7 @@ def member_score(
 
     Of a pair without damage and context, in a band, compiled from the member to the score.
     """
-    from genolstm.alignment.fast import _forward, family_numbers
+    from genolstm.alignment.pairhmm.many import _forward, family_numbers
 
     numbers = family_numbers(family)
     pair = hmm.plain_pair(band)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genolstm.alignment.band import Band, anchors, band_around
-from genolstm.alignment.decode import SparsePosterior
-from genolstm.alignment.letters import Masks
-from genolstm.alignment.pairhmm import Mode
+from genolstm.alignment.pairhmm.band import Band, anchors, band_around
+from genolstm.alignment.pairhmm.decode import SparsePosterior
+from genolstm.alignment.pairhmm.pairhmm import Mode
 from genolstm.errors import SettingError
+from genolstm.sequences.masks import Masks
 
 AUTO_CELLS = 1 << 24
 """Up to this many cells (4,096 x 4,096) the whole matrix is visited."""
@@ -83,10 +83,7 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
         if mode == "local":
             before, behind = min(before, 4096 + width), min(behind, 4096 + width)
         low, high = windows[side]
-        windows[side] = (
-            max(low, int(chain[0, side]) - before),
-            min(high, int(chain[-1, side]) + behind),
-        )
+        windows[side] = (max(low, int(chain[0, side]) - before), min(high, int(chain[-1, side]) + behind))
     chain -= np.array([windows[0][0], windows[1][0]])
     n, m = (end - start for start, end in windows)
     # The recursion lays the longer window along the rows.
@@ -127,9 +124,7 @@ def shifted(posterior: SparsePosterior, region: Region, n: int, m: int) -> Spars
         return posterior
     sums = []
     spans = (region.query, region.reference)
-    for size, span, inside in zip(
-        (n, m), spans, (posterior.query_matched, posterior.reference_matched), strict=True
-    ):
+    for size, span, inside in zip((n, m), spans, (posterior.query_matched, posterior.reference_matched), strict=True):
         full = np.zeros(size, dtype=np.float32)
         full[span[0] : span[1]] = inside
         sums.append(full)

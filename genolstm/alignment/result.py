@@ -15,10 +15,10 @@ from Bio.Align import Alignment
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.decode import SparsePosterior
-from genolstm.alignment.letters import Masks
+from genolstm.alignment.pairhmm.decode import SparsePosterior
+from genolstm.compiled import compiled
 from genolstm.errors import MissingExtraError
-from genolstm.sequences.compiled import compiled
+from genolstm.sequences.masks import Masks
 
 Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
@@ -28,9 +28,17 @@ MAX_SHOWN = 4000
 """Columns that a notebook shows."""
 # Light to dark blue-green; dark text stays readable on all of them.
 _COLOURS = (
-    "#f7d4d4", "#f8e0c9", "#f6ead0", "#eeeeda", "#e3eedd", "#d3ebdf", "#bfe5dc", "#a6dcd6",
-    "#8bd0cf", "#6fc3c8",
-)  # fmt: skip
+    "#f7d4d4",
+    "#f8e0c9",
+    "#f6ead0",
+    "#eeeeda",
+    "#e3eedd",
+    "#d3ebdf",
+    "#bfe5dc",
+    "#a6dcd6",
+    "#8bd0cf",
+    "#6fc3c8",
+)
 
 
 def lay_out(
@@ -327,9 +335,7 @@ class PosteriorAlignment(Alignment):
             skbio.DNA(row.upper().replace("U", "T"), metadata={"id": name})
             for row, name in zip(self.rows(), names, strict=True)
         ]
-        return skbio.TabularMSA(
-            rows, index=names, positional_metadata={"posterior": self.posteriors}
-        )
+        return skbio.TabularMSA(rows, index=names, positional_metadata={"posterior": self.posteriors})
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the sequences, ready for JSON."""
@@ -369,9 +375,7 @@ class PosteriorAlignment(Alignment):
         shown = min(len(level), MAX_SHOWN)
         for a in range(0, shown, 80):
             b = min(a + 80, shown)
-            for name, row, at, strand in zip(
-                names, self.rows(), columns, ("+", self.strand), strict=True
-            ):
+            for name, row, at, strand in zip(names, self.rows(), columns, ("+", self.strand), strict=True):
                 cells, start = [], a
                 for k in range(a + 1, b + 1):
                     if k == b or level[k] != level[start]:
@@ -387,10 +391,7 @@ class PosteriorAlignment(Alignment):
         return f"<div>{self._summary()}<pre>{body}</pre></div>"
 
     def _summary(self) -> str:
-        return (
-            f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}, "
-            f"strand {self.strand}, {self.mode}"
-        )
+        return f"{self.bits:.1f} bits, mean posterior {self.mean_posterior:.3f}, strand {self.strand}, {self.mode}"
 
 
 def confidence_signs(posteriors: npt.NDArray[np.float32]) -> str:

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
-from threadpoolctl import threadpool_limits
 
-from genolstm.alignment.band import shared_kmers
-from genolstm.alignment.damage import DamageProfile
-from genolstm.alignment.decode import SparsePosterior, decode_mea, settle_ties
-from genolstm.alignment.letters import Masks, complement_masks, composition, encode_masks
-from genolstm.alignment.model import read_aligner
+from genolstm.alignment.context.model import read_aligner
 from genolstm.alignment.narrowing import clear_strand, far_from, member_score, narrow
-from genolstm.alignment.pairhmm import (
-    BLOCK_CELLS,
-    Context,
-    Mode,
-    PairHMM,
-    placements,
-)
-from genolstm.alignment.parameters import PairHMMParameters, ParameterFamily
-from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size, plan, shifted
-from genolstm.alignment.result import PosteriorAlignment, Sequence
-from genolstm.alignment.selection import (
+from genolstm.alignment.pairhmm.band import shared_kmers
+from genolstm.alignment.pairhmm.damage import DamageProfile
+from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, settle_ties
+from genolstm.alignment.pairhmm.pairhmm import BLOCK_CELLS, Context, Mode, PairHMM, placements
+from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
+from genolstm.alignment.pairhmm.selection import (
     CLEAR_BITS,
     LARGE_CELLS,
     PSEUDOCOUNT,
@@ -41,10 +30,14 @@ from genolstm.alignment.selection import (
     guess_divergence,
     select,
 )
+from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size, plan, shifted
+from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings, ContextualModel
 from genolstm.alignment.significance import Significance
 from genolstm.errors import InputError
 from genolstm.files import PathLike
+from genolstm.sequences.masks import Masks, complement_masks, composition, encode_masks
+from genolstm.threads import count_threads, worker_pool
 
 SPAN_COST = 0.01
 """Price of a skipped residue where the alignment's place is free (see ``decode_mea``)."""
@@ -61,9 +54,7 @@ MAX_EDGE, NARROW_EDGE = 0.01, 1e-3
 class _Prepared:
     """A sequence read once: letters as masks, both strands, and what a model makes of them."""
 
-    def __init__(
-        self, sequence: Sequence | bytes, role: str, model: ContextualModel | None
-    ) -> None:
+    def __init__(self, sequence: Sequence | bytes, role: str, model: ContextualModel | None) -> None:
         self.given = sequence.decode("ascii") if isinstance(sequence, bytes) else sequence
         text = str(sequence.seq) if isinstance(sequence, SeqRecord) else str(self.given)
         name = sequence.id if isinstance(sequence, SeqRecord) else None
@@ -164,10 +155,12 @@ class AlignmentScorer:
         """
         parts = read_aligner(name, classical=classical)
         return cls(
-            parts.family, contextual=parts.contextual, damage=parts.damage,
+            parts.family,
+            contextual=parts.contextual,
+            damage=parts.damage,
             significance=parts.significance,
             settings=AlignmentSettings(mode=parts.mode),
-        )  # fmt: skip
+        )
 
     # ------------------------------------------------------------------ one pair
 
@@ -201,11 +194,7 @@ class AlignmentScorer:
     # ------------------------------------------------------------------ many pairs
 
     def align_many(
-        self,
-        pairs: Iterable[tuple[Sequence, Sequence]],
-        *,
-        threads: int = 0,
-        **settings: Any,
+        self, pairs: Iterable[tuple[Sequence, Sequence]], *, threads: int = 0, **settings: Any
     ) -> Iterator[PosteriorAlignment]:
         """Align pairs on several threads, in the order given.
 
@@ -220,11 +209,7 @@ class AlignmentScorer:
         yield from self._map(pairs, threads, lambda a, b: self._align(a, b, chosen))
 
     def score_many(
-        self,
-        pairs: Iterable[tuple[Sequence, Sequence]],
-        *,
-        threads: int = 0,
-        **settings: Any,
+        self, pairs: Iterable[tuple[Sequence, Sequence]], *, threads: int = 0, **settings: Any
     ) -> npt.NDArray[np.float64]:
         """Return the log-odds in bits of many pairs, float64 (pairs,)."""
         chosen = replace(self.settings, **settings)
@@ -233,7 +218,7 @@ class AlignmentScorer:
 
     def _map(self, pairs, threads, work):
         """Yield ``work`` of every pair in order, with a bounded number of pairs under way."""
-        threads = threads or os.cpu_count() or 1
+        threads = count_threads(threads)
         cache: dict[int, _Prepared] = {}
         recent: deque[int] = deque()
 
@@ -246,8 +231,7 @@ class AlignmentScorer:
                     cache.pop(recent.popleft(), None)
             return cache[key]
 
-        # The threads are here; BLAS threads of its own would wait for each other.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        with worker_pool(threads) as pool:
             waiting: deque[Future[Any]] = deque()
             try:
                 for query, reference in pairs:
@@ -267,25 +251,41 @@ class AlignmentScorer:
         return _Prepared(sequence, role, self.contextual)
 
     def _hmm(
-        self, query: Masks, reference: Masks, parameters: PairHMMParameters, region: Region,
-        settings: AlignmentSettings, strand: str, block_cells: int,
+        self,
+        query: Masks,
+        reference: Masks,
+        parameters: PairHMMParameters,
+        region: Region,
+        settings: AlignmentSettings,
+        strand: str,
+        block_cells: int,
         context: tuple[Context, Context] | None = None,
-    ) -> PairHMM:  # fmt: skip
+    ) -> PairHMM:
         (q0, q1), (r0, r1) = region.query, region.reference
         odds = classes = None
         if self.damage is not None:
             odds, classes = self.damage.odds(parameters, len(query), reverse=strand == "-")
             classes = classes[q0:q1]
         return PairHMM(
-            query[q0:q1], reference[r0:r1], parameters, mode=settings.mode, odds=odds,
-            classes=classes, context=context, band=region.band,
-            places=placements(len(query), len(reference), settings.mode), block_cells=block_cells,
-        )  # fmt: skip
+            query[q0:q1],
+            reference[r0:r1],
+            parameters,
+            mode=settings.mode,
+            odds=odds,
+            classes=classes,
+            context=context,
+            band=region.band,
+            places=placements(len(query), len(reference), settings.mode),
+            block_cells=block_cells,
+        )
 
     def _start(
-        self, query: Masks, reference: Masks, divergence: float | None = None,
+        self,
+        query: Masks,
+        reference: Masks,
+        divergence: float | None = None,
         background: npt.NDArray[np.float64] | None = None,
-    ) -> PairHMMParameters:  # fmt: skip
+    ) -> PairHMMParameters:
         """Return the parameters a pair is first looked at with."""
         if background is None:
             background = composition(query, reference) + PSEUDOCOUNT
@@ -350,9 +350,15 @@ class AlignmentScorer:
         return best, regions[best], found[best], bits, probability, block[best]
 
     def _select(
-        self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings,
-        strand: str, block: int, look: _Look | None = None,
-    ) -> Selection:  # fmt: skip
+        self,
+        query: Masks,
+        reference: Masks,
+        region: Region,
+        settings: AlignmentSettings,
+        strand: str,
+        block: int,
+        look: _Look | None = None,
+    ) -> Selection:
         def score(parameters: PairHMMParameters) -> float:
             return self._hmm(query, reference, parameters, region, settings, strand, block).score()
 
@@ -365,9 +371,7 @@ class AlignmentScorer:
             near = self._nearby(query, reference, region, settings, strand, block)
             if near is not None and near.cells < region.cells // 8:
                 chosen = self._select(query, reference, near, settings, strand, block)
-                there = self._hmm(
-                    query, reference, chosen.parameters, near, settings, strand, block
-                ).score()
+                there = self._hmm(query, reference, chosen.parameters, near, settings, strand, block).score()
                 gained = max(score(chosen.parameters) - there, 0.0)
                 return replace(chosen, bits=chosen.bits + gained)
         assert isinstance(self.family, ParameterFamily)
@@ -388,9 +392,8 @@ class AlignmentScorer:
         return narrow(hmm, region) if fitted and region.cells <= LARGE_CELLS else region
 
     def _nearby(
-        self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings,
-        strand: str, block: int,
-    ) -> Region | None:  # fmt: skip
+        self, query: Masks, reference: Masks, region: Region, settings: AlignmentSettings, strand: str, block: int
+    ) -> Region | None:
         """Return a part of a large region that holds the likely alignments, if one is found."""
         if settings.mode == "global" or region.cells > AUTO_CELLS:
             banded = plan(query, reference, settings.mode, BAND_WIDTH)
@@ -402,9 +405,7 @@ class AlignmentScorer:
         hmm = self._hmm(query, reference, start, region, settings, strand, block)
         return _window(hmm.posterior(), len(query), len(reference), settings.mode)
 
-    def _align(
-        self, query: _Prepared, reference: _Prepared, settings: AlignmentSettings
-    ) -> PosteriorAlignment:
+    def _align(self, query: _Prepared, reference: _Prepared, settings: AlignmentSettings) -> PosteriorAlignment:
         strand, region, chosen, bits, sure, block = self._choose_strand(query, reference, settings)
         masks = (query.on(strand), reference.masks)
         parameters, model, gained = chosen.parameters, "classical", 0.0
@@ -444,23 +445,35 @@ class AlignmentScorer:
         pairs = self._decode(hmm, posterior, settings)
         (q0, q1), (r0, r1) = region.query, region.reference
         settle_ties(
-            masks[0][q0:q1], masks[1][r0:r1], pairs, posterior.query, posterior.reference,
-            posterior.probability, TIE,
-        )  # fmt: skip
+            masks[0][q0:q1], masks[1][r0:r1], pairs, posterior.query, posterior.reference, posterior.probability, TIE
+        )
         pairs = pairs + np.array([region.query[0], region.reference[0]], dtype=np.int32)
         posterior = shifted(posterior, region, len(masks[0]), len(masks[1]))
         found = PosteriorAlignment(
-            query.given, reference.given, masks, pairs, posterior, bits=bits, strand=strand,
-            mode=settings.mode, strand_probability=sure, divergence=chosen.divergence,
-            gap_rate=chosen.gap_rate, model=model, context_bits=gained,
-        )  # fmt: skip
+            query.given,
+            reference.given,
+            masks,
+            pairs,
+            posterior,
+            bits=bits,
+            strand=strand,
+            mode=settings.mode,
+            strand_probability=sure,
+            divergence=chosen.divergence,
+            gap_rate=chosen.gap_rate,
+            model=model,
+            context_bits=gained,
+        )
         self.judge(found, [len(masks[1])], settings)
         return found
 
     def judge(
-        self, found: PosteriorAlignment, reference_lengths: npt.ArrayLike,
-        settings: AlignmentSettings, counts: npt.ArrayLike | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        found: PosteriorAlignment,
+        reference_lengths: npt.ArrayLike,
+        settings: AlignmentSettings,
+        counts: npt.ArrayLike | None = None,
+    ) -> None:
         """Set an alignment's E-value and P(homolog), if this model's scores are calibrated.
 
         Parameters
@@ -476,15 +489,13 @@ class AlignmentScorer:
         if min(bases) < known.shortest(settings.mode):
             return
         found.evalue = known.evalue(
-            found.bits, bases[0], reference_lengths, mode=settings.mode,
-            strand=settings.strand, counts=counts,
-        )  # fmt: skip
+            found.bits, bases[0], reference_lengths, mode=settings.mode, strand=settings.strand, counts=counts
+        )
         found.p_homolog = known.p_homolog(found.bits, mode=settings.mode)
 
     def _terms(
-        self, query: _Prepared, reference: _Prepared, strand: str, region: Region,
-        parameters: PairHMMParameters,
-    ) -> tuple[Context, Context, PairHMMParameters] | None:  # fmt: skip
+        self, query: _Prepared, reference: _Prepared, strand: str, region: Region, parameters: PairHMMParameters
+    ) -> tuple[Context, Context, PairHMMParameters] | None:
         """Return the contextual terms of a region, and the pair's parameters in context."""
         if self.contextual is None:
             return None
@@ -495,9 +506,7 @@ class AlignmentScorer:
         return a.part(q0 - q_low, q1 - q_low), b.part(r0 - r_low, r1 - r_low), better
 
     @staticmethod
-    def _decode(
-        hmm: PairHMM, posterior: SparsePosterior, settings: AlignmentSettings
-    ) -> npt.NDArray[np.int32]:
+    def _decode(hmm: PairHMM, posterior: SparsePosterior, settings: AlignmentSettings) -> npt.NDArray[np.int32]:
         if settings.decoding == "mea":
             cost = 0.0 if settings.mode == "global" else SPAN_COST
             pairs = decode_mea(posterior, gap_factor=settings.gap_factor, span_cost=cost)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from genolstm.alignment.letters import Masks
-from genolstm.alignment.pairhmm import MODES, Context, Mode
-from genolstm.alignment.parameters import PairHMMParameters
+from genolstm.alignment.pairhmm.pairhmm import MODES, Context, Mode
+from genolstm.alignment.pairhmm.parameters import PairHMMParameters
 from genolstm.errors import SettingError
+from genolstm.sequences.masks import Masks
 
 Strand = Literal["both", "plus", "minus"]
 Decoding = Literal["mea", "viterbi"]

@@ -24,16 +24,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm import MODES, Mode
+from genolstm.alignment.pairhmm.pairhmm import MODES, Mode
 from genolstm.alignment.settings import Strand
 from genolstm.errors import ModelError, SettingError
 
 Floats = npt.NDArray[np.float64]
 
-LEVELS = (
-    0.999, 0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001,
-    0.0005, 0.0002,
-)  # fmt: skip
+LEVELS = (0.999, 0.99, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002)
 """Tail probabilities whose scores are kept."""
 
 
@@ -65,10 +62,12 @@ class ScoreTail:
         if not whole or min(shape) < 1 or not all(np.isfinite(x).all() for x in numbers):
             raise ModelError("the table of scores of unrelated pairs is not whole")
         if (
-            (np.diff(self.lengths) <= 0).any() or (np.diff(self.ratios) <= 0).any()
-            or (np.diff(self.bits) < 0).any() or self.slope.min() <= 0
+            (np.diff(self.lengths) <= 0).any()
+            or (np.diff(self.ratios) <= 0).any()
+            or (np.diff(self.bits) < 0).any()
+            or self.slope.min() <= 0
             or min(self.lengths[0], self.ratios[0]) <= 0
-        ):  # fmt: skip
+        ):
             raise ModelError("the table of scores of unrelated pairs is out of order")
 
     def survival(self, bits: Floats, length: Floats, ratio: Floats) -> Floats:
@@ -78,10 +77,7 @@ class ScoreTail:
         i2, j2 = np.minimum(i + 1, len(self.lengths) - 1), np.minimum(j + 1, len(self.ratios) - 1)
         knots = np.zeros((len(i), len(LEVELS)))
         slope = np.zeros(len(i))
-        for a, b, w in (
-            (i, j, (1 - wi) * (1 - wj)), (i2, j, wi * (1 - wj)), (i, j2, (1 - wi) * wj),
-            (i2, j2, wi * wj),
-        ):  # fmt: skip
+        for a, b, w in ((i, j, (1 - wi) * (1 - wj)), (i2, j, wi * (1 - wj)), (i, j2, (1 - wi) * wj), (i2, j2, wi * wj)):
             knots += w[:, None] * self.bits[a, b]
             slope += w * self.slope[a, b]
         levels = np.log2(LEVELS)
@@ -97,9 +93,11 @@ class ScoreTail:
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads, ready for JSON."""
         return {
-            "lengths": self.lengths.tolist(), "ratios": self.ratios.tolist(),
-            "bits": np.round(self.bits, 3).tolist(), "slope": np.round(self.slope, 4).tolist(),
-        }  # fmt: skip
+            "lengths": self.lengths.tolist(),
+            "ratios": self.ratios.tolist(),
+            "bits": np.round(self.bits, 3).tolist(),
+            "slope": np.round(self.slope, 4).tolist(),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ScoreTail:
@@ -108,9 +106,7 @@ class ScoreTail:
         try:
             return cls(*(np.array(data[name], dtype=np.float64) for name in names))
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"the table of scores of unrelated pairs is broken ({error})"
-            ) from error
+            raise ModelError(f"the table of scores of unrelated pairs is broken ({error})") from error
 
 
 def _between(grid: Floats, x: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -146,9 +142,14 @@ class Significance:
         return float(min(t.lengths[0] for (m, _), t in self.tails.items() if m == mode))
 
     def survival(
-        self, bits: npt.ArrayLike, query_length: npt.ArrayLike, reference_length: npt.ArrayLike,
-        *, mode: Mode, strand: Strand = "both",
-    ) -> Floats:  # fmt: skip
+        self,
+        bits: npt.ArrayLike,
+        query_length: npt.ArrayLike,
+        reference_length: npt.ArrayLike,
+        *,
+        mode: Mode,
+        strand: Strand = "both",
+    ) -> Floats:
         """Return P(an unrelated pair of these lengths scores ``bits`` or more).
 
         Each of the three is a number or an array (k,).
@@ -169,9 +170,15 @@ class Significance:
         return self.tails[mode, strands].survival(score, n, m / n)
 
     def evalue(
-        self, bits: float, query_length: int, reference_lengths: npt.ArrayLike, *, mode: Mode,
-        strand: Strand = "both", counts: npt.ArrayLike | None = None,
-    ) -> float:  # fmt: skip
+        self,
+        bits: float,
+        query_length: int,
+        reference_lengths: npt.ArrayLike,
+        *,
+        mode: Mode,
+        strand: Strand = "both",
+        counts: npt.ArrayLike | None = None,
+    ) -> float:
         """Return how many unrelated references are expected to score ``bits`` or more.
 
         Parameters

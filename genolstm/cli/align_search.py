@@ -14,29 +14,33 @@ from genolstm.cli import options
 @click.argument("query")
 @click.argument("reference")
 @click.option(
-    "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]",
-    help="Where to write the hits.",
-)  # fmt: skip
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]", help="Where to write the hits."
+)
 @options.alignment_format
 @click.option(
-    "--evalue", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+    "--evalue",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
     help="Largest E-value: as many hits per query are expected by chance.",
-)  # fmt: skip
+)
+@click.option("--max-hits", type=click.IntRange(min=1), default=5, show_default=True, help="Most hits per query.")
 @click.option(
-    "--max-hits", type=click.IntRange(min=1), default=5, show_default=True,
-    help="Most hits per query.",
-)  # fmt: skip
-@click.option(
-    "--candidates", type=click.IntRange(min=1), default=600, show_default=True,
+    "--candidates",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
     help="References (or windows of long ones) per query that are looked at more closely.",
-)  # fmt: skip
+)
 @click.option("--exact", is_flag=True, help="Score every pair; slow.")
 @click.option("--skip-self", is_flag=True, help="Leave out hits between sequences of one name.")
 @click.option(
-    "--mode", type=click.Choice(["global", "semiglobal", "local"]), default="semiglobal",
+    "--mode",
+    type=click.Choice(["global", "semiglobal", "local"]),
+    default="semiglobal",
     show_default=True,
     help="From end to end; all of the query within the reference; a stretch of both.",
-)  # fmt: skip
+)
 @options.strand
 @options.aligner
 @options.classical
@@ -71,24 +75,26 @@ def search(
         raise click.UsageError("--exact and --candidates exclude each other")
 
     from genolstm.alignment.scorer import AlignmentScorer
-    from genolstm.alignment.search import SearchSettings, search_files
+    from genolstm.alignment.search.searcher import SearchSettings, search_files
 
     scorer = AlignmentScorer.load(preset, classical=classical)
-    settings = SearchSettings(
-        evalue=evalue, max_hits=max_hits, candidates=candidates, exact=exact, skip_self=skip_self
-    )
-    with options.status(
-        "searching", lambda done: f"{done} queries searched", quiet=quiet
-    ) as progress:
+    settings = SearchSettings(evalue=evalue, max_hits=max_hits, candidates=candidates, exact=exact, skip_self=skip_self)
+    with options.status("searching", lambda done: f"{done} queries searched", quiet=quiet) as progress:
         summary = search_files(
-            query, reference, output, scorer=scorer, settings=settings, form=form,
-            threads=threads, force=force, command=" ".join(["genolstm", *sys.argv[1:]]),
-            progress=progress, mode=mode, strand=strand,
-        )  # fmt: skip
+            query,
+            reference,
+            output,
+            scorer=scorer,
+            settings=settings,
+            form=form,
+            threads=threads,
+            force=force,
+            command=" ".join(["genolstm", *sys.argv[1:]]),
+            progress=progress,
+            mode=mode,
+            strand=strand,
+        )
     if not quiet:
         plural = "y" if summary.queries == 1 else "ies"
         hits = "hit" if summary.hits == 1 else "hits"
-        click.echo(
-            f"{summary.found} of {summary.queries} quer{plural} found, {summary.hits} {hits}",
-            err=True,
-        )
+        click.echo(f"{summary.found} of {summary.queries} quer{plural} found, {summary.hits} {hits}", err=True)

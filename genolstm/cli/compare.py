@@ -16,59 +16,63 @@ _path = click.Path(path_type=Path)
 @click.command()
 @click.argument("fasta", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
-    "--task", type=click.Choice(["long-range", "motif"]),
-    help="Instead of FASTA: sequences simulated for this task.",
-)  # fmt: skip
-@click.option(
-    "--labels", type=_path,
-    help="Table with the columns name, label and group; by default label= and group= stand in the "
-    "headers.",
-)  # fmt: skip
-@click.option("--regression", is_flag=True, help="The labels are numbers.")
-@click.option(
-    "--length",
-    type=click.IntRange(min=1),
-    help="Bases of each sequence to read, from its middle.  [default: all]",
+    "--task", type=click.Choice(["long-range", "motif"]), help="Instead of FASTA: sequences simulated for this task."
 )
 @click.option(
-    "--architectures", default="mlp,cnn,rnn,gru,lstm", show_default=True,
-    help="Which to compare.",
-)  # fmt: skip
+    "--labels",
+    type=_path,
+    help="Table with the columns name, label and group; by default label= and group= stand in the headers.",
+)
+@click.option("--regression", is_flag=True, help="The labels are numbers.")
 @click.option(
-    "--parameters", type=click.IntRange(min=1),
+    "--length", type=click.IntRange(min=1), help="Bases of each sequence to read, from its middle.  [default: all]"
+)
+@click.option("--architectures", default="mlp,cnn,rnn,gru,lstm", show_default=True, help="Which to compare.")
+@click.option(
+    "--parameters",
+    type=click.IntRange(min=1),
     help="Numbers to train in each network, about.  [default: 10000; of a task 3000]",
-)  # fmt: skip
+)
 @click.option(
-    "--epochs", type=click.IntRange(min=1),
-    help="Passes over the training data.  [default: 20; of a task 12]",
-)  # fmt: skip
+    "--epochs", type=click.IntRange(min=1), help="Passes over the training data.  [default: 20; of a task 12]"
+)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Sequences a step.  [default: 32; of a task 50]")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1),
-    help="Sequences a step.  [default: 32; of a task 50]",
-)  # fmt: skip
-@click.option(
-    "--learning-rate", type=click.FloatRange(min=0, min_open=True),
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
     help="One for all.  [default: each architecture's own]",
-)  # fmt: skip
+)
 @click.option("--bidirectional", is_flag=True, help="Let the recurrent networks read both ways.")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), default=3, show_default=True,
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
     help="Runs of each architecture, with seeds counted up from --seed.",
-)  # fmt: skip
+)
 @options.seed
 @click.option(
-    "--distance", "distances", type=click.IntRange(min=5), multiple=True,
+    "--distance",
+    "distances",
+    type=click.IntRange(min=5),
+    multiple=True,
     help="Of long-range: bases between the two halves in a test set; may be repeated. Training "
     "goes up to the largest.  [default: 20, 50, 100, 200, 500]",
-)  # fmt: skip
+)
 @click.option(
-    "-n", "n", type=click.IntRange(min=20),
+    "-n",
+    "n",
+    type=click.IntRange(min=20),
     help="Of a task: sequences to train on and validate with.  [default: 7500, 1500]",
-)  # fmt: skip
+)
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-",
-    show_default="standard output", help="Table of means and ranges (.tsv).",
-)  # fmt: skip
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default="-",
+    show_default="standard output",
+    help="Table of means and ranges (.tsv).",
+)
 @click.option("--runs", type=_path, help="Also write every single run (.tsv).")
 @click.option("--gradients", type=_path, help="Also write how far back gradients reach (.tsv).")
 @click.option("--figure", type=_path, help="Also draw the comparison (.svg, .png or .pdf).")
@@ -76,11 +80,22 @@ _path = click.Path(path_type=Path)
 @options.force
 @options.quiet
 def compare(
-    fasta: Path | None, task: str | None, labels: Path | None, regression: bool,
-    length: int | None, distances: tuple[int, ...], n: int | None, output: Path,
-    runs: Path | None, gradients: Path | None, figure: Path | None, models: Path | None,
-    force: bool, quiet: bool, **budget: Any,
-) -> None:  # fmt: skip
+    fasta: Path | None,
+    task: str | None,
+    labels: Path | None,
+    regression: bool,
+    length: int | None,
+    distances: tuple[int, ...],
+    n: int | None,
+    output: Path,
+    runs: Path | None,
+    gradients: Path | None,
+    figure: Path | None,
+    models: Path | None,
+    force: bool,
+    quiet: bool,
+    **budget: Any,
+) -> None:
     """Train MLP, CNN, RNN, GRU and LSTM on the same labelled sequences and compare them.
 
     FASTA holds DNA, each header with `label=` (and `group=`, such as the chromosome or family:
@@ -94,15 +109,13 @@ def compare(
     if (fasta is None) == (task is None):
         raise click.UsageError("name a FASTA file, or a --task")
     only_task: dict[str, Any] = {"--distance": distances or None, "-n": n}
-    only_data: dict[str, Any] = {
-        "--labels": labels, "--regression": regression or None, "--length": length
-    }  # fmt: skip
+    only_data: dict[str, Any] = {"--labels": labels, "--regression": regression or None, "--length": length}
     for name, value in (only_data if task is not None else only_task).items():
         if value is not None:
             raise click.UsageError(f"{name} goes with {'FASTA' if task is not None else '--task'}")
     if task == "motif" and distances:
         raise click.UsageError("--distance goes with --task long-range")
-    from genolstm.comparison.files import Outputs, compare_files
+    from genolstm.runs.compare import Outputs, compare_files
 
     def tell(row: Mapping[str, Any]) -> None:
         if not quiet:
@@ -114,10 +127,16 @@ def compare(
             )
 
     note = compare_files(
-        fasta, task=task, labels=labels, regression=regression, length=length,
-        distances=distances or None, n=n,
+        fasta,
+        task=task,
+        labels=labels,
+        regression=regression,
+        length=length,
+        distances=distances or None,
+        n=n,
         budget={name: value for name, value in budget.items() if value is not None},
-        outputs=Outputs(output, runs, gradients, figure, models, force), progress=tell,
-    )  # fmt: skip
+        outputs=Outputs(output, runs, gradients, figure, models, force),
+        progress=tell,
+    )
     if not quiet:
         click.echo(note, err=True)

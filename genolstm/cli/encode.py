@@ -12,31 +12,25 @@ def encode() -> None:
     """Turn FASTA into k-mer counts or one-hot windows."""
 
 
-_skip_short = click.option(
-    "--skip-short", is_flag=True, help="Pass over records that are too short."
-)
+_skip_short = click.option("--skip-short", is_flag=True, help="Pass over records that are too short.")
 
 
 @encode.command()
 @click.argument("fasta")
 @click.option(
-    "-o", "--output", default="-", show_default="standard output", metavar="OUT.tsv[.gz]",
-    help="The table to write.",
-)  # fmt: skip
-@click.option(
-    "-k", type=click.IntRange(1, 31), default=4, show_default=True, help="Length of the k-mers."
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT.tsv[.gz]", help="The table to write."
 )
+@click.option("-k", type=click.IntRange(1, 31), default=4, show_default=True, help="Length of the k-mers.")
 @click.option(
-    "--canonical/--stranded", default=True, show_default=True,
+    "--canonical/--stranded",
+    default=True,
+    show_default=True,
     help="Count a k-mer and its reverse complement as one, or apart.",
-)  # fmt: skip
-@click.option(
-    "-w", "--window", type=click.IntRange(min=1), help="Count per window of so many bases."
 )
+@click.option("-w", "--window", type=click.IntRange(min=1), help="Count per window of so many bases.")
 @click.option(
-    "-s", "--step", type=click.IntRange(min=1), show_default="the window",
-    help="Bases from one window to the next.",
-)  # fmt: skip
+    "-s", "--step", type=click.IntRange(min=1), show_default="the window", help="Bases from one window to the next."
+)
 @click.option("--wide", is_flag=True, help="One row per record or window, one column per k-mer.")
 @_skip_short
 @options.force
@@ -58,30 +52,27 @@ def kmers(
     from genolstm.sequences.tables import write_kmer_counts
 
     write_kmer_counts(
-        fasta, output, k=k, canonical=canonical, window=window, step=step, wide=wide,
-        skip_short=skip_short, force=force,
-    )  # fmt: skip
+        fasta, output, k=k, canonical=canonical, window=window, step=step, wide=wide, skip_short=skip_short, force=force
+    )
 
 
 @encode.command()
 @click.argument("fasta")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="OUT.npz",
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    metavar="OUT.npz",
     help="The NumPy file to write: onehot, record, start.",
-)  # fmt: skip
+)
+@click.option("-w", "--window", type=click.IntRange(min=1), default=1000, show_default=True, help="Bases of a window.")
 @click.option(
-    "-w", "--window", type=click.IntRange(min=1), default=1000, show_default=True,
-    help="Bases of a window.",
-)  # fmt: skip
-@click.option(
-    "-s", "--step", type=click.IntRange(min=1), show_default="the window",
-    help="Bases from one window to the next.",
-)  # fmt: skip
+    "-s", "--step", type=click.IntRange(min=1), show_default="the window", help="Bases from one window to the next."
+)
 @_skip_short
 @options.force
-def onehot(
-    fasta: str, output: str, window: int, step: int | None, skip_short: bool, force: bool
-) -> None:
+def onehot(fasta: str, output: str, window: int, step: int | None, skip_short: bool, force: bool) -> None:
     """Cut records into windows and write them one-hot (A, C, G, T; unknown bases are all 0)."""
     from genolstm.sequences.tables import write_one_hot
 

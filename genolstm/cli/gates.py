@@ -46,25 +46,32 @@ class _Region(click.ParamType):
 @click.argument("bundle")
 @click.argument("sequences", nargs=-1, metavar="[SEQUENCE]...")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-",
-    show_default="standard output", help="The table to write (.tsv, .tsv.gz).",
-)  # fmt: skip
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default="-",
+    show_default="standard output",
+    help="The table to write (.tsv, .tsv.gz).",
+)
 @click.option("--figure", type=_path, help="Also draw heat maps (.svg, .png or .pdf).")
 @click.option("--half-lives", type=_path, help="Also write the half-life of each unit's memory.")
 @click.option("--layer", type=click.IntRange(min=1), help="Layer, from 1.  [default: the last]")
 @click.option(
-    "--direction", type=click.Choice(["forward", "backward"]), default="forward",
-    show_default=True, help="Which way the layer reads.",
-)  # fmt: skip
+    "--direction",
+    type=click.Choice(["forward", "backward"]),
+    default="forward",
+    show_default=True,
+    help="Which way the layer reads.",
+)
 @click.option("--units", type=_Units(), help="Units to show, from 0, with commas between.")
 @click.option(
-    "--top", type=click.IntRange(min=1), default=8, show_default=True,
+    "--top",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
     help="Without --units: so many, whose cell states vary most.",
-)  # fmt: skip
-@click.option(
-    "--region", type=_Region(), metavar="[CHROM:]START-END",
-    help="Stretch to show, 0-based half-open.",
-)  # fmt: skip
+)
+@click.option("--region", type=_Region(), metavar="[CHROM:]START-END", help="Stretch to show, 0-based half-open.")
 @click.option("--haplotype", metavar="SAMPLE#HAPLOTYPE", help="Of introgression: which one.")
 @click.option("--vcf", type=_path, help="Of introgression: a VCF instead of FASTA.")
 @click.option("--archaic", help="Of introgression: as in `introgression scan`.")
@@ -73,12 +80,24 @@ class _Region(click.ParamType):
 @options.force
 @options.quiet
 def gates(
-    bundle: str, sequences: tuple[str, ...], output: Path, figure: Path | None,
-    half_lives: Path | None, layer: int | None, direction: str, units: tuple[int, ...] | None,
-    top: int, region: tuple[str | None, int, int] | None, haplotype: str | None,
-    vcf: Path | None, archaic: str | None, outgroup: str | None, target: str | None, force: bool,
+    bundle: str,
+    sequences: tuple[str, ...],
+    output: Path,
+    figure: Path | None,
+    half_lives: Path | None,
+    layer: int | None,
+    direction: str,
+    units: tuple[int, ...] | None,
+    top: int,
+    region: tuple[str | None, int, int] | None,
+    haplotype: str | None,
+    vcf: Path | None,
+    archaic: str | None,
+    outgroup: str | None,
+    target: str | None,
+    force: bool,
     quiet: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Show the gates of an LSTM along a sequence, step by step.
 
     For models of text, of genomes and of `compare`, SEQUENCE is the text itself, or a file
@@ -91,19 +110,18 @@ def gates(
         --haplotype CEU1#1 --region 430000-600000 --figure gates.svg
     """
     from genolstm.files import atomic_text, check_outputs
-    from genolstm.lstm.bundle import Bundle, find_bundle
+    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
     from genolstm.lstm.gates import write_gates, write_half_lives
 
     check_outputs([output, figure, half_lives], force=force)
     opened = Bundle.open(find_bundle(bundle))
     chosen = {
         "layer": layer or (opened.config.layers if opened.config is not None else 1),
-        "direction": direction, "units": units, "top": top,
-    }  # fmt: skip
-    door = {
-        "--haplotype": haplotype, "--vcf": vcf, "--archaic": archaic, "--outgroup": outgroup,
-        "--target": target,
-    }  # fmt: skip
+        "direction": direction,
+        "units": units,
+        "top": top,
+    }
+    door = {"--haplotype": haplotype, "--vcf": vcf, "--archaic": archaic, "--outgroup": outgroup, "--target": target}
     curve = None
     if opened.kind == "introgression":
         found, curve = _introgression(opened, sequences, door, region, chosen)
@@ -128,14 +146,9 @@ def gates(
     if not quiet:
         for one in found:
             lives = one.half_life_table()
-            for unit, steps, length in zip(
-                lives["unit"], lives["half_life_steps"], lives["half_life"], strict=True
-            ):
+            for unit, steps, length in zip(lives["unit"], lives["half_life_steps"], lives["half_life"], strict=True):
                 unit_of_length = f", {length:,.0f} bp" if one.step_length > 1 else ""
-                click.echo(
-                    f"{one.name}: unit {unit}: half-life {steps:,.1f} steps{unit_of_length}",
-                    err=True,
-                )
+                click.echo(f"{one.name}: unit {unit}: half-life {steps:,.1f} steps{unit_of_length}", err=True)
 
 
 def _introgression(
@@ -174,18 +187,11 @@ def _introgression(
     size = model.settings.bin
     bins = slice(int(found.starts[0]) // size, int(found.starts[-1]) // size + 1)
     posterior = haplotype_posterior(model, track)[bins]
-    return [found], (
-        found.starts,
-        posterior,
-        f"posterior of\n{model.label[:1].upper()}{model.label[1:]} ancestry",
-    )
+    return [found], (found.starts, posterior, f"posterior of\n{model.label[:1].upper()}{model.label[1:]} ancestry")
 
 
 def _sequences(
-    bundle: Any,
-    sequences: tuple[str, ...],
-    region: tuple[str | None, int, int] | None,
-    chosen: dict[str, Any],
+    bundle: Any, sequences: tuple[str, ...], region: tuple[str | None, int, int] | None, chosen: dict[str, Any]
 ) -> list[Gates]:
     from genolstm.errors import ModelError, SettingError
 
@@ -194,9 +200,7 @@ def _sequences(
     elif bundle.kind == "comparison":
         from genolstm.comparison.saving import read_sequences, sequence_gates
     else:
-        raise ModelError(
-            f"the gates of a model for {bundle.kind} cannot be shown", path=bundle.path
-        )
+        raise ModelError(f"the gates of a model for {bundle.kind} cannot be shown", path=bundle.path)
     found = []
     for name, sequence in read_sequences(bundle, sequences):
         shown = slice(None)

@@ -20,12 +20,12 @@ from genolstm.cli import options
 )
 @options.force
 @options.quiet
-def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> None:  # fmt: skip
+def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> None:
     """Join PARTS: segments, or posteriors, of scans of different haplotypes or sequences.
 
     Segments are sorted by position; posteriors follow one another in the order of PARTS.
     """
-    from genolstm.introgression.gather import gather as join
+    from genolstm.runs.gather import gather as join
 
     written = join(parts, output, force=force)
     if not quiet:

@@ -27,7 +27,7 @@ model.add_command(gates)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
 def info(bundle: str, as_json: bool) -> None:
     """Print what a model is, what it was made for and how it came to be."""
-    from genolstm.lstm.bundle import Bundle, find_bundle
+    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 
     opened = Bundle.open(find_bundle(bundle))
     if as_json:
@@ -41,7 +41,7 @@ def info(bundle: str, as_json: bool) -> None:
 @click.argument("bundle")
 def verify(bundle: str) -> None:
     """Check that a model is whole, loads, and computes what its weights say."""
-    from genolstm.lstm.verify import verify_bundle
+    from genolstm.lstm.bundle.verify import verify_bundle
 
     for name, value in verify_bundle(bundle):
         click.echo(f"{name}\t{value}")
@@ -55,16 +55,14 @@ def verify(bundle: str) -> None:
 def export(bundle: str, onnx: str | None, keras: str | None, force: bool) -> None:
     """Write a model's ONNX or Keras form to a file of its own."""
     from genolstm.files import atomic_path, check_outputs
-    from genolstm.lstm.bundle import Bundle, find_bundle
+    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 
     if onnx is None and keras is None:
         raise click.UsageError("say what to write: --onnx FILE, --keras FILE, or both")
     check_outputs([onnx, keras], force=force)
     opened = Bundle.open(find_bundle(bundle))
     contents = [
-        (path, opened.member(name))
-        for path, name in ((onnx, "model.onnx"), (keras, "model.keras"))
-        if path is not None
+        (path, opened.member(name)) for path, name in ((onnx, "model.onnx"), (keras, "model.keras")) if path is not None
     ]
     for path, content in contents:
         with atomic_path(path, force=force) as temporary:
@@ -75,6 +73,6 @@ def export(bundle: str, onnx: str | None, keras: str | None, force: bool) -> Non
 @click.argument("bundle")
 def card(bundle: str) -> None:
     """Print the model card: what it was trained on, how well it does, its limits."""
-    from genolstm.lstm.bundle import Bundle, find_bundle
+    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 
     click.echo(Bundle.open(find_bundle(bundle)).card.rstrip("\n"))

@@ -3,48 +3,59 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
+import math
+import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import click
+from click.core import ParameterSource
+
+from genolstm.settings import Range, Setting, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 force = click.option("--force", is_flag=True, help="Replace outputs that exist already.")
 threads = click.option(
-    "-t", "--threads", type=click.IntRange(min=0), default=0, show_default="all cores",
+    "-t",
+    "--threads",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default="all cores",
     help="Threads to use; 0 means all cores.",
-)  # fmt: skip
-seed = click.option(
-    "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed."
 )
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 
 ALIGNMENT_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 
 alignment_format = click.option(
-    "--format", "form", type=click.Choice(ALIGNMENT_FORMATS), default="paf", show_default=True,
+    "--format",
+    "form",
+    type=click.Choice(ALIGNMENT_FORMATS),
+    default="paf",
+    show_default=True,
     help="tsv has one line per column, with its posterior.",
-)  # fmt: skip
+)
 strand = click.option(
-    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True,
-    help="Of the query.",
-)  # fmt: skip
+    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True, help="Of the query."
+)
 aligner = click.option(
-    "--preset", default="dna", show_default=True, metavar="dna|coding|adna|BUNDLE",
+    "--preset",
+    default="dna",
+    show_default=True,
+    metavar="dna|coding|adna|BUNDLE",
     help="coding is for protein-coding sequence, adna for queries with the damage of ancient DNA; "
     "or a model of `align train`.",
-)  # fmt: skip
-classical = click.option(
-    "--classical", is_flag=True, help="Leave the neural part of the model out."
 )
+classical = click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
 
 
 @contextlib.contextmanager
-def status(
-    what: str, text: Callable[..., str], *, quiet: bool
-) -> Iterator[Callable[..., None] | None]:
+def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Callable[..., None] | None]:
     """Show what has been done on stderr, if that is a terminal; ``text`` words the counts."""
     if quiet or not sys.stderr.isatty():
         yield None
@@ -54,3 +65,163 @@ def status(
 
     with Status(what, console=Console(stderr=True)) as shown:
         yield lambda *counts: shown.update(text(*counts))
+
+
+class _Finite(click.FloatRange):
+    """A range of numbers without infinity and NaN, which comparisons let through."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+def settings(
+    base: Any,
+    *names: str,
+    into: str = "settings",
+    changes: bool = False,
+    **flags: str | tuple[str, ...] | dict[str, Any],
+) -> Callable[[F], F]:
+    """Add the options of a settings class to a command: defaults, ranges and help are the class's.
+
+    Parameters
+    ----------
+    base
+        The class, or an object of it whose values are the defaults.
+    names
+        Fields that become options, in this order; by default all.
+    into
+        Parameter of the command that takes the finished settings.
+    changes
+        Hand over a dict of what the user gave instead, for commands whose defaults depend on more
+        than the class, such as a model or a preset.
+    flags
+        By field: the option's spelling (or spellings) where it is not the field's name with
+        dashes, or a dict of what :func:`click.option` is told instead of what the class says.
+    """
+    cls, values = (base, None) if isinstance(base, type) else (type(base), base)
+    known = describe(cls)
+    chosen = names or tuple(known)
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def collect(*args: Any, **kwargs: Any) -> Any:
+            found = {name: kwargs.pop(name) for name in chosen}
+            if changes:
+                source = click.get_current_context().get_parameter_source
+                kwargs[into] = {n: v for n, v in found.items() if source(n) != ParameterSource.DEFAULT}
+            else:
+                kwargs[into] = cls(**found) if values is None else dataclasses.replace(values, **found)
+            return command(*args, **kwargs)
+
+        wrapped: Any = collect
+        for name in reversed(chosen):
+            setting = known[name]
+            default = setting.default if values is None else getattr(values, name)
+            wrapped = _option(setting, default, flags.get(name))(wrapped)
+        return cast(F, wrapped)
+
+    return decorate
+
+
+def _option(
+    setting: Setting, default: Any, spelling: str | tuple[str, ...] | dict[str, Any] | None
+) -> Callable[[Any], Any]:
+    told: dict[str, Any] = dict(spelling) if isinstance(spelling, dict) else {}
+    words = told.pop("flags", None) if told else spelling
+    if words is None:
+        dashed = setting.name.replace("_", "-")
+        both = setting.type is bool and default is not False
+        words = f"--{dashed}/--no-{dashed}" if both else f"--{dashed}"
+    words = (words,) if isinstance(words, str) else words
+    text = setting.help
+    shown: dict[str, Any] = {"default": default, "show_default": default is not None}
+    if setting.type is bool:
+        if not any("/" in word for word in words):
+            shown |= {"is_flag": True, "show_default": False}
+    else:
+        shown["type"] = _type(setting)
+    return click.option(*words, setting.name, help=text, **(shown | told))
+
+
+def _type(setting: Setting) -> Any:
+    if setting.choices:
+        return click.Choice(setting.choices)
+    allowed = setting.range or Range()
+    bounds: dict[str, Any] = {
+        "min": allowed.low,
+        "max": allowed.high,
+        "min_open": allowed.above_low,
+        "max_open": allowed.below_high,
+    }
+    if setting.type is int:
+        return click.IntRange(**bounds)
+    if setting.type is float:
+        return _Finite(**bounds)
+    return click.STRING
+
+
+class _Region(click.ParamType):
+    """A region as samtools writes it; becomes a :class:`genolstm.cli.options.Region`."""
+
+    name = "[CHROM:]START-END"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Region:
+        if isinstance(value, Region):
+            return value
+        match = re.fullmatch(r"(?:(.+):)?([\d,]+)-([\d,]+)", value)
+        start, end = (int(match[k].replace(",", "") or 0) for k in (2, 3)) if match else (0, 0)
+        if match is None or not 1 <= start <= end:
+            self.fail(f"{value!r} is not a region such as chr21:101-250 (1-based, both ends included)", param, ctx)
+        return Region(match[1], start - 1, end)
+
+
+class Region(NamedTuple):
+    """A stretch of a sequence, 0-based half-open; no name for the only sequence there is."""
+
+    chrom: str | None
+    start: int
+    end: int
+
+
+def region(text: str) -> Callable[[F], F]:
+    """Add ``--region``; ``text`` says what it is a part of."""
+    return click.option("--region", type=_Region(), help=f"{text}, 1-based, both ends included, as in samtools.")
+
+
+def model(default: str | None = None, *, help: str, old: str | None = None) -> Callable[[F], F]:
+    """Add ``--model NAME|FILE``, required if there is no default; ``old`` is its former spelling."""
+    option = click.option(
+        "--model",
+        default=default,
+        required=default is None and old is None,
+        show_default=default is not None,
+        metavar="NAME|FILE",
+        help=help,
+    )
+    return option if old is None else lambda command: option(renamed(old, "model")(command))
+
+
+def renamed(old: str, to: str) -> Callable[[F], F]:
+    """Accept an option's former spelling for one more version, without showing it in the help."""
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def translate(*args: Any, former: Any = None, **kwargs: Any) -> Any:
+            if former is not None:
+                if click.get_current_context().get_parameter_source(to) != ParameterSource.DEFAULT:
+                    raise click.UsageError(f"{old} is the former name of --{to.replace('_', '-')}: give one of them")
+                kwargs[to] = former
+            return command(*args, **kwargs)
+
+        return cast(F, click.option(old, "former", hidden=True)(cast(F, translate)))
+
+    return decorate
+
+
+def say(text: str, *, quiet: bool) -> None:
+    """Print a line for people on stderr, unless they asked for silence."""
+    if not quiet:
+        click.echo(text, err=True)

@@ -20,22 +20,24 @@ def panel() -> None:
 @panel.command()
 @click.argument("fasta", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="OUT.panel",
-    help="The panel to write.",
-)  # fmt: skip
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="OUT.panel", help="The panel to write."
+)
+@click.option("-k", type=click.IntRange(1, 31), default=31, show_default=True, help="Length of the k-mers.")
 @click.option(
-    "-k", type=click.IntRange(1, 31), default=31, show_default=True, help="Length of the k-mers."
+    "--haplotypes",
+    type=click.Choice(["record", "file"]),
+    default="record",
+    show_default=True,
+    help="What is one haplotype: a record (adjacent contigs named SAMPLE#1#contig are one), or a file of many contigs.",
 )
 @click.option(
-    "--haplotypes", type=click.Choice(["record", "file"]), default="record", show_default=True,
-    help="What is one haplotype: a record (adjacent contigs named SAMPLE#1#contig are one), or a "
-    "file of many contigs.",
-)  # fmt: skip
-@click.option(
-    "--min-count", type=click.IntRange(min=1), default=1, show_default=True,
+    "--min-count",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
     help="For raw reads: drop k-mers that occur less often. All files are then one individual, or "
     "each is one with --haplotypes file.",
-)  # fmt: skip
+)
 @click.option("--skip-short", is_flag=True, help="Pass over records shorter than k.")
 @options.force
 @options.threads
@@ -58,23 +60,30 @@ def build(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    from genolstm.sequences.panel_input import build_panel
+    from genolstm.sequences.panel.build import build_panel
 
     console = Console(stderr=True)
     with Progress(
-        SpinnerColumn(), TextColumn("{task.completed:,} bases"), TimeElapsedColumn(),
-        console=console, transient=True, disable=quiet or not console.is_terminal,
-    ) as bar:  # fmt: skip
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} bases"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=quiet or not console.is_terminal,
+    ) as bar:
         task = bar.add_task("", total=None)
         built = build_panel(
-            fasta, k=k, haplotypes=haplotypes, min_count=min_count, skip_short=skip_short,
-            threads=threads, progress=lambda bases: bar.advance(task, bases),
-        )  # fmt: skip
+            fasta,
+            k=k,
+            haplotypes=haplotypes,
+            min_count=min_count,
+            skip_short=skip_short,
+            threads=threads,
+            progress=lambda bases: bar.advance(task, bases),
+        )
     built.save(output, force=force)
     if not quiet:
-        click.echo(
-            f"{built.n_kmers:,} {k}-mers of {built.n_haplotypes:,} haplotypes -> {output}", err=True
-        )
+        click.echo(f"{built.n_kmers:,} {k}-mers of {built.n_haplotypes:,} haplotypes -> {output}", err=True)
 
 
 @panel.command()
@@ -82,7 +91,7 @@ def build(
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def info(path: str, as_json: bool) -> None:
     """Check a panel's checksum and print what it holds."""
-    from genolstm.sequences.panel import KmerPanel
+    from genolstm.sequences.panel.panel import KmerPanel
 
     summary = KmerPanel.open(path).summary()
     if as_json:

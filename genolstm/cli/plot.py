@@ -12,31 +12,22 @@ from genolstm.cli import options
 @click.command()
 @click.argument("segments", type=click.Path(path_type=Path))
 @click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Figure to write (.svg, .png or .pdf).",
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Figure to write (.svg, .png or .pdf)."
 )
-@click.option(
-    "--truth", type=click.Path(path_type=Path), help="BED of known tracts, to draw beneath."
-)
+@click.option("--truth", type=click.Path(path_type=Path), help="BED of known tracts, to draw beneath.")
 @click.option("--chrom", help="Sequence to draw (default: the only one).")
-@click.option(
-    "--posteriors",
-    type=click.Path(path_type=Path),
-    help="Posteriors of the same scan; with --haplotype.",
-)
-@click.option(
-    "--haplotype",
-    metavar="SAMPLE#HAPLOTYPE",
-    help="Draw the posterior along this one; needs --posteriors.",
-)
+@click.option("--posteriors", type=click.Path(path_type=Path), help="Posteriors of the same scan; with --haplotype.")
+@click.option("--haplotype", metavar="SAMPLE#HAPLOTYPE", help="Draw the posterior along this one; needs --posteriors.")
 @options.force
 def plot(
-    segments: Path, output: Path, truth: Path | None, chrom: str | None, posteriors: Path | None,
-    haplotype: str | None, force: bool,
-) -> None:  # fmt: skip
+    segments: Path,
+    output: Path,
+    truth: Path | None,
+    chrom: str | None,
+    posteriors: Path | None,
+    haplotype: str | None,
+    force: bool,
+) -> None:
     """Draw SEGMENTS: every haplotype of one sequence, or the posterior along one of them.
 
     With --posteriors, these are drawn above the segments, and haplotypes in which nothing was
@@ -46,7 +37,4 @@ def plot(
         raise click.UsageError("--haplotype needs --posteriors")
     from genolstm.report.plots import save_plot
 
-    save_plot(
-        segments, output, truth=truth, chrom=chrom, posteriors=posteriors, haplotype=haplotype,
-        force=force,
-    )  # fmt: skip
+    save_plot(segments, output, truth=truth, chrom=chrom, posteriors=posteriors, haplotype=haplotype, force=force)

@@ -30,9 +30,13 @@ class _Finite(click.FloatRange):
 _path = click.Path(path_type=Path)
 _dash = click.Path(path_type=Path, allow_dash=True)
 _format = click.option(
-    "--format", "form", type=click.Choice(["auto", "text", "fasta"]), default="auto",
-    show_default=True, help="What the files are; auto goes by their names.",
-)  # fmt: skip
+    "--format",
+    "form",
+    type=click.Choice(["auto", "text", "fasta"]),
+    default="auto",
+    show_default=True,
+    help="What the files are; auto goes by their names.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
@@ -40,73 +44,79 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a 
 @click.argument("files", nargs=-1, required=True, type=_dash)
 @click.option("-o", "--output", required=True, type=_path, help="The model, .genolstm.")
 @click.option(
-    "--preset", type=click.Choice(["default", "tutorial"]), default="default", show_default=True,
+    "--preset",
+    type=click.Choice(["default", "tutorial"]),
+    default="default",
+    show_default=True,
     help="tutorial: windows of 100, three LSTM layers of 256, 256, 128, dropout, 4 epochs.",
-)  # fmt: skip
+)
 @_format
 @click.option(
-    "--held-out", multiple=True, type=_path,
+    "--held-out",
+    multiple=True,
+    type=_path,
     help="File that chooses the epoch, instead of a share of FILES; may be repeated.",
-)  # fmt: skip
+)
 @click.option(
-    "--validation", type=_Finite(0, 1, max_open=True),
+    "--validation",
+    type=_Finite(0, 1, max_open=True),
     help="Share held out: the end of a text, whole records of FASTA.  [default: 0.1]",
-)  # fmt: skip
+)
 @click.option("--steps", type=click.IntRange(min=2), help="Symbols a window.  [default: 64]")
-@click.option(
-    "--embedding", type=click.IntRange(min=1),
-    help="Numbers a symbol.  [default: 48, of DNA 8]",
-)  # fmt: skip
-@click.option(
-    "--units", type=click.IntRange(min=1),
-    help="Width of an LSTM layer.  [default: 512, of DNA 256]",
-)  # fmt: skip
+@click.option("--embedding", type=click.IntRange(min=1), help="Numbers a symbol.  [default: 48, of DNA 8]")
+@click.option("--units", type=click.IntRange(min=1), help="Width of an LSTM layer.  [default: 512, of DNA 256]")
 @click.option("--layers", type=click.IntRange(min=1), help="LSTM layers.  [default: 1]")
 @click.option(
-    "--dropout", type=_Finite(0, 1, max_open=True),
+    "--dropout",
+    type=_Finite(0, 1, max_open=True),
     help="Dropout after each layer.  [default: 0.2 below a million symbols, else 0]",
-)  # fmt: skip
+)
 @click.option(
-    "--epochs", type=click.IntRange(min=1),
-    help="Passes over the data at most.  [default: for 2,000 steps, 4 to 200]",
-)  # fmt: skip
+    "--epochs", type=click.IntRange(min=1), help="Passes over the data at most.  [default: for 2,000 steps, 4 to 200]"
+)
 @click.option(
-    "--steps-per-epoch", type=click.IntRange(min=0),
-    help="Steps that count as an epoch; 0: a pass.  [default: 0]",
-)  # fmt: skip
+    "--steps-per-epoch", type=click.IntRange(min=0), help="Steps that count as an epoch; 0: a pass.  [default: 0]"
+)
 @click.option(
-    "--batch-size", type=click.IntRange(min=1),
+    "--batch-size",
+    type=click.IntRange(min=1),
     help="Places at which the stream is read side by side.  [default: up to 64]",
-)  # fmt: skip
-@click.option(
-    "--learning-rate",
-    type=_Finite(0, min_open=True),
-    help="Of Adam, at its height.  [default: 0.003]",
 )
+@click.option("--learning-rate", type=_Finite(0, min_open=True), help="Of Adam, at its height.  [default: 0.003]")
 @click.option(
-    "--patience", type=click.IntRange(min=0),
+    "--patience",
+    type=click.IntRange(min=0),
     help="Epochs without a better held-out loss before stopping; 0: never.  [default: 3 or more]",
-)  # fmt: skip
-@click.option(
-    "--reverse-complement/--forward-only", "reverse_complement", default=None,
-    help="Of DNA: read both strands.  [default: both]",
-)  # fmt: skip
-@click.option(
-    "--noise", type=_Finite(0, 1, max_open=True),
-    help="Share of symbols replaced while training.  [default: 0, of DNA 0.01]",
-)  # fmt: skip
-@options.seed
-@click.option(
-    "--checkpoints", type=_path, help="Folder of the checkpoint (default: OUTPUT.training)."
 )
+@click.option(
+    "--reverse-complement/--forward-only",
+    "reverse_complement",
+    default=None,
+    help="Of DNA: read both strands.  [default: both]",
+)
+@click.option(
+    "--noise",
+    type=_Finite(0, 1, max_open=True),
+    help="Share of symbols replaced while training.  [default: 0, of DNA 0.01]",
+)
+@options.seed
+@click.option("--checkpoints", type=_path, help="Folder of the checkpoint (default: OUTPUT.training).")
 @click.option("--log", type=_path, help="CSV of one row an epoch.")
 @options.force
 @options.quiet
 def train(
-    files: tuple[Path, ...], output: Path, preset: str, form: str, held_out: tuple[Path, ...],
-    seed: int, checkpoints: Path | None, log: Path | None, force: bool, quiet: bool,
+    files: tuple[Path, ...],
+    output: Path,
+    preset: str,
+    form: str,
+    held_out: tuple[Path, ...],
+    seed: int,
+    checkpoints: Path | None,
+    log: Path | None,
+    force: bool,
+    quiet: bool,
     **given: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Train a model on FILES: UTF-8 text, or FASTA (needs the extra `train`).
 
     The end of the text, or whole records of FASTA, are held out; their bits per symbol choose
@@ -137,50 +147,50 @@ def train(
         click.echo(f"Total parameters\t\t{config.n_parameters}")
 
     bundle = train_text(
-        files, output, settings, form=form, held_out=held_out, folder=checkpoints, log_csv=log,
-        progress=not quiet, force=force, on_network=show,
-    )  # fmt: skip
+        files,
+        output,
+        settings,
+        form=form,
+        held_out=held_out,
+        folder=checkpoints,
+        log_csv=log,
+        progress=not quiet,
+        force=force,
+        on_network=show,
+    )
     found = bundle.metadata.get("held_out")
     if found is None:
         click.echo(f"{output}: nothing held out")
     else:
-        click.echo(
-            f"{output}: held-out bits per symbol {found['bits_per_symbol']:.4f} "
-            f"({found['symbols']} symbols)"
-        )
+        click.echo(f"{output}: held-out bits per symbol {found['bits_per_symbol']:.4f} ({found['symbols']} symbols)")
 
 
 @text.command()
 @click.argument("model")
 @click.option("-p", "--prompt", default="", help="What to go on from.")
 @click.option("--echo", is_flag=True, help="Print the prompt too.")
+@click.option("-n", "--length", type=click.IntRange(min=0), default=1000, show_default=True, help="Symbols to write.")
 @click.option(
-    "-n", "--length", type=click.IntRange(min=0), default=1000, show_default=True,
-    help="Symbols to write.",
-)  # fmt: skip
-@click.option(
-    "--temperature", type=_Finite(0, 100),
+    "--temperature",
+    type=_Finite(0, 100),
     help="Below 1 more likely symbols, 0 always the likeliest.  [default: 1; of the tutorial 0]",
-)  # fmt: skip
-@click.option(
-    "--top-k", type=click.IntRange(min=1), help="Draw among the so many likeliest symbols only."
 )
+@click.option("--top-k", type=click.IntRange(min=1), help="Draw among the so many likeliest symbols only.")
 @click.option(
-    "--top-p", type=_Finite(0, 1, min_open=True),
+    "--top-p",
+    type=_Finite(0, 1, min_open=True),
     help="Draw among the likeliest symbols that reach this probability together.",
-)  # fmt: skip
+)
 @click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
 @click.option(
-    "--carry/--window", default=None,
+    "--carry/--window",
+    default=None,
     help="Carry the state, or read the last window anew for each symbol.  [default: as trained]",
-)  # fmt: skip
-@click.option(
-    "--samples", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Independent samples to write.",
-)  # fmt: skip
-@click.option(
-    "-o", "--output", type=_dash, default="-", help="Where to write.  [default: standard output]"
 )
+@click.option(
+    "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Independent samples to write."
+)
+@click.option("-o", "--output", type=_dash, default="-", help="Where to write.  [default: standard output]")
 @options.seed
 @options.force
 def generate(model: str, output: Path, force: bool, **settings: Any) -> None:
@@ -188,7 +198,7 @@ def generate(model: str, output: Path, force: bool, **settings: Any) -> None:
 
     Symbols appear as they are made. The same seed gives the same bytes.
     """
-    from genolstm.text.run import run_generate
+    from genolstm.runs.text import run_generate
 
     run_generate(model, output, force=force, **settings)
 
@@ -198,31 +208,25 @@ def generate(model: str, output: Path, force: bool, **settings: Any) -> None:
 @click.argument("files", nargs=-1, required=True, type=_dash)
 @_format
 @click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
+@click.option("--positions", type=_dash, metavar="OUT.tsv[.gz]", help="Also write the bits of every symbol.")
+@click.option("--bedgraph", type=_dash, help="Of DNA: also write surprise along the sequence as bedGraph.")
 @click.option(
-    "--positions", type=_dash, metavar="OUT.tsv[.gz]", help="Also write the bits of every symbol."
+    "--bin", "bin_size", type=click.IntRange(min=1), default=1, show_default=True, help="Bases a bin of the bedGraph."
 )
-@click.option(
-    "--bedgraph", type=_dash, help="Of DNA: also write surprise along the sequence as bedGraph."
-)
-@click.option(
-    "--bin", "bin_size", type=click.IntRange(min=1), default=1, show_default=True,
-    help="Bases a bin of the bedGraph.",
-)  # fmt: skip
 @click.option("--by-record", is_flag=True, help="One row a record, before the total.")
 @_json
 @options.threads
 @options.force
 def score(
-    model: str, files: tuple[Path, ...], form: str, bedgraph: Path | None, bin_size: int,
-    **settings: Any,
-) -> None:  # fmt: skip
+    model: str, files: tuple[Path, ...], form: str, bedgraph: Path | None, bin_size: int, **settings: Any
+) -> None:
     """Say how many bits each symbol of FILES costs MODEL.
 
     Low is expected, high is surprising: 2 bits a base is chance for DNA.
     """
     if bedgraph is None and bin_size != 1:
         raise click.UsageError("--bin goes with --bedgraph")
-    from genolstm.text.run import run_score
+    from genolstm.runs.text import run_score
 
     run_score(model, files, form=form, bedgraph=bedgraph, bin_size=bin_size, **settings)
 
@@ -232,17 +236,25 @@ def score(
 @_format
 @click.option("--held-out", multiple=True, type=_path, help="Held-out file; may be repeated.")
 @click.option(
-    "--validation", type=_Finite(0, 1, min_open=True, max_open=True), default=0.1,
-    show_default=True, help="Share held out, as in `train`.",
-)  # fmt: skip
+    "--validation",
+    type=_Finite(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share held out, as in `train`.",
+)
 @click.option(
-    "--max-order", type=click.IntRange(0, 16), default=12, show_default=True,
+    "--max-order",
+    type=click.IntRange(0, 16),
+    default=12,
+    show_default=True,
     help="Longest context of the Markov models.",
-)  # fmt: skip
+)
 @click.option(
-    "--reverse-complement/--forward-only", "reverse_complement", default=True,
+    "--reverse-complement/--forward-only",
+    "reverse_complement",
+    default=True,
     help="Of DNA: count both strands.  [default: both]",
-)  # fmt: skip
+)
 @_json
 @options.seed
 def baseline(files: tuple[Path, ...], **settings: Any) -> None:
@@ -250,7 +262,7 @@ def baseline(files: tuple[Path, ...], **settings: Any) -> None:
 
     With the options of a training run, the held-out symbols are the same as there.
     """
-    from genolstm.text.run import run_baseline
+    from genolstm.runs.text import run_baseline
 
     rows, as_json = run_baseline(files, **settings), settings["as_json"]
     if as_json:
@@ -265,16 +277,21 @@ def baseline(files: tuple[Path, ...], **settings: Any) -> None:
 @click.argument("sample", type=_path)
 @click.argument("source", type=_path)
 @click.option(
-    "-k", "ks", type=click.IntRange(1, 10), multiple=True, default=(2, 4, 6), show_default=True,
+    "-k",
+    "ks",
+    type=click.IntRange(1, 10),
+    multiple=True,
+    default=(2, 4, 6),
+    show_default=True,
     help="Length of the k-mers; may be repeated.",
-)  # fmt: skip
+)
 def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     """Compare the k-mers of SAMPLE with those of SOURCE, both FASTA.
 
     The second pair of columns is for a stretch of the source of the sample's length: what chance
     alone does to it.
     """
-    from genolstm.text.run import run_spectrum
+    from genolstm.runs.text import run_spectrum
 
     rows = list(run_spectrum(sample, source, ks))
     click.echo("#k\tdivergence\tcorrelation\tsource_divergence\tsource_correlation")

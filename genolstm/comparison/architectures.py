@@ -89,7 +89,7 @@ class ArchitectureSettings:
 
     def build(self, seed: int) -> Any:
         """Return the Keras model; initial weights follow from the seed."""
-        from genolstm.lstm.network import build_network, load_tensorflow
+        from genolstm.lstm.train.network import build_network, load_tensorflow
 
         if self.name in RECURRENT:
             return build_network(self.config, seed=seed)
@@ -105,21 +105,25 @@ class ArchitectureSettings:
         if self.name == "mlp":
             hidden = layers.Reshape((self.steps * N_FEATURES,), name="whole")(inputs)
             for place, width in enumerate((first, second), start=1):
-                hidden = layers.Dense(
-                    width, activation="relu", kernel_initializer=weights(), name=f"dense{place}"
-                )(hidden)
+                hidden = layers.Dense(width, activation="relu", kernel_initializer=weights(), name=f"dense{place}")(
+                    hidden
+                )
         else:
             # Without zeros around the sequence, which would tell the filters where it ends.
             hidden = inputs
             for place, width in enumerate((first, second), start=1):
                 hidden = layers.Conv1D(
-                    width, self.kernel_size, padding="valid", activation="relu",
-                    kernel_initializer=weights(), name=f"conv{place}",
-                )(hidden)  # fmt: skip
+                    width,
+                    self.kernel_size,
+                    padding="valid",
+                    activation="relu",
+                    kernel_initializer=weights(),
+                    name=f"conv{place}",
+                )(hidden)
             hidden = layers.GlobalMaxPooling1D(name="pooling")(hidden)
-        outputs = layers.Dense(
-            self.n_outputs, activation=self.activation, kernel_initializer=weights(), name="head"
-        )(hidden)
+        outputs = layers.Dense(self.n_outputs, activation=self.activation, kernel_initializer=weights(), name="head")(
+            hidden
+        )
         return keras.Model(inputs, outputs, name=self.name)
 
 
@@ -141,18 +145,20 @@ def match_architecture(
         There is no such architecture, or none of its networks comes within a quarter.
     """
     if name not in ARCHITECTURES:
-        raise SettingError(
-            f"architecture is {name!r}, it must be one of {', '.join(ARCHITECTURES)}"
-        )
+        raise SettingError(f"architecture is {name!r}, it must be one of {', '.join(ARCHITECTURES)}")
 
     def make(*widths: int) -> ArchitectureSettings:
         return ArchitectureSettings(
-            name, widths, steps, n_outputs, activation,
+            name,
+            widths,
+            steps,
+            n_outputs,
+            activation,
             LEARNING_RATES[name] if learning_rate is None else learning_rate,
             # Two layers of filters must fit into the sequence.
             kernel_size=min(KERNEL_SIZE, (steps + 1) // 2),
             bidirectional=bidirectional and name in RECURRENT,
-        )  # fmt: skip
+        )
 
     def miss(settings: ArchitectureSettings) -> float:
         return abs(settings.n_parameters - n_parameters) / n_parameters
@@ -170,8 +176,7 @@ def match_architecture(
         )
     if miss(best) > _WORST_MATCH:
         raise SettingError(
-            f"the {name} nearest to {n_parameters} parameters has {best.n_parameters} "
-            f"for {steps} bases",
+            f"the {name} nearest to {n_parameters} parameters has {best.n_parameters} for {steps} bases",
             hint="ask for more parameters, or for shorter sequences",
         )
     return best
@@ -202,16 +207,10 @@ def _pairs(make: Make, n_parameters: int) -> Iterator[ArchitectureSettings]:
 
 def parse_architectures(names: str | Iterable[str]) -> tuple[str, ...]:
     """Return architectures from names with commas between them, in the order of the table."""
-    wanted = [
-        name.strip().lower()
-        for name in (names.split(",") if isinstance(names, str) else names)
-        if name.strip()
-    ]
+    wanted = [name.strip().lower() for name in (names.split(",") if isinstance(names, str) else names) if name.strip()]
     for name in wanted:
         if name not in ARCHITECTURES:
-            raise SettingError(
-                f"there is no architecture {name!r}", hint=f"known: {', '.join(ARCHITECTURES)}"
-            )
+            raise SettingError(f"there is no architecture {name!r}", hint=f"known: {', '.join(ARCHITECTURES)}")
     if not wanted:
         raise SettingError("no architecture is named")
     return tuple(name for name in ARCHITECTURES if name in wanted)

@@ -63,9 +63,8 @@ class LabelledSequences:
         """Return some of the sequences."""
         names = [self.names[row] for row in rows]
         return LabelledSequences(
-            self.codes[rows], self.targets[rows], self.classes, self.groups[rows], names,
-            self.grouped,
-        )  # fmt: skip
+            self.codes[rows], self.targets[rows], self.classes, self.groups[rows], names, self.grouped
+        )
 
     def one_hot(self) -> np.ndarray:
         """Return (n, bases, 4) of uint8; an unknown base is all 0."""
@@ -87,11 +86,7 @@ class _Entry(NamedTuple):
 
 
 def read_labelled(
-    fasta: PathLike,
-    *,
-    labels: PathLike | None = None,
-    regression: bool = False,
-    length: int | None = None,
+    fasta: PathLike, *, labels: PathLike | None = None, regression: bool = False, length: int | None = None
 ) -> LabelledSequences:
     """Read labelled sequences.
 
@@ -135,9 +130,10 @@ def read_labelled(
     if 0 < with_group < len(groups):
         without = names[groups.index(None)]
         raise InputError(
-            f"{with_group} of {len(groups)} sequences have a group, {without} has none", path=where,
+            f"{with_group} of {len(groups)} sequences have a group, {without} has none",
+            path=where,
             hint="give every sequence one, or none",
-        )  # fmt: skip
+        )
     classes = () if regression else tuple(sorted(set(texts)))
     if not regression and len(classes) < 2:
         raise InputError(
@@ -161,19 +157,13 @@ def read_labelled(
 def write_labelled(data: LabelledSequences, path: PathLike, *, force: bool = False) -> None:
     """Write labelled sequences as FASTA with ``label=`` and ``group=`` in the headers."""
     with atomic_text(path, force=force) as stream:
-        for name, codes, target, group in zip(
-            data.names, data.codes, data.targets, data.groups, strict=True
-        ):
+        for name, codes, target, group in zip(data.names, data.codes, data.targets, data.groups, strict=True):
             label = f"{target:.9g}" if data.is_regression else data.classes[int(target)]
             stream.write(f">{name} label={label} group={group}\n{decode(codes)}\n")
 
 
 def split_three_ways(
-    data: LabelledSequences,
-    *,
-    validation_fraction: float = 0.2,
-    test_fraction: float = 0.2,
-    seed: int = 1,
+    data: LabelledSequences, *, validation_fraction: float = 0.2, test_fraction: float = 0.2, seed: int = 1
 ) -> Split:
     """Split whole groups into training, validation and test data.
 
@@ -205,8 +195,7 @@ def split_three_ways(
     for name, count in zip(data.classes, present.sum(axis=0), strict=False):
         if count < 3:
             raise InputError(
-                f"the label {name!r} occurs in {_groups(count)}, so that a part of the split would "
-                "lack it",
+                f"the label {name!r} occurs in {_groups(count)}, so that a part of the split would lack it",
                 hint="every class must occur in at least three groups",
             )
     random = np.random.default_rng([seed, 0x5917])
@@ -221,12 +210,9 @@ def split_three_ways(
             if all(present[part == p].any(axis=0).all() for p in range(3)):
                 return Split(*(np.flatnonzero(part[member] == p) for p in range(3)))
         held = [count + 1 for count in held]
-    lacking = next(
-        data.classes[c] for p in range(3) for c in np.flatnonzero(~present[part == p].any(axis=0))
-    )
+    lacking = next(data.classes[c] for p in range(3) for c in np.flatnonzero(~present[part == p].any(axis=0)))
     raise InputError(
-        f"no split of {n} groups was found in which training, validation and test data all hold "
-        f"the label {lacking!r}",
+        f"no split of {n} groups was found in which training, validation and test data all hold the label {lacking!r}",
         hint="spread the classes over more groups",
     )
 
@@ -235,21 +221,20 @@ def _groups(count: int) -> str:
     return f"{count} group" if count == 1 else f"{count} groups"
 
 
-def _entry(
-    record: Record, table: dict[str, _Entry] | None, where: str, labels: PathLike | None
-) -> _Entry:
+def _entry(record: Record, table: dict[str, _Entry] | None, where: str, labels: PathLike | None) -> _Entry:
     if table is not None:
         if record.name not in table:
-            raise InputError(
-                "the sequence has no label in the table", path=labels, record=record.name
-            )
+            raise InputError("the sequence has no label in the table", path=labels, record=record.name)
         return table[record.name]
     words = dict(w.split("=", 1) for w in record.description.split() if "=" in w)
     if not words.get("label"):
         raise InputError(
-            "the header has no label=", path=where, line=record.line, record=record.name,
+            "the header has no label=",
+            path=where,
+            line=record.line,
+            record=record.name,
             hint="write it there, or give a table with --labels",
-        )  # fmt: skip
+        )
     return _Entry(words["label"], words.get("group") or None, record.line)
 
 
@@ -259,9 +244,7 @@ def _number(entry: _Entry, name: str, path: PathLike) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(
-            f"the label {entry.label!r} is not a number", path=path, line=entry.line, record=name
-        )
+        raise InputError(f"the label {entry.label!r} is not a number", path=path, line=entry.line, record=name)
     return value
 
 
@@ -275,22 +258,21 @@ def _read_table(path: PathLike) -> dict[str, _Entry]:
             columns = [field.strip().lower() for field in text.removeprefix("#").split("\t")]
             if "name" not in columns or "label" not in columns:
                 raise InputError(
-                    "the first line does not name the columns", path=where, line=line,
+                    "the first line does not name the columns",
+                    path=where,
+                    line=line,
                     hint="name, label and, if there are groups, group, separated by tabs",
-                )  # fmt: skip
+                )
             continue
         if len(fields) != len(columns):
-            raise InputError(
-                f"has {len(fields)} fields, {len(columns)} are needed", path=where, line=line
-            )
+            raise InputError(f"has {len(fields)} fields, {len(columns)} are needed", path=where, line=line)
         row = dict(zip(columns, (field.strip() for field in fields), strict=True))
         if not row["label"]:
             raise InputError("the label is missing", path=where, line=line, record=row["name"])
         if row["name"] in found:
             raise InputError(
-                f"the name stands in line {found[row['name']].line} too", path=where, line=line,
-                record=row["name"],
-            )  # fmt: skip
+                f"the name stands in line {found[row['name']].line} too", path=where, line=line, record=row["name"]
+            )
         found[row["name"]] = _Entry(row["label"], row.get("group") or None, line)
     if not found:
         raise InputError("holds no labels", path=where)

@@ -36,7 +36,7 @@ from genolstm.errors import ModelError, SettingError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genolstm.lstm.training import TrainedModel
+    from genolstm.lstm.train.training import TrainedModel
 
 Score = Callable[[np.ndarray, np.ndarray], float]
 # Sequences over which the gradient's decay is averaged.
@@ -92,9 +92,7 @@ class ComparisonSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "architectures", parse_architectures(self.architectures))
-        for name, least in (
-            ("parameters", 1), ("epochs", 1), ("batch_size", 1), ("seeds", 1), ("seed", 0),
-        ):  # fmt: skip
+        for name, least in (("parameters", 1), ("epochs", 1), ("batch_size", 1), ("seeds", 1), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise SettingError(f"{name} is {value!r}, a whole number from {least} is needed")
@@ -155,17 +153,12 @@ class Comparison:
         return html
 
 
-def trials_from_data(
-    data: LabelledSequences, settings: ComparisonSettings
-) -> Callable[[int], Trial]:
+def trials_from_data(data: LabelledSequences, settings: ComparisonSettings) -> Callable[[int], Trial]:
     """Return the function that splits labelled sequences by group for a seed."""
 
     def trial(seed: int) -> Trial:
         split = split_three_ways(
-            data,
-            validation_fraction=settings.validation_fraction,
-            test_fraction=settings.test_fraction,
-            seed=seed,
+            data, validation_fraction=settings.validation_fraction, test_fraction=settings.test_fraction, seed=seed
         )
         parts = [data.take(rows) for rows in split]
         return Trial(parts[0], parts[1], {"held-out": parts[2]})
@@ -208,9 +201,7 @@ def trials_from_task(
     return _long_range(task, distances, n, n_validation) if name == "long-range" else motif
 
 
-def _long_range(
-    task: Task, distances: tuple[int, ...], n: int, n_validation: int
-) -> Callable[[int], Trial]:
+def _long_range(task: Task, distances: tuple[int, ...], n: int, n_validation: int) -> Callable[[int], Trial]:
     most = max(distances)
     length = most + MARGIN + len(SITE)
 
@@ -281,8 +272,7 @@ def compare(
                         progress(row)
     columns = ["architecture", "seed", "stage", "lag", "gradient"]
     return Comparison(
-        pd.DataFrame(rows),
-        pd.concat(levels, ignore_index=True) if levels else pd.DataFrame(columns=columns),
+        pd.DataFrame(rows), pd.concat(levels, ignore_index=True) if levels else pd.DataFrame(columns=columns)
     )
 
 
@@ -298,9 +288,7 @@ def _no_retracing_warnings() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def match_for(
-    name: str, data: LabelledSequences, settings: ComparisonSettings
-) -> ArchitectureSettings:
+def match_for(name: str, data: LabelledSequences, settings: ComparisonSettings) -> ArchitectureSettings:
     """Return an architecture as it is compared on these sequences."""
     n_classes = len(data.classes)
     return match_architecture(
@@ -322,13 +310,16 @@ def _run(
     levels: list[pd.DataFrame] | None,
     keep: Callable[[ArchitectureSettings, TrainedModel, Trial, int], None] | None,
 ) -> Iterator[dict[str, Any]]:
-    from genolstm.lstm.training import TrainingSettings, train
+    from genolstm.lstm.train.training import TrainingSettings, train
 
     scale = Scale.of(trial.training)
     trained = train(
         network.config,
         TrainingSettings(
-            epochs=settings.epochs, batch_size=settings.batch_size, patience=0, seed=seed,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            patience=0,
+            seed=seed,
             learning_rate=network.learning_rate,
         ),
         trial.training.one_hot(),
@@ -336,7 +327,7 @@ def _run(
         validation=(trial.validation.one_hot(), scale.inward(trial.validation.targets)),
         make_model=lambda _: network.build(seed),
         progress=False,
-    )  # fmt: skip
+    )
     if levels is not None and network.name in RECURRENT:
         levels.append(_decay(network, trained, trial, seed))
     if keep is not None:
@@ -347,10 +338,13 @@ def _run(
     for name, data in trial.tests.items():
         prediction = runtime.predict(data.one_hot())
         row: dict[str, Any] = {
-            "architecture": network.name, "seed": seed, "test": name,
-            "parameters": network.n_parameters, "learning_rate": network.learning_rate,
+            "architecture": network.name,
+            "seed": seed,
+            "test": name,
+            "parameters": network.n_parameters,
+            "learning_rate": network.learning_rate,
             "best_epoch": trained.best_epoch,
-        }  # fmt: skip
+        }
         row |= score(data, scale, prediction)
         row |= {key: function(data.targets, prediction) for key, function in trial.extra.items()}
         row["training_seconds"] = round(sum(epoch["seconds"] for epoch in trained.history), 2)
@@ -360,8 +354,8 @@ def _run(
 
 def _export(network: ArchitectureSettings, model: Any, x: np.ndarray) -> Any:
     """Return the network on ONNX Runtime, having compared its outputs with Keras'."""
-    from genolstm.lstm.export import export_onnx, export_onnx_traced
-    from genolstm.lstm.runtime import Runtime
+    from genolstm.lstm.bundle.export import export_onnx, export_onnx_traced
+    from genolstm.lstm.bundle.runtime import Runtime
 
     if network.name in RECURRENT:
         content = export_onnx(model, network.config, check=False)
@@ -389,13 +383,11 @@ def _speed(runtime: Any, x: np.ndarray) -> float:
     return len(x) / min(seconds)
 
 
-def _decay(
-    network: ArchitectureSettings, trained: TrainedModel, trial: Trial, seed: int
-) -> pd.DataFrame:
+def _decay(network: ArchitectureSettings, trained: TrainedModel, trial: Trial, seed: int) -> pd.DataFrame:
     import pandas as pd
 
     from genolstm.lstm.gradient import input_gradient, mean_decay
-    from genolstm.lstm.network import named_weights
+    from genolstm.lstm.train.network import named_weights
 
     x = list(trial.tests.values())[-1].one_hot()[:_N_GRADIENT]
     frames = []
@@ -405,9 +397,12 @@ def _decay(
         frames.append(
             pd.DataFrame(
                 {
-                    "architecture": network.name, "seed": seed, "stage": stage,
-                    "lag": np.arange(len(decay)), "gradient": decay,
+                    "architecture": network.name,
+                    "seed": seed,
+                    "stage": stage,
+                    "lag": np.arange(len(decay)),
+                    "gradient": decay,
                 }
             )
-        )  # fmt: skip
+        )
     return pd.concat(frames, ignore_index=True)

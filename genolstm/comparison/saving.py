@@ -11,7 +11,7 @@ import numpy as np
 from genolstm.comparison.architectures import RECURRENT, ArchitectureSettings
 from genolstm.errors import InputError, ModelError
 from genolstm.files import PathLike
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
 from genolstm.sequences.alphabet import decode, encode
 from genolstm.sequences.fasta import read_records
@@ -19,7 +19,7 @@ from genolstm.sequences.kmers import one_hot
 
 if TYPE_CHECKING:
     from genolstm.comparison.run import Trial
-    from genolstm.lstm.training import TrainedModel
+    from genolstm.lstm.train.training import TrainedModel
 
 KIND = "comparison"
 
@@ -34,7 +34,7 @@ def save_trained(
     force: bool = False,
 ) -> Bundle:
     """Write one network of a comparison as a bundle."""
-    from genolstm.lstm.saving import save_network
+    from genolstm.lstm.bundle.saving import save_network
     from genolstm.provenance import record
 
     data = trial.training
@@ -44,8 +44,11 @@ def save_trained(
         network.config if network.name in RECURRENT else None,
         kind=KIND,
         metadata={
-            "architecture": network.name, "alphabet": "ACGT", "classes": list(data.classes),
-            "length": data.length, "context": 0,
+            "architecture": network.name,
+            "alphabet": "ACGT",
+            "classes": list(data.classes),
+            "length": data.length,
+            "context": 0,
         },
         provenance=record(
             settings={"learning_rate": network.learning_rate, "best_epoch": trained.best_epoch},
@@ -54,7 +57,7 @@ def save_trained(
         card=f"# {network.name.upper()} of a comparison\n\n{network.n_parameters:,} parameters, "
         f"trained on {len(data):,} sequences of {data.length:,} bases.\n",
         force=force,
-    )  # fmt: skip
+    )
 
 
 def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -70,9 +73,7 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
             raise InputError(f"{source!r} is neither a file nor DNA ({error.reason})") from error
 
 
-def sequence_gates(
-    bundle: Bundle, sequence: str, *, name: str = "sequence", **options: Any
-) -> Gates:
+def sequence_gates(bundle: Bundle, sequence: str, *, name: str = "sequence", **options: Any) -> Gates:
     """Return the gates of a comparison's LSTM along a DNA sequence.
 
     Options are those of :func:`genolstm.lstm.gates.inspect_gates`.

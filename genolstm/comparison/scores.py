@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns that are scores, and whether more is better.
-SCORES = {
-    "ap": True, "accuracy": True, "first_half_accuracy": True, "r2": True, "pearson": True,
-    "loss": False,
-}  # fmt: skip
+SCORES = {"ap": True, "accuracy": True, "first_half_accuracy": True, "r2": True, "pearson": True, "loss": False}
 _MEASURED = (*SCORES, "training_seconds", "sequences_per_second")
 _DIGITS = {"training_seconds": 1, "sequences_per_second": 0}
 
@@ -70,9 +67,7 @@ def score(data: LabelledSequences, scale: Scale, prediction: np.ndarray) -> dict
         prediction = np.concatenate([1 - prediction, prediction], axis=1)
     prediction = prediction.astype(np.float64)
     truth = np.eye(len(data.classes))[data.targets]
-    each = [
-        average_precision_score(truth[:, c], prediction[:, c]) for c in range(len(data.classes))
-    ]
+    each = [average_precision_score(truth[:, c], prediction[:, c]) for c in range(len(data.classes))]
     likely = np.clip(prediction[np.arange(len(data)), data.targets], 1e-7, 1)
     return {
         "ap": float(each[1] if len(each) == 2 else np.mean(each)),
@@ -103,9 +98,11 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (architecture, test), group in runs.groupby(["architecture", "test"], sort=False):
         row: dict[str, Any] = {
-            "architecture": architecture, "test": test,
-            "parameters": int(group["parameters"].iloc[0]), "seeds": len(group),
-        }  # fmt: skip
+            "architecture": architecture,
+            "test": test,
+            "parameters": int(group["parameters"].iloc[0]),
+            "seeds": len(group),
+        }
         for name in _MEASURED:
             if name in group:
                 row[name] = group[name].mean()

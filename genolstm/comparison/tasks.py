@@ -78,13 +78,7 @@ def find_task(name: str) -> Task:
 
 
 def simulate_long_range(
-    n: int,
-    distance: int,
-    *,
-    seed: int,
-    shortest: int | None = None,
-    length: int | None = None,
-    margin: int = MARGIN,
+    n: int, distance: int, *, seed: int, shortest: int | None = None, length: int | None = None, margin: int = MARGIN
 ) -> LabelledSequences:
     """Simulate pairs of sites in the four arrangements.
 
@@ -184,9 +178,7 @@ def simulate_motif(n: int, *, length: int = 200, seed: int) -> LabelledSequences
 
 def _labelled(codes: Codes, targets: np.ndarray, classes: tuple[str, ...]) -> LabelledSequences:
     names = [f"s{i}" for i in range(len(codes))]
-    return LabelledSequences(
-        codes, targets.astype(np.int64), classes, np.array(names), names, grouped=True
-    )
+    return LabelledSequences(codes, targets.astype(np.int64), classes, np.array(names), names, grouped=True)
 
 
 def _occurs(codes: Codes, word: Codes) -> np.ndarray:

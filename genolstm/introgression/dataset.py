@@ -10,9 +10,9 @@ import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike
+from genolstm.introgression.doors.blocks import vcf_tracks
 from genolstm.introgression.evaluate import Coverage, Pieces
 from genolstm.introgression.formats import line_of, read_intervals
-from genolstm.introgression.scan import vcf_tracks
 from genolstm.introgression.tracks import TrackSettings
 from genolstm.introgression.variants import VariantReader, read_sample_list
 
@@ -44,9 +44,12 @@ class LabelledTracks:
         locus = np.broadcast_to(np.arange(bins) * bin_size // 1_000_000, (n, bins)).ravel()
         true = (self.truth * bin_size).ravel().astype(float)
         return Pieces(
-            posterior.ravel().astype(float), np.full(n * bins, float(bin_size)), true,
-            locus.astype(np.int64), np.bincount(locus, true),
-        )  # fmt: skip
+            posterior.ravel().astype(float),
+            np.full(n * bins, float(bin_size)),
+            true,
+            locus.astype(np.int64),
+            np.bincount(locus, true),
+        )
 
 
 def region_folders(paths: Iterable[PathLike]) -> list[Path]:
@@ -62,14 +65,17 @@ def region_folders(paths: Iterable[PathLike]) -> list[Path]:
         path = Path(name)
         if not path.is_dir():
             raise InputError("no such folder", path=path)
-        here = [path] if (path / REGION_FILES[0]).exists() else sorted(
-            child for child in path.iterdir() if (child / REGION_FILES[0]).exists()
-        )  # fmt: skip
+        here = (
+            [path]
+            if (path / REGION_FILES[0]).exists()
+            else sorted(child for child in path.iterdir() if (child / REGION_FILES[0]).exists())
+        )
         if not here:
             raise InputError(
-                f"holds no labelled region ({', '.join(REGION_FILES)})", path=path,
+                f"holds no labelled region ({', '.join(REGION_FILES)})",
+                path=path,
                 hint="make one with: genolstm introgression simulate",
-            )  # fmt: skip
+            )
         found += here
     for folder in found:
         for member in REGION_FILES:
@@ -99,14 +105,16 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
         if (tract.sample, tract.haplotype) not in names:
             raise InputError(
                 f"names haplotype {tract.haplotype} of {tract.sample}, which is no target sample",
-                path=bed, line=line_of(bed, tract),
-            )  # fmt: skip
+                path=bed,
+                line=line_of(bed, tract),
+            )
         length = reader.lengths.get(tract.chrom)
         if length is not None and tract.end > length:
             raise InputError(
-                f"reaches {tract.chrom}:{tract.end}, beyond the end of {tract.chrom} "
-                f"({length} bp)", path=bed, line=line_of(bed, tract),
-            )  # fmt: skip
+                f"reaches {tract.chrom}:{tract.end}, beyond the end of {tract.chrom} ({length} bp)",
+                path=bed,
+                line=line_of(bed, tract),
+            )
     coverage = Coverage(truth)
     parts: dict[str, list[np.ndarray]] = {}
     first_bin: dict[str, int] = {}
@@ -117,26 +125,19 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     if absent:
         raise InputError(
             f"is on {', '.join(sorted(absent))}, the VCF on {', '.join(sorted(parts))}",
-            path=bed, hint="chromosome names have to agree",
-        )  # fmt: skip
+            path=bed,
+            hint="chromosome names have to agree",
+        )
     labelled: list[LabelledTracks] = []
     for chrom, pieces in parts.items():
         tracks = np.concatenate(pieces, axis=1)
         starts = (np.arange(tracks.shape[1]) + first_bin[chrom]) * settings.bin
-        covered = np.stack(
-            [coverage.of((chrom, s, h), starts, starts + settings.bin) for s, h in names]
-        )
-        labelled.append(
-            LabelledTracks(
-                f"{folder.name}/{chrom}", tracks, (covered / settings.bin).astype(np.float32)
-            )
-        )
+        covered = np.stack([coverage.of((chrom, s, h), starts, starts + settings.bin) for s, h in names])
+        labelled.append(LabelledTracks(f"{folder.name}/{chrom}", tracks, (covered / settings.bin).astype(np.float32)))
     return labelled
 
 
-def windows(
-    regions: Sequence[LabelledTracks], steps: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def windows(regions: Sequence[LabelledTracks], steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut regions into windows of ``steps`` bins; a rest that is shorter is left out.
 
     Returns

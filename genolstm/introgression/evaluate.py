@@ -109,9 +109,13 @@ def _rank(called: np.ndarray, true: np.ndarray, positives: float, levels: np.nda
         return Ranking(0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     sure = recall[precision >= 0.95]
     return Ranking(
-        ap, float(f1[best]), float(levels[best]), float(precision[best]), float(recall[best]),
+        ap,
+        float(f1[best]),
+        float(levels[best]),
+        float(precision[best]),
+        float(recall[best]),
         float(sure.max()) if len(sure) else 0.0,
-    )  # fmt: skip
+    )
 
 
 def bootstrap(pieces: Pieces, *, replicates: int = 200, seed: int = 1) -> dict[str, list[float]]:
@@ -174,9 +178,7 @@ class Coverage:
         return up_to(np.asarray(end)) - up_to(np.asarray(start))
 
 
-def pieces_of_intervals(
-    calls: Sequence[tuple[Interval, float]], truth: Sequence[Interval]
-) -> Pieces:
+def pieces_of_intervals(calls: Sequence[tuple[Interval, float]], truth: Sequence[Interval]) -> Pieces:
     """Score called segments; what no segment covers of the truth counts as never found.
 
     Both are cut where loci end, so that no locus holds hits on the truth of another.
@@ -230,16 +232,9 @@ def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) ->
         lookup = np.array([loci.setdefault((key[0], int(n)), len(loci)) for n in names])
         true = coverage.of(key, start, end).astype(float)
         locus = lookup[index]
-        parts.append(
-            Pieces(
-                group["posterior"].to_numpy(), (end - start).astype(float), true, locus, np.zeros(0)
-            )
-        )
+        parts.append(Pieces(group["posterior"].to_numpy(), (end - start).astype(float), true, locus, np.zeros(0)))
     _check_range(truth, known)
-    joined = [
-        np.concatenate([getattr(p, name) for p in parts])
-        for name in ("score", "length", "true", "locus")
-    ]
+    joined = [np.concatenate([getattr(p, name) for p in parts]) for name in ("score", "length", "true", "locus")]
     positives = np.bincount(joined[3].astype(np.int64), joined[2], len(loci))
     return Pieces(joined[0], joined[1], joined[2], joined[3].astype(np.int64), positives)
 
@@ -251,8 +246,9 @@ def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, str], in
         if tract.chrom not in chroms:
             raise TruthError(
                 f"the truth is on {tract.chrom}, the posteriors are on {', '.join(sorted(chroms))}",
-                tract, "chromosome names have to agree",
-            )  # fmt: skip
+                tract,
+                "chromosome names have to agree",
+            )
         if key not in known:
             raise TruthError("no posteriors for this haplotype of the truth", tract)
         if tract.end > known[key]:
@@ -333,11 +329,15 @@ def evaluate(
         hit = _covered(by_truth, mine)
         rows.append(
             {
-                "chrom": key[0], "sample": key[1], "haplotype": key[2],
-                "true_bp": _total(true), "called_bp": _total(mine), "hit_bp": hit,
+                "chrom": key[0],
+                "sample": key[1],
+                "haplotype": key[2],
+                "true_bp": _total(true),
+                "called_bp": _total(mine),
+                "hit_bp": hit,
                 **_scores(hit, _total(mine), _total(true)),
             }
-        )  # fmt: skip
+        )
     total = {n: sum(r[n] for r in rows) for n in ("hit_bp", "called_bp", "true_bp")}
     scores = _scores(total["hit_bp"], total["called_bp"], total["true_bp"])
     if posteriors is not None:
@@ -407,14 +407,9 @@ def _recall_by_length(by_call: Coverage, truth: Sequence[Interval]) -> dict[str,
     names.append(f">{LENGTH_EDGES[-1] // 1000} kb")
     table: dict[str, dict[str, float]] = {}
     for i, name in enumerate(names):
-        members = [
-            t for t in truth if np.searchsorted(LENGTH_EDGES, t.end - t.start, side="left") == i
-        ]
+        members = [t for t in truth if np.searchsorted(LENGTH_EDGES, t.end - t.start, side="left") == i]
         if members:
-            table[name] = {
-                "tracts": len(members),
-                "recall": _covered(by_call, members) / _total(members),
-            }
+            table[name] = {"tracts": len(members), "recall": _covered(by_call, members) / _total(members)}
     return table
 
 

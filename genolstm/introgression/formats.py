@@ -16,15 +16,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEGMENT_COLUMNS = (
-    "chrom", "start", "end", "name", "score", "strand",
-    "sample", "haplotype", "posterior", "n_sites", "n_match",
-)  # fmt: skip
+    "chrom",
+    "start",
+    "end",
+    "name",
+    "score",
+    "strand",
+    "sample",
+    "haplotype",
+    "posterior",
+    "n_sites",
+    "n_match",
+)
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
 #: What :func:`write_simulation` writes, in order.
 SIMULATION_FILES = (
-    "target.fa.gz", "target.txt", "outgroup.fa.gz", "outgroup.txt", "archaic.fa.gz", "archaic.txt",
-    "region.vcf.gz", "truth.bed", "simulation.json",
-)  # fmt: skip
+    "target.fa.gz",
+    "target.txt",
+    "outgroup.fa.gz",
+    "outgroup.txt",
+    "archaic.fa.gz",
+    "archaic.txt",
+    "region.vcf.gz",
+    "truth.bed",
+    "simulation.json",
+)
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
 
 #: Posteriors are written with four decimals; making the text once is what makes writing fast.
@@ -75,10 +91,7 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     for b in range(n_bins):
         start = (block.first_bin + b) * bin_size
         head = f"{block.chrom}\t{start}\t{min(start + bin_size, limit)}"
-        lines += [
-            f"{head}{tail}{text[level]}\n"
-            for tail, level in zip(tails, levels[b].tolist(), strict=True)
-        ]
+        lines += [f"{head}{tail}{text[level]}\n" for tail, level in zip(tails, levels[b].tolist(), strict=True)]
         if len(lines) > 100_000:
             stream.write("".join(lines))
             lines.clear()
@@ -100,9 +113,7 @@ class BedGraphCollector:
         """Keep a block."""
         levels = np.round(block.posterior * 1000).astype(np.uint16)
         for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
-            self._blocks.setdefault((sample, haplotype), []).append(
-                (block.chrom, block.first_bin, block.length, row)
-            )
+            self._blocks.setdefault((sample, haplotype), []).append((block.chrom, block.first_bin, block.length, row))
 
     def write(self, stream: IO[str]) -> None:
         """Write all tracks; equal neighbours are one line."""
@@ -118,18 +129,14 @@ class BedGraphCollector:
                 limit = length if length is not None else (first_bin + len(row)) * self.bin_size
                 for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
                     end = min((first_bin + b) * self.bin_size, limit)
-                    stream.write(
-                        f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n"
-                    )
+                    stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
 
 
 def _position(text: str, path: PathLike, number: int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InputError(
-            f"'{text}' is not a position", path=display_name(path), line=number
-        ) from None
+        raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
 
 
 def _probability(text: str, path: PathLike, number: int) -> float:
@@ -138,9 +145,7 @@ def _probability(text: str, path: PathLike, number: int) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise InputError(
-            f"'{text}' is not a posterior (0 to 1)", path=display_name(path), line=number
-        )
+        raise InputError(f"'{text}' is not a posterior (0 to 1)", path=display_name(path), line=number)
     return value
 
 
@@ -168,27 +173,24 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
                 columns = {n: names.index(n) for n in columns if n in names}
                 if "sample" not in columns or "haplotype" not in columns:
                     raise InputError(
-                        "the header has no columns sample and haplotype",
-                        path=display_name(path), line=number,
-                    )  # fmt: skip
+                        "the header has no columns sample and haplotype", path=display_name(path), line=number
+                    )
             continue
         if len(fields) <= max(columns["sample"], columns["haplotype"]):
             raise InputError(
                 f"has {len(fields)} tab-separated columns, sample and haplotype are missing",
-                path=display_name(path), line=number,
-            )  # fmt: skip
+                path=display_name(path),
+                line=number,
+            )
         start, end = (_position(fields[i], path, number) for i in (1, 2))
         if not 0 <= start < end:
             raise InputError(
-                f"{start} to {end} is no interval (0-based, half-open)",
-                path=display_name(path), line=number,
-            )  # fmt: skip
+                f"{start} to {end} is no interval (0-based, half-open)", path=display_name(path), line=number
+            )
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
         posterior = _probability(text, path, number)
-        interval = Interval(
-            fields[0], start, end, fields[columns["sample"]], fields[columns["haplotype"]]
-        )
+        interval = Interval(fields[0], start, end, fields[columns["sample"]], fields[columns["haplotype"]])
         found.append((interval, posterior))
     if not number:
         raise InputError("is empty", path=display_name(path))
@@ -220,9 +222,12 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
         with readable(path), open_input(path) as stream:
             # A sample may be called 007, or NA.
             frame = pd.read_csv(
-                stream, sep="\t", skip_blank_lines=False, keep_default_na=False,
+                stream,
+                sep="\t",
+                skip_blank_lines=False,
+                keep_default_na=False,
                 dtype=dict.fromkeys(["#chrom", *words], str),
-            )  # fmt: skip
+            )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
         raise InputError(f"is not a posterior table ({e})", path=name) from e
     frame = frame.rename(columns={"#chrom": "chrom"})
@@ -238,9 +243,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     for column in words:
         good &= frame[column].notna() & (frame[column] != "")
     if not good.all():
-        raise InputError(
-            "is no line of a posterior table", path=name, line=int(np.argmin(good)) + 2
-        )
+        raise InputError("is no line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
     return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
 
 
@@ -276,15 +279,12 @@ def read_bed(path: PathLike) -> BedMask:
             continue
         fields = line.split("\t")
         if len(fields) < 3:
-            raise InputError(
-                "has fewer than 3 tab-separated columns", path=display_name(path), line=number
-            )
+            raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
         start, end = (_position(fields[i], path, number) for i in (1, 2))
         if not 0 <= start < end:
             raise InputError(
-                f"{start} to {end} is no interval (0-based, half-open)",
-                path=display_name(path), line=number,
-            )  # fmt: skip
+                f"{start} to {end} is no interval (0-based, half-open)", path=display_name(path), line=number
+            )
         mask.setdefault(fields[0], []).append((start, end))
         if end > farthest.get(fields[0], 0):
             farthest[fields[0]], mask.last_lines[fields[0]] = end, number

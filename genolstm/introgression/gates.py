@@ -11,8 +11,8 @@ import numpy as np
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
+from genolstm.introgression.doors.blocks import FastaQuery, TrackBlock, fasta_tracks, vcf_tracks
 from genolstm.introgression.model import IntrogressionClassifier, NetworkPredictor
-from genolstm.introgression.scan import FastaQuery, TrackBlock, fasta_tracks, vcf_tracks
 from genolstm.introgression.variants import VariantReader, read_sample_list
 from genolstm.lstm.gates import Gates, inspect_gates
 
@@ -49,14 +49,11 @@ def fasta_haplotypes(
     outgroup: PathLike,
 ) -> Iterator[TrackBlock]:
     """Yield the tracks of query FASTA; arguments as in ``IntrogressionClassifier.scan``."""
-    from genolstm.sequences.panel import KmerPanel
+    from genolstm.sequences.panel.panel import KmerPanel
 
     if not isinstance(query, FastaQuery):
         query = FastaQuery([query] if isinstance(query, str | os.PathLike) else list(query))
-    return fasta_tracks(
-        query, KmerPanel.open(archaic), KmerPanel.open(outgroup), model.settings,
-        threads=model.threads,
-    )  # fmt: skip
+    return fasta_tracks(query, KmerPanel.open(archaic), KmerPanel.open(outgroup), model.settings, threads=model.threads)
 
 
 def vcf_haplotypes(
@@ -70,9 +67,8 @@ def vcf_haplotypes(
 ) -> Iterator[TrackBlock]:
     """Yield the tracks of samples of a VCF; arguments as in ``scan_vcf``."""
     reader = VariantReader(
-        vcf, read_sample_list(target), read_sample_list(outgroup), read_sample_list(archaic),
-        chrom=chrom,
-    )  # fmt: skip
+        vcf, read_sample_list(target), read_sample_list(outgroup), read_sample_list(archaic), chrom=chrom
+    )
     return vcf_tracks(reader, model.settings)
 
 
@@ -106,25 +102,17 @@ def find_haplotype(
                 parts.setdefault((block.chrom, sample, number), []).append(block.tracks[row])
     if not parts:
         if haplotype is not None and haplotype not in seen:
-            raise SettingError(
-                f"there is no haplotype {haplotype}", hint=f"there are {_some(sorted(seen))}"
-            )
+            raise SettingError(f"there is no haplotype {haplotype}", hint=f"there are {_some(sorted(seen))}")
         raise SettingError(f"there is no {chrom}", hint=f"there are {_some(sorted(lengths))}")
     if len(parts) > 1:
         names = [f"{sample}#{number} of {where}" for where, sample, number in parts]
-        raise SettingError(
-            f"{len(parts)} haplotypes fit: {_some(names)}", hint="name one, and its sequence"
-        )
+        raise SettingError(f"{len(parts)} haplotypes fit: {_some(names)}", hint="name one, and its sequence")
     (where, sample, number), arrays = next(iter(parts.items()))
     return HaplotypeTrack(where, sample, number, np.concatenate(arrays), lengths[where])
 
 
 def haplotype_gates(
-    model: IntrogressionClassifier,
-    track: HaplotypeTrack,
-    *,
-    region: tuple[int, int] | None = None,
-    **options: Any,
+    model: IntrogressionClassifier, track: HaplotypeTrack, *, region: tuple[int, int] | None = None, **options: Any
 ) -> Gates:
     """Return the gates along a stretch of a haplotype.
 
@@ -149,8 +137,7 @@ def haplotype_gates(
             raise SettingError(f"the region {start}-{end} is empty")
         if start >= n * size:
             raise InputError(
-                f"the region {start}-{end} lies beyond the end of the sequence "
-                f"({track.length or n * size} bp)",
+                f"the region {start}-{end} lies beyond the end of the sequence ({track.length or n * size} bp)",
                 record=track.name,
             )
         first, last = start // size, min(n, -(-end // size))
@@ -160,9 +147,14 @@ def haplotype_gates(
     if track.length is not None:
         ends = np.minimum(ends, track.length)
     return inspect_gates(
-        model.bundle, track.tracks[low:high], name=track.name, starts=starts, ends=ends,
-        shown=slice(first - low, last - low), **options,
-    )  # fmt: skip
+        model.bundle,
+        track.tracks[low:high],
+        name=track.name,
+        starts=starts,
+        ends=ends,
+        shown=slice(first - low, last - low),
+        **options,
+    )
 
 
 def haplotype_posterior(model: IntrogressionClassifier, track: HaplotypeTrack) -> np.ndarray:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from genolstm.compiled import compiled
 from genolstm.introgression.tracks import N_COUNTS
-from genolstm.sequences.compiled import compiled
 
 _LEVELS = 9
 
@@ -54,9 +54,7 @@ class SupervisedHMM:
             levels = _levels(np.asarray(tracks))
             for channel in range(N_COUNTS):
                 flat = state * _LEVELS + levels[:, :, channel]
-                emission[:, channel] += np.bincount(flat.ravel(), minlength=2 * _LEVELS).reshape(
-                    2, _LEVELS
-                )
+                emission[:, channel] += np.bincount(flat.ravel(), minlength=2 * _LEVELS).reshape(2, _LEVELS)
             pairs = state[:, :-1] * 2 + state[:, 1:]
             transition += np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
             start += np.bincount(state.ravel(), minlength=2)
@@ -96,9 +94,7 @@ def _levels(tracks: np.ndarray) -> np.ndarray:
 
 
 @compiled()
-def _forward_backward(
-    score: np.ndarray, transition: np.ndarray, start: np.ndarray, result: np.ndarray
-) -> None:
+def _forward_backward(score: np.ndarray, transition: np.ndarray, start: np.ndarray, result: np.ndarray) -> None:
     n = score.shape[0]
     if n == 0:
         return

@@ -12,8 +12,7 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.hmm import SupervisedHMM
-from genolstm.introgression.scan import (
+from genolstm.introgression.doors.blocks import (
     SPAN,
     FastaQuery,
     Mask,
@@ -25,22 +24,19 @@ from genolstm.introgression.scan import (
     prefetch,
     vcf_tracks,
 )
-from genolstm.introgression.segments import (
-    DecodeSettings,
-    PosteriorBlock,
-    Segment,
-    SegmentDecoder,
-)
+from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.segments import DecodeSettings, PosteriorBlock, Segment, SegmentDecoder
 from genolstm.introgression.tracks import TrackSettings
 from genolstm.introgression.variants import VariantReader, read_sample_list
-from genolstm.lstm.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.calibration import apply_calibration
-from genolstm.lstm.runtime import Runtime, available_cores
+from genolstm.threads import count_threads
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genolstm.sequences.panel import KmerPanel
+    from genolstm.sequences.panel.panel import KmerPanel
 
 KIND = "introgression"
 DEFAULT_MODEL = "neanderthal"
@@ -134,7 +130,7 @@ class IntrogressionClassifier:
         from genolstm.introgression.tracks import CHANNELS
 
         self.bundle = bundle
-        self.threads = threads or available_cores()
+        self.threads = count_threads(threads)
         bundle.require(kind=KIND)
         metadata = bundle.metadata
         try:
@@ -214,8 +210,7 @@ class IntrogressionClassifier:
             if not good:
                 best = max(p for _, p in self.precision_curve)
                 raise SettingError(
-                    f"an FDR of {fdr} was not reached on the validation data",
-                    hint=f"the lowest is {1 - best:.3f}",
+                    f"an FDR of {fdr} was not reached on the validation data", hint=f"the lowest is {1 - best:.3f}"
                 )
             threshold = min(good)
         if threshold is None and baseline is not None:
@@ -240,15 +235,13 @@ class IntrogressionClassifier:
         progress: Callable[[TrackBlock], None] | None = None,
     ) -> ScanResult:
         """Prepare a scan of query sequences against k-mer panels."""
-        from genolstm.sequences.panel import KmerPanel
+        from genolstm.sequences.panel.panel import KmerPanel
 
         if not isinstance(query, FastaQuery):
             paths = [query] if isinstance(query, str | os.PathLike) else list(query)
             query = FastaQuery(paths)
         panels = [p if isinstance(p, KmerPanel) else KmerPanel.open(p) for p in (archaic, outgroup)]
-        blocks = fasta_tracks(
-            query, panels[0], panels[1], self.settings, threads=self.threads, stages=stages
-        )
+        blocks = fasta_tracks(query, panels[0], panels[1], self.settings, threads=self.threads, stages=stages)
         result = self._result(blocks, decode, baseline, stages, progress)
         return replace(result, query=query)
 
@@ -277,13 +270,11 @@ class IntrogressionClassifier:
                 for role, group in groups.items()
             }
             vcf = VariantReader(
-                vcf, names["target"], names["outgroup"], names["archaic"],
-                allow_unphased=allow_unphased, chrom=chrom,
-            )  # fmt: skip
+                vcf, names["target"], names["outgroup"], names["archaic"], allow_unphased=allow_unphased, chrom=chrom
+            )
         blocks = vcf_tracks(
-            vcf, self.settings, callable_mask=callable_mask, exclude_mask=exclude_mask,
-            span=span, stages=stages,
-        )  # fmt: skip
+            vcf, self.settings, callable_mask=callable_mask, exclude_mask=exclude_mask, span=span, stages=stages
+        )
         result = self._result(blocks, decode, baseline, stages, progress)
         return replace(result, reader=vcf)
 
@@ -296,9 +287,7 @@ class IntrogressionClassifier:
         progress: Callable[[TrackBlock], None] | None,
     ) -> ScanResult:
         decode = decode or self.decode_settings(baseline=baseline)
-        posteriors = posterior_blocks(
-            prefetch(blocks), self.predictor(baseline), stages=stages, progress=progress
-        )
+        posteriors = posterior_blocks(prefetch(blocks), self.predictor(baseline), stages=stages, progress=progress)
         return ScanResult(posteriors, SegmentDecoder(decode, self.settings.bin))
 
     def scan(
@@ -314,7 +303,7 @@ class IntrogressionClassifier:
         Parameters
         ----------
         query
-            FASTA file or files, or a :class:`~genolstm.introgression.scan.FastaQuery`.
+            FASTA file or files, or a :class:`~genolstm.introgression.doors.blocks.FastaQuery`.
         archaic, outgroup
             Panels, or their files.
         **options
@@ -352,19 +341,21 @@ class IntrogressionClassifier:
                 frames.append(
                     pd.DataFrame(
                         {
-                            "chrom": block.chrom, "start": bins * size, "end": ends,
-                            "sample": sample, "haplotype": haplotype, "posterior": row,
+                            "chrom": block.chrom,
+                            "start": bins * size,
+                            "end": ends,
+                            "sample": sample,
+                            "haplotype": haplotype,
+                            "posterior": row,
                         }
                     )
-                )  # fmt: skip
+                )
         return pd.concat(frames, ignore_index=True)
 
     # --- training ---------------------------------------------------------------------------
 
     @classmethod
-    def fit(
-        cls, regions: Sequence[PathLike], *, output: PathLike, **options: Any
-    ) -> IntrogressionClassifier:
+    def fit(cls, regions: Sequence[PathLike], *, output: PathLike, **options: Any) -> IntrogressionClassifier:
         """Train on labelled regions and save the model.
 
         See :func:`genolstm.introgression.train.train_model` for the options.
@@ -385,8 +376,10 @@ class IntrogressionClassifier:
 
     def _repr_html_(self) -> str:
         rows = {
-            "label": self.label, "k": self.settings.k, "bin": f"{self.settings.bin} bp",
+            "label": self.label,
+            "k": self.settings.k,
+            "bin": f"{self.settings.bin} bp",
             "threshold": f"{self.threshold:.3f}",
-        }  # fmt: skip
+        }
         cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
         return f"<b>IntrogressionClassifier</b><table>{cells}</table>"

@@ -52,8 +52,7 @@ def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
         last = merged[-1] if merged else None
         if (
             last is not None
-            and (last.chrom, last.sample, last.haplotype)
-            == (interval.chrom, interval.sample, interval.haplotype)
+            and (last.chrom, last.sample, last.haplotype) == (interval.chrom, interval.sample, interval.haplotype)
             and interval.start <= last.end
         ):
             merged[-1] = last._replace(end=max(last.end, interval.end))
@@ -191,9 +190,7 @@ class SegmentDecoder:
             return float(posterior[h, step - 1])
         return None if self._before is None else float(self._before[h])
 
-    def _crossing(
-        self, before: float | None, here: float, bin_number: int, length: int | None
-    ) -> float:
+    def _crossing(self, before: float | None, here: float, bin_number: int, length: int | None) -> float:
         """Return where the posterior crosses the threshold around the left edge of a bin."""
         size = self.bin_size
         edge = bin_number * size

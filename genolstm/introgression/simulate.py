@@ -28,22 +28,36 @@ _BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 #: ``archaic_time`` is in generations and is needed where the model samples no archaic itself.
 KNOWN_MODELS: dict[str, dict[str, Any]] = {
     "PapuansOutOfAfrica_10J19": {
-        "target": "CEU", "outgroup": "YRI", "archaic": "NeaA", "donors": ("Nea1",),
+        "target": "CEU",
+        "outgroup": "YRI",
+        "archaic": "NeaA",
+        "donors": ("Nea1",),
         "archaic_populations": ("NeaA", "Nea1", "DenA", "Den1", "Den2"),
     },
     "OutOfAfricaArchaicAdmixture_5R19": {
-        "target": "CEU", "outgroup": "YRI", "archaic": "Neanderthal", "archaic_time": 2612.0,
-        "donors": ("Neanderthal",), "archaic_populations": ("Neanderthal",),
+        "target": "CEU",
+        "outgroup": "YRI",
+        "archaic": "Neanderthal",
+        "archaic_time": 2612.0,
+        "donors": ("Neanderthal",),
+        "archaic_populations": ("Neanderthal",),
     },
     "OutOfAfricaExtendedNeandertalAdmixturePulse_3I21": {
-        "target": "CEU", "outgroup": "YRI", "archaic": "NEA", "archaic_time": 2612.0,
-        "donors": ("NEA",), "archaic_populations": ("NEA",),
+        "target": "CEU",
+        "outgroup": "YRI",
+        "archaic": "NEA",
+        "archaic_time": 2612.0,
+        "donors": ("NEA",),
+        "archaic_populations": ("NEA",),
     },
     "AncientEurasia_9K19": {
-        "target": "Sardinian", "outgroup": "Mbuti", "archaic": "Neanderthal",
-        "donors": ("Neanderthal",), "archaic_populations": ("Neanderthal",),
+        "target": "Sardinian",
+        "outgroup": "Mbuti",
+        "archaic": "Neanderthal",
+        "donors": ("Neanderthal",),
+        "archaic_populations": ("Neanderthal",),
     },
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -225,10 +239,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         if name is None:
             raise SettingError(f"{settings.model}: the {role} population has to be named")
         if name not in names:
-            raise SettingError(
-                f"{settings.model} has no population {name}",
-                hint="it has " + ", ".join(sorted(names)),
-            )
+            raise SettingError(f"{settings.model} has no population {name}", hint="it has " + ", ".join(sorted(names)))
         filled[role] = name
     donors = tuple(settings.donors or known.get("donors") or (filled["archaic"],))
     for name in donors:
@@ -243,16 +254,12 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         donors=donors,
         archaic_time=float(time),
         mutation_rate=float(settings.mutation_rate or mutation_rate),
-        recombination_rate=float(
-            settings.recombination_rate or species.get_contig("chr1").recombination_map.mean_rate
-        ),
+        recombination_rate=float(settings.recombination_rate or species.get_contig("chr1").recombination_map.mean_rate),
     )
     return full, demography
 
 
-def simulate_region(
-    settings: SimulationSettings, *, demography: msprime.Demography | None = None
-) -> SimulatedRegion:
+def simulate_region(settings: SimulationSettings, *, demography: msprime.Demography | None = None) -> SimulatedRegion:
     """Simulate one region.
 
     Parameters
@@ -279,10 +286,7 @@ def simulate_region(
         ("archaic", full.archaic, full.n_archaic, full.archaic_time),
     )
     ancestry = msprime.sim_ancestry(
-        samples=[
-            msprime.SampleSet(size, population=population, time=time)
-            for _, population, size, time in groups
-        ],
+        samples=[msprime.SampleSet(size, population=population, time=time) for _, population, size, time in groups],
         demography=demography,
         sequence_length=full.length,
         recombination_rate=full.recombination_rate,
@@ -303,9 +307,7 @@ def simulate_region(
         haplotypes=[(names[h // 2], str(h % 2 + 1)) for h in range(2 * full.n_target)],
         chrom=full.chrom,
     )
-    mutated = msprime.sim_mutations(
-        ancestry, rate=full.mutation_rate, model="jc69", random_seed=int(seeds[1])
-    )
+    mutated = msprime.sim_mutations(ancestry, rate=full.mutation_rate, model="jc69", random_seed=int(seeds[1]))
     positions, alleles, ancestral = _genotypes(mutated)
     reference = generator.integers(0, 4, size=full.length, dtype=np.uint8)
     reference[positions] = ancestral
@@ -335,12 +337,7 @@ def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def introgressed_tracts(
-    ancestry: Any,
-    *,
-    donors: Sequence[str],
-    archaic: set[str],
-    haplotypes: Sequence[tuple[str, str]],
-    chrom: str,
+    ancestry: Any, *, donors: Sequence[str], archaic: set[str], haplotypes: Sequence[tuple[str, str]], chrom: str
 ) -> list[Interval]:
     """Read the true archaic tracts off the recorded migrations.
 

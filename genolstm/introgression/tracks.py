@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from genolstm.compiled import compiled
 from genolstm.errors import SettingError
 from genolstm.introgression.variants import VariantBlock
-from genolstm.sequences.compiled import compiled
 
 #: Upper ends of the outgroup-frequency classes; class 0 is "absent", the last one is the rest.
 FREQUENCY_EDGES = (0.0, 0.01, 0.05, 0.20, 0.50, 0.90)
@@ -89,9 +89,7 @@ def n_bins(length: int, bin_size: int) -> int:
     return -(-length // bin_size)
 
 
-def _finish(
-    counts: np.ndarray, windows: np.ndarray, k: int, bin_size: int, outgroup: int, target: int
-) -> np.ndarray:
+def _finish(counts: np.ndarray, windows: np.ndarray, k: int, bin_size: int, outgroup: int, target: int) -> np.ndarray:
     """Scale raw k-mer counts and add the channels that are not counts."""
     tracks = np.empty((*counts.shape[:2], len(CHANNELS)), dtype=np.float32)
     np.multiply(counts, 1.0 / k, out=tracks[:, :, :N_COUNTS])
@@ -171,12 +169,18 @@ def tracks_from_counts(
     if target is None:
         target = np.ones(len(valid), dtype=np.uint16)
     _bin_kmers(
-        valid, archaic, outgroup, target, frequency_classes(outgroup_size), CHANNEL_OF,
-        settings.k // 2, settings.bin, counts, windows,
-    )  # fmt: skip
-    return _finish(
-        counts[None], windows[None], settings.k, settings.bin, outgroup_size, target_size
-    )[0]
+        valid,
+        archaic,
+        outgroup,
+        target,
+        frequency_classes(outgroup_size),
+        CHANNEL_OF,
+        settings.k // 2,
+        settings.bin,
+        counts,
+        windows,
+    )
+    return _finish(counts[None], windows[None], settings.k, settings.bin, outgroup_size, target_size)[0]
 
 
 # --- the VCF door -------------------------------------------------------------------------------
@@ -382,15 +386,22 @@ def tracks_from_variants(
             high = (piece_end - 1 + half) // size - first_bin + 1
             if is_callable:
                 _bin_patterns(
-                    block.positions, block.target, block.outgroup, block.archaic,
-                    piece_begin, piece_end, k, size, np.array(FREQUENCY_EDGES), CHANNEL_OF,
-                    counts[:, low:high], windows[:, low:high],
-                )  # fmt: skip
+                    block.positions,
+                    block.target,
+                    block.outgroup,
+                    block.archaic,
+                    piece_begin,
+                    piece_end,
+                    k,
+                    size,
+                    np.array(FREQUENCY_EDGES),
+                    CHANNEL_OF,
+                    counts[:, low:high],
+                    windows[:, low:high],
+                )
             else:
                 starts = np.arange(low, high) + first_bin
-                lost = np.minimum((starts + 1) * size - half, piece_end) - np.maximum(
-                    starts * size - half, piece_begin
-                )
+                lost = np.minimum((starts + 1) * size - half, piece_end) - np.maximum(starts * size - half, piece_begin)
                 windows[:, low:high] -= lost.astype(np.int32)
     return _finish(counts, windows, k, size, block.outgroup.shape[1], target_size or n_target)
 

@@ -15,20 +15,29 @@ from genolstm.introgression.dataset import LabelledTracks, load_region, region_f
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.tracks import CHANNELS, TrackSettings
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.export import export_onnx
+from genolstm.lstm.bundle.runtime import Runtime
+from genolstm.lstm.bundle.saving import save_network
 from genolstm.lstm.calibration import apply_calibration, fit_calibration
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.export import export_onnx
-from genolstm.lstm.runtime import Runtime
-from genolstm.lstm.saving import save_network
-from genolstm.lstm.training import TrainedModel, TrainingSettings, split_by_group, train
+from genolstm.lstm.train.training import TrainedModel, TrainingSettings, split_by_group, train
 from genolstm.provenance import record
 
 #: Loss and split are for bins; the network reads tracks as counts and takes their logarithm itself.
 NETWORK = LSTMConfig(
-    head="tag", n_outputs=1, input="features", n_features=len(CHANNELS), transform="log1p",
-    input_units=32, input_activation="relu", cell="lstm", units=48, layers=2, bidirectional=True,
-)  # fmt: skip
+    head="tag",
+    n_outputs=1,
+    input="features",
+    n_features=len(CHANNELS),
+    transform="log1p",
+    input_units=32,
+    input_activation="relu",
+    cell="lstm",
+    units=48,
+    layers=2,
+    bidirectional=True,
+)
 
 #: Trained networks latch: a cell may remember a tract for thousands of bins, so that no context
 #: makes chunked and whole reading agree to the last digit (measured: 512 bins leave 3e-2 at most
@@ -91,14 +100,24 @@ def train_model(
     if len(set(groups)) < 2:
         raise InputError(
             "there is one labelled region only, validation needs another",
-            path=regions[0], hint="simulate with --replicates",
-        )  # fmt: skip
+            path=regions[0],
+            hint="simulate with --replicates",
+        )
     rows = split_by_group(groups, settings.validation_fraction, settings.seed)
     training, validation = ([labelled[i] for i in part] for part in rows)
     return train_on_tracks(
-        training, validation, output=output, network=network, settings=settings, options=options,
-        tracks=tracks, folder=folder, log_csv=log_csv, progress=progress, force=force,
-    )  # fmt: skip
+        training,
+        validation,
+        output=output,
+        network=network,
+        settings=settings,
+        options=options,
+        tracks=tracks,
+        folder=folder,
+        log_csv=log_csv,
+        progress=progress,
+        force=force,
+    )
 
 
 def train_on_tracks(
@@ -135,20 +154,32 @@ def train_on_tracks(
     held_x, held_y, _ = windows(validation, options.window)
     if not (y > 0).any() or not (held_y > 0).any():
         side = "training" if not (y > 0).any() else "validation"
-        raise InputError(
-            f"the {side} regions hold no archaic tract", hint="simulate more or longer regions"
-        )
+        raise InputError(f"the {side} regions hold no archaic tract", hint="simulate more or longer regions")
     folder = Path(folder) if folder is not None else Path(f"{output}.training")
     folder.mkdir(parents=True, exist_ok=True)
     trained = train(
-        network, settings, x, y, validation=(held_x, held_y), loss="binary_crossentropy",
-        folder=folder, log_csv=log_csv, progress=progress,
-    )  # fmt: skip
+        network,
+        settings,
+        x,
+        y,
+        validation=(held_x, held_y),
+        loss="binary_crossentropy",
+        folder=folder,
+        log_csv=log_csv,
+        progress=progress,
+    )
     del x, y, held_x, held_y
     return save_model(
-        trained, training, validation, output=output, options=options, tracks=tracks, force=force,
-        card=card, provenance=provenance,
-    )  # fmt: skip
+        trained,
+        training,
+        validation,
+        output=output,
+        options=options,
+        tracks=tracks,
+        force=force,
+        card=card,
+        provenance=provenance,
+    )
 
 
 def save_model(
@@ -205,19 +236,27 @@ def save_model(
     }
     account = record(
         settings={
-            "training": trained.settings.to_dict(), "options": asdict(options),
-            "best_epoch": trained.best_epoch, "epochs_run": len(trained.history),
+            "training": trained.settings.to_dict(),
+            "options": asdict(options),
+            "best_epoch": trained.best_epoch,
+            "epochs_run": len(trained.history),
         },
         seeds={"training": trained.settings.seed},
-    )  # fmt: skip
+    )
     account["data"] = provenance or {
         "training": [region.group for region in training],
         "validation": [region.group for region in validation],
     }
     return save_network(
-        output, trained.model, trained.config, kind="introgression", metadata=metadata,
-        provenance=account, card=_card(card, metadata, ranking, baseline), force=force,
-    )  # fmt: skip
+        output,
+        trained.model,
+        trained.config,
+        kind="introgression",
+        metadata=metadata,
+        provenance=account,
+        card=_card(card, metadata, ranking, baseline),
+        force=force,
+    )
 
 
 def default_threshold(ranking: Ranking) -> float:
@@ -232,17 +271,12 @@ def _precision_curve(pieces: Pieces) -> list[tuple[float, float]]:
     """Return (threshold, precision on the validation data), a few dozen of them."""
     called, true, levels = pieces.curve(levels=200)
     precision = np.cumsum(true.sum(axis=0)) / np.cumsum(called.sum(axis=0))
-    return [
-        (round(float(t), 4), round(float(p), 4))
-        for t, p in zip(levels, precision, strict=True)
-        if 0.02 <= t < 1
-    ]
+    return [(round(float(t), 4), round(float(p), 4)) for t, p in zip(levels, precision, strict=True) if 0.02 <= t < 1]
 
 
 def _card(text: str | None, metadata: dict[str, Any], lstm: Ranking, hmm: Ranking) -> str:
     rows = "\n".join(
-        f"| {name} | {r.ap:.3f} | {r.best_f1:.3f} | {r.precision:.3f} | {r.recall:.3f} | "
-        f"{r.recall_at_95:.3f} |"
+        f"| {name} | {r.ap:.3f} | {r.best_f1:.3f} | {r.precision:.3f} | {r.recall:.3f} | {r.recall_at_95:.3f} |"
         for name, r in (("this model", lstm), ("supervised HMM, same tracks", hmm))
     )
     return f"""{text or "# Introgression model" + chr(10)}

@@ -150,8 +150,7 @@ class VariantReader:
             for name in names:
                 if name in role_of:
                     raise SettingError(
-                        f"sample {name} is named as {role_of[name]} and as {role}",
-                        hint="the groups must not overlap",
+                        f"sample {name} is named as {role_of[name]} and as {role}", hint="the groups must not overlap"
                     )
                 role_of[name] = role
         if Path(self.path).is_dir():
@@ -174,8 +173,7 @@ class VariantReader:
         if absent:
             shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
             raise InputError(
-                f"has no sample {shown} ({len(absent)} of {len(wanted)} named samples are missing)",
-                path=self.path,
+                f"has no sample {shown} ({len(absent)} of {len(wanted)} named samples are missing)", path=self.path
             )
         if "##FORMAT=<ID=GT" not in vcf.raw_header:
             raise InputError("has no GT: genotypes are needed", path=self.path)
@@ -222,9 +220,10 @@ class VariantReader:
                     pending = None
                 if record.CHROM in finished:
                     raise self._fail(
-                        f"chromosome {record.CHROM} comes back after another one", record,
+                        f"chromosome {record.CHROM} comes back after another one",
+                        record,
                         "sort the file (bcftools sort)",
-                    )  # fmt: skip
+                    )
                 if chrom is not None:
                     finished.add(chrom)
                 chrom, position = record.CHROM, -1
@@ -234,13 +233,10 @@ class VariantReader:
             at = record.POS - 1
             if at < position:
                 raise self._fail(
-                    f"position {record.POS} comes after {position + 1}", record,
-                    "sort the file (bcftools sort)",
-                )  # fmt: skip
-            if length is not None and at >= length:
-                raise self._fail(
-                    f"lies beyond the length that the header gives ({length} bp)", record
+                    f"position {record.POS} comes after {position + 1}", record, "sort the file (bcftools sort)"
                 )
+            if length is not None and at >= length:
+                raise self._fail(f"lies beyond the length that the header gives ({length} bp)", record)
             ref, alts = record.REF.upper(), record.ALT
             if ref not in _BASE:
                 self.counts.not_snv += 1
@@ -257,18 +253,14 @@ class VariantReader:
                 if calls.shape[1] == 2:  # haploid throughout: the second haplotype is missing
                     calls = np.insert(calls, 1, -1, axis=1)
                 else:
-                    raise self._fail(
-                        f"genotypes have {calls.shape[1] - 1} alleles, 1 or 2 are understood",
-                        record,
-                    )
+                    raise self._fail(f"genotypes have {calls.shape[1] - 1} alleles, 1 or 2 are understood", record)
             calls = calls[self._columns]
             if len(codes) > 61:
                 raise self._fail(f"the site has {len(codes)} alternative alleles", record)
             if calls[:, :2].max() > len(codes):
                 raise self._fail(
-                    f"a genotype names allele {calls[:, :2].max()}, the record has "
-                    f"{len(codes) + 1}", record,
-                )  # fmt: skip
+                    f"a genotype names allele {calls[:, :2].max()}, the record has {len(codes) + 1}", record
+                )
             # Index -1 (missing) and -2 (absent: haploid) fall on the table's end, which is -1.
             lut[:] = -1
             lut[0] = _BASE[ref]
@@ -280,18 +272,19 @@ class VariantReader:
                 n_loose = int(loose.sum())
                 if n_loose and not self.allow_unphased:
                     raise self._fail(
-                        f"sample {self.target[int(np.argmax(loose))]} is heterozygous and not "
-                        "phased", record,
+                        f"sample {self.target[int(np.argmax(loose))]} is heterozygous and not phased",
+                        record,
                         "phase the file, or use --allow-unphased (see the documentation)",
-                    )  # fmt: skip
+                    )
                 self.counts.unphased += n_loose
             row = lut[calls[:, :2]].ravel()
             if at == position and pending is not None:
                 if ref != reference:
                     raise self._fail(
-                        f"REF is {ref} here and {reference} in the record before", record,
+                        f"REF is {ref} here and {reference} in the record before",
+                        record,
                         "one position has one reference base",
-                    )  # fmt: skip
+                    )
                 self.counts.merged += 1
                 pending = _merge_records(pending, row, _BASE[ref])
                 continue
@@ -345,9 +338,15 @@ class VariantReader:
                 builder = None
             if builder is None:
                 builder = _BlockBuilder(
-                    chrom, n_target, n_outgroup, self.lengths.get(chrom), span, overlap,
-                    start=position // span * span, first=position,
-                )  # fmt: skip
+                    chrom,
+                    n_target,
+                    n_outgroup,
+                    self.lengths.get(chrom),
+                    span,
+                    overlap,
+                    start=position // span * span,
+                    first=position,
+                )
             yield from builder.add(position, row)
         if builder is None:
             detail = f" on chromosome {self.chrom}" if self.chrom else ""
@@ -364,9 +363,17 @@ class _BlockBuilder:
     """Collects the sites of one chromosome and cuts them into blocks."""
 
     def __init__(
-        self, chrom: str, n_target: int, n_outgroup: int, length: int | None, span: int,
-        overlap: int, *, start: int, first: int,
-    ) -> None:  # fmt: skip
+        self,
+        chrom: str,
+        n_target: int,
+        n_outgroup: int,
+        length: int | None,
+        span: int,
+        overlap: int,
+        *,
+        start: int,
+        first: int,
+    ) -> None:
         self.chrom = chrom
         self.splits = [n_target, n_target + n_outgroup]
         self.length = length
@@ -396,10 +403,16 @@ class _BlockBuilder:
         rows = np.array(self.rows) if self.rows else np.empty((0, width + 2), dtype=np.int8)
         target, outgroup, archaic = np.split(rows, self.splits, axis=1)
         block = VariantBlock(
-            self.chrom, np.array(self.positions, dtype=np.int64),
-            np.ascontiguousarray(target), np.ascontiguousarray(outgroup),
-            np.ascontiguousarray(archaic), max(self.start, self.first), end, self.length, last,
-        )  # fmt: skip
+            self.chrom,
+            np.array(self.positions, dtype=np.int64),
+            np.ascontiguousarray(target),
+            np.ascontiguousarray(outgroup),
+            np.ascontiguousarray(archaic),
+            max(self.start, self.first),
+            end,
+            self.length,
+            last,
+        )
         kept = int(np.searchsorted(block.positions, end - self.overlap))
         self.positions, self.rows = self.positions[kept:], self.rows[kept:]
         self.start = end
@@ -417,9 +430,7 @@ def _check_whole(path: str) -> None:
         if magic[12:14] == b"BC":  # BGZF: closed by one empty block
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(size - 28, 0))
-            if stream.read() != bytes.fromhex(
-                "1f8b08040000000000ff0600424302001b0003000000000000000000"
-            ):
+            if stream.read() != bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000"):
                 raise InputError(
                     "ends in the middle of its compressed data (truncated?)",
                     path=path,

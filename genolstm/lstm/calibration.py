@@ -19,11 +19,7 @@ _KNOTS = 200
 
 
 def fit_calibration(
-    probability: np.ndarray,
-    truth: np.ndarray,
-    *,
-    method: str = "isotonic",
-    sample_weight: np.ndarray | None = None,
+    probability: np.ndarray, truth: np.ndarray, *, method: str = "isotonic", sample_weight: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Fit a calibration on held-out data.
 
@@ -60,9 +56,7 @@ def fit_calibration(
     values = probability.reshape(-1, classes).astype(np.float64)
     labels = truth.reshape(-1)
     if len(values) != len(labels):
-        raise SettingError(
-            f"the outputs have shape {probability.shape}, the truth {truth.shape}: they do not fit"
-        )
+        raise SettingError(f"the outputs have shape {probability.shape}, the truth {truth.shape}: they do not fit")
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
     if weight is not None:
         kept = weight > 0
@@ -70,11 +64,7 @@ def fit_calibration(
     if not labels.size or np.all(labels == labels[0]):
         raise SettingError("calibration needs held-out data of more than one class")
     if method == "temperature":
-        return {
-            "method": "temperature",
-            "classes": classes,
-            "temperature": _fit_temperature(values, labels, weight),
-        }
+        return {"method": "temperature", "classes": classes, "temperature": _fit_temperature(values, labels, weight)}
     tables = []
     for index in range(classes):
         hit = (labels == index) if multiclass else labels
@@ -109,11 +99,7 @@ def apply_calibration(probability: np.ndarray, calibration: Mapping[str, Any] | 
 
 
 def expected_calibration_error(
-    probability: np.ndarray,
-    truth: np.ndarray,
-    *,
-    bins: int = 15,
-    sample_weight: np.ndarray | None = None,
+    probability: np.ndarray, truth: np.ndarray, *, bins: int = 15, sample_weight: np.ndarray | None = None
 ) -> float:
     """Return the expected calibration error of one class's probability (Naeini et al. 2015).
 
@@ -122,11 +108,7 @@ def expected_calibration_error(
     """
     values = np.asarray(probability, np.float64).reshape(-1)
     labels = np.asarray(truth, np.float64).reshape(-1)
-    weight = (
-        np.ones_like(values)
-        if sample_weight is None
-        else np.asarray(sample_weight, np.float64).reshape(-1)
-    )
+    weight = np.ones_like(values) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
     place = np.minimum((values * bins).astype(np.int64), bins - 1)
     sums = [np.bincount(place, weight * part, bins) for part in (values, labels)]
     total = float(weight.sum())
@@ -141,9 +123,7 @@ def _fit_temperature(values: np.ndarray, labels: np.ndarray, weight: np.ndarray 
     def loss(log_temperature: float) -> float:
         heated = _heat(values, float(np.exp(log_temperature)), softmax=not binary)
         right = (
-            np.where(labels > 0, heated[:, 0], 1 - heated[:, 0])
-            if binary
-            else heated[rows, labels.astype(np.int64)]
+            np.where(labels > 0, heated[:, 0], 1 - heated[:, 0]) if binary else heated[rows, labels.astype(np.int64)]
         )
         return -float(np.average(np.log(np.maximum(right, 1e-300)), weights=weight))
 
@@ -166,9 +146,7 @@ def _heat(values: np.ndarray, temperature: float, *, softmax: bool) -> np.ndarra
     return odds / (1 + odds)
 
 
-def _fit_isotonic(
-    values: np.ndarray, hit: np.ndarray, weight: np.ndarray | None
-) -> dict[str, list[float]]:
+def _fit_isotonic(values: np.ndarray, hit: np.ndarray, weight: np.ndarray | None) -> dict[str, list[float]]:
     """Fit centred isotonic regression (Oron and Flournoy 2017).
 
     Each flat step of the plain one becomes a point at its centre and the points are joined by
@@ -179,9 +157,7 @@ def _fit_isotonic(
     order = np.argsort(values, kind="stable")
     x, y = values[order], hit[order]
     w = np.ones_like(x) if weight is None else weight[order]
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit_transform(
-        x, y, sample_weight=w
-    )
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit_transform(x, y, sample_weight=w)
     starts = np.flatnonzero(np.r_[True, np.diff(fitted) > 0])
     if len(starts) > _KNOTS:
         # Steps of the data's own noise: join neighbours to steps of about equal weight.
@@ -199,10 +175,7 @@ def _apply_isotonic(values: np.ndarray, tables: Any) -> np.ndarray:
         return np.interp(values, table["x"], table["y"]).astype(np.float32)
     if values.shape[-1] != len(tables):
         raise ValueError("classes")
-    found = np.stack(
-        [np.interp(values[..., i], table["x"], table["y"]) for i, table in enumerate(tables)],
-        axis=-1,
-    )
+    found = np.stack([np.interp(values[..., i], table["x"], table["y"]) for i, table in enumerate(tables)], axis=-1)
     total = found.sum(axis=-1, keepdims=True)
     # Where every class got 0, the network's own word stands.
     return np.where(total > 0, found / np.where(total > 0, total, 1), values).astype(np.float32)

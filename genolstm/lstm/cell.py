@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.initializers import read_initializers
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.initializers import read_initializers
 
 Weights = Mapping[str, np.ndarray]
 
@@ -64,9 +64,8 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def lstm_step(
-    x: np.ndarray, h: np.ndarray, c: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray,
-    bias: np.ndarray,
-) -> tuple[np.ndarray, ...]:  # fmt: skip
+    x: np.ndarray, h: np.ndarray, c: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, ...]:
     """Return input gate, forget gate, candidate, output gate, new cell state and new output.
 
     ``x`` is (n, features), ``h`` and ``c`` (n, units), ``kernel`` (features, 4 units),
@@ -78,9 +77,7 @@ def lstm_step(
     return i, f, g, o, c, o * np.tanh(c)
 
 
-def gru_step(
-    x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray
-) -> np.ndarray:
+def gru_step(x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Return the new state of a GRU (Cho et al. 2014; the reset gate after the product).
 
     ``bias`` is (2, 3 units): of the input's product and of the state's.
@@ -99,9 +96,7 @@ def gru_gates(
     return z, r, np.tanh(xg + r * hg), hg
 
 
-def rnn_step(
-    x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray
-) -> np.ndarray:
+def rnn_step(x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Return the new state of a plain recurrent layer (Elman 1990)."""
     return np.tanh(x @ kernel + h @ recurrent + bias)
 
@@ -128,9 +123,7 @@ def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> di
     if config is None:
         raise ModelError("the weights of a network of other make have no names to read them by")
     stored = {name: array.astype(np.float64) for name, array in read_initializers(content).items()}
-    weights = {
-        name: array for name, array in stored.items() if name.startswith(("input/", "head/"))
-    }
+    weights = {name: array for name, array in stored.items() if name.startswith(("input/", "head/"))}
     try:
         if config.input == "conv":
             weights["input/kernel"] = weights["input/kernel"].transpose(2, 1, 0)
@@ -140,18 +133,10 @@ def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> di
             raise ValueError("shapes")
         return weights
     except (KeyError, IndexError, ValueError) as error:
-        raise ModelError(
-            "the ONNX graph does not hold the weights its settings call for"
-        ) from error
+        raise ModelError("the ONNX graph does not hold the weights its settings call for") from error
 
 
-def _unpack(
-    weights: dict[str, np.ndarray],
-    stored: Weights,
-    config: LSTMConfig,
-    name: str,
-    units: int,
-) -> None:
+def _unpack(weights: dict[str, np.ndarray], stored: Weights, config: LSTMConfig, name: str, units: int) -> None:
     order = _FROM_ONNX[config.cell]
 
     def gates(array: np.ndarray) -> np.ndarray:
@@ -192,12 +177,7 @@ def forward(config: LSTMConfig, weights: Weights, x: np.ndarray) -> np.ndarray:
 
 
 def trace(
-    config: LSTMConfig,
-    weights: Weights,
-    x: np.ndarray,
-    *,
-    layer: int = 1,
-    direction: str = "forward",
+    config: LSTMConfig, weights: Weights, x: np.ndarray, *, layer: int = 1, direction: str = "forward"
 ) -> GateTrace:
     """Return the gates of one LSTM layer at every step.
 
@@ -220,9 +200,7 @@ def trace(
     if not 1 <= layer <= config.layers:
         raise SettingError(f"layer is {layer}, the network has layers 1 to {config.layers}")
     if direction not in config.directions:
-        raise SettingError(
-            f"direction is {direction!r}, it must be {' or '.join(config.directions)}"
-        )
+        raise SettingError(f"direction is {direction!r}, it must be {' or '.join(config.directions)}")
     hidden = layer_input(config, weights, x, layer)
     return _lstm_direction(weights, f"lstm{layer}/{direction}", hidden)
 
@@ -267,9 +245,7 @@ def _stack_input(config: LSTMConfig, weights: Weights, x: np.ndarray) -> np.ndar
     return hidden
 
 
-def _layer(
-    config: LSTMConfig, weights: Weights, index: int, x: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _layer(config: LSTMConfig, weights: Weights, index: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return a layer's outputs at every step, and those that each direction ends with."""
     outputs, ends = [], []
     for direction in config.directions:
@@ -302,11 +278,7 @@ def _lstm_direction(weights: Weights, name: str, x: np.ndarray) -> GateTrace:
 
 
 def _parts(weights: Weights, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return (
-        weights[f"{name}/kernel"],
-        weights[f"{name}/recurrent_kernel"],
-        weights[f"{name}/bias"],
-    )
+    return (weights[f"{name}/kernel"], weights[f"{name}/recurrent_kernel"], weights[f"{name}/bias"])
 
 
 def _order(name: str, steps: int) -> range:

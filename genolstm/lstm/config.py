@@ -156,9 +156,7 @@ class LSTMConfig:
             if self.input_units < 1:
                 raise SettingError("input_units must be at least 1 for an embedding input")
             if self.n_features or self.transform != "none" or self.kernel_size != 1:
-                raise SettingError(
-                    "n_features, transform and kernel_size have no meaning for an embedding input"
-                )
+                raise SettingError("n_features, transform and kernel_size have no meaning for an embedding input")
             return
         if self.n_features < 1:
             raise SettingError(f"n_features must be at least 1 for the input {self.input}")

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.cell import half_life, read_weights, trace
 
 if TYPE_CHECKING:
@@ -62,10 +62,7 @@ class Gates:
         return len(self.starts)
 
     def __repr__(self) -> str:
-        return (
-            f"Gates({self.name!r}, layer {self.layer} {self.direction}, {len(self.units)} units, "
-            f"{len(self)} steps)"
-        )
+        return f"Gates({self.name!r}, layer {self.layer} {self.direction}, {len(self.units)} units, {len(self)} steps)"
 
     @property
     def step_length(self) -> float:
@@ -183,10 +180,15 @@ def inspect_gates(
     parts = {part: getattr(gates, part)[0][shown] for part in PARTS}
     chosen = _units(parts["cell"], units, top)
     return Gates(
-        name=name, starts=starts, ends=ends, symbols=tuple(symbols)[shown], layer=layer,
-        direction=direction, units=chosen,
+        name=name,
+        starts=starts,
+        ends=ends,
+        symbols=tuple(symbols)[shown],
+        layer=layer,
+        direction=direction,
+        units=chosen,
         **{part: array[:, list(chosen)] for part, array in parts.items()},
-    )  # fmt: skip
+    )
 
 
 def write_gates(stream: IO[str], found: Iterable[Gates]) -> None:

@@ -11,19 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from genolstm.errors import SettingError
-from genolstm.lstm.cell import (
-    Weights,
-    gru_gates,
-    layer_input,
-    lstm_step,
-    rnn_step,
-)
+from genolstm.lstm.cell import Weights, gru_gates, layer_input, lstm_step, rnn_step
 from genolstm.lstm.config import LSTMConfig
 
 
-def input_gradient(
-    config: LSTMConfig, weights: Weights, x: np.ndarray, *, layer: int = 1, seed: int = 1
-) -> np.ndarray:
+def input_gradient(config: LSTMConfig, weights: Weights, x: np.ndarray, *, layer: int = 1, seed: int = 1) -> np.ndarray:
     """Return the size of the last state's gradient with respect to each step's input.
 
     Parameters
@@ -50,8 +42,7 @@ def input_gradient(
     inputs = layer_input(config, weights, x, layer)
     name = f"{config.cell}{layer}/forward"
     kernel, recurrent, bias = (
-        np.asarray(weights[f"{name}/{part}"], np.float64)
-        for part in ("kernel", "recurrent_kernel", "bias")
+        np.asarray(weights[f"{name}/{part}"], np.float64) for part in ("kernel", "recurrent_kernel", "bias")
     )
     direction = np.random.default_rng(seed).normal(size=(len(inputs), len(recurrent)))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -70,9 +61,7 @@ def mean_decay(gradient: np.ndarray) -> np.ndarray:
     return decay
 
 
-def _rnn(
-    x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, dh: np.ndarray
-) -> np.ndarray:
+def _rnn(x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, dh: np.ndarray) -> np.ndarray:
     n, steps = x.shape[:2]
     states = np.zeros((steps + 1, n, len(recurrent)))
     for t in range(steps):
@@ -85,9 +74,7 @@ def _rnn(
     return sizes
 
 
-def _gru(
-    x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, dh: np.ndarray
-) -> np.ndarray:
+def _gru(x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, dh: np.ndarray) -> np.ndarray:
     n, steps = x.shape[:2]
     h = np.zeros((n, len(recurrent)))
     kept = []
@@ -107,9 +94,7 @@ def _gru(
     return sizes
 
 
-def _lstm(
-    x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, dh: np.ndarray
-) -> np.ndarray:
+def _lstm(x: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, dh: np.ndarray) -> np.ndarray:
     n, steps = x.shape[:2]
     h = c = np.zeros((n, len(recurrent)))
     kept = []
@@ -123,12 +108,7 @@ def _lstm(
         before, i, f, g, o, shown = kept[t]
         dc = dc + dh * o * (1.0 - shown**2)
         dz = np.concatenate(
-            [
-                dc * g * i * (1.0 - i),
-                dc * before * f * (1.0 - f),
-                dc * i * (1.0 - g**2),
-                dh * shown * o * (1.0 - o),
-            ],
+            [dc * g * i * (1.0 - i), dc * before * f * (1.0 - f), dc * i * (1.0 - g**2), dh * shown * o * (1.0 - o)],
             axis=1,
         )
         sizes[:, t] = np.linalg.norm(dz @ kernel.T, axis=1)

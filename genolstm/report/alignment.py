@@ -12,14 +12,7 @@ from genolstm.alignment.result import PosteriorAlignment
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.report.alignment_letters import Region, check_region
-from genolstm.report.style import (
-    INK,
-    colour_map,
-    pyplot,
-    saved_figure,
-    shortened,
-    tidy,
-)
+from genolstm.report.style import INK, colour_map, pyplot, saved_figure, shortened, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,16 +62,18 @@ def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None)
     shape = spans[1] / spans[0]
     height = 5.0 * min(max(shape, 0.3), 1.3)
     figure, (ax, strip) = plt.subplots(
-        2, 1, figsize=(6.4, height + 1.5), height_ratios=[height, 0.75], sharex=True,
-        layout="constrained",
-    )  # fmt: skip
+        2, 1, figsize=(6.4, height + 1.5), height_ratios=[height, 0.75], sharex=True, layout="constrained"
+    )
     from matplotlib.colors import PowerNorm
 
     image = ax.imshow(
         _pooled(down, columns[inside], p[inside], x, y, height / 5.0),
-        extent=(x[0], x[1], y[1], y[0]), cmap=colour_map(_DOTS), norm=PowerNorm(0.5, 0, 1),
-        interpolation="nearest", aspect="auto",
-    )  # fmt: skip
+        extent=(x[0], x[1], y[1], y[0]),
+        cmap=colour_map(_DOTS),
+        norm=PowerNorm(0.5, 0, 1),
+        interpolation="nearest",
+        aspect="auto",
+    )
     short = max(spans) <= _LETTERED
     _draw_path(ax, alignment, short)
     ax.set_xlim(*x)
@@ -123,9 +118,7 @@ def _draw_path(ax: Axes, alignment: PosteriorAlignment, short: bool) -> None:
     lines = np.stack([starts, stops], axis=1)
     gaps = np.stack([stops[:-1], starts[1:]], axis=1)
     ax.add_collection(LineCollection(list(lines), colors=_PATH, linewidths=width, alpha=0.85))
-    ax.add_collection(
-        LineCollection(list(gaps), colors=_PATH, linewidths=width, linestyles=[(0, (1, 1.6))])
-    )
+    ax.add_collection(LineCollection(list(gaps), colors=_PATH, linewidths=width, linestyles=[(0, (1, 1.6))]))
 
 
 def _downwards(alignment: PosteriorAlignment, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -133,18 +126,19 @@ def _downwards(alignment: PosteriorAlignment, rows: npt.NDArray[Any]) -> npt.NDA
 
 
 def _view(
-    alignment: PosteriorAlignment, region: Region | None, rows: npt.NDArray[np.int64],
-    columns: npt.NDArray[np.int64], p: npt.NDArray[np.float32],
-) -> tuple[Region, Region]:  # fmt: skip
+    alignment: PosteriorAlignment,
+    region: Region | None,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    p: npt.NDArray[np.float32],
+) -> tuple[Region, Region]:
     """Return the part of reference and query to draw."""
     n, m = alignment.n_query, alignment.n_reference
     likely = p >= 0.1
     if region is not None:
         check_region(alignment, region)
         likely &= (columns >= region[0]) & (columns < region[1])
-        on_path = alignment.pairs[
-            (alignment.pairs[:, 1] >= region[0]) & (alignment.pairs[:, 1] < region[1])
-        ]
+        on_path = alignment.pairs[(alignment.pairs[:, 1] >= region[0]) & (alignment.pairs[:, 1] < region[1])]
     else:
         on_path = alignment.pairs
         if alignment.mode == "global":
@@ -166,9 +160,13 @@ def _widened(start: int, end: int, length: int) -> Region:
 
 
 def _pooled(
-    rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], p: npt.NDArray[np.float32],
-    x: Region, y: Region, shape: float,
-) -> npt.NDArray[np.float32]:  # fmt: skip
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    p: npt.NDArray[np.float32],
+    x: Region,
+    y: Region,
+    shape: float,
+) -> npt.NDArray[np.float32]:
     """Return the highest posterior of each cell of a raster no finer than the eye, NaN for none."""
     width = min(_BINS, x[1] - x[0])
     height = min(max(1, round(_BINS * shape)), y[1] - y[0])
@@ -201,9 +199,8 @@ def _strip(ax: Axes, alignment: PosteriorAlignment, x: Region) -> None:
         low[~np.isfinite(low)] = np.nan
         ax.stairs(low, edges, baseline=None, color="#0b4a86", linewidth=0.6)
         ax.annotate(
-            "mean, and lowest as a line", (0.995, 1.06), xycoords="axes fraction", ha="right",
-            fontsize=7, color="0.4",
-        )  # fmt: skip
+            "mean, and lowest as a line", (0.995, 1.06), xycoords="axes fraction", ha="right", fontsize=7, color="0.4"
+        )
     ax.set_ylim(0, 1.02)
     ax.set_yticks([0, 1])
     ax.set_ylabel("posterior\nof the path", fontsize=8)
@@ -231,14 +228,10 @@ def _number(ax: Axes, spans: tuple[int, int]) -> None:
     """Number both axes, in the same steps where they have about the same scale."""
     from matplotlib.ticker import MaxNLocator, MultipleLocator, StrMethodFormatter
 
-    step = next(
-        step for k in range(12) for step in (10**k, 2 * 10**k, 5 * 10**k) if max(spans) <= 8 * step
-    )
+    step = next(step for k in range(12) for step in (10**k, 2 * 10**k, 5 * 10**k) if max(spans) <= 8 * step)
     for axis, span in ((ax.xaxis, spans[0]), (ax.yaxis, spans[1])):
         alike = 3 * span >= max(spans)
-        axis.set_major_locator(
-            MultipleLocator(step) if alike else MaxNLocator(4, integer=True, steps=[1, 2, 5, 10])
-        )
+        axis.set_major_locator(MultipleLocator(step) if alike else MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
@@ -276,9 +269,16 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
     for which, face in ((~few, _LINE), (few, "white")):
         if which.any():
             ax.plot(
-                confidence[which], right[which], linestyle="", marker="o", markersize=5,
-                color=_LINE, markerfacecolor=face, clip_on=False, zorder=4,
-            )  # fmt: skip
+                confidence[which],
+                right[which],
+                linestyle="",
+                marker="o",
+                markersize=5,
+                color=_LINE,
+                markerfacecolor=face,
+                clip_on=False,
+                zorder=4,
+            )
     text = f"ECE {reliability.ece:.3f}\n{total:,} columns"
     if accuracy is not None:
         text = f"F1 {accuracy.f1:.3f}\n{text}"
@@ -292,9 +292,14 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
     edges = np.linspace(0, 1, len(reliability.count) + 1)
     # An empty bar has no place on a logarithmic axis.
     below.bar(
-        edges[:-1][filled], reliability.count[filled], width=edges[1], align="edge",
-        color="#7fb4d8", edgecolor="white", linewidth=0.6,
-    )  # fmt: skip
+        edges[:-1][filled],
+        reliability.count[filled],
+        width=edges[1],
+        align="edge",
+        color="#7fb4d8",
+        edgecolor="white",
+        linewidth=0.6,
+    )
     below.set_yscale("log")
     top = float(reliability.count.max())
     decades = [10**k for k in range(int(np.log10(top)) + 1)]
@@ -311,18 +316,16 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
 
 
 def save_dotplot(
-    alignment: PosteriorAlignment, output: PathLike, *, region: Region | None = None,
-    force: bool = False,
-) -> None:  # fmt: skip
+    alignment: PosteriorAlignment, output: PathLike, *, region: Region | None = None, force: bool = False
+) -> None:
     """Write :func:`plot_dotplot` to a file; ``.svg``, ``.png`` or ``.pdf``."""
     with saved_figure(output, force=force):
         plot_dotplot(alignment, region=region)
 
 
 def save_reliability(
-    reliability: Reliability, output: PathLike, *, accuracy: PairAccuracy | None = None,
-    force: bool = False,
-) -> None:  # fmt: skip
+    reliability: Reliability, output: PathLike, *, accuracy: PairAccuracy | None = None, force: bool = False
+) -> None:
     """Write :func:`plot_reliability` to a file; ``.svg``, ``.png`` or ``.pdf``."""
     with saved_figure(output, force=force):
         plot_reliability(reliability, accuracy=accuracy)

@@ -24,9 +24,7 @@ LONGEST_LETTERS = 4000
 _CELLS = ("#f4b8b0", "#f8d9bd", "#f6ead0", "#e6efe0", "#bfe5dc", "#7fcbc9")
 
 
-def plot_alignment(
-    alignment: PosteriorAlignment, *, region: Region | None = None, width: int = 80
-) -> Figure:
+def plot_alignment(alignment: PosteriorAlignment, *, region: Region | None = None, width: int = 80) -> Figure:
     """Draw the alignment in letters, every column coloured by its posterior.
 
     Parameters
@@ -84,9 +82,13 @@ def plot_alignment(
 
 
 def save_alignment(
-    alignment: PosteriorAlignment, output: PathLike, *, region: Region | None = None,
-    width: int = 80, force: bool = False,
-) -> None:  # fmt: skip
+    alignment: PosteriorAlignment,
+    output: PathLike,
+    *,
+    region: Region | None = None,
+    width: int = 80,
+    force: bool = False,
+) -> None:
     """Write :func:`plot_alignment` to a file; ``.svg``, ``.png`` or ``.pdf``."""
     with saved_figure(output, force=force):
         plot_alignment(alignment, region=region, width=width)
@@ -107,30 +109,23 @@ def _columns(alignment: PosteriorAlignment, region: Region | None) -> tuple[int,
         raise InputError(f"nothing is aligned{where}", record=alignment.query_name)
     if last - first > LONGEST_LETTERS:
         raise SettingError(
-            f"{last - first:,} columns are too many to be drawn in letters (at most "
-            f"{LONGEST_LETTERS:,})",
+            f"{last - first:,} columns are too many to be drawn in letters (at most {LONGEST_LETTERS:,})",
             hint="choose a region of the reference, or draw a dot-plot",
         )
     return first, last
 
 
-def _cells(
-    ax: Axes, x: npt.NDArray[Any], y: npt.NDArray[Any], posteriors: npt.NDArray[np.float32]
-) -> None:
+def _cells(ax: Axes, x: npt.NDArray[Any], y: npt.NDArray[Any], posteriors: npt.NDArray[np.float32]) -> None:
     from matplotlib.collections import PolyCollection
 
     corners = np.array([(-0.5, 0.0), (0.5, 0.0), (0.5, 0.45), (-0.5, 0.45)])
     boxes = np.stack([x, y], axis=1)[:, None, :] + corners
     # Edges of the face's colour: viewers of SVG and PDF show slits between boxes otherwise.
     faces = colour_map(_CELLS)(posteriors)
-    ax.add_collection(
-        PolyCollection(list(boxes), facecolors=faces, edgecolors=faces, linewidths=0.3)
-    )
+    ax.add_collection(PolyCollection(list(boxes), facecolors=faces, edgecolors=faces, linewidths=0.3))
 
 
-def _draw_letters(
-    ax: Axes, text: str, x: npt.NDArray[Any], y: npt.NDArray[Any], colour: str
-) -> None:
+def _draw_letters(ax: Axes, text: str, x: npt.NDArray[Any], y: npt.NDArray[Any], colour: str) -> None:
     """Draw single letters as outlines: fast, and in place whatever fonts a viewer has."""
     from matplotlib.collections import PathCollection
     from matplotlib.font_manager import FontProperties
@@ -144,9 +139,13 @@ def _draw_letters(
         # Baseline and half the advance of an 8-point letter, which centre it.
         outline = TextPath((-2.41, -2.9), letter, size=8.0, prop=mono)
         drawn = PathCollection(
-            [outline], sizes=[1.0], offsets=np.stack([x[there], y[there]], axis=1),
-            offset_transform=ax.transData, facecolors=colour, linewidths=0,
-        )  # fmt: skip
+            [outline],
+            sizes=[1.0],
+            offsets=np.stack([x[there], y[there]], axis=1),
+            offset_transform=ax.transData,
+            facecolors=colour,
+            linewidths=0,
+        )
         # Outlines are in points; only their places are data.
         drawn.set_transform(IdentityTransform())
         # Snapped to pixels, strokes of one letter would differ in weight.
@@ -154,9 +153,7 @@ def _draw_letters(
         ax.add_collection(drawn)
 
 
-def _edges_of_lines(
-    ax: Axes, alignment: PosteriorAlignment, columns: tuple[int, int], width: int, line: float
-) -> None:
+def _edges_of_lines(ax: Axes, alignment: PosteriorAlignment, columns: tuple[int, int], width: int, line: float) -> None:
     """Write names and the first and last position of every line, 1-based."""
     first, last = columns
     n = alignment.n_query
@@ -175,9 +172,7 @@ def _edges_of_lines(
             y = k * line + down
             style: dict[str, Any] = {"fontsize": 7.5, "va": "center", "color": INK}
             for text, shift in ((ends[0], -4), (shortened(name), -10 - digits)):
-                ax.annotate(
-                    text, (0, y), xytext=(shift, 0), textcoords="offset points", ha="right", **style
-                )
+                ax.annotate(text, (0, y), xytext=(shift, 0), textcoords="offset points", ha="right", **style)
             ax.annotate(ends[1], (b - a, y), xytext=(4, 0), textcoords="offset points", **style)
 
 
@@ -197,14 +192,10 @@ def _confidence_bar(figure: Figure, box: tuple[float, float, float, float]) -> N
     across, up = figure.get_size_inches()
     left, below, width, height = box
     ax = figure.add_axes((left / across, below / up, width / across, height / up))
-    ax.imshow(
-        np.linspace(0, 1, 200)[None, :], extent=(0, 1, 0, 1), aspect="auto", cmap=colour_map(_CELLS)
-    )
+    ax.imshow(np.linspace(0, 1, 200)[None, :], extent=(0, 1, 0, 1), aspect="auto", cmap=colour_map(_CELLS))
     ax.set_yticks([])
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-    ax.tick_params(
-        length=2, labelsize=7, pad=1, top=True, bottom=False, labeltop=True, labelbottom=False
-    )
+    ax.tick_params(length=2, labelsize=7, pad=1, top=True, bottom=False, labeltop=True, labelbottom=False)
     ax.annotate(
         "posterior",
         (0, 0.5),

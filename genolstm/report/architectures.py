@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which the colour-blind tell apart.
-COLOURS = {
-    "mlp": "#999999", "cnn": "#E69F00", "rnn": "#D55E00", "gru": "#56B4E9", "lstm": "#0072B2",
-}  # fmt: skip
+COLOURS = {"mlp": "#999999", "cnn": "#E69F00", "rnn": "#D55E00", "gru": "#56B4E9", "lstm": "#0072B2"}
 _MARKERS = {"mlp": "D", "cnn": "s", "rnn": "v", "gru": "^", "lstm": "o"}
 # Nothing is drawn below: a gradient this small is none.
 _FLOOR = 1e-30
 _NAMES = {
-    "ap": "average precision", "accuracy": "accuracy", "r2": "R²", "pearson": "Pearson's r",
-    "loss": "loss", "first_half_accuracy": "accuracy on the first half",
-}  # fmt: skip
+    "ap": "average precision",
+    "accuracy": "accuracy",
+    "r2": "R²",
+    "pearson": "Pearson's r",
+    "loss": "loss",
+    "first_half_accuracy": "accuracy on the first half",
+}
 
 
 def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
@@ -44,21 +46,32 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
     if score not in SCORES or score not in runs:
         raise InputError(f"the runs have no score {score}")
     panels = [
-        (score, _NAMES[score], False), ("training_seconds", "training (s)", True),
+        (score, _NAMES[score], False),
+        ("training_seconds", "training (s)", True),
         ("sequences_per_second", "inference (sequences/s)", True),
-    ]  # fmt: skip
+    ]
     figure, axes = plt.subplots(
-        1, 3, figsize=(9.0, 0.42 * runs["architecture"].nunique() + 1.1), sharey=True,
-        layout="constrained", width_ratios=[1.5, 1, 1],
-    )  # fmt: skip
+        1,
+        3,
+        figsize=(9.0, 0.42 * runs["architecture"].nunique() + 1.1),
+        sharey=True,
+        layout="constrained",
+        width_ratios=[1.5, 1, 1],
+    )
     names = [name for name in COLOURS if name in set(runs["architecture"])]
     for ax, (column, label, log) in zip(axes, panels, strict=True):
         for row, name in enumerate(names):
             values = runs.loc[runs["architecture"] == name, column].to_numpy(float)
             ax.plot(
-                values, np.full(len(values), row), linestyle="", marker=_MARKERS[name],
-                color=COLOURS[name], markersize=6, alpha=0.8, clip_on=False,
-            )  # fmt: skip
+                values,
+                np.full(len(values), row),
+                linestyle="",
+                marker=_MARKERS[name],
+                color=COLOURS[name],
+                markersize=6,
+                alpha=0.8,
+                clip_on=False,
+            )
             mean = values.mean()
             ax.plot([mean, mean], [row - 0.3, row + 0.3], color=INK, linewidth=1.2)
         if log:
@@ -79,11 +92,7 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
 
 
 def plot_by_distance(
-    runs: pd.DataFrame,
-    *,
-    score: str = "accuracy",
-    levels: dict[str, float] | None = None,
-    ax: Axes | None = None,
+    runs: pd.DataFrame, *, score: str = "accuracy", levels: dict[str, float] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw a score of the task ``long-range`` against the distance.
 
@@ -106,19 +115,23 @@ def plot_by_distance(
         if not len(rows):
             continue
         ax.fill_between(
-            rows["distance"], rows[f"{score}_min"], rows[f"{score}_max"], color=colour, alpha=0.18,
-            linewidth=0,
-        )  # fmt: skip
+            rows["distance"], rows[f"{score}_min"], rows[f"{score}_max"], color=colour, alpha=0.18, linewidth=0
+        )
         ax.plot(
-            rows["distance"], rows[score], color=colour, marker=_MARKERS[name], markersize=5,
-            label=name.upper(), clip_on=False, zorder=3,
-        )  # fmt: skip
+            rows["distance"],
+            rows[score],
+            color=colour,
+            marker=_MARKERS[name],
+            markersize=5,
+            label=name.upper(),
+            clip_on=False,
+            zorder=3,
+        )
     for label, value in (levels or {}).items():
         ax.axhline(value, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         ax.annotate(
-            label, (0.01, value), xycoords=("axes fraction", "data"), fontsize=7.5, color="0.4",
-            ha="left", va="bottom",
-        )  # fmt: skip
+            label, (0.01, value), xycoords=("axes fraction", "data"), fontsize=7.5, color="0.4", ha="left", va="bottom"
+        )
     ax.set_xscale("log")
     distances = sorted(set(table["distance"]))
     ax.set_xticks(distances, [str(distance) for distance in distances])
@@ -129,9 +142,14 @@ def plot_by_distance(
     tidy(ax)
     # Beside the lines: there is none of its corners that no line may cross.
     ax.legend(
-        frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5,
-        handlelength=1.4, columnspacing=1.0,
-    )  # fmt: skip
+        frameon=False,
+        fontsize=8,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=5,
+        handlelength=1.4,
+        columnspacing=1.0,
+    )
     return ax
 
 
@@ -158,9 +176,7 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
         # Means are of what was measured, also below the floor; where a gradient is 0 there is none.
         logs = np.log(values, out=np.full_like(values, np.nan), where=values > 0)
         ax.plot(wide.index, np.exp(logs), color=colour, linewidth=0.7, alpha=0.45)
-        ax.plot(
-            wide.index, np.exp(logs.mean(axis=1)), color=colour, linewidth=2, label=name.upper()
-        )
+        ax.plot(wide.index, np.exp(logs.mean(axis=1)), color=colour, linewidth=2, label=name.upper())
     ax.set_yscale("log")
     ax.set_ylim(max(_FLOOR, 0.3 * float(table["gradient"].min())), 5)
     ax.set_xlim(0, int(table["lag"].max()))
@@ -171,9 +187,7 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
     return ax
 
 
-def save_comparison(
-    runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLike, *, force: bool = False
-) -> None:
+def save_comparison(runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLike, *, force: bool = False) -> None:
     """Draw a comparison into a file.
 
     With several distances: accuracy against distance, and the gradient's decay; otherwise score,
@@ -184,9 +198,7 @@ def save_comparison(
             plot_scores(runs)
             return
         n = 3 if len(gradients) else 1
-        figure, axes = plt.subplots(
-            1, n, figsize=(4.3 * n, 3.4), layout="constrained", squeeze=False
-        )
+        figure, axes = plt.subplots(1, n, figsize=(4.3 * n, 3.4), layout="constrained", squeeze=False)
         plot_by_distance(runs, ax=axes[0, 0], levels={"chance": 0.25, "second half only": 0.5})
         if n == 3:
             for ax, stage in zip(axes[0, 1:], ("initial", "trained"), strict=True):
@@ -202,8 +214,7 @@ def _log_axis(ax: Axes, values: np.ndarray) -> None:
     low, high = values.min() / 1.5, values.max() * 1.5
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     fine, ticks = (
-        [t for d in decades for step in steps if low <= (t := step * 10.0**d) <= high]
-        for steps in ((1, 2, 5), (1,))
+        [t for d in decades for step in steps if low <= (t := step * 10.0**d) <= high] for steps in ((1, 2, 5), (1,))
     )
     # Long labels need more room.
     if len(ticks) < 2 or high < (20 if high > 1000 else 150) * low:

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TITLES = {
-    "forget": "forget gate", "input": "input gate", "output": "output gate",
-    "candidate": "candidate", "cell": "cell state",
-}  # fmt: skip
+    "forget": "forget gate",
+    "input": "input gate",
+    "output": "output gate",
+    "candidate": "candidate",
+    "cell": "cell state",
+}
 #: The order in which a cell works: what it keeps, what it lets in, what it shows.
 ORDER = ("forget", "input", "candidate", "cell", "output")
 # More letters than this cannot be read.
@@ -67,9 +70,14 @@ def plot_gates(
     if curve is not None:
         heights.insert(0, 0.9)
     figure, axes = plt.subplots(
-        len(heights), 1, figsize=(9.0, sum(heights) * 1.12 + 1.1), sharex=True, squeeze=False,
-        height_ratios=heights, layout="constrained",
-    )  # fmt: skip
+        len(heights),
+        1,
+        figsize=(9.0, sum(heights) * 1.12 + 1.1),
+        sharex=True,
+        squeeze=False,
+        height_ratios=heights,
+        layout="constrained",
+    )
     rows: list[Axes] = list(axes[:, 0])
     edges = np.append(gates.starts, gates.ends[-1]).astype(float)
     scale, unit_name = (1e3, "kb") if gates.step_length > 1 else (1.0, "")
@@ -82,9 +90,14 @@ def plot_gates(
         # One unit that counts far up should not pale all others.
         most = max(1.0, float(np.quantile(np.abs(values), 0.95))) if signed else 1.0
         mesh = ax.pcolormesh(
-            edges / scale, np.arange(n_units + 1), values, rasterized=True,
-            cmap="RdBu_r" if signed else "Greys", vmin=-most if signed else 0.0, vmax=most,
-        )  # fmt: skip
+            edges / scale,
+            np.arange(n_units + 1),
+            values,
+            rasterized=True,
+            cmap="RdBu_r" if signed else "Greys",
+            vmin=-most if signed else 0.0,
+            vmax=most,
+        )
         ax.invert_yaxis()
         labels = [str(unit) for unit in gates.units]
         if place == 0:
@@ -140,13 +153,9 @@ def _draw_curve(
         for start, end in spans
         if start < edges[-1] and end > edges[0]
     ]
-    ax.broken_barh(
-        [(start, end - start) for start, end in shown], (-0.24, 0.13), facecolors=TRUE, linewidth=0
-    )
+    ax.broken_barh([(start, end - start) for start, end in shown], (-0.24, 0.13), facecolors=TRUE, linewidth=0)
     if shown:
-        ax.text(
-            shown[0][0], -0.3, span_label, fontsize=7, color=INK, va="top", ha="left", clip_on=False
-        )
+        ax.text(shown[0][0], -0.3, span_label, fontsize=7, color=INK, va="top", ha="left", clip_on=False)
     ax.set_ylim(-0.28, 1.05)
     ax.set_yticks([0, 0.5, 1])
     ax.tick_params(axis="y", labelsize=7)
@@ -162,9 +171,11 @@ def _draw_sequence(rows: Sequence[Axes], gates: Gates, unit_name: str) -> None:
     if gates.symbols and len(gates) <= _MOST_LETTERS:
         middles = (gates.starts + gates.ends) / 2
         ax.set_xticks(
-            middles, [_VISIBLE.get(symbol, symbol) for symbol in gates.symbols],
-            fontsize=9 if len(gates) <= 70 else 6.5, family="monospace",
-        )  # fmt: skip
+            middles,
+            [_VISIBLE.get(symbol, symbol) for symbol in gates.symbols],
+            fontsize=9 if len(gates) <= 70 else 6.5,
+            family="monospace",
+        )
         for row in rows:
             row.tick_params(axis="x", length=0)
         return

@@ -156,10 +156,7 @@ def plot_posterior(
     if not len(table):
         raise SettingError(f"there is no posterior of {_label(name)} on {chrom}")
     ax = ax or _new_axes(height=2.9)
-    ax.stairs(
-        table["posterior"].to_numpy(), _edges(table), fill=True, color=POSTERIOR, linewidth=0,
-        label="posterior",
-    )  # fmt: skip
+    ax.stairs(table["posterior"].to_numpy(), _edges(table), fill=True, color=POSTERIOR, linewidth=0, label="posterior")
     if threshold is not None:
         ax.axhline(threshold, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
     lane = -0.07
@@ -220,27 +217,16 @@ def save_plot(
             if posteriors is None:
                 raise SettingError("a haplotype's posterior needs posteriors")
             sample, _, number = haplotype.rpartition("#")
-            plot_posterior(
-                posteriors,
-                sample=sample,
-                haplotype=number,
-                segments=segments,
-                truth=truth,
-                chrom=chrom,
-            )
+            plot_posterior(posteriors, sample=sample, haplotype=number, segments=segments, truth=truth, chrom=chrom)
         else:
             plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
         with atomic_path(output, force=force) as temporary:
-            plt.savefig(
-                temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata
-            )
+            plt.savefig(temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata)
         plt.close()
 
 
-def _posterior_lanes(
-    ax: Axes, bins: pd.DataFrame, chrom: str, rows: dict[tuple[str, str], int]
-) -> None:
+def _posterior_lanes(ax: Axes, bins: pd.DataFrame, chrom: str, rows: dict[tuple[str, str], int]) -> None:
     zero, one = _POSTERIOR_LANE
     for name, group in _by_haplotype(bins, chrom):
         if name not in rows:
@@ -306,9 +292,7 @@ def _natural(name: tuple[str, str]) -> list[tuple[int, str]]:
 
 
 def _of(table: pd.DataFrame, chrom: str, name: tuple[str, str]) -> pd.DataFrame:
-    here = (
-        (table["chrom"] == chrom) & (table["sample"] == name[0]) & (table["haplotype"] == name[1])
-    )
+    here = (table["chrom"] == chrom) & (table["sample"] == name[0]) & (table["haplotype"] == name[1])
     return table[here]
 
 
@@ -319,9 +303,7 @@ def _edges(table: pd.DataFrame) -> np.ndarray:
     return np.append(table["start"].to_numpy(), table["end"].iloc[-1]) / 1e6
 
 
-def _by_haplotype(
-    table: pd.DataFrame, chrom: str
-) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+def _by_haplotype(table: pd.DataFrame, chrom: str) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
     here = table[table["chrom"] == chrom]
     for (sample, haplotype), group in here.groupby(["sample", "haplotype"], observed=True):
         yield (str(sample), str(haplotype)), group
@@ -360,6 +342,11 @@ def _finish(ax: Axes, chrom: str, length: int) -> None:
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     ax.legend(
-        loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, frameon=False, borderaxespad=0,
-        handlelength=1.2, columnspacing=1.5,
-    )  # fmt: skip
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=4,
+        frameon=False,
+        borderaxespad=0,
+        handlelength=1.2,
+        columnspacing=1.5,
+    )

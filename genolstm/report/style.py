@@ -50,9 +50,7 @@ def saved_figure(path: PathLike, *, force: bool = False) -> Iterator[Any]:
             yield plt
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
             with atomic_path(path, force=force) as temporary:
-                plt.savefig(
-                    temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata
-                )
+                plt.savefig(temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata)
         finally:
             plt.close()
 

@@ -42,9 +42,7 @@ def _encoding_table() -> bytes:
 _ENCODE = _encoding_table()
 _DECODE = BASES + b"N" * (256 - len(BASES))
 _COMPLEMENT_CODES = bytes([3, 2, 1, 0]) + bytes(range(4, 256))
-_COMPLEMENT_TEXT = bytes.maketrans(
-    b"ACGTURYSWKMBDHVNacgturyswkmbdhvn", b"TGCAAYRSWMKVHDBNtgcaayrswmkvhdbn"
-)
+_COMPLEMENT_TEXT = bytes.maketrans(b"ACGTURYSWKMBDHVNacgturyswkmbdhvn", b"TGCAAYRSWMKVHDBNtgcaayrswmkvhdbn")
 
 
 def is_binary(data: bytes) -> bool:

@@ -62,8 +62,7 @@ class HaplotypeName(NamedTuple):
 
 _PANSN = re.compile(r"(?P<sample>[^#\s]+)#(?P<haplotype>[^#\s]+)(?:#(?P<contig>\S+))?")
 _SUFFIX = re.compile(
-    r"(?P<sample>\S+?)[_.-](?:hap|haplotype|h)(?P<haplotype>[0-9]+)(?:[_.:#-](?P<contig>\S+))?",
-    re.IGNORECASE,
+    r"(?P<sample>\S+?)[_.-](?:hap|haplotype|h)(?P<haplotype>[0-9]+)(?:[_.:#-](?P<contig>\S+))?", re.IGNORECASE
 )
 
 
@@ -132,22 +131,20 @@ def read_records(
             if not record.sequence and empty != "keep":
                 if empty == "skip":
                     continue
-                raise InputError(
-                    "the record has no bases", path=where, line=record.line, record=record.name
-                )
+                raise InputError("the record has no bases", path=where, line=record.line, record=record.name)
             if unique:
                 if record.name in seen:
                     raise InputError(
                         f"the name occurs twice (first on line {seen[record.name]})",
-                        path=where, line=record.line, record=record.name,
-                    )  # fmt: skip
+                        path=where,
+                        line=record.line,
+                        record=record.name,
+                    )
                 seen[record.name] = record.line
             yield record
 
 
-def read_codes(
-    path: PathLike, *, unique: bool | None = None, empty: str = "error"
-) -> Iterator[tuple[Record, Codes]]:
+def read_codes(path: PathLike, *, unique: bool | None = None, empty: str = "error") -> Iterator[tuple[Record, Codes]]:
     """Read records together with their codes, as :func:`read_records` and ``encode`` give them.
 
     Faster than the two, because every letter is checked once, by the encoding.
@@ -159,9 +156,7 @@ def read_codes(
             if Path(path).is_file():
                 # Read it once more, with a check: that finds the line.
                 deque(read_records(path, unique=unique, empty=empty), maxlen=0)
-            raise InputError(
-                error.reason, path=display_name(path), line=record.line, record=record.name
-            ) from error
+            raise InputError(error.reason, path=display_name(path), line=record.line, record=record.name) from error
         yield record, codes
 
 
@@ -170,8 +165,10 @@ def _refuse_format(data: bytes, start: int, line: int, where: str) -> None:
         raise InputError("looks like binary data, not FASTA or FASTQ", path=where)
     raise InputError(
         f"no FASTA or FASTQ header: the first character is {chr(data[start])!r}",
-        path=where, line=line, hint="a header begins with '>' or '@'",
-    )  # fmt: skip
+        path=where,
+        line=line,
+        hint="a header begins with '>' or '@'",
+    )
 
 
 def _split_header(header: bytes, line: int, where: str) -> tuple[str, str]:
@@ -196,9 +193,7 @@ def _refuse_letters(body: bytes, line: int, where: str, name: str) -> None:
             raise InputError(reason, path=where, line=line + offset, record=name)
 
 
-def _read_fasta(
-    stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool
-) -> Iterator[Record]:
+def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Record]:
     """Yield FASTA records; ``data`` begins with ``>`` on line ``line`` of the stream."""
     where = display_name(path)
     at = 0  # where the current header begins
@@ -255,9 +250,7 @@ def _next_header(data: bytes, start: int, fresh: bool) -> int:
     return at
 
 
-def _read_fastq(
-    stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool
-) -> Iterator[Record]:
+def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Record]:
     """Yield FASTQ records of four lines each."""
     where = display_name(path)
     exhausted = False
@@ -279,9 +272,7 @@ def _read_fastq(
         rest = lines[whole:]
         if exhausted:
             if rest:
-                raise InputError(
-                    "the last FASTQ record is not whole (truncated?)", path=where, line=line
-                )
+                raise InputError("the last FASTQ record is not whole (truncated?)", path=where, line=line)
             return
         data = b"\n".join([*rest, data])
 
@@ -290,21 +281,14 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Rec
     header, sequence, plus, quality = lines
     if not header.startswith(b"@"):
         raise InputError(
-            "a FASTQ header begins with '@'", path=where, line=line,
-            hint="records of more than four lines are not read",
-        )  # fmt: skip
+            "a FASTQ header begins with '@'", path=where, line=line, hint="records of more than four lines are not read"
+        )
     name, description = _split_header(header[1:], line, where)
     if not plus.startswith(b"+"):
-        raise InputError(
-            "the third line of a FASTQ record begins with '+'",
-            path=where, line=line + 2, record=name,
-        )  # fmt: skip
+        raise InputError("the third line of a FASTQ record begins with '+'", path=where, line=line + 2, record=name)
     sequence, quality = sequence.rstrip(), quality.rstrip(b"\r\n")
     if len(sequence) != len(quality):
-        raise InputError(
-            f"{len(sequence)} bases but {len(quality)} qualities",
-            path=where, line=line + 3, record=name,
-        )  # fmt: skip
+        raise InputError(f"{len(sequence)} bases but {len(quality)} qualities", path=where, line=line + 3, record=name)
     if check:
         reason = describe_foreign(sequence)
         if reason is not None:
@@ -345,8 +329,9 @@ class IndexedFasta:
         except OSError as e:
             raise InputError(
                 f"its index {Path(self.path).name}.fai cannot be made ({e.strerror or e})",
-                path=self.path, hint="make it with samtools faidx where the file may be written",
-            ) from e  # fmt: skip
+                path=self.path,
+                hint="make it with samtools faidx where the file may be written",
+            ) from e
 
     @property
     def names(self) -> list[str]:
@@ -369,10 +354,7 @@ class IndexedFasta:
         length = self.length(name)
         end = length if end is None else end
         if not 0 <= start <= end <= length:
-            raise InputError(
-                f"the range {start}-{end} does not lie in its {length} bases",
-                path=self.path, record=name,
-            )  # fmt: skip
+            raise InputError(f"the range {start}-{end} does not lie in its {length} bases", path=self.path, record=name)
         if start == end:
             return b""
         sequence: str = self._faidx.fetch(name, start + 1, end).seq

@@ -76,9 +76,12 @@ def reverse_complement_kmers(words: Kmers, k: int) -> Kmers:
     x = ~np.asarray(words, dtype=np.uint64)
     # Swap neighbouring bases, then pairs of them, and so on: the whole word is turned round.
     for shift, mask in (
-        (2, 0x3333333333333333), (4, 0x0F0F0F0F0F0F0F0F), (8, 0x00FF00FF00FF00FF),
-        (16, 0x0000FFFF0000FFFF), (32, 0x00000000FFFFFFFF),
-    ):  # fmt: skip
+        (2, 0x3333333333333333),
+        (4, 0x0F0F0F0F0F0F0F0F),
+        (8, 0x00FF00FF00FF00FF),
+        (16, 0x0000FFFF0000FFFF),
+        (32, 0x00000000FFFFFFFF),
+    ):
         s, m = np.uint64(shift), np.uint64(mask)
         x = ((x >> s) & m) | ((x & m) << s)
     turned: Kmers = x >> np.uint64(64 - 2 * k)

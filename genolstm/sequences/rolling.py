@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from genolstm.sequences.compiled import compiled
+from genolstm.compiled import compiled
 
 
 @compiled(

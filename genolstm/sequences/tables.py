@@ -184,6 +184,9 @@ def _long_enough(path: PathLike, least: int, skip: bool) -> Iterator[tuple[Recor
             yield record, codes
         elif not skip:
             raise InputError(
-                f"has {codes.size} bases, fewer than the {least} needed", path=display_name(path),
-                line=record.line, record=record.name, hint="--skip-short passes over such records",
-            )  # fmt: skip
+                f"has {codes.size} bases, fewer than the {least} needed",
+                path=display_name(path),
+                line=record.line,
+                record=record.name,
+                hint="--skip-short passes over such records",
+            )

@@ -58,9 +58,7 @@ class MarkovModel:
         if self.n_symbols < 1:
             raise SettingError(f"n_symbols is {self.n_symbols}, at least 1 is needed")
 
-    def fit(
-        self, stream: Codes, *, tune: bool = False, validation: Codes | None = None
-    ) -> MarkovModel:
+    def fit(self, stream: Codes, *, tune: bool = False, validation: Codes | None = None) -> MarkovModel:
         """Count a stream of codes, (symbols,); with ``tune``, choose the back-off weights.
 
         Parameters
@@ -109,18 +107,14 @@ class MarkovModel:
         probability = np.full(len(stream), 1.0 / self.n_symbols)
         result = []
         for order, table in enumerate(self._tables):
-            probability = _interpolate(
-                probability, *table.look_up(contexts, order), self.weights[order]
-            )
+            probability = _interpolate(probability, *table.look_up(contexts, order), self.weights[order])
             with np.errstate(divide="ignore"):
                 result.append(np.where(known, -np.log2(probability), np.nan))
         return result
 
     def _count(self, stream: Codes) -> None:
         contexts = _Contexts(stream)
-        self._tables = [
-            _Table.count(contexts, order, self.n_symbols) for order in range(self.order + 1)
-        ]
+        self._tables = [_Table.count(contexts, order, self.n_symbols) for order in range(self.order + 1)]
 
     def _tune(self, stream: Codes, skip: int) -> None:
         contexts = _Contexts(stream)
@@ -173,9 +167,7 @@ class _Table:
         used = contexts.symbols <= n_symbols
         used[:order] = False
         names, symbols = contexts.of(order)[used], contexts.symbols[used]
-        pairs, first, counts = np.unique(
-            _pair(names, symbols), return_index=True, return_counts=True
-        )
+        pairs, first, counts = np.unique(_pair(names, symbols), return_index=True, return_counts=True)
         owners, place = np.unique(names[first], return_inverse=True)
         totals = np.bincount(place, counts, len(owners)).astype(np.int64)
         return cls(owners, totals, np.bincount(place, minlength=len(owners)), pairs, counts)
@@ -226,9 +218,7 @@ def _interpolate(
     return result
 
 
-def markov_bits(
-    training: Codes, held_out: Codes, n_symbols: int, *, max_order: int = 12
-) -> dict[str, list[float]]:
+def markov_bits(training: Codes, held_out: Codes, n_symbols: int, *, max_order: int = 12) -> dict[str, list[float]]:
     """Return held-out bits per symbol of every order from 0 to ``max_order``.
 
     Parameters

@@ -25,9 +25,7 @@ Codes = npt.NDArray[np.integer]
 TEXT, DNA = "text", "dna"
 FORMATS = ("auto", "text", "fasta")
 DNA_ALPHABET = "ACGT"
-FASTA_SUFFIXES = {
-    ".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq",
-}  # fmt: skip
+FASTA_SUFFIXES = {".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq"}
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".bgz"}
 _SHOWN = 10
 SKIP_HINT = "--skip-unknown drops what it never saw"
@@ -70,9 +68,7 @@ class Corpus:
 
     def stream(self) -> Codes:
         """Return all records as one row of codes, each begun by a boundary."""
-        return np.concatenate(
-            [record_stream(record.codes, self.boundary)[0] for record in self.records]
-        )
+        return np.concatenate([record_stream(record.codes, self.boundary)[0] for record in self.records])
 
     def text(self) -> str:
         """Return the records' symbols, unknown bases left out."""
@@ -140,9 +136,7 @@ def read_text(path: PathLike) -> str:
     return text
 
 
-def encode(
-    text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | None = SKIP_HINT
-) -> Codes:
+def encode(text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | None = SKIP_HINT) -> Codes:
     """Turn text into codes.
 
     Parameters
@@ -186,9 +180,7 @@ def text_corpus(texts: Iterable[tuple[str, str]], alphabet: str | None = None) -
     pairs = list(texts)
     if alphabet is None:
         alphabet = "".join(sorted(set().union(*(set(text) for _, text in pairs))))
-    return Corpus(
-        TEXT, alphabet, tuple(Record(name, encode(text, alphabet)) for name, text in pairs)
-    )
+    return Corpus(TEXT, alphabet, tuple(Record(name, encode(text, alphabet)) for name, text in pairs))
 
 
 def dna_corpus(records: Iterable[tuple[str, Codes]]) -> Corpus:
@@ -232,11 +224,7 @@ def read_stream(
 
 
 def read_corpus(
-    paths: Sequence[PathLike],
-    form: str = "auto",
-    *,
-    alphabet: str | None = None,
-    hint: str | None = None,
+    paths: Sequence[PathLike], form: str = "auto", *, alphabet: str | None = None, hint: str | None = None
 ) -> Corpus:
     """Read text or FASTA files.
 
@@ -322,10 +310,7 @@ def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | 
                 break
             held.add(int(index))
             size += int((corpus.records[index].codes < corpus.boundary).sum())
-        parts = [
-            tuple(r for i, r in enumerate(corpus.records) if (i in held) == side)
-            for side in (False, True)
-        ]
+        parts = [tuple(r for i, r in enumerate(corpus.records) if (i in held) == side) for side in (False, True)]
     else:
         total = sum(len(record.codes) for record in corpus.records)
         border = total - math.ceil(fraction * total)
@@ -342,7 +327,5 @@ def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | 
     training, held_out = (Corpus(corpus.kind, corpus.alphabet, part) for part in parts)
     for side, name in ((training, "training"), (held_out, "held-out")):
         if not side.records or not side.n_symbols:
-            raise SettingError(
-                f"the split leaves no {name} symbols", hint="give more text, or change --validation"
-            )
+            raise SettingError(f"the split leaves no {name} symbols", hint="give more text, or change --validation")
     return training, held_out

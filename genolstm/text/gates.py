@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
 from genolstm.sequences.alphabet import decode as decode_dna
 from genolstm.sequences.alphabet import encode as encode_dna
@@ -38,12 +38,7 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
 
 
 def sequence_gates(
-    bundle: Bundle,
-    sequence: str,
-    *,
-    name: str = "sequence",
-    shown: slice = slice(None),
-    **options: Any,
+    bundle: Bundle, sequence: str, *, name: str = "sequence", shown: slice = slice(None), **options: Any
 ) -> Gates:
     """Return the gates of a model of text or DNA, one step a symbol that is read.
 
@@ -72,11 +67,15 @@ def sequence_gates(
         codes, starts = _stream(codes, len(model.alphabet))
     start, stop, _ = shown.indices(len(letters))
     return inspect_gates(
-        bundle, encode_input(codes, model.config), name=name, starts=starts,
+        bundle,
+        encode_input(codes, model.config),
+        name=name,
+        starts=starts,
         ends=np.append(starts[1:], len(letters)),
         symbols=["" if place < 0 else letters[place] for place in starts.tolist()],
-        shown=slice(*np.searchsorted(starts, [start, stop]).tolist()), **options,
-    )  # fmt: skip
+        shown=slice(*np.searchsorted(starts, [start, stop]).tolist()),
+        **options,
+    )
 
 
 def _encode(model: TextGenerator, sequence: str) -> Codes:

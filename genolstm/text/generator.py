@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +11,15 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.files import PathLike, atomic_path
-from genolstm.lstm.bundle import Bundle, find_bundle
-from genolstm.lstm.runtime import Runtime, available_cores
-from genolstm.lstm.stepper import Stepper
-from genolstm.text.corpus import (
-    DNA,
-    TEXT,
-    Codes,
-    Corpus,
-    dna_corpus,
-    encode,
-    read_corpus,
-    read_stream,
-    text_corpus,
-)
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.runtime import Runtime
+from genolstm.lstm.bundle.stepper import Stepper
+from genolstm.text.corpus import DNA, TEXT, Codes, Corpus, dna_corpus, encode, read_corpus, read_stream, text_corpus
 from genolstm.text.sampling import Sampling
 from genolstm.text.scoring import RecordScore, Score, stream_bits, window_bits
 from genolstm.text.settings import STREAM, WINDOW, TextSettings
 from genolstm.text.train import KIND, encode_input, fit, prepare
+from genolstm.threads import worker_pool
 
 if TYPE_CHECKING:
     from Bio.Seq import Seq
@@ -273,22 +263,18 @@ class TextGenerator:
         """
         return "".join(self.symbols_stream(prompt, n, **self._with_sampling(options)))
 
-    def sample_many(
-        self, count: int, prompt: str | Seq = "", n: int = 1000, **options: Any
-    ) -> list[str]:
+    def sample_many(self, count: int, prompt: str | Seq = "", n: int = 1000, **options: Any) -> list[str]:
         """Return several independent samples: streams 0, 1, 2, ... of one seed."""
         options = self._with_sampling(options)
 
         def one(stream: int) -> str:
             return "".join(self.symbols_stream(prompt, n, stream=stream, **options))
 
-        with ThreadPoolExecutor(self.threads or available_cores()) as pool:
+        with worker_pool(self.threads) as pool:
             return list(pool.map(one, range(count)))
 
     def _with_sampling(self, options: dict[str, Any]) -> dict[str, Any]:
-        named = {
-            name: options.pop(name) for name in ("temperature", "top_k", "top_p") if name in options
-        }
+        named = {name: options.pop(name) for name in ("temperature", "top_k", "top_p") if name in options}
         if named:
             if options.get("sampling") is not None:
                 raise SettingError("give sampling, or temperature, top_k and top_p")
@@ -297,11 +283,7 @@ class TextGenerator:
         return options
 
     def score(
-        self,
-        source: PathLike | Sequence[PathLike] | Corpus,
-        *,
-        form: str | None = None,
-        skip_unknown: bool = False,
+        self, source: PathLike | Sequence[PathLike] | Corpus, *, form: str | None = None, skip_unknown: bool = False
     ) -> Score:
         """Return what each symbol of text or FASTA costs, in bits.
 
@@ -318,11 +300,7 @@ class TextGenerator:
         return Score(self.alphabet, tuple(records))
 
     def score_records(
-        self,
-        source: PathLike | Sequence[PathLike] | Corpus,
-        *,
-        form: str | None = None,
-        skip_unknown: bool = False,
+        self, source: PathLike | Sequence[PathLike] | Corpus, *, form: str | None = None, skip_unknown: bool = False
     ) -> Iterator[RecordScore]:
         """Yield the records of :meth:`score`, one in memory at a time."""
         if isinstance(source, Corpus):

@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.runtime import Runtime
 from genolstm.text.corpus import Codes, record_stream
 
 if TYPE_CHECKING:
@@ -150,9 +150,7 @@ def _spans(length: int) -> Iterator[tuple[int, int, int]]:
         low = end
 
 
-def window_bits(
-    runtime: Runtime, codes: Codes, boundary: int, steps: int, config: LSTMConfig
-) -> Bits:
+def window_bits(runtime: Runtime, codes: Codes, boundary: int, steps: int, config: LSTMConfig) -> Bits:
     """Return the bits of each symbol after a whole window, each read from a state of zeros."""
     from genolstm.text.train import encode_input
 
@@ -163,9 +161,7 @@ def window_bits(
     targets = codes[steps:].astype(np.int64)
     for start in range(0, len(view), _WINDOWS * runtime.threads):
         part = slice(start, min(start + _WINDOWS * runtime.threads, len(view)))
-        y = runtime.predict(
-            encode_input(view[part], config), chunk=steps, context=0, batch_size=_WINDOWS
-        )[:, -1]
+        y = runtime.predict(encode_input(view[part], config), chunk=steps, context=0, batch_size=_WINDOWS)[:, -1]
         wanted = targets[part]
         probability = y[np.arange(len(wanted)), np.minimum(wanted, boundary - 1)]
         bits[steps + start : steps + part.stop] = np.where(
@@ -186,10 +182,7 @@ def write_positions(stream: IO[str], record: RecordScore, alphabet: str) -> None
     for start in range(0, len(known), _LINES):
         at = known[start : start + _LINES]
         rows = zip(at.tolist(), record.codes[at].tolist(), record.bits[at].tolist(), strict=True)
-        stream.writelines(
-            f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n"
-            for position, code, bits in rows
-        )
+        stream.writelines(f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n" for position, code, bits in rows)
 
 
 def write_bedgraph_header(stream: IO[str]) -> None:
@@ -210,10 +203,7 @@ def write_bedgraph(stream: IO[str], record: RecordScore, bin_size: int = 1) -> N
     last = np.append(first[1:], len(starts)) - 1
     for begin in range(0, len(first), _LINES):
         some = slice(begin, begin + _LINES)
-        rows = zip(
-            starts[first[some]].tolist(), ends[last[some]].tolist(), levels[first[some]].tolist(),
-            strict=True,
-        )  # fmt: skip
+        rows = zip(starts[first[some]].tolist(), ends[last[some]].tolist(), levels[first[some]].tolist(), strict=True)
         stream.writelines(f"{record.name}\t{a}\t{b}\t{level:.3f}\n" for a, b, level in rows)
 
 

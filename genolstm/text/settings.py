@@ -7,7 +7,7 @@ from typing import Any
 
 from genolstm.errors import SettingError
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.training import TrainingSettings
+from genolstm.lstm.train.training import TrainingSettings
 from genolstm.text.corpus import DNA
 
 STREAM, WINDOW = "stream", "window"
@@ -84,9 +84,7 @@ class TextSettings:
         if self.mode == STREAM and self.embedding == 0:
             raise SettingError("embedding must be at least 1 in mode stream")
         if not 0 <= self.validation < 1:
-            raise SettingError(
-                f"validation is {self.validation}, it must be at least 0 and below 1"
-            )
+            raise SettingError(f"validation is {self.validation}, it must be at least 0 and below 1")
         if isinstance(self.units, list):
             object.__setattr__(self, "units", tuple(self.units))
 
@@ -109,9 +107,7 @@ class TextSettings:
             "embedding": (8 if dna else 48) if self.embedding is None else self.embedding,
             "units": (256 if dna else 512) if self.units is None else self.units,
             "dropout": (0.2 if small else 0.0) if self.dropout is None else self.dropout,
-            "noise": (0.01 if dna and self.mode == STREAM else 0.0)
-            if self.noise is None
-            else self.noise,
+            "noise": (0.01 if dna and self.mode == STREAM else 0.0) if self.noise is None else self.noise,
             "patience": max(3, epochs // 10) if self.patience is None else self.patience,
         }
         return replace(self, batch_size=batch, epochs=epochs, **chosen)  # type: ignore[arg-type]
@@ -160,9 +156,21 @@ class TextSettings:
 #: The tutorial's network and training: windows of 100 scaled codes, three LSTM layers with
 #: dropout after each, Adam as Keras sets it, 4 epochs of batch 256, nothing held out.
 TUTORIAL = TextSettings(
-    mode=WINDOW, embedding=0, units=(256, 256, 128), layers=3, dropout=0.2, steps=100,
-    batch_size=256, epochs=4, learning_rate=1e-3, schedule="constant", warmup_steps=0, clipnorm=0.0,
-    patience=0, validation=0.0, reverse_complement=False,
-)  # fmt: skip
+    mode=WINDOW,
+    embedding=0,
+    units=(256, 256, 128),
+    layers=3,
+    dropout=0.2,
+    steps=100,
+    batch_size=256,
+    epochs=4,
+    learning_rate=1e-3,
+    schedule="constant",
+    warmup_steps=0,
+    clipnorm=0.0,
+    patience=0,
+    validation=0.0,
+    reverse_complement=False,
+)
 
 PRESETS = {"default": TextSettings(), "tutorial": TUTORIAL}

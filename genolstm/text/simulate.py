@@ -106,9 +106,7 @@ def _background(random: np.random.Generator, length: int, gc: float) -> npt.NDAr
     return np.array(codes, np.uint8)
 
 
-def _codon_usage(
-    random: np.random.Generator,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+def _codon_usage(random: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
     codons = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), axis=-1).reshape(64, 3)
     weights = random.gamma(0.8, size=64)
     for stop in _STOPS:

@@ -24,9 +24,7 @@ class SpectrumComparison(NamedTuple):
     """Pearson's, of the frequencies of all 4^k k-mers."""
 
 
-def spectrum(
-    sequences: Iterable[Codes], k: int, *, canonical: bool = False
-) -> npt.NDArray[np.float64]:
+def spectrum(sequences: Iterable[Codes], k: int, *, canonical: bool = False) -> npt.NDArray[np.float64]:
     """Return the frequencies of all 4^k k-mers, (4^k,), in the order of their numbers.
 
     Raises

@@ -11,18 +11,10 @@ import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike, check_outputs
-from genolstm.lstm.bundle import Bundle
+from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.config import LSTMConfig
 from genolstm.provenance import record
-from genolstm.text.corpus import (
-    DNA,
-    HELD_OUT_HINT,
-    Corpus,
-    check_learnable,
-    decode,
-    read_corpus,
-    split,
-)
+from genolstm.text.corpus import DNA, HELD_OUT_HINT, Corpus, check_learnable, decode, read_corpus, split
 from genolstm.text.settings import STREAM, WINDOW, TextSettings
 
 KIND = "text"
@@ -45,8 +37,7 @@ def prepare(
     if corpus.n_symbols < needed:
         what = "bases" if corpus.kind == DNA else "symbols"
         raise InputError(
-            f"{corpus.n_symbols} {what} are too few: windows of {settings.steps} need at least "
-            f"{needed}",
+            f"{corpus.n_symbols} {what} are too few: windows of {settings.steps} need at least {needed}",
             path=corpus.records[0].name if corpus.kind != DNA and corpus.records else None,
             hint="give more, or shorten the windows with --steps",
         )
@@ -99,17 +90,26 @@ def train_text(
     apart = None
     if held_out:
         apart = read_corpus(
-            held_out, "fasta" if corpus.kind == DNA else "text",
-            alphabet=None if corpus.kind == DNA else corpus.alphabet, hint=HELD_OUT_HINT,
-        )  # fmt: skip
+            held_out,
+            "fasta" if corpus.kind == DNA else "text",
+            alphabet=None if corpus.kind == DNA else corpus.alphabet,
+            hint=HELD_OUT_HINT,
+        )
     training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
     if on_network is not None:
         on_network(resolved.network(len(training.alphabet)), resolved.steps)
     chosen = Path(f"{output}.training") if folder is None else Path(folder)
     return fit(
-        training, held, resolved, output, folder=chosen, log_csv=log_csv, progress=progress,
-        force=force, inputs={str(i): path for i, path in enumerate([*paths, *held_out], start=1)},
-    )  # fmt: skip
+        training,
+        held,
+        resolved,
+        output,
+        folder=chosen,
+        log_csv=log_csv,
+        progress=progress,
+        force=force,
+        inputs={str(i): path for i, path in enumerate([*paths, *held_out], start=1)},
+    )
 
 
 def fit(
@@ -125,14 +125,12 @@ def fit(
     inputs: dict[str, PathLike] | None = None,
 ) -> Bundle:
     """Train on prepared corpora; see :func:`train_text` and :func:`prepare`."""
-    from genolstm.lstm.saving import save_network
+    from genolstm.lstm.bundle.saving import save_network
 
     check_outputs([output], force=force)
     config = settings.network(len(training.alphabet))
     run = _train_windows if settings.mode == WINDOW else _train_stream
-    trained = run(
-        config, settings, training, held_out, folder=folder, log_csv=log_csv, progress=progress
-    )
+    trained = run(config, settings, training, held_out, folder=folder, log_csv=log_csv, progress=progress)
     metadata: dict[str, Any] = {
         "symbols": training.kind,
         "alphabet": training.alphabet,
@@ -144,12 +142,10 @@ def fit(
     }
     files = {name: path for name, path in (inputs or {}).items() if Path(path).is_file()}
     account = record(
-        settings={
-            "text": settings.to_dict(), "best_epoch": trained.best_epoch,
-            "epochs_run": len(trained.history),
-        },
-        inputs=files, seeds={"training": settings.seed},
-    )  # fmt: skip
+        settings={"text": settings.to_dict(), "best_epoch": trained.best_epoch, "epochs_run": len(trained.history)},
+        inputs=files,
+        seeds={"training": settings.seed},
+    )
     model = trained.model
     bundle = None
     for figures in (False, True):
@@ -157,9 +153,15 @@ def fit(
         if figures and bundle is not None:
             metadata["held_out"] = _held_out(bundle, held_out)
         bundle = save_network(
-            output, model, config, kind=KIND, metadata=metadata, provenance=account,
-            card=_card(metadata, config), force=force or figures,
-        )  # fmt: skip
+            output,
+            model,
+            config,
+            kind=KIND,
+            metadata=metadata,
+            provenance=account,
+            card=_card(metadata, config),
+            force=force or figures,
+        )
         if held_out is None:
             break
     assert bundle is not None
@@ -175,10 +177,9 @@ def _held_out(bundle: Bundle, held_out: Corpus | None) -> dict[str, Any]:
 
 
 def _train_stream(
-    config: LSTMConfig, settings: TextSettings, training: Corpus, held_out: Corpus | None,
-    **options: Any,
-) -> Any:  # fmt: skip
-    from genolstm.lstm.stream import train_stream
+    config: LSTMConfig, settings: TextSettings, training: Corpus, held_out: Corpus | None, **options: Any
+) -> Any:
+    from genolstm.lstm.train.stream import train_stream
 
     stream = training.stream()
     readings = [stream]
@@ -189,25 +190,27 @@ def _train_stream(
         other = reverse_complement(stream[1:].astype(np.uint8))
         readings.append(np.concatenate([stream[:1], other]))
     return train_stream(
-        config, settings.training(), readings, steps=settings.steps, noise=settings.noise or 0.0,
-        validation=None if held_out is None else held_out.stream(), **options,
-    )  # fmt: skip
+        config,
+        settings.training(),
+        readings,
+        steps=settings.steps,
+        noise=settings.noise or 0.0,
+        validation=None if held_out is None else held_out.stream(),
+        **options,
+    )
 
 
 def _train_windows(
-    config: LSTMConfig, settings: TextSettings, training: Corpus, held_out: Corpus | None,
-    **options: Any,
-) -> Any:  # fmt: skip
+    config: LSTMConfig, settings: TextSettings, training: Corpus, held_out: Corpus | None, **options: Any
+) -> Any:
     """Train the tutorial's way: one target a window, after its last symbol."""
-    from genolstm.lstm.network import build_network
-    from genolstm.lstm.training import train
+    from genolstm.lstm.train.network import build_network
+    from genolstm.lstm.train.training import train
 
     one_target = replace(config, head="classify", pooling="last")
     x, y = windows(training, settings.steps, config)
     validation = None if held_out is None else windows(held_out, settings.steps, config)
-    trained = train(
-        one_target, settings.training(), x, y, validation=validation, **options,
-    )  # fmt: skip
+    trained = train(one_target, settings.training(), x, y, validation=validation, **options)
     # The same weights, as a network with an output after every symbol: it can carry its state.
     model = build_network(config)
     model.set_weights(trained.model.get_weights())
@@ -275,11 +278,7 @@ def summary(config: LSTMConfig, steps: int | None = None) -> list[tuple[str, str
 def _card(metadata: dict[str, Any], config: LSTMConfig) -> str:
     what = "DNA" if metadata["symbols"] == DNA else "text"
     held = metadata.get("held_out")
-    figure = (
-        f"\nHeld out: {held['symbols']} symbols, {held['bits_per_symbol']:.4f} bits each.\n"
-        if held
-        else ""
-    )
+    figure = f"\nHeld out: {held['symbols']} symbols, {held['bits_per_symbol']:.4f} bits each.\n" if held else ""
     reads = (
         "It reads one contiguous stream and carries its state."
         if metadata["mode"] == STREAM

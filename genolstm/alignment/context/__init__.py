@@ -1,0 +1,1 @@
+"""The LSTM beside the pair-HMM: what it adds to a pair, and how it is trained."""

@@ -1,0 +1,193 @@
+"""What the shared LSTM core says of one sequence, and what the pair-HMM makes of it.
+
+The network (convolution, BiLSTM, dense head) gives ``WIDTH`` numbers a position. :func:`interpret`
+turns them into bounded, gated terms; it is written once, for NumPy at inference and for Keras in
+training. With a gate of 0 every term is 0 and what is left is the classical aligner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.alignment.pairhmm.parameters import PairHMMParameters
+from genolstm.lstm.config import LSTMConfig
+from genolstm.sequences.masks import SHARES, Masks
+
+N_VECTOR = 32
+"""Length of the contextual vectors z."""
+N_NEGATIVE = 8
+"""The last of them count negatively in the product, so that alike contexts may also repel."""
+RADIUS = 3.5
+"""Bound of |z|: the product stays below its square (nats)."""
+UNARY = 2.0
+"""Bound of what a position alone adds to its matches, whatever stands opposite (nats)."""
+GAP_OPEN = 3.0
+"""Bound of the change of the log gap opening at a boundary (nats)."""
+RATE = 1.5
+"""Bound of the change of a pair's gap parameters (log, logit)."""
+N_RATES = 5
+GATE_START = -1.0
+"""Logit of a position's gates before training: a quarter open."""
+EVIDENCE = 8.0
+"""Bound of what a position says for or against the use of context in the whole pair (logit)."""
+PADDING = 16
+"""Steps of zeros at either side of a sequence: where it begins and ends."""
+N_FRAME, N_UNIT = 7, 7
+"""Classes of the auxiliary heads: no codon and position 1 to 3 on either strand; no repeat and unit
+1 to 6."""
+
+_SIZES = {
+    "vector": N_VECTOR,
+    "unary": 1,
+    "gate": 1,
+    "gap_gate": 1,
+    "evidence": 1,
+    "gap_open": 2,
+    "rates": N_RATES,
+    "frame": N_FRAME,
+    "unit": N_UNIT,
+}
+_ENDS = np.cumsum(list(_SIZES.values()))
+FIELDS = {name: slice(int(end - size), int(end)) for (name, size), end in zip(_SIZES.items(), _ENDS, strict=True)}
+WIDTH = int(_ENDS[-1])
+SIGNS = np.ones(N_VECTOR, dtype=np.float32)
+SIGNS[-N_NEGATIVE:] = -1.0
+
+
+def network_config(*, units: int = 56, layers: int = 1, kernel_size: int = 7, filters: int = 32) -> LSTMConfig:
+    """Return the settings of a network for this task."""
+    return LSTMConfig(
+        head="embed",
+        n_outputs=WIDTH,
+        input="conv",
+        n_features=4,
+        input_units=filters,
+        kernel_size=kernel_size,
+        input_activation="relu",
+        units=units,
+        layers=layers,
+        bidirectional=True,
+    )
+
+
+def features(masks: Masks) -> npt.NDArray[np.float32]:
+    """Return the network's input: the expected base per position, between two paddings.
+
+    Parameters
+    ----------
+    masks
+        Bit masks (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (n + 2 PADDING, 4).
+    """
+    out = np.zeros((len(masks) + 2 * PADDING, 4), dtype=np.float32)
+    out[PADDING : PADDING + len(masks)] = SHARES[masks]
+    return out
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The network's outputs as terms of the pair-HMM; arrays of NumPy or tensors of Keras.
+
+    Attributes
+    ----------
+    vector
+        z, (..., N_VECTOR), not gated.
+    unary
+        (..., 1), not gated.
+    gate
+        Of vector and unary, (..., 1), 0 to 1.
+    gap_open
+        Log factors of opening, at the boundary before a position, a gap that takes residues of
+        this sequence, and of the other one; (..., 2), gated.
+    rates
+        Changes of log gap_open (short, long), logit gap_extend (short, long) and log gap_link that
+        a position speaks for, (..., N_RATES), gated. A pair's are their mean.
+    evidence
+        What a position says for the use of context, (..., 1). A pair's own gate, by which all the
+        terms above are multiplied, is the logistic function of the two sequences' means together:
+        a single position cannot tell chance from a reading frame, two whole sequences can.
+    """
+
+    vector: Any
+    unary: Any
+    gate: Any
+    gap_open: Any
+    rates: Any
+    evidence: Any
+
+
+def interpret(ops: Any, outputs: Any) -> Terms:
+    """Bound and gate the network's outputs.
+
+    Parameters
+    ----------
+    ops
+        ``numpy`` or ``keras.ops``.
+    outputs
+        (..., WIDTH).
+    """
+    z = outputs[..., FIELDS["vector"]]
+    z = z * (RADIUS / ops.sqrt(RADIUS**2 + ops.sum(z * z, axis=-1, keepdims=True)))
+    gate, gap_gate = (logistic(ops, outputs[..., FIELDS[name]] + GATE_START) for name in ("gate", "gap_gate"))
+    return Terms(
+        z,
+        UNARY * ops.tanh(outputs[..., FIELDS["unary"]]),
+        gate,
+        GAP_OPEN * gap_gate * ops.tanh(outputs[..., FIELDS["gap_open"]]),
+        RATE * gap_gate * ops.tanh(outputs[..., FIELDS["rates"]]),
+        EVIDENCE * ops.tanh(outputs[..., FIELDS["evidence"]] / EVIDENCE),
+    )
+
+
+def logistic(ops: Any, x: Any) -> Any:
+    """Return the logistic function by way of tanh, which NumPy and Keras have alike."""
+    return 0.5 + 0.5 * ops.tanh(0.5 * x)
+
+
+def factors(ops: Any, terms: Terms, signs: Any, first: bool) -> Any:
+    """Return the vectors whose product is the contextual term, ungated, (..., N_VECTOR + 2).
+
+    <a, b> = <z, s z'> + u + u': alike for either order of the sequences.
+    """
+    one = ops.ones_like(terms.unary)
+    if first:
+        return ops.concatenate([terms.vector, terms.unary, one], axis=-1)
+    return ops.concatenate([terms.vector * signs, one, terms.unary], axis=-1)
+
+
+def adjust(parameters: PairHMMParameters, rates: npt.NDArray[np.floating[Any]]) -> PairHMMParameters:
+    """Return parameters changed by ``rates`` (see :class:`Terms`); zeros change nothing."""
+    opened, extend, link = adjusted_gaps(
+        np.asarray(parameters.gap_open),
+        np.asarray(parameters.gap_extend),
+        parameters.gap_link,
+        np.asarray(rates, dtype=np.float64),
+    )
+    return PairHMMParameters(
+        parameters.match, (float(opened[0]), float(opened[1])), (float(extend[0]), float(extend[1])), float(link)
+    )
+
+
+def adjusted_gaps(
+    opened: npt.NDArray[np.float64], extend: npt.NDArray[np.float64], link: float, rates: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
+    """Return gap opening, extension and link after ``rates``, within what makes sense."""
+    total = opened.sum()
+    opened = opened * np.exp(rates[:2])
+    # Bounds only where a change has crossed them: what comes in unchanged stays as it is.
+    limit = max(0.4, total)
+    if opened.sum() > limit:
+        opened = opened * (limit / opened.sum())
+    extend = extend / (extend + (1 - extend) * np.exp(-rates[2:4]))
+    extend = np.where(rates[2:4] == 0, extend, np.minimum(extend, 0.995))
+    changed = link * np.exp(rates[4])
+    limit = max(0.9, link * total) / opened.sum()
+    return opened, extend, float(min(changed, limit))

@@ -1,0 +1,307 @@
+"""Training of the contextual aligner: pairs in, a network out.
+
+First the auxiliary heads alone learn what the simulator knows (position in the codon, repeat
+unit): without that, measured, next to nothing of a coding sequence's structure is found. Then the
+alignments' own loss, on a mixture of structured and homogeneous pairs from the first step, so that
+the gates learn where context says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from genolstm.alignment.context.estimation import check_pairs
+from genolstm.alignment.context.loss import OUTSIDE, UNKNOWN, PairLoss, add_noise, inner_network, make_pair_model
+from genolstm.alignment.context.terms import PADDING, network_config
+from genolstm.alignment.pairhmm.pairhmm import PairHMM
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
+from genolstm.alignment.pairhmm.selection import select
+from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings, simulate_pair
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike
+from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.train.training import TrainingSettings, train
+from genolstm.threads import worker_pool
+
+Codes = npt.NDArray[np.uint8]
+
+_SHORT = SimulationSettings(length=(160, 260), skew=0.35)
+MIXTURES: dict[str, tuple[tuple[float, SimulationSettings], ...]] = {
+    "dna": (
+        (0.16, replace(_SHORT, divergence=(0.02, 1.3), indel_rate=(0.01, 0.08))),
+        (0.05, replace(_SHORT, length=(40, 160), divergence=(0.02, 1.0))),
+        (0.18, replace(_SHORT, divergence=(0.4, 1.3), shape=(0.3, 20.0))),
+        (0.40, replace(_SHORT, coding=1.0, divergence=(0.5, 5.5))),
+        (0.21, replace(_SHORT, repeats=(0.1, 0.5), divergence=(0.05, 0.8))),
+    ),
+    "coding": (
+        (0.15, replace(_SHORT, divergence=(0.02, 1.3), indel_rate=(0.01, 0.08))),
+        (0.85, replace(_SHORT, coding=1.0, divergence=(0.5, 5.5))),
+    ),
+}
+"""What the shipped models train on: shares and settings of the simulator."""
+
+
+@dataclass(frozen=True)
+class AlignTrainSettings:
+    """How to train an aligner.
+
+    Parameters
+    ----------
+    units, layers, filters, kernel_size
+        The network's.
+    pretraining_epochs
+        Of the auxiliary heads alone; none where nothing is known for them.
+    epochs
+        Of the alignments' loss.
+    likelihood_epochs
+        At the end, with the pairs' likelihood beside it, by which a pair is given to the plain
+        pair-HMM or to the contextual one.
+    batch_size, learning_rate, seed
+        The heads alone learn with twice the batch and the rate; the likelihood with half the rate,
+        beyond which it shuts the gates.
+    auxiliary, likelihood
+        Weights of the heads and of the pairs' likelihood beside the alignments' loss.
+    patience
+        Epochs without a better held-out loss after which to stop.
+    """
+
+    units: int = 56
+    layers: int = 1
+    filters: int = 32
+    kernel_size: int = 7
+    pretraining_epochs: int = 12
+    epochs: int = 4
+    likelihood_epochs: int = 2
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    auxiliary: float = 0.1
+    likelihood: float = 0.1
+    patience: int = 3
+    seed: int = 1
+
+    def config(self) -> LSTMConfig:
+        """Return the network's settings."""
+        return network_config(units=self.units, layers=self.layers, kernel_size=self.kernel_size, filters=self.filters)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON can hold them."""
+        return asdict(self)
+
+
+def simulate_mixture(
+    mixture: Sequence[tuple[float, SimulationSettings]], n: int, *, seed: int, longest: int = 300
+) -> list[SimulatedPair]:
+    """Draw pairs from several settings by their shares; the same seed gives the same pairs.
+
+    Parameters
+    ----------
+    longest
+        Pairs with a longer sequence are drawn anew.
+    """
+    shares = np.array([share for share, _ in mixture])
+    out = []
+    for child in np.random.SeedSequence(seed).spawn(n):
+        rng = np.random.default_rng(child)
+        settings = mixture[rng.choice(len(mixture), p=shares / shares.sum())][1]
+        while True:
+            pair = simulate_pair(settings, rng)
+            if max(len(pair.query), len(pair.reference)) <= longest and len(pair.pairs):
+                out.append(pair)
+                break
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class PairData:
+    """Pairs as arrays of equal length, for training.
+
+    Attributes
+    ----------
+    codes
+        uint8 (n, 2, steps): bases 0 to 3, ``OUTSIDE`` elsewhere.
+    targets
+        Lengths, truth, labels of the heads, and each pair's classical parameters.
+    """
+
+    codes: npt.NDArray[np.uint8]
+    targets: dict[str, npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def rows(self, index: npt.NDArray[np.int64]) -> PairData:
+        """Return some of the pairs."""
+        return PairData(self.codes[index], {k: v[index] for k, v in self.targets.items()})
+
+
+@dataclass(frozen=True)
+class LabelledPair:
+    """A pair with its true alignment, from wherever.
+
+    Attributes
+    ----------
+    query, reference
+        Codes 0 to 3; any other is an unknown base.
+    pairs
+        Aligned positions, int32 (k, 2).
+    """
+
+    query: Codes
+    reference: Codes
+    pairs: npt.NDArray[np.int32]
+
+
+def pack_pairs(pairs: Iterable[SimulatedPair | LabelledPair], family: ParameterFamily, *, threads: int = 0) -> PairData:
+    """Choose every pair's classical parameters and lay all out as arrays.
+
+    Raises
+    ------
+    InputError
+        There are no pairs, or an alignment does not fit its sequences.
+    """
+    found = list(pairs)
+    if not found:
+        raise InputError("no pairs to learn from")
+    for pair in found:
+        check_pairs(pair.query, pair.reference, pair.pairs)
+    longest = max(max(len(p.query), len(p.reference)) for p in found)
+    n, steps = len(found), longest + 2 * PADDING
+    if longest >= 1 << 15:
+        raise SettingError(f"a sequence of {longest} bp is too long to train on", hint="cut it")
+    codes = np.full((n, 2, steps), OUTSIDE, np.uint8)
+    targets: dict[str, npt.NDArray[Any]] = {
+        "codes": codes,
+        "lengths": np.zeros((n, 2), np.int32),
+        "partner": np.full((n, longest), -1, np.int32),
+        "frame": np.full((n, 2, steps), UNKNOWN, np.uint8),
+        "unit": np.full((n, 2, steps), UNKNOWN, np.uint8),
+        "log_odds": np.zeros((n, 5, 5), np.float32),
+        "gaps": np.zeros((n, 5), np.float32),
+        "background": np.zeros((n, 4), np.float32),
+    }
+
+    def fill(k: int) -> None:
+        pair = found[k]
+        sequences = (pair.query, pair.reference)
+        for side, sequence in enumerate(sequences):
+            place = slice(PADDING, PADDING + len(sequence))
+            codes[k, side, place] = np.minimum(sequence, OUTSIDE)
+            targets["lengths"][k, side] = len(sequence)
+            if isinstance(pair, SimulatedPair):
+                phase = (pair.query_phase, pair.reference_phase)[side]
+                # 0, then positions 1 to 3 as 1 to 3, and those of the other strand as 4 to 6.
+                targets["frame"][k, side, place] = np.where(phase < 0, 3 - phase, phase)
+                targets["unit"][k, side, place] = (pair.query_unit, pair.reference_unit)[side]
+        targets["partner"][k, pair.pairs[:, 0]] = pair.pairs[:, 1]
+        a, b = (np.where(s < 4, 1 << np.minimum(s, 3), 15).astype(np.uint8) for s in sequences)
+        chosen = select(a, b, family, lambda p: PairHMM(a, b, p).score()).parameters
+        table = np.log(chosen.odds())
+        known = np.array([1, 2, 4, 8, 15])
+        targets["log_odds"][k] = table[np.ix_(known, known)]
+        targets["background"][k] = np.log(chosen.background)
+        targets["gaps"][k] = (*chosen.gap_open, *chosen.gap_extend, chosen.gap_link)
+
+    with worker_pool(threads) as pool:
+        for _ in pool.map(fill, range(n)):
+            pass
+    return PairData(codes, targets)
+
+
+@dataclass(frozen=True)
+class _Phase:
+    name: str
+    epochs: int
+    loss: PairLoss
+    learning_rate: float
+    batch_size: int
+
+
+def train_network(
+    data: PairData,
+    held_out: PairData,
+    settings: AlignTrainSettings,
+    *,
+    labelled: bool = True,
+    config: LSTMConfig | None = None,
+    folder: PathLike | None = None,
+    initial_weights: Sequence[np.ndarray] | None = None,
+    threads: int = 0,
+    progress: bool = True,
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Train the network on pairs: by their alignments, or by likelihood where none are known.
+
+    Returns
+    -------
+    tuple
+        The Keras network of single sequences, and one row an epoch.
+    """
+    config = config or settings.config()
+    weights, history = initial_weights, []
+    heads = PairLoss(alignment=0.0, auxiliary=1.0)
+    rate, rows = settings.learning_rate, settings.batch_size
+    if labelled:
+        aligned = PairLoss(auxiliary=settings.auxiliary, threads=threads)
+        both = PairLoss(auxiliary=settings.auxiliary, likelihood=settings.likelihood, threads=threads)
+        phases = [
+            _Phase("auxiliary heads", settings.pretraining_epochs, heads, 2 * rate, 2 * rows),
+            _Phase("alignments", settings.epochs, aligned, rate, rows),
+            _Phase("likelihood", settings.likelihood_epochs, both, rate / 2, rows),
+        ]
+        if initial_weights is not None or (data.targets["frame"] == UNKNOWN).all():
+            phases = phases[1:]
+    else:
+        alone = PairLoss(alignment=0.0, auxiliary=0.0, likelihood=1.0, threads=threads)
+        phases = [_Phase("likelihood", settings.epochs, alone, rate, rows)]
+    for number, phase in enumerate(phases):
+        if not phase.epochs:
+            continue
+        noise = phase.loss.likelihood > 0
+        steps = phase.epochs * -(-len(data) // phase.batch_size)
+        held = (held_out.codes, held_out.targets)
+        if noise:
+            held = add_noise(*held, np.random.default_rng([settings.seed, 0x4E01]))
+        # Products of single pairs are too small to share: BLAS' own threads would wait for each
+        # other twenty times as long as they compute.
+        with threadpool_limits(1, user_api="blas"):
+            result = train(
+                config,
+                TrainingSettings(
+                    epochs=phase.epochs,
+                    batch_size=phase.batch_size,
+                    learning_rate=phase.learning_rate,
+                    warmup_steps=min(50, steps // 10),
+                    patience=settings.patience,
+                    seed=settings.seed,
+                ),
+                data.codes,
+                data.targets,
+                validation=held,
+                loss=phase.loss,
+                augment=add_noise if noise else None,
+                make_model=_PairModel(settings.seed, 4 if noise else 2),
+                initial_weights=weights,
+                folder=None if folder is None else Path(folder) / f"phase{number}",
+                progress=progress,
+            )
+        weights = result.model.get_weights()
+        history += [{"phase": phase.name, **row} for row in result.history]
+    return inner_network(result.model), history
+
+
+class _PairModel:
+    """Builds the model of pairs; a class, so that a checkpoint knows the seed by its name."""
+
+    def __init__(self, seed: int, rows: int) -> None:
+        self.seed, self.rows = seed, rows
+        self.__qualname__ = f"make_pair_model(seed={seed}, rows={rows})"
+
+    def __call__(self, config: LSTMConfig) -> Any:
+        return make_pair_model(config, self.seed, self.rows)

@@ -1,0 +1,1 @@
+"""The files of the aligner: pairs in, alignments out."""

@@ -1,0 +1,96 @@
+"""Multiple alignments as FASTA, A2M and Stockholm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+from genolstm.alignment.msa import FamilyAlignment, MsaSettings, align_family
+from genolstm.alignment.result import confidence_signs
+from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.errors import SettingError
+from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.runs.align import check_apart, records
+
+WIDTH = 80
+
+
+def write_fasta(alignment: FamilyAlignment, stream: IO[str]) -> None:
+    """Write aligned FASTA, lines of 80; case is kept."""
+    for record, row in zip(alignment.sequences, alignment.rows(), strict=True):
+        stream.write(f">{record.id}\n")
+        stream.writelines(row[a : a + WIDTH] + "\n" for a in range(0, len(row), WIDTH))
+
+
+def write_a2m(alignment: FamilyAlignment, stream: IO[str]) -> None:
+    """Write A2M: columns in which at least half of the sequences have a residue are upper case.
+
+    In the others residues are lower case and gaps are dots.
+    """
+    full = (alignment.columns >= 0).mean(axis=0) >= 0.5
+    for record, row in zip(alignment.sequences, alignment.rows(), strict=True):
+        letters = np.array(list(row.upper()))
+        insert = np.char.lower(letters)
+        insert[insert == "-"] = "."
+        text = "".join(np.where(full, letters, insert).tolist())
+        stream.write(f">{record.id}\n")
+        stream.writelines(text[a : a + WIDTH] + "\n" for a in range(0, len(text), WIDTH))
+
+
+def write_stockholm(alignment: FamilyAlignment, stream: IO[str]) -> None:
+    """Write Stockholm 1.0 with the columns' confidence as ``#=GC PP_cons`` (0 to 9, * from .95)."""
+    names = [str(r.id) for r in alignment.sequences]
+    width = max(map(len, [*names, "#=GC PP_cons"]))
+    stream.write(f"# STOCKHOLM 1.0\n#=GF SQ {len(names)}\n#=GF NH {alignment.tree}\n")
+    for name, row in zip(names, alignment.rows(), strict=True):
+        stream.write(f"{name:<{width}} {row}\n")
+    stream.write(f"{'#=GC PP_cons':<{width}} {confidence_signs(alignment.confidence)}\n//\n")
+
+
+MSA_FORMATS: dict[str, Callable[[FamilyAlignment, IO[str]], None]] = {
+    "fasta": write_fasta,
+    "a2m": write_a2m,
+    "stockholm": write_stockholm,
+}
+
+
+def align_family_file(
+    family: PathLike,
+    output: PathLike = "-",
+    *,
+    scorer: AlignmentScorer,
+    settings: MsaSettings | None = None,
+    form: str = "fasta",
+    threads: int = 0,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    **alignment: Any,
+) -> FamilyAlignment:
+    """Align the sequences of a file and write the alignment.
+
+    Parameters
+    ----------
+    family
+        FASTA or FASTQ, compressed or not; ``-`` is standard input.
+    output
+        Where to; ``-`` is standard output.
+    form
+        A name in :data:`MSA_FORMATS`.
+    **alignment
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
+
+    Raises
+    ------
+    GenolstmError
+        The input is wrong, or the output is in the way; nothing is written.
+    """
+    if form not in MSA_FORMATS:
+        raise SettingError(f"format is {form!r}, it has to be one of {', '.join(MSA_FORMATS)}")
+    check_outputs([output], force=force)
+    check_apart([family], [output])
+    found = align_family(list(records(family)), scorer, settings, threads=threads, progress=progress, **alignment)
+    with atomic_text(output, force=force) as stream:
+        MSA_FORMATS[form](found, stream)
+    return found

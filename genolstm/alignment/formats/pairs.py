@@ -1,0 +1,150 @@
+"""Lists of candidate pairs and true alignments: two columns of names, or PAF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.errors import InputError
+from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.sequences.masks import Masks
+
+_CIGAR = re.compile(r"(\d+)([MIDNSHP=X])")
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """One line of a list of pairs.
+
+    Attributes
+    ----------
+    query, reference
+        Names.
+    line
+        1-based line of the file.
+    strand
+        ``+`` or ``-``; None in a plain list.
+    query_span, reference_span
+        Aligned parts, 0-based half-open, on the plus strands; None in a plain list.
+    lengths
+        Lengths of query and reference as the file has them.
+    cigar
+        Of the ``cg`` tag, None without one.
+    """
+
+    query: str
+    reference: str
+    line: int
+    strand: str | None = None
+    query_span: tuple[int, int] | None = None
+    reference_span: tuple[int, int] | None = None
+    lengths: tuple[int, int] | None = None
+    cigar: str | None = None
+
+
+def read_pairs(path: PathLike) -> Iterator[PairRecord]:
+    """Read PAF, or a table with at least two columns of names.
+
+    PAF is told by its fifth column (+ or -) among at least twelve. Tables are split at tabs, or at
+    white space where a line has none; lines that begin with ``#`` and a header line
+    ``query  reference`` are left out.
+
+    Raises
+    ------
+    InputError
+        A line is wrong (with its number), or there is none.
+    """
+    where = display_name(path)
+    n = 0
+    with open_input(path) as stream, readable(path):
+        for number, raw in enumerate(stream, 1):
+            try:
+                text = raw.decode("utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise InputError("is not text", path=where, line=number) from error
+            if not text.strip() or text.startswith("#"):
+                continue
+            fields = text.split("\t") if "\t" in text else text.split()
+            if number == 1 and [f.lower() for f in fields[:2]] == ["query", "reference"]:
+                continue
+            n += 1
+            if len(fields) >= 5 and (len(fields) >= 12 or fields[4] in "+-"):
+                yield _paf(fields, number, where)
+                continue
+            if len(fields) < 2:
+                raise InputError("a pair needs two columns, the names of query and reference", path=where, line=number)
+            yield PairRecord(fields[0].strip(), fields[1].strip(), number)
+    if not n:
+        raise InputError("holds no pairs", path=where)
+
+
+def _paf(fields: list[str], number: int, where: str) -> PairRecord:
+    def wrong(reason: str) -> InputError:
+        return InputError(reason, path=where, line=number, record=fields[0])
+
+    if len(fields) < 12:
+        raise wrong(f"a PAF line has 12 columns or more, this one {len(fields)}")
+    try:
+        qlen, q0, q1, rlen, r0, r1 = (int(fields[k]) for k in (1, 2, 3, 6, 7, 8))
+    except ValueError as error:
+        raise wrong("lengths and positions of a PAF line have to be whole numbers") from error
+    if fields[4] not in ("+", "-"):
+        raise wrong(f"the strand is {fields[4]!r}, it has to be + or -")
+    if not (0 <= q0 <= q1 <= qlen and 0 <= r0 <= r1 <= rlen):
+        raise wrong("start and end do not lie within the lengths given")
+    cigar = next((f[5:] for f in fields[12:] if f.startswith("cg:Z:")), None)
+    if cigar is not None and _CIGAR.sub("", cigar):
+        raise wrong(f"the CIGAR {cigar[:20]!r} cannot be read")
+    return PairRecord(fields[0], fields[5], number, fields[4], (q0, q1), (r0, r1), (qlen, rlen), cigar)
+
+
+def aligned_pairs(
+    record: PairRecord, query: Masks, reference: Masks, *, path: PathLike | None = None
+) -> npt.NDArray[np.int32]:
+    """Return the aligned residues (k, 2) of a PAF line, checked against its sequences.
+
+    Parameters
+    ----------
+    query
+        On the strand that is aligned: the reverse complement for ``-``; positions refer to it.
+
+    Raises
+    ------
+    InputError
+        There is no CIGAR, or line and sequences contradict each other.
+    """
+    name = None if path is None else display_name(path)
+
+    def wrong(reason: str) -> InputError:
+        pair = f"{record.query} with {record.reference}"
+        return InputError(reason, path=name, line=record.line, record=pair)
+
+    if record.cigar is None or record.query_span is None or record.reference_span is None:
+        raise wrong("a true alignment needs a CIGAR (the tag cg:Z of PAF)")
+    if record.lengths != (len(query), len(reference)):
+        raise wrong(f"the alignment is of {record.lengths} bp, the sequences have {(len(query), len(reference))}")
+    q0, q1 = record.query_span
+    if record.strand == "-":
+        q0, q1 = len(query) - q1, len(query) - q0
+    i, j = q0, record.reference_span[0]
+    parts = []
+    for length, op in _CIGAR.findall(record.cigar):
+        n = int(length)
+        if op in "M=X":
+            a, b = query[i : i + n], reference[j : j + n]
+            if len(a) == len(b) == n:
+                same = a == b
+                equal = same & (a & (a - 1) == 0)
+                if (op == "=" and not same.all()) or (op == "X" and equal.any()):
+                    raise wrong(f"the CIGAR does not spell the sequences at query base {i + 1}")
+            parts.append(np.stack([np.arange(i, i + n), np.arange(j, j + n)], axis=1))
+        i += n if op in "M=XI" else 0
+        j += n if op in "M=XDN" else 0
+    if i != q1 or j != record.reference_span[1]:
+        raise wrong("the CIGAR does not span the positions given")
+    pairs = np.concatenate(parts) if parts else np.empty((0, 2))
+    return pairs.astype(np.int32)

@@ -1,0 +1,304 @@
+"""Alignments as PAF, SAM, BLAST tables, MAF, FASTA, Stockholm, posterior tables and JSON.
+
+Positions are 0-based inside and follow each format's own convention in its file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from importlib import metadata
+from typing import IO
+
+from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, PosteriorAlignment
+from genolstm.errors import InputError
+from genolstm.sequences.alphabet import reverse_complement_text
+
+_SAM_REFERENCE = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
+_SAM_QUERY = re.compile(r"[!-?A-~]{1,254}")
+
+
+class Writer:
+    """Writes alignments to a text stream, one after the other.
+
+    Parameters
+    ----------
+    stream
+        Where to.
+    references
+        Name and length of every reference, for formats with a header.
+    command
+        Command line, for formats that record it.
+    """
+
+    def __init__(self, stream: IO[str], references: Sequence[tuple[str, int]] = (), command: str = "") -> None:
+        self.stream = stream
+        self.references = references
+        self.command = command
+        self.begin()
+
+    def begin(self) -> None:
+        """Write what stands before the first alignment."""
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        """Write one alignment."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Write what stands behind the last alignment."""
+
+
+class PafWriter(Writer):
+    """PAF with ``cg:Z`` (= and X), ``AS:i`` and ``xb:f`` (bits), ``xp:f`` (mean posterior).
+
+    ``xe:f`` and ``xh:f`` are E-value and P(homolog), where the model is calibrated; ``xm:Z`` names
+    the model that aligned the pair.
+    A pair without aligned residues has no line.
+    """
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        if a.is_empty:
+            return
+        q0, q1 = a.query_span
+        r0, r1 = a.reference_span
+        fields = [
+            a.query_name,
+            a.n_query,
+            q0,
+            q1,
+            a.strand,
+            a.reference_name,
+            a.n_reference,
+            r0,
+            r1,
+            a.count(MATCH),
+            len(a.ops),
+            a.mapq,
+            f"tp:A:{'S' if a.is_secondary else 'P'}",
+            f"NM:i:{a.count(MISMATCH, INSERTION, DELETION)}",
+            f"AS:i:{round(a.bits)}",
+            f"xb:f:{a.bits:.3f}",
+            f"xp:f:{a.mean_posterior:.5f}",
+            *_meaning(a, "xe", "xh"),
+            f"xm:Z:{a.model}",
+            f"cg:Z:{a.cigar}",
+        ]
+        self.stream.write("\t".join(map(str, fields)) + "\n")
+
+
+class SamWriter(Writer):
+    """SAM 1.6 with = and X; MAPQ from the posteriors; deletions at the ends are left out."""
+
+    def begin(self) -> None:
+        self.stream.write("@HD\tVN:1.6\tSO:unsorted\n")
+        for name, length in self.references:
+            if not _SAM_REFERENCE.fullmatch(name):
+                raise InputError("SAM does not allow this name of a reference", record=name)
+            self.stream.write(f"@SQ\tSN:{name}\tLN:{length}\n")
+        version = metadata.version("genolstm")
+        line = f"@PG\tID:genolstm\tPN:genolstm\tVN:{version}"
+        command = " ".join(self.command.split())
+        self.stream.write(f"{line}\tCL:{command}\n" if command else f"{line}\n")
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        if not _SAM_QUERY.fullmatch(a.query_name) or a.query_name.startswith("@"):
+            raise InputError("SAM does not allow this name of a query", record=a.query_name)
+        text = _query_text(a)
+        if a.is_empty:
+            fields = [a.query_name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(a.query_text), "*"]
+            self.stream.write("\t".join(map(str, fields)) + "\n")
+            return
+        runs = a.runs()
+        start = a.reference_span[0]
+        if runs[0][1] == "D":
+            start += runs.pop(0)[0]
+        if runs[-1][1] == "D":
+            runs.pop()
+        q0, q1 = a.query_span
+        before, behind = (a.n_query - q1, q0) if a.strand == "-" else (q0, a.n_query - q1)
+        cigar = "".join(f"{n}{op}" for n, op in [(before, "S"), *runs, (behind, "S")] if n)
+        flag = (16 if a.strand == "-" else 0) | (256 if a.is_secondary else 0)
+        trimmed = sum(n for n, op in runs if op == "D")
+        fields = [
+            a.query_name,
+            flag,
+            a.reference_name,
+            start + 1,
+            a.mapq,
+            cigar,
+            "*",
+            0,
+            0,
+            "*" if a.is_secondary else _letters(text),
+            "*",
+            f"NM:i:{a.count(MISMATCH, INSERTION) + trimmed}",
+            f"AS:i:{round(a.bits)}",
+            f"XB:f:{a.bits:.3f}",
+            f"XP:f:{a.mean_posterior:.5f}",
+            *_meaning(a, "XE", "XH"),
+            f"XL:Z:{a.model}",
+        ]
+        self.stream.write("\t".join(map(str, fields)) + "\n")
+
+
+class BlastWriter(Writer):
+    """The 12 columns of BLAST+ ``-outfmt 6``.
+
+    Where no E-value has been calibrated, the column holds the bound 2 ** -bits: the score is a
+    ratio of likelihoods, so that no more unrelated pairs than that score as high (Markov).
+    """
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        if a.is_empty:
+            return
+        q0, q1 = a.query_span
+        r0, r1 = a.reference_span
+        subject = (r1, r0 + 1) if a.strand == "-" else (r0 + 1, r1)
+        evalue = 2.0 ** -min(a.bits, 1000.0) if a.evalue is None else a.evalue
+        fields = [
+            a.query_name,
+            a.reference_name,
+            f"{100 * a.identity:.3f}",
+            len(a.ops),
+            a.count(MISMATCH),
+            sum(op in "ID" for _, op in a.runs()),
+            q0 + 1,
+            q1,
+            *subject,
+            f"{evalue:.3g}",
+            f"{a.bits:.1f}",
+        ]
+        self.stream.write("\t".join(map(str, fields)) + "\n")
+
+
+class MafWriter(Writer):
+    """Multiple Alignment Format; the ``q`` line of the query holds the posteriors in tenths."""
+
+    def begin(self) -> None:
+        self.stream.write("##maf version=1 scoring=bits\n")
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        if not len(a.ops):
+            return
+        reference, query = a.rows()
+        r0, r1 = a.reference_span
+        q0, q1 = a.query_span
+        start = a.n_query - q1 if a.strand == "-" else q0
+        names = [a.reference_name, a.query_name]
+        width = max(map(len, names))
+        numbers = [f"{r0} {r1 - r0} + {a.n_reference}", f"{start} {q1 - q0} {a.strand} {a.n_query}"]
+        long = max(map(len, numbers))
+        self.stream.write(f"a score={a.bits:.3f}\n")
+        for name, number, row in zip(names, numbers, (reference, query), strict=True):
+            self.stream.write(f"s {name:<{width}} {number:>{long}} {row}\n")
+        marks = "".join(
+            "-" if letter == "-" else ("9" if mark == "*" else min(mark, "9"))
+            for letter, mark in zip(query, a.confidence(), strict=True)
+        )
+        self.stream.write(f"q {a.query_name:<{width}} {'':>{long}} {marks}\n\n")
+
+
+class FastaWriter(Writer):
+    """Aligned FASTA: reference, query, and a record of posteriors (0 to 9, ``*`` from .95)."""
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        reference, query = a.rows()
+        r0, r1 = a.reference_span
+        q0, q1 = a.query_span
+        self.stream.write(
+            f">{a.reference_name}:{r0 + 1}-{r1}\n{reference}\n"
+            f">{a.query_name}:{q0 + 1}-{q1} strand={a.strand} bits={a.bits:.3f}\n{query}\n"
+            f">posterior:{a.query_name}:{a.reference_name}\n{a.confidence()}\n"
+        )
+
+
+class StockholmWriter(Writer):
+    """Stockholm 1.0; ``#=GC PP_cons`` is the posterior of each column as HMMER writes it."""
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        reference, query = a.rows()
+        r0, r1 = a.reference_span
+        q0, q1 = a.query_span
+        if a.strand == "-":
+            q0, q1 = q1 - 1, q0 + 1
+        names = [f"{a.reference_name}/{r0 + 1}-{r1}", f"{a.query_name}/{q0 + 1}-{q1}"]
+        names.append("#=GC PP_cons")
+        width = max(map(len, names))
+        self.stream.write(f"# STOCKHOLM 1.0\n#=GF SC {a.bits:.3f}\n")
+        for name, row in zip(names, (reference, query, a.confidence()), strict=True):
+            self.stream.write(f"{name:<{width}} {row}\n")
+        self.stream.write("//\n")
+
+
+class TableWriter(Writer):
+    """One line per column: 0-based positions (of the plus strands), letters, posterior."""
+
+    def begin(self) -> None:
+        self.stream.write(
+            "query\treference\tstrand\tcolumn\tquery_position\treference_position"
+            "\tquery_base\treference_base\tposterior\n"
+        )
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        a = alignment
+        reference, query = a.rows()
+        head = f"{a.query_name}\t{a.reference_name}\t{a.strand}"
+        lines = []
+        for k, (i, j, p) in enumerate(
+            zip(a.column_query.tolist(), a.column_reference.tolist(), a.posteriors, strict=True)
+        ):
+            at = "" if i < 0 else (a.n_query - 1 - i if a.strand == "-" else i)
+            there = "" if j < 0 else j
+            lines.append(f"{head}\t{k}\t{at}\t{there}\t{query[k]}\t{reference[k]}\t{p:.5f}\n")
+        self.stream.write("".join(lines))
+
+
+class JsonWriter(Writer):
+    """One JSON document: ``{"alignments": [...]}``."""
+
+    def begin(self) -> None:
+        self.stream.write('{"alignments": [')
+        self._written = 0
+
+    def write(self, alignment: PosteriorAlignment) -> None:
+        self.stream.write(",\n" if self._written else "\n")
+        self.stream.write(json.dumps(alignment.to_dict()))
+        self._written += 1
+
+    def end(self) -> None:
+        self.stream.write("\n]}\n")
+
+
+FORMATS: dict[str, type[Writer]] = {
+    "paf": PafWriter,
+    "sam": SamWriter,
+    "outfmt6": BlastWriter,
+    "maf": MafWriter,
+    "fasta": FastaWriter,
+    "stockholm": StockholmWriter,
+    "tsv": TableWriter,
+    "json": JsonWriter,
+}
+
+
+def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[str]:
+    """Return the tags of E-value and P(homolog), none where the model is not calibrated."""
+    tags = ((evalue, alignment.evalue, ".3g"), (homolog, alignment.p_homolog, ".5f"))
+    return [f"{name}:f:{value:{form}}" for name, value, form in tags if value is not None]
+
+
+def _query_text(alignment: PosteriorAlignment) -> str:
+    text = alignment.query_text
+    return reverse_complement_text(text) if alignment.strand == "-" else text
+
+
+def _letters(text: str) -> str:
+    # SAM's letters are those of DNA; U would make a tool count a mismatch.
+    return text.translate(str.maketrans("Uu", "Tt"))

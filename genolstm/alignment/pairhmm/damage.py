@@ -1,0 +1,82 @@
+"""Substitution matrices that depend on the place in an ancient read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.alignment.pairhmm.parameters import PairHMMParameters
+
+_REACH = 16
+"""Bases from an end beyond which damage is that of the inside."""
+
+
+@dataclass(frozen=True)
+class DamageProfile:
+    """How often cytosines read as T (and guanines as A) along a read.
+
+    Parameters
+    ----------
+    five_prime, three_prime
+        Excess at the first and last base over the inside.
+    inside
+        Rate far from the ends.
+    decay
+        Factor from one base to the next.
+    library
+        ``double``: C to T at the 5' end, G to A at the 3' end; ``single``: C to T at both.
+
+    References
+    ----------
+    Briggs et al. 2007, PNAS 104:14616; the exponential form is that of mapDamage's fits.
+    """
+
+    five_prime: float = 0.28
+    three_prime: float = 0.28
+    inside: float = 0.012
+    decay: float = 0.65
+    library: Literal["double", "single"] = "double"
+
+    def rates(self, length: int) -> npt.NDArray[np.float64]:
+        """Return P(C reads as T) and P(G reads as A) at each base of a read, (length, 2)."""
+        i = np.arange(length)
+        decay = np.where(i < _REACH, self.decay ** i.astype(float), 0.0)
+        five, three = self.five_prime * decay, self.three_prime * decay[::-1]
+        if self.library == "single":
+            return np.clip(np.stack([self.inside + five + three, np.zeros(length)], 1), 0, 0.98)
+        # Where the strand breaks off is unknown: either damage may show inside.
+        half = np.full(length, self.inside / 2)
+        return np.clip(np.stack([half + five, half + three], axis=1), 0, 0.98)
+
+    def odds(
+        self, parameters: PairHMMParameters, length: int, *, reverse: bool = False
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Return the odds of matches by class of place, and the class of each place.
+
+        Parameters
+        ----------
+        reverse
+            The read is given as its reverse complement.
+
+        Returns
+        -------
+        tuple
+            (classes, 16, 16) as :class:`~genolstm.alignment.pairhmm.pairhmm.PairHMM` takes it, and
+            int64 (length,).
+        """
+        i = np.arange(length)
+        keys = np.minimum(i, _REACH) * (_REACH + 1) + np.minimum(length - 1 - i, _REACH)
+        _, first, classes = np.unique(keys, return_index=True, return_inverse=True)
+        rates = self.rates(length)
+        if reverse:
+            rates = rates[::-1, ::-1]
+        tables = []
+        for c_to_t, g_to_a in rates[first]:
+            read = np.eye(4)
+            read[1, 1], read[1, 3] = 1 - c_to_t, c_to_t
+            read[2, 2], read[2, 0] = 1 - g_to_a, g_to_a
+            tables.append(parameters.odds(first=read))
+        return np.stack(tables), classes.astype(np.int64)

@@ -1,0 +1,514 @@
+"""Many sequences against many, or against long references.
+
+Long references are cut into overlapping windows. Shared k-mers (or another
+:class:`~genolstm.alignment.search.encoders.Prefilter`) name candidates, edit distances (or, locally, a
+first score) choose among them, and what is left is scored and aligned exactly as
+``align score`` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from Bio.SeqRecord import SeqRecord
+
+from genolstm.alignment.calibrate import score_masks
+from genolstm.alignment.formats.pairwise import FORMATS
+from genolstm.alignment.pairhmm.many import PackedSequences, fits, pack, score_pairs
+from genolstm.alignment.pairhmm.pairhmm import placements
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
+from genolstm.alignment.region import Region, shifted
+from genolstm.alignment.result import PosteriorAlignment, rank_references
+from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.search.edits import edit_distances
+from genolstm.alignment.search.encoders import Prefilter, SeedIndex
+from genolstm.alignment.settings import AlignmentSettings, Strand
+from genolstm.alignment.significance import Significance
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.runs.align import check_apart, check_one_stdin, records
+from genolstm.sequences.masks import Masks, complement_masks, encode_masks
+from genolstm.threads import count_threads
+
+BATCH = 1000
+"""Queries looked up at a time."""
+MOST_PAIRS = 1 << 20
+"""Pairs at a time without a prefilter."""
+LONGEST_CLASS = 1 << 14
+CLEAR_EDITS = 10
+"""A strand with this many more edits adds nothing to the score."""
+MARGIN = 3
+"""Candidates scored exactly beyond twice the hits asked for."""
+
+PrefilterMaker = Callable[[PackedSequences], Prefilter]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What to look for.
+
+    Parameters
+    ----------
+    evalue
+        Largest E-value of a hit; without a calibration, of the bound 2 ** -bits per reference.
+    max_hits
+        Most hits per query.
+    candidates
+        References (or windows) per query that the prefilter hands on.
+    exact
+        Score every query against every reference, without a prefilter.
+    skip_self
+        Leave out hits of a sequence with one of the same name.
+    """
+
+    evalue: float = 10.0
+    max_hits: int = 5
+    candidates: int = 600
+    exact: bool = False
+    skip_self: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.evalue > 0:
+            raise SettingError(f"evalue is {self.evalue}, it has to be above 0")
+        if self.max_hits < 1 or self.candidates < 1:
+            raise SettingError("max_hits and candidates have to be at least 1")
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """What a search did: queries read, those with a hit, and hits written."""
+
+    queries: int
+    found: int
+    hits: int
+
+
+class Hit(NamedTuple):
+    """A reference, or a window of it, that a query may be related to.
+
+    ``start`` and ``end`` are the window's, 0-based half-open; ``bits`` the score with the window;
+    ``evalue`` is None without a calibration. ``window`` numbers the windows searched.
+    """
+
+    window: int
+    reference: int
+    start: int
+    end: int
+    bits: float
+    evalue: float | None
+
+
+class _Windows:
+    """References cut for queries of one class of lengths, and their index."""
+
+    def __init__(self, references: Sequence[Masks], longest: int | None, make: PrefilterMaker | None) -> None:
+        self.place: list[tuple[int, int, int]] = []
+        for r, masks in enumerate(references):
+            size, step = len(masks), len(masks)
+            if longest is not None and len(masks) > 4.5 * longest:
+                size, step = 3 * longest, 3 * longest // 2
+            start = 0
+            while True:
+                end = min(start + size, len(masks))
+                self.place.append((r, start, end))
+                if end == len(masks):
+                    break
+                start += step
+        self.packed = pack([references[r][a:b] for r, a, b in self.place])
+        self.lengths = self.packed.lengths
+        self.owner = np.array([r for r, _, _ in self.place])
+        self.prefilter = None if make is None else make(self.packed)
+        # Few distinct lengths stand for all of them where E-values are summed up.
+        classes = np.unique(np.round(np.log2(self.lengths) * 4).astype(int), return_inverse=True)[1]
+        self.counts = np.bincount(classes)
+        sums = np.bincount(classes, weights=self.lengths)
+        self.class_lengths = sums / self.counts
+        self._records: dict[int, SeqRecord] = {}
+
+    def record(self, w: int, references: Sequence[SeqRecord]) -> SeqRecord:
+        """Return a window as a sequence; the reference itself if it is whole."""
+        if w not in self._records:
+            r, start, end = self.place[w]
+            whole = end - start == len(references[r])
+            self._records[w] = references[r] if whole else references[r][start:end]
+        return self._records[w]
+
+
+def _seeds(packed: PackedSequences) -> Prefilter:
+    """Return the index of shared k-mers, k long enough for chance matches to be few."""
+    longest = max(4.0, float(np.median(packed.lengths)))
+    return SeedIndex(packed, min(max(math.ceil(math.log(longest, 4)) + 2, 6), 11))
+
+
+class Searcher:
+    """Finds the references that queries are related to.
+
+    Parameters
+    ----------
+    references
+        To be searched; long ones are cut into windows unless the mode is global.
+    scorer
+        Scores and aligns the candidates.
+    settings
+        What to look for.
+    significance
+        For E-values; None leaves them out and filters by the bound 2 ** -bits.
+    prefilter
+        Makes the prefilter from packed references; by default shared k-mers.
+    threads
+        0 means all cores.
+    **alignment
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
+    """
+
+    def __init__(
+        self,
+        references: Sequence[SeqRecord],
+        *,
+        scorer: AlignmentScorer,
+        settings: SearchSettings | None = None,
+        significance: Significance | None = None,
+        prefilter: PrefilterMaker | None = None,
+        threads: int = 0,
+        **alignment: Any,
+    ) -> None:
+        self.references = list(references)
+        self.scorer = scorer
+        self.settings = settings or SearchSettings()
+        self.alignment: AlignmentSettings = replace(scorer.settings, **alignment)
+        mode = self.alignment.mode
+        self.significance = significance
+        if significance is not None and mode not in significance.modes():
+            self.significance = None
+        self.threads = count_threads(threads)
+        self._make = None if self.settings.exact else (prefilter or _seeds)
+        self._masks = [encode_masks(str(r.seq), record=r.id) for r in self.references]
+        if not self._masks:
+            raise InputError("there is no reference to search")
+        for record, masks in zip(self.references, self._masks, strict=True):
+            if not len(masks):
+                raise InputError("the reference has no residues", record=record.id)
+        self._windows: dict[int | None, _Windows] = {}
+
+    def _for_length(self, n: int) -> _Windows:
+        """Return the windows for queries of about this length."""
+        longest = None
+        if self.alignment.mode != "global":
+            longest = min(max(1 << (n - 1).bit_length(), 64), LONGEST_CLASS)
+            if max(map(len, self._masks)) <= 4.5 * longest:
+                longest = None
+        if longest not in self._windows:
+            self._windows[longest] = _Windows(self._masks, longest, self._make)
+        return self._windows[longest]
+
+    # ------------------------------------------------------------------ candidates
+
+    def search(self, queries: Sequence[SeqRecord]) -> list[list[PosteriorAlignment]]:
+        """Return the hits of every query, best first, aligned and ranked.
+
+        Raises
+        ------
+        InputError
+            A query is empty or no DNA.
+        """
+        masks = [encode_masks(str(q.seq), record=q.id) for q in queries]
+        for query, own in zip(queries, masks, strict=True):
+            if not len(own):
+                raise InputError("the query has no residues", record=query.id)
+        return self._align(queries, masks, self.find(masks, [q.id for q in queries]))
+
+    def find(self, queries: Sequence[Masks], names: Sequence[str | None] | None = None) -> list[list[Hit]]:
+        """Return, without alignments, the hits of every query (bit masks), best first.
+
+        Neighbouring windows may hold one place: up to twice ``max_hits`` are returned.
+
+        Parameters
+        ----------
+        names
+            Of the queries, for ``skip_self``.
+        """
+        found: list[list[Hit]] = [[] for _ in queries]
+        groups: dict[int, list[int]] = {}
+        windows = [self._for_length(len(own)) for own in queries]
+        for k, w in enumerate(windows):
+            groups.setdefault(id(w), []).append(k)
+        for members in groups.values():
+            part = windows[members[0]]
+            step = BATCH if part.prefilter else max(1, MOST_PAIRS // len(part.place))
+            for a in range(0, len(members), step):
+                some = members[a : a + step]
+                own = [None if names is None else names[k] for k in some]
+                hits = self._find([queries[k] for k in some], part, own)
+                for k, hit in zip(some, hits, strict=True):
+                    found[k] = hit
+        return found
+
+    def _find(self, queries: list[Masks], windows: _Windows, names: Sequence[str | None]) -> list[list[Hit]]:
+        """Return the hits of queries of one class, best first."""
+        packed = pack(queries)
+        if windows.prefilter is None:
+            n, m = len(queries), len(windows.place)
+            pairs = np.stack([np.repeat(np.arange(n), m), np.tile(np.arange(m), n)], axis=1)
+        else:
+            count = min(self.settings.candidates, len(windows.place))
+            near = windows.prefilter.candidates(packed, count, self.threads)
+            at = np.nonzero(near >= 0)
+            pairs = np.stack([at[0], near[at]], axis=1).astype(np.int64)
+        if self.settings.skip_self:
+            same = [names[i] == self.references[windows.owner[j]].id for i, j in pairs.tolist()]
+            pairs = pairs[~np.array(same, dtype=bool)]
+        strands = np.full(len(pairs), 3)
+        if windows.prefilter is not None:
+            pairs, strands = self._refine(queries, packed, windows, pairs)
+        bits = self._score(queries, packed, windows, pairs, strands)
+        return self._choose(queries, windows, pairs, bits)
+
+    def _refine(
+        self, queries: list[Masks], packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Keep the most promising candidates; name the strands that matter (1, 2, 3 for both)."""
+        mode, strand = self.alignment.mode, self.alignment.strand
+        if mode == "local":
+            cost = -self._rough(packed, windows, pairs)
+            strands = np.full(len(pairs), 3)
+        else:
+            sides = {}
+            if strand != "minus":
+                sides[1] = packed
+            if strand != "plus":
+                sides[2] = pack([complement_masks(q) for q in queries])
+            edits = {
+                side: edit_distances(own, windows.packed, pairs, within=mode == "semiglobal", threads=self.threads)
+                for side, own in sides.items()
+            }
+            cost = np.minimum.reduce(list(edits.values())).astype(float)
+            strands = np.full(len(pairs), 3)
+            if len(edits) == 2:
+                strands[edits[2] - edits[1] > CLEAR_EDITS] = 1
+                strands[edits[1] - edits[2] > CLEAR_EDITS] = 2
+        order = np.lexsort((cost, pairs[:, 0]))
+        first = np.searchsorted(pairs[order, 0], pairs[order, 0])
+        kept = order[np.arange(len(order)) - first < 2 * self.settings.max_hits + MARGIN]
+        return pairs[kept], strands[kept]
+
+    def _rough(
+        self, packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        quick = fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
+        # What does not fit keeps the prefilter's order, before the rest.
+        out: npt.NDArray[np.float64] = 1e9 - np.arange(float(len(pairs)))
+        family = self.scorer.family
+        if isinstance(family, ParameterFamily):
+            out[quick] = score_pairs(
+                packed,
+                windows.packed,
+                pairs[quick],
+                family,
+                mode="local",
+                strand=self.alignment.strand,
+                damage=self.scorer.damage,
+                rough=True,
+                threads=self.threads,
+            )
+        return out
+
+    # ------------------------------------------------------------------ scores
+
+    def _score(
+        self,
+        queries: list[Masks],
+        packed: PackedSequences,
+        windows: _Windows,
+        pairs: npt.NDArray[np.int64],
+        strands: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float64]:
+        """Return the scores as :meth:`AlignmentScorer.score` gives them."""
+        bits = np.empty(len(pairs))
+        mode, strand = self.alignment.mode, self.alignment.strand
+        quick = fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
+        quick &= isinstance(self.scorer.family, ParameterFamily)
+        sides: tuple[tuple[int, Strand], ...] = ((1, "plus"), (2, "minus"), (3, strand))
+        for code, name in sides:
+            at = np.flatnonzero(quick & (strands == code))
+            if not len(at):
+                continue
+            assert isinstance(self.scorer.family, ParameterFamily)
+            bits[at] = score_pairs(
+                packed,
+                windows.packed,
+                pairs[at],
+                self.scorer.family,
+                mode=mode,
+                strand=name,
+                damage=self.scorer.damage,
+                threads=self.threads,
+            )
+            if strand == "both" and code != 3:
+                bits[at] -= 1.0  # either strand is as likely beforehand
+        rest = np.flatnonzero(~quick).tolist()
+        if rest:
+            large = [(queries[pairs[k, 0]], windows.packed[pairs[k, 1]]) for k in rest]
+            bits[rest] = score_masks(self.scorer, large, mode=mode, strand=strand, threads=self.threads)
+        return bits
+
+    def _choose(
+        self, queries: list[Masks], windows: _Windows, pairs: npt.NDArray[np.int64], bits: npt.NDArray[np.float64]
+    ) -> list[list[Hit]]:
+        found: list[list[Hit]] = [[] for _ in queries]
+        total = len(windows.place)
+        for k in np.lexsort((pairs[:, 1], -bits)).tolist():
+            i, j = int(pairs[k, 0]), int(pairs[k, 1])
+            # Neighbouring windows may find the same place: twice as many are looked at.
+            if len(found[i]) >= 2 * self.settings.max_hits:
+                continue
+            evalue, bound = None, total * 2.0 ** -min(bits[k], 1000.0)
+            if self.significance is not None:
+                bound = evalue = self.significance.evalue(
+                    float(bits[k]),
+                    len(queries[i]),
+                    windows.class_lengths,
+                    mode=self.alignment.mode,
+                    strand=self.alignment.strand,
+                    counts=windows.counts,
+                )
+            if bound <= self.settings.evalue:
+                found[i].append(Hit(j, *windows.place[j], float(bits[k]), evalue))
+        return found
+
+    # ------------------------------------------------------------------ alignments
+
+    def _align(
+        self, queries: Sequence[SeqRecord], masks: Sequence[Masks], found: list[list[Hit]]
+    ) -> list[list[PosteriorAlignment]]:
+        plan = []
+        for i, own in enumerate(found):
+            whole = all(self._is_whole(hit) for hit in own)
+            plan += [(i, hit) for hit in own[: self.settings.max_hits if whole else None]]
+        texts = ((queries[i], self._for_length(len(masks[i])).record(hit.window, self.references)) for i, hit in plan)
+        fields = {f: getattr(self.alignment, f) for f in AlignmentSettings.__dataclass_fields__}
+        done = self.scorer.align_many(texts, threads=self.threads, **fields)
+        hits: list[list[PosteriorAlignment]] = [[] for _ in queries]
+        for (i, hit), alignment in zip(plan, done, strict=True):
+            if alignment.is_empty or len(hits[i]) >= self.settings.max_hits:
+                continue
+            lifted = self._lift(alignment, hit)
+            lifted.evalue = hit.evalue
+            if not any(_same_place(lifted, other) for other in hits[i]):
+                hits[i].append(lifted)
+        for own_hits in hits:
+            own_hits.sort(key=lambda a: -a.bits)
+            rank_references(own_hits)
+        return hits
+
+    def _is_whole(self, hit: Hit) -> bool:
+        return hit.end - hit.start == len(self._masks[hit.reference])
+
+    def _lift(self, a: PosteriorAlignment, hit: Hit) -> PosteriorAlignment:
+        """Return an alignment with a window as one with the whole reference."""
+        if self._is_whole(hit):
+            return a
+        n, m = a.n_query, len(self._masks[hit.reference])
+        mode = self.alignment.mode
+        region = Region((0, n), (hit.start, hit.end))
+        # Beforehand, the whole reference has more places than the window.
+        fewer = placements(n, hit.end - hit.start, mode) / placements(n, m, mode)
+        out = PosteriorAlignment(
+            a.sequences[1],
+            self.references[hit.reference],
+            (a._aligned[0], self._masks[hit.reference]),
+            a.pairs + np.array([0, hit.start], dtype=np.int32),
+            shifted(a.posterior, region, n, m),
+            bits=a.bits + math.log2(fewer),
+            strand=a.strand,
+            mode=mode,
+            divergence=a.divergence,
+            gap_rate=a.gap_rate,
+            model=a.model,
+        )
+        out.placement = a.placement
+        return out
+
+
+def _same_place(a: PosteriorAlignment, b: PosteriorAlignment) -> bool:
+    """Whether two hits of one query are one, found in neighbouring windows."""
+    if a.reference_name != b.reference_name or a.strand != b.strand:
+        return False
+    (a0, a1), (b0, b1) = a.reference_span, b.reference_span
+    return 2 * (min(a1, b1) - max(a0, b0)) > min(a1 - a0, b1 - b0)
+
+
+def search_files(
+    query: PathLike,
+    reference: PathLike,
+    output: PathLike = "-",
+    *,
+    scorer: AlignmentScorer,
+    settings: SearchSettings | None = None,
+    form: str = "paf",
+    threads: int = 0,
+    force: bool = False,
+    command: str = "",
+    progress: Callable[[int], None] | None = None,
+    **alignment: Any,
+) -> SearchSummary:
+    """Search the sequences of one file in those of another and write the hits.
+
+    Parameters
+    ----------
+    query, reference
+        FASTA or FASTQ, compressed or not; one of them may be ``-``.
+    output
+        Where to; ``-`` is standard output.
+    form
+        A name in :data:`genolstm.alignment.formats.pairwise.FORMATS`.
+    progress
+        Called with the number of queries done.
+    **alignment
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
+
+    Raises
+    ------
+    GenolstmError
+        An input is wrong, or an output is in the way; nothing is written.
+    """
+    if form not in FORMATS:
+        raise SettingError(f"format is {form!r}, it has to be one of {', '.join(FORMATS)}")
+    check_one_stdin([query, reference])
+    check_outputs([output], force=force)
+    check_apart([query, reference], [output])
+    references = list(records(reference))
+    searcher = Searcher(
+        references, scorer=scorer, settings=settings, threads=threads, significance=scorer.significance, **alignment
+    )
+    n = found = hits = 0
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for batch in _batches(records(query)):
+            results = searcher.search(batch)
+            if writer is None:
+                stream = stack.enter_context(atomic_text(output, force=force))
+                header = [(str(r.id), len(r)) for r in references]
+                writer = FORMATS[form](stream, header, command)
+            for own in results:
+                found += bool(own)
+                hits += len(own)
+                for alignment_ in own:
+                    writer.write(alignment_)
+            n += len(batch)
+            if progress is not None:
+                progress(n)
+        if writer is not None:
+            writer.end()
+    return SearchSummary(n, found, hits)
+
+
+def _batches(items: Iterator[SeqRecord]) -> Iterator[list[SeqRecord]]:
+    while batch := list(islice(items, BATCH)):
+        yield batch

@@ -1,0 +1,1 @@
+"""Pairs of sequences whose true alignment is known."""

@@ -1,0 +1,1 @@
+"""Model bundles: written once, checked, and run without TensorFlow."""

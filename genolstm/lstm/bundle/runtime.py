@@ -1,0 +1,390 @@
+"""Inference on ONNX Runtime: threads, batches, and sequences of any length.
+
+A long sequence is read in chunks. Each chunk is given ``context`` steps of its neighbours on
+either side, whose outputs are dropped, so that no chunk's edge shows in the result. How many steps
+that takes is a property of the trained network: :func:`measure_context` finds it when a model is
+made, and its bundle keeps it.
+
+Some networks latch: a cell may hold what it saw thousands of steps ago, and no practical context
+makes all chunks agree to the last digit. Such a model states a ``tile``: its outputs are defined as
+those of tiles of that many steps, counted from the start of the sequence, each read with its
+context. They are then the same however the sequence is cut for reading.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genolstm.errors import ModelError, SettingError
+from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.threads import count_threads
+
+DEFAULT_CHUNK = 3000
+# Steps in one call of ONNX Runtime, and sequences at least: enough rows to keep the matrix products
+# busy, small enough to stay near the cache. Measured with two BiLSTM layers of 48.
+CALL_STEPS = 50_000
+MIN_ROWS = 8
+# Steps that a stream gathers before it computes: what it holds, and so the memory it needs.
+STREAM_STEPS = 150_000
+
+
+class Runtime:
+    """A network ready to compute.
+
+    Parameters
+    ----------
+    source
+        A bundle, or the bytes of an ONNX graph with one input and one output.
+    threads
+        Threads to use; 0 means all cores that the process may use.
+    context
+        Steps of context each output needs on either side; from the bundle by default, 0 for a
+        bare graph.
+    tile
+        Steps of a tile, for a network whose outputs are defined by tiles; from the bundle by
+        default, 0 (none) for a bare graph.
+
+    Raises
+    ------
+    ModelError
+        The graph cannot be loaded.
+    """
+
+    def __init__(
+        self, source: Bundle | bytes, *, threads: int = 0, context: int | None = None, tile: int | None = None
+    ) -> None:
+        content = source.onnx if isinstance(source, Bundle) else source
+        if context is None:
+            context = source.context if isinstance(source, Bundle) else 0
+        if context < 0:
+            raise SettingError(f"context is {context}, it must be 0 or more")
+        if tile is None:
+            tile = source.tile if isinstance(source, Bundle) else 0
+        self.context = context
+        self.tile = tile
+        self.threads = count_threads(threads)
+        self.session = open_session(content, threads=1)
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError("the network must have one input and one output")
+        self._input, self._output = inputs[0].name, outputs[0].name
+        self._shape = inputs[0].shape
+        self.dtype = np.dtype(np.int32 if "int32" in inputs[0].type else np.float32)
+        self.per_step = len(outputs[0].shape) == 3
+        self.n_features = self._shape[2] if len(self._shape) == 3 else None
+        self.n_outputs = int(outputs[0].shape[-1])
+
+    def predict(
+        self, x: np.ndarray, *, batch_size: int | None = None, chunk: int | None = None, context: int | None = None
+    ) -> np.ndarray:
+        """Return the network's outputs, (n, steps, outputs), or (n, outputs) if it pools.
+
+        Parameters
+        ----------
+        x
+            (n, steps, n_features) of any number type, or (n, steps) of codes; may be memory-mapped.
+        batch_size
+            Sequences (or chunks of them) computed at once.
+        chunk
+            Steps of a chunk, context not counted; changes time and memory, not the outputs. A
+            network with tiles reads tiles whatever the chunk.
+        context
+            More context than the model's own.
+        """
+        self._check(x)
+        n, steps = x.shape[:2]
+        if not self.per_step:
+            result = np.empty((n, self.n_outputs), np.float32)
+            rows = self._rows(batch_size, n, steps)
+            self._run_all(
+                _Windows(x, result, [(row, 0, 0, 0) for row in range(i, min(i + rows, n))], steps, 0)
+                for i in range(0, n, rows)
+            )
+            return result
+        result = np.empty((n, steps, self.n_outputs), np.float32)
+        self._fill(result, x, 0, 0, chunk, context, batch_size)
+        return result
+
+    def predict_many(self, sequences: Sequence[np.ndarray], **options: Any) -> list[np.ndarray]:
+        """Return the outputs of sequences of different lengths, in their order.
+
+        Equal lengths are computed together; nothing is padded, so no length changes another's
+        outputs.
+        """
+        by_length: dict[int, list[int]] = {}
+        for index, sequence in enumerate(sequences):
+            by_length.setdefault(len(sequence), []).append(index)
+        results: list[np.ndarray | None] = [None] * len(sequences)
+        for length in sorted(by_length):
+            members = by_length[length]
+            rows = max(1, STREAM_STEPS // max(1, length))
+            for start in range(0, len(members), rows):
+                some = members[start : start + rows]
+                found = self.predict(np.stack([sequences[i] for i in some]), **options)
+                for index, output in zip(some, found, strict=True):
+                    results[index] = output
+        return results  # type: ignore[return-value]
+
+    def predict_stream(
+        self,
+        blocks: Iterable[np.ndarray],
+        *,
+        chunk: int | None = None,
+        context: int | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Read sequences block by block and yield their outputs, in memory flat in length.
+
+        Parameters
+        ----------
+        blocks
+            Arrays (n, steps, n_features), or (n, steps) of codes, that follow on each other; any
+            number of steps each.
+
+        Yields
+        ------
+        numpy.ndarray
+            (n, steps, outputs) in order; the blocks' borders are not kept. Together as many steps
+            as went in, and the same outputs as :meth:`predict` gives on the whole.
+        """
+        if not self.per_step:
+            raise SettingError("a network with one output a sequence cannot be streamed")
+        least = self._spans(chunk, context)[1]
+        held: np.ndarray | None = None  # some context, then what is yet to be computed
+        offset = 0  # steps of the sequence before `held`
+        done = 0  # steps of `held` whose outputs are out
+        for block in blocks:
+            self._check(block)
+            held = block if held is None else np.concatenate([held, block], axis=1)
+            stop = held.shape[1] - least
+            if self.tile:
+                stop = (offset + stop) // self.tile * self.tile - offset
+            if (stop - done) * held.shape[0] >= STREAM_STEPS:
+                yield self._part(held, offset, done, stop, chunk, context, batch_size)
+                kept = max(0, stop - least)
+                held, offset, done = held[:, kept:].copy(), offset + kept, stop - kept
+        if held is not None and held.shape[1] > done:
+            yield self._part(held, offset, done, held.shape[1], chunk, context, batch_size)
+
+    def _part(
+        self,
+        x: np.ndarray,
+        offset: int,
+        start: int,
+        stop: int,
+        chunk: int | None,
+        context: int | None,
+        batch_size: int | None,
+    ) -> np.ndarray:
+        result = np.empty((x.shape[0], stop - start, self.n_outputs), np.float32)
+        self._fill(result, x, offset, start, chunk, context, batch_size)
+        return result
+
+    def _fill(
+        self,
+        result: np.ndarray,
+        x: np.ndarray,
+        offset: int,
+        start: int,
+        chunk: int | None,
+        context: int | None,
+        batch_size: int | None,
+    ) -> None:
+        """Compute the outputs from step ``start`` of ``x`` on, the rest of it being context.
+
+        ``offset`` steps of the sequence came before ``x``.
+        """
+        chunk, context = self._spans(chunk, context)
+        stop = start + result.shape[1]
+        if self.tile:
+            spans = list(_tiles(x.shape[1], start, stop, offset, self.tile, context))
+        else:
+            spans = list(_windows(x.shape[1], start, stop, chunk, context))
+        # Only windows of one width can be stacked; a sequence's first and last are narrower.
+        by_width: dict[int, list[tuple[int, int, int]]] = {}
+        for begin, end, low, high in spans:
+            by_width.setdefault(end - begin, []).append((begin, low, high))
+        tasks: list[_Windows] = []
+        for width, members in by_width.items():
+            rows = self._rows(batch_size, len(x) * len(members), width)
+            places = [(row, *member) for row in range(len(x)) for member in members]
+            tasks += [_Windows(x, result, places[i : i + rows], width, start) for i in range(0, len(places), rows)]
+        self._run_all(tasks)
+
+    def _rows(self, batch_size: int | None, total: int, width: int) -> int:
+        """Return how many windows of some width go into one call."""
+        if batch_size is not None:
+            return _at_least_one("batch_size", batch_size)
+        rows = max(MIN_ROWS, CALL_STEPS // max(1, width))
+        # Give every thread something to do.
+        return max(1, min(rows, -(-total // self.threads)))
+
+    def _spans(self, chunk: int | None, context: int | None) -> tuple[int, int]:
+        context = max(self.context, context or 0)
+        if chunk is None:
+            # Most of the work should go into outputs that are kept.
+            return max(DEFAULT_CHUNK, 8 * context), context
+        return _at_least_one("chunk", chunk), context
+
+    def _check(self, x: np.ndarray) -> None:
+        if x.ndim != len(self._shape) or (x.ndim == 3 and x.shape[2] != self.n_features):
+            needed = "(n, steps)" if x.ndim == 2 else f"(n, steps, {self.n_features})"
+            raise ModelError(f"the data have shape {x.shape}, the network reads {needed}")
+
+    def _run_all(self, tasks: Iterable[_Windows]) -> None:
+        """Compute calls side by side.
+
+        Whole calls on one thread each use the cores better than several threads inside one call,
+        which wait for each other at every step of the sequence.
+        """
+        if self.threads == 1:
+            for task in tasks:
+                self._run(task)
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            waiting: deque[Future[None]] = deque()
+            for task in tasks:
+                waiting.append(pool.submit(self._run, task))
+                if len(waiting) >= 2 * self.threads:
+                    waiting.popleft().result()
+            for future in waiting:
+                future.result()
+
+    def _run(self, task: _Windows) -> None:
+        values = task.gather(self.dtype)
+        if values.size:
+            (output,) = self.session.run([self._output], {self._input: values})
+            task.scatter(output)
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Windows of equal width, for one call: where they come from, where their outputs go."""
+
+    x: np.ndarray
+    result: np.ndarray
+    places: list[tuple[int, int, int, int]]  # row, first step, first and end step to keep
+    width: int
+    start: int  # step of x that is the first of the result
+
+    def gather(self, dtype: np.dtype[Any]) -> np.ndarray:
+        values = np.empty((len(self.places), self.width, *self.x.shape[2:]), dtype)
+        for target, (row, begin, _, _) in zip(values, self.places, strict=True):
+            target[:] = self.x[row, begin : begin + self.width]
+        return values
+
+    def scatter(self, output: np.ndarray) -> None:
+        for window, (row, begin, low, high) in zip(output, self.places, strict=True):
+            if self.result.ndim == 2:
+                self.result[row] = window
+            else:
+                kept = window[low - begin : high - begin]
+                self.result[row, low - self.start : high - self.start] = kept
+
+
+def _tiles(
+    length: int, start: int, stop: int, offset: int, tile: int, context: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Yield windows (begin, end, first and end step to keep), one a tile of the sequence."""
+    low = start
+    while low < stop:
+        first = (low + offset) // tile * tile - offset
+        high = min(first + tile, stop)
+        yield max(0, first - context), min(length, first + tile + context), low, high
+        low = high
+
+
+def _windows(length: int, start: int, stop: int, chunk: int, context: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield windows (begin, end, first and end step to keep) that cover start to stop.
+
+    All are of one width, so that they can be stacked: the last one is moved back to end where
+    the sequence does. Outputs are kept where there is full context, or the sequence's end.
+    """
+    first, last = max(0, start - context), min(length, stop + context)
+    width = min(chunk + 2 * context, last - first)
+    low, begin = start, first
+    while low < stop:
+        begin = min(begin, last - width)
+        end = begin + width
+        high = stop if end == last else min(stop, end - context)
+        yield begin, end, low, high
+        low, begin = high, begin + chunk
+
+
+def measure_context(runtime: Runtime, x: np.ndarray, *, tolerance: float = 1e-6, most: int | None = None) -> int:
+    """Return how many steps of context make chunked outputs equal to whole-sequence ones.
+
+    Parameters
+    ----------
+    runtime
+        The network; its own context is not used.
+    x
+        Typical held-out sequences, (n, steps, n_features): as long as can be, a few thousand
+        steps. The answer is half as much again as these sequences need.
+    tolerance
+        Largest difference that counts as equal.
+    most
+        Largest context to accept; by default a quarter of the steps.
+
+    Raises
+    ------
+    ModelError
+        Even the largest context leaves a difference: the network remembers for longer.
+    """
+    if not runtime.per_step:
+        return 0
+    steps = x.shape[1]
+    most = steps // 4 if most is None else most
+    whole = runtime.predict(x, chunk=steps)
+    need = 0
+    # An edge at several places; how far from it do the outputs differ, on either side?
+    for cut in sorted({steps * part // 8 for part in range(1, 8)} - {0}):
+        before = runtime.predict(np.ascontiguousarray(x[:, :cut]), chunk=steps)
+        after = runtime.predict(np.ascontiguousarray(x[:, cut:]), chunk=steps)
+        left = np.flatnonzero((np.abs(before - whole[:, :cut]) > tolerance).any(axis=(0, 2)))
+        right = np.flatnonzero((np.abs(after - whole[:, cut:]) > tolerance).any(axis=(0, 2)))
+        if left.size:
+            need = max(need, cut - int(left[0]))
+        if right.size:
+            need = max(need, int(right[-1]) + 1)
+    if need > most:
+        raise ModelError(
+            f"the network's outputs depend on steps more than {most} away",
+            hint="measure on longer sequences, or train on longer windows",
+        )
+    return min(most, need + -(-need // 2))
+
+
+def open_session(content: bytes, *, threads: int = 1) -> Any:
+    """Return an ONNX Runtime session on the CPU.
+
+    Raises
+    ------
+    ModelError
+        The graph cannot be loaded.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Waiting threads should not burn a core that another process needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has a tree of its own, without a common base
+        reason = str(error).splitlines()[0][:200]
+        raise ModelError(f"ONNX Runtime cannot load the network ({reason})") from error
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if value < 1:
+        raise SettingError(f"{name} is {value}, it must be at least 1")
+    return value

@@ -1,0 +1,129 @@
+"""From a trained Keras network to a bundle, and back to Keras."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genolstm.errors import ModelError
+from genolstm.files import PathLike
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle, write_member
+from genolstm.lstm.bundle.export import export_onnx, export_onnx_traced, export_step
+from genolstm.lstm.bundle.runtime import Runtime, measure_context
+from genolstm.lstm.cell import read_weights
+from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.train.network import build_network, load_tensorflow
+
+
+def save_network(
+    path: PathLike,
+    model: Any,
+    config: LSTMConfig | None,
+    *,
+    kind: str,
+    metadata: Mapping[str, Any] | None = None,
+    sample: np.ndarray | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    card: str = "",
+    force: bool = False,
+) -> Bundle:
+    """Export a network, check it against Keras, and write its bundle.
+
+    Parameters
+    ----------
+    model
+        A Keras model; one of :func:`build_network` if ``config`` is given, else any functional
+        one with one input and one output.
+    metadata
+        What the pipeline must know, as JSON. ``context`` is added.
+    sample
+        Held-out sequences, (n, steps, n_features), for :func:`measure_context`. A network with
+        outputs at every step needs them, or ``context`` in its metadata.
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime's outputs differ from Keras' by more than 1e-5, or the network's outputs
+        depend on more context than the sample has.
+    OutputError
+        The file exists and ``force`` is false, or cannot be written.
+    """
+    content = export_onnx_traced(model) if config is None else export_onnx(model, config)
+    members = {"model.keras": keras_bytes(model), "model.onnx": content}
+    known = dict(metadata or {})
+    if config is not None and config.head == "next":
+        # It reads one way and its state is carried: nothing is cut.
+        members["step.onnx"] = export_step(model, config)
+        known.setdefault("context", 0)
+    if "context" not in known:
+        runtime = Runtime(content)
+        if runtime.per_step and sample is None:
+            raise ModelError("held-out sequences are needed to measure the network's context")
+        known["context"] = 0 if sample is None else measure_context(runtime, sample)
+    return save_bundle(
+        path, kind=kind, members=members, config=config, metadata=known, provenance=provenance, card=card, force=force
+    )
+
+
+def keras_bytes(model: Any) -> bytes:
+    """Return a model as a ``.keras`` file, without the state of an optimiser or a time stamp."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path, include_optimizer=False)
+        packed = io.BytesIO()
+        with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
+            for name in sorted(source.namelist()):
+                content = source.read(name)
+                if name == "metadata.json":
+                    fixed = {**json.loads(content), "date_saved": "1980-01-01@00:00:00"}
+                    content = json.dumps(fixed).encode()
+                elif name == "config.json":
+                    content = _number_shared_objects(content)
+                # Stored as it is: the bundle compresses the whole.
+                write_member(target, name, content, zipfile.ZIP_STORED)
+    return packed.getvalue()
+
+
+def _number_shared_objects(content: bytes) -> bytes:
+    """Replace the memory addresses by which Keras tells objects apart by 1, 2, 3, ..."""
+    numbers: dict[bytes, int] = {}
+
+    def number(match: re.Match[bytes]) -> bytes:
+        return match[1] + str(numbers.setdefault(match[2], len(numbers) + 1)).encode()
+
+    return re.sub(rb'("shared_object_id": )(\d+)', number, content)
+
+
+def load_network(bundle: Bundle) -> Any:
+    """Return a bundle's Keras network, to train on or to look into.
+
+    Where the bundle has settings, the network is built from them and given the weights of the
+    ONNX graph, which are the same numbers; nothing is deserialised. A network of other make is
+    loaded from ``model.keras`` in Keras' safe mode.
+
+    Raises
+    ------
+    ModelError
+        The stored network cannot be loaded, or does not fit its settings.
+    """
+    _, keras = load_tensorflow()
+    if bundle.config is not None:
+        model = build_network(bundle.config)
+        weights = read_weights(bundle)
+        model.set_weights([weights[name] for name in bundle.config.weight_shapes])
+        return model
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(bundle.member("model.keras"))
+        try:
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as error:
+            raise ModelError("the bundle's Keras network cannot be loaded", path=bundle.path) from error

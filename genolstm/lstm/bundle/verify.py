@@ -1,0 +1,48 @@
+"""Checking that a bundle computes what it should, without TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from genolstm.errors import ModelError
+from genolstm.files import PathLike
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.runtime import Runtime
+from genolstm.lstm.cell import forward, read_weights
+
+TOLERANCE = 1e-5
+
+
+def verify_bundle(name_or_path: PathLike) -> list[tuple[str, str]]:
+    """Open a bundle, run it, and compare it with the NumPy reference.
+
+    Returns
+    -------
+    list of (str, str)
+        What was checked, and how it came out.
+
+    Raises
+    ------
+    ModelError
+        The bundle is damaged, cannot be loaded, or its outputs differ from the reference's by
+        more than 1e-5.
+    """
+    bundle = Bundle.open(find_bundle(name_or_path))
+    found = [("sha256", bundle.digest), *((name, "whole") for name in sorted(bundle.members))]
+    runtime = Runtime(bundle, threads=1)
+    found.append(("onnxruntime", "loads"))
+    config = bundle.config
+    if config is None:
+        return found
+    random = np.random.default_rng(0)
+    if config.input == "embedding":
+        x = random.integers(0, config.vocabulary, (2, 40), dtype=np.int32)
+    else:
+        x = random.gamma(0.5, 2.0, (2, 40, config.n_features)).astype(np.float32)
+    expected = forward(config, read_weights(bundle), x)
+    difference = np.abs(runtime.predict(x) - expected) / np.maximum(1.0, np.abs(expected))
+    worst = float(difference.max())
+    if not worst <= TOLERANCE:
+        raise ModelError(f"the outputs differ from the reference's by {worst:.1e}", path=bundle.path)
+    found.append(("largest difference from the reference", f"{worst:.1e}"))
+    return found

@@ -1,0 +1,319 @@
+"""The k-mer panel: how many haplotypes of a reference group carry each k-mer.
+
+A panel is one file. Its first 128 bytes say what it is and carry the SHA-256 of everything else; a
+JSON header and the packed arrays follow, which are used in place through a memory map. The same
+input gives the same bytes. How the k-mers are kept is told in
+:mod:`genolstm.sequences.panel.kernels`, how they get there in
+:mod:`genolstm.sequences.panel.builder`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genolstm.errors import InputError, PanelError
+from genolstm.files import PathLike, atomic_path
+from genolstm.sequences.alphabet import Codes
+
+SUFFIX = ".panel"
+MAX_K = 31
+
+_MAGIC = b"\x89GLPANEL"
+_VERSION = 1
+# Magic, version, length of the JSON header, length of the file; then the digest.
+_PREAMBLE = struct.Struct("<8sIIQ")
+_DIGEST_AT = _PREAMBLE.size
+_HEADER_AT = 128
+_ALIGN = 64
+_SECTIONS: dict[str, str] = {
+    "words": "<u8",
+    "directory": "<u4",
+    "records": "u1",
+    "run_start": "<u2",
+    "run_count": "<u2",
+    "run_index": "<u4",
+}
+
+
+@dataclass(frozen=True)
+class KmerPanel:
+    """Graded membership of k-mers in a group of haplotypes.
+
+    Make one with :func:`~genolstm.sequences.panel.build.build_panel`, or open one with
+    :meth:`open`. Look-ups release the GIL and may run in several threads.
+
+    Attributes
+    ----------
+    k
+        Length of the k-mers.
+    m
+        Length of the minimizers of the index.
+    n_haplotypes
+        Haplotypes that were counted.
+    n_kmers
+        Distinct canonical k-mers.
+    n_strings
+        Strings in which they are kept.
+    n_bases
+        Bases of these strings.
+    min_count
+        Occurrences that a k-mer of raw reads needed to be kept; 1 if nothing was dropped.
+    names
+        Names of the haplotypes.
+    provenance
+        What the maker wrote down about how the panel came to be.
+    """
+
+    k: int
+    m: int
+    n_haplotypes: int
+    n_kmers: int
+    n_strings: int
+    n_bases: int
+    min_count: int
+    place_bits: int
+    width: int
+    names: tuple[str, ...]
+    provenance: Mapping[str, Any] = field(repr=False)
+    arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
+    path: str | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed arrays."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def lookup(self, codes: Codes) -> npt.NDArray[np.uint16]:
+        """Count, for every k-mer of a sequence, the haplotypes that carry it on either strand.
+
+        Parameters
+        ----------
+        codes
+            uint8, shape (bases,), as :func:`~genolstm.sequences.alphabet.encode` gives them.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint16, shape (max(bases - k + 1, 0),): 0 if no haplotype carries the k-mer, or if it
+            covers a base that is not A, C, G or T. Counts stop at 65535.
+        """
+        from genolstm.sequences.panel.kernels import look_up, packed
+
+        out = np.zeros(max(codes.size - self.k + 1, 0), dtype=np.uint16)
+        a = self.arrays
+        look_up(
+            *packed(codes),
+            codes.size,
+            self.k,
+            self.m,
+            a["words"],
+            self.n_bases,
+            a["directory"],
+            a["records"],
+            self.width,
+            self.place_bits,
+            a["run_start"],
+            a["run_count"],
+            a["run_index"],
+            out,
+        )
+        return out
+
+    def require_k(self, k: int) -> None:
+        """Raise :class:`PanelError` unless the panel's k-mers have length ``k``."""
+        if k != self.k:
+            raise PanelError(f"holds {self.k}-mers where {k}-mers are needed", path=self.path)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what the header says, and the sizes of the parts, ready for JSON."""
+        return {
+            "k": self.k,
+            "n_haplotypes": self.n_haplotypes,
+            "n_kmers": self.n_kmers,
+            "n_strings": self.n_strings,
+            "n_bases": self.n_bases,
+            "min_count": self.min_count,
+            "names": list(self.names),
+            "minimizer_length": self.m,
+            "bytes": {name: int(array.nbytes) for name, array in self.arrays.items()},
+            "provenance": dict(self.provenance),
+        }
+
+    def save(self, path: PathLike, *, force: bool = False) -> None:
+        """Write the panel as one file.
+
+        Raises
+        ------
+        OutputError
+            The file exists and ``force`` is false, or it cannot be written.
+        """
+        offset = 0
+        sections: dict[str, list[int]] = {}
+        for name in _SECTIONS:
+            sections[name] = [offset, int(self.arrays[name].size)]
+            offset += -(-self.arrays[name].nbytes // _ALIGN) * _ALIGN
+        header = {
+            "k": self.k,
+            "m": self.m,
+            "n_haplotypes": self.n_haplotypes,
+            "n_kmers": self.n_kmers,
+            "n_strings": self.n_strings,
+            "n_bases": self.n_bases,
+            "min_count": self.min_count,
+            "place_bits": self.place_bits,
+            "width": self.width,
+            "names": list(self.names),
+            "provenance": dict(self.provenance),
+            "sections": sections,
+        }
+        text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+        text += b" " * (-(_HEADER_AT + len(text)) % _ALIGN)
+        preamble = _PREAMBLE.pack(_MAGIC, _VERSION, len(text), _HEADER_AT + len(text) + offset)
+        gap = bytes(_HEADER_AT - _DIGEST_AT - hashlib.sha256().digest_size)
+        digest = hashlib.sha256(preamble + gap + text)
+        blocks: list[bytes | memoryview] = []
+        for name, kind in _SECTIONS.items():
+            array = np.ascontiguousarray(self.arrays[name], dtype=kind)
+            blocks += [array.data.cast("B"), bytes(-array.nbytes % _ALIGN)]
+        for block in blocks:
+            digest.update(block)
+        with atomic_path(path, force=force) as temporary, temporary.open("wb") as stream:
+            stream.write(preamble + digest.digest() + gap + text)
+            for block in blocks:
+                stream.write(block)
+
+    @classmethod
+    def open(cls, path: PathLike, *, verify: bool = True) -> KmerPanel:
+        """Open a panel by memory map.
+
+        Parameters
+        ----------
+        path
+            A file that :meth:`save` wrote.
+        verify
+            Compare the checksum first (about half a second per GB).
+
+        Raises
+        ------
+        InputError
+            There is no such file, or it may not be read.
+        PanelError
+            The file is no panel, of another version, truncated or changed.
+        """
+        name = os.fspath(path)
+        try:
+            with Path(name).open("rb") as stream:
+                size = os.fstat(stream.fileno()).st_size
+                if size < _HEADER_AT:
+                    raise _no_panel(name, stream.read(8))
+                data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError as error:
+            raise InputError("no such file", path=name) from error
+        except IsADirectoryError as error:
+            raise InputError("is a folder, a panel is needed", path=name) from error
+        except OSError as error:
+            raise InputError(f"cannot be read ({error.strerror or error})", path=name) from error
+
+        magic, version, header_size, file_size = _PREAMBLE.unpack_from(data)
+        if magic != _MAGIC:
+            raise _no_panel(name, data[:8])
+        if version != _VERSION:
+            raise PanelError(
+                f"is a panel of version {version}, this program reads version {_VERSION}",
+                path=name,
+                hint="build it again",
+            )
+        if size != file_size:
+            kind = "truncated" if size < file_size else "followed by foreign data"
+            raise PanelError(
+                f"is {kind} ({size} bytes, should be {file_size})", path=name, hint="copy or build it again"
+            )
+        body = _DIGEST_AT + hashlib.sha256().digest_size
+        if verify:
+            digest = hashlib.sha256(data[:_DIGEST_AT])
+            with memoryview(data) as view:
+                digest.update(view[body:])
+            if digest.digest() != data[_DIGEST_AT:body]:
+                raise PanelError(
+                    "is damaged: its content does not match its checksum", path=name, hint="copy or build it again"
+                )
+        try:
+            return cls._from_map(data, header_size, name)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PanelError(
+                "is damaged: its header makes no sense", path=name, hint="copy or build it again"
+            ) from error
+
+    @classmethod
+    def _from_map(cls, data: mmap.mmap, header_size: int, path: str) -> KmerPanel:
+        header = json.loads(data[_HEADER_AT : _HEADER_AT + header_size])
+        start = _HEADER_AT + header_size
+        arrays = {}
+        for section, kind in _SECTIONS.items():
+            offset, length = header["sections"][section]
+            if offset < 0 or length < 0:
+                raise ValueError(section)
+            arrays[section] = np.frombuffer(data, kind, count=length, offset=start + offset)
+        panel = cls(
+            **{
+                key: int(header[key])
+                for key in (
+                    "k",
+                    "m",
+                    "n_haplotypes",
+                    "n_kmers",
+                    "n_strings",
+                    "n_bases",
+                    "min_count",
+                    "place_bits",
+                    "width",
+                )
+            },
+            names=tuple(str(name) for name in header["names"]),
+            provenance=header["provenance"],
+            arrays=arrays,
+            path=path,
+        )
+        panel._check_sizes()
+        return panel
+
+    def _check_sizes(self) -> None:
+        """Raise ValueError where look-ups would read beyond an array."""
+        a = self.arrays
+        if not (
+            1 <= self.m <= self.k <= MAX_K
+            and a["words"].size >= (self.n_bases >> 5) + 2
+            and a["directory"].size >= 2
+            and a["run_start"].size == a["run_count"].size >= 1
+            and a["run_index"].size >= (self.n_bases >> 8) + 1
+            and 1 <= self.width <= 8
+            and 1 <= self.place_bits < 8 * self.width
+        ):
+            raise ValueError("sizes")
+
+
+def _no_panel(path: str, start: bytes) -> PanelError:
+    hint = "build one with: genolstm panel build"
+    if start[: len(_MAGIC)] == _MAGIC:
+        return PanelError("is a truncated panel", path=path, hint="copy or build it again")
+    if not start:
+        return PanelError("is empty, a k-mer panel is needed", path=path, hint=hint)
+    return PanelError("is not a k-mer panel", path=path, hint=hint)
+
+
+def check_same_k(panels: Sequence[KmerPanel]) -> int:
+    """Return the k that all panels share, or raise :class:`PanelError`."""
+    for panel in panels[1:]:
+        panel.require_k(panels[0].k)
+    return panels[0].k

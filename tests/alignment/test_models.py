@@ -1,0 +1,47 @@
+"""The shipped aligners: what they say of themselves, and what they are good for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genolstm import AlignmentScorer
+from genolstm.alignment.evaluate import compare_pairs
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+
+
+@pytest.mark.parametrize("name", ["dna", "coding", "adna"])
+def test_a_shipped_aligner_is_small_and_has_a_card(name: str) -> None:
+    path = find_bundle(name)
+    assert path.stat().st_size < 1_000_000
+    bundle = Bundle.open(path)
+    assert bundle.kind == "alignment"
+    assert f"# {name}" in bundle.card
+    assert AlignmentScorer.load(name).align("ACGTACGTTGCA", "ACGTACGTTGCA").cigar == "12="
+
+
+def f1(scorer: AlignmentScorer, pairs: list) -> tuple[np.ndarray, list[str]]:
+    found = list(scorer.align_many([p.texts for p in pairs], strand="plus", threads=2))
+    scores = [compare_pairs(a.pairs, p.pairs).f1 for a, p in zip(found, pairs, strict=True)]
+    return np.array(scores), [a.model for a in found]
+
+
+def test_context_helps_coding_sequence() -> None:
+    settings = replace(PRESETS["coding"], divergence=(4.2, 4.2))
+    pairs = list(simulate_pairs(settings, 24, seed=601))
+    plain, _ = f1(AlignmentScorer.load("dna", classical=True), pairs)
+    for name in ("dna", "coding"):
+        ours, models = f1(AlignmentScorer.load(name), pairs)
+        assert models.count(name) > 18
+        assert ours.mean() > plain.mean() + 0.01
+
+
+def test_homogeneous_sequence_is_left_to_the_plain_pair_hmm() -> None:
+    pairs = list(simulate_pairs(PRESETS["homogeneous"], 16, seed=602, divergences=[0.8] * 16))
+    plain, _ = f1(AlignmentScorer.load("dna", classical=True), pairs)
+    ours, models = f1(AlignmentScorer.load("dna"), pairs)
+    assert models.count("classical") > 12
+    assert ours.mean() > plain.mean() - 0.005

@@ -1,0 +1,131 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from support.lstm import CONFIGS, onnx_of
+
+from genolstm.cli import main
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle
+from genolstm.lstm.bundle.bundle import bundle as bundles
+
+CONFIG = CONFIGS["lstm-tag"]
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    path = tmp_path / "toy.genolstm"
+    save_bundle(
+        path,
+        kind="introgression",
+        members={"model.onnx": onnx_of(CONFIG), "model.keras": b"PK stands for Keras"},
+        config=CONFIG,
+        metadata={"k": 31, "channels": ["a", "b"], "context": 40},
+        provenance={"created": "2026-01-01T00:00:00+00:00", "command": ["genolstm", "train"]},
+        card="# Toy\n\nTrained on nothing.\n",
+    )
+    return path
+
+
+def call(*args):
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, args)])
+    return stop.value.code
+
+
+def succeed(*args):
+    main([*map(str, args)])
+
+
+def test_info(bundle, capsys):
+    succeed("model", "info", bundle)
+    facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert facts["kind"] == "introgression"
+    assert facts["channels"] == "[a, b]"
+    assert facts["units"] == "7"
+    assert facts["command"] == "genolstm train"
+    assert facts["sha256"] == Bundle.open(bundle).digest
+
+
+def test_info_json(bundle, capsys):
+    succeed("model", "info", bundle, "--json")
+    manifest = json.loads(capsys.readouterr().out)
+    assert manifest == Bundle.open(bundle).manifest()
+    assert manifest["config"]["n_features"] == 5
+
+
+def test_card(bundle, capsys):
+    succeed("model", "card", bundle)
+    assert capsys.readouterr().out == "# Toy\n\nTrained on nothing.\n"
+
+
+def test_verify(bundle, capsys):
+    succeed("model", "verify", bundle)
+    facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert float(facts["largest difference from the reference"]) < 1e-5
+
+
+def test_verify_finds_a_network_that_computes_something_else(tmp_path, capsys, monkeypatch):
+    from genolstm.lstm.bundle.bundle import verify
+
+    path = tmp_path / "m.genolstm"
+    save_bundle(path, kind="x", members={"model.onnx": onnx_of(CONFIG)}, config=CONFIG)
+    honest = verify.forward
+    monkeypatch.setattr(verify, "forward", lambda *args: honest(*args) + 1e-4)
+    assert call("model", "verify", path) == 1
+    assert "differ from the reference" in capsys.readouterr().err
+
+
+def test_export(bundle, tmp_path, capsys):
+    onnx, keras = tmp_path / "m.onnx", tmp_path / "m.keras"
+    succeed("model", "export", bundle, "--onnx", onnx, "--keras", keras)
+    assert onnx.read_bytes() == onnx_of(CONFIG)
+    assert keras.read_bytes() == b"PK stands for Keras"
+    onnx.write_bytes(b"mine")
+    keras.unlink()
+    assert call("model", "export", bundle, "--onnx", onnx, "--keras", keras) == 1
+    assert capsys.readouterr().err == f"{onnx}: exists already; use --force to replace it\n"
+    assert onnx.read_bytes() == b"mine"
+    assert not keras.exists()
+    succeed("model", "export", bundle, "--onnx", onnx, "--force")
+    assert onnx.read_bytes() == onnx_of(CONFIG)
+
+
+def test_export_of_what_is_not_there_writes_nothing(tmp_path, capsys):
+    path, keras, onnx = (tmp_path / name for name in ("m.genolstm", "m.keras", "m.onnx"))
+    save_bundle(path, kind="x", members={"model.onnx": onnx_of(CONFIG)}, config=CONFIG)
+    assert call("model", "export", path, "--onnx", onnx, "--keras", keras) == 1
+    assert capsys.readouterr().err == f"{path}: the bundle holds no model.keras\n"
+    assert not onnx.exists()
+
+
+def test_export_of_nothing_is_a_usage_error(bundle):
+    assert call("model", "export", bundle) == 2
+
+
+@pytest.mark.parametrize("command", ["info", "verify", "card"])
+def test_damage_is_one_line(bundle, capsys, command):
+    content = bytearray(bundle.read_bytes())
+    content[300] ^= 4
+    bundle.write_bytes(content)
+    assert call("model", command, bundle) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (f"{bundle}: the model bundle is damaged or was changed; copy or download it again\n")
+
+
+def test_a_shipped_model_goes_by_its_name(bundle, monkeypatch, capsys):
+    monkeypatch.setattr(bundles, "_MODELS", bundle.parent)
+    succeed("model", "info", "toy")
+    assert "introgression" in capsys.readouterr().out
+    assert call("model", "info", "tyo") == 1
+    assert "shipped models: toy" in capsys.readouterr().err
+
+
+def test_no_tensorflow(bundle):
+    code = (
+        "import sys\nfrom genolstm.cli import main\n"
+        f"main(['model', 'verify', {str(bundle)!r}])\n"
+        "assert not {'tensorflow', 'keras', 'onnx', 'pandas', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,194 @@
+"""``genolstm panel`` from the command line: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genolstm.cli import main
+from genolstm.sequences.alphabet import encode
+from genolstm.sequences.panel.panel import KmerPanel
+
+TEXT = "".join(random.Random(1).choices("ACGT", k=300))
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    """Run the program in this process; return exit code, stdout and stderr."""
+    code = 0
+    try:
+        main([str(arg) for arg in args])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def fasta(tmp_path: Path) -> Path:
+    path = tmp_path / "group.fa"
+    other = TEXT[:150] + "T" + TEXT[151:]
+    path.write_text(f">S#1#c\n{TEXT}\n>S#2#c\n{other}\n>T_hap1\n{TEXT.lower()}\n")
+    return path
+
+
+def test_build_and_info(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
+    out = tmp_path / "group.panel"
+    code, stdout, stderr = run(capsys, "panel", "build", fasta, "-o", out, "-t", "1")
+    changed = 0 if TEXT[150] == "T" else 31
+    assert (code, stdout) == (0, "")
+    assert stderr == f"{270 + changed:,} 31-mers of 3 haplotypes -> {out}\n"
+
+    code, stdout, stderr = run(capsys, "panel", "info", out)
+    assert (code, stderr) == (0, "")
+    rows = dict(line.split("\t") for line in stdout.splitlines())
+    assert rows["k"] == "31"
+    assert rows["haplotypes"] == "3"
+    assert rows["k-mers"] == str(270 + changed)
+    assert rows["names"] == "S#1, S#2, T#1"
+
+    code, stdout, _ = run(capsys, "panel", "info", out, "--json")
+    found = json.loads(stdout)
+    assert found["n_kmers"] == 270 + changed
+    assert found["provenance"]["settings"] == {"haplotypes": "record", "k": 31, "min_count": 1}
+
+
+def test_every_option_arrives(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.panel"
+    code, *_ = run(
+        capsys,
+        "panel",
+        "build",
+        fasta,
+        fasta,
+        "-o",
+        out,
+        "-k",
+        15,
+        "--haplotypes",
+        "file",
+        "--min-count",
+        3,
+        "--skip-short",
+        "-q",
+    )
+    assert code == 0
+    panel = KmerPanel.open(out)
+    assert (panel.k, panel.min_count, panel.names) == (15, 3, ("group", "group"))
+    # Two of the three records have the other base, and k-mers that cover it occur twice only.
+    counts = panel.lookup(encode(TEXT))
+    assert counts[:100].tolist() == [2] * 100
+    assert (counts[140:145] == 0).all() == (TEXT[150] != "T")
+
+
+def test_standard_input(
+    capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = io.BytesIO(gzip.compress(fasta.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(packed))
+    out = tmp_path / "x.panel"
+    code, _, stderr = run(capsys, "panel", "build", "-", "-o", out)
+    assert code == 0, stderr
+    assert KmerPanel.open(out).n_haplotypes == 3
+
+
+def bad(name: str, data: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+LONG = TEXT.encode()
+BAD = {
+    "empty": ("x.fa", b"", "x.fa: is empty, a FASTA or FASTQ file is needed"),
+    "no header": ("x.fa", LONG, "x.fa:1: no FASTA or FASTQ header: the first character is"),
+    "protein": ("x.fa", b">p\nMELFQ\n", "x.fa:2: p: looks like protein, not DNA"),
+    "binary": ("x.fa", b"\x7fELF\x02\x01\x00\x00", "x.fa: looks like binary data"),
+    "truncated gzip": (
+        "x.fa.gz",
+        gzip.compress(b">a\n" + LONG)[:-40],
+        "x.fa.gz: ends in the middle of its compressed data (truncated?)",
+    ),
+    "duplicate": ("x.fa", b">a\n%b\n>a\n%b\n" % (LONG, LONG), "x.fa:3: a: the name occurs twice (first on line 1)"),
+    "zero length": ("x.fa", b">a\n>b\n%b\n" % LONG, "x.fa:1: a: the record has no bases"),
+    "short": (
+        "x.fa",
+        b">a\n%b\n>b\nACGT\n" % LONG,
+        "x.fa:3: b: has 4 bases, fewer than k = 31; --skip-short passes over such records",
+    ),
+    "qualities": ("x.fq", b"@a\nACGT\n+\nIII\n", "x.fq:4: a: 4 bases but 3 qualities"),
+    "reads": (
+        "x.fq",
+        b"@a\nACGT\n+\nIIII\n",
+        "x.fq:1: these are reads (FASTQ), not haplotypes; give --min-count, or --haplotypes file",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path, case: str) -> None:
+    name, data, message = BAD[case]
+    path = bad(name, data, tmp_path)
+    out = tmp_path / "x.panel"
+    code, stdout, stderr = run(capsys, "panel", "build", path, "-o", out)
+    assert (code, stdout) == (1, "")
+    assert stderr.count("\n") == 1
+    assert stderr.startswith(str(tmp_path / message))
+    assert [item.name for item in tmp_path.iterdir()] == [name]
+
+
+def test_outputs_are_guarded(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
+    out = bad("x.panel", b"keep me", tmp_path)
+    code, _, stderr = run(capsys, "panel", "build", fasta, "-o", out)
+    assert (code, stderr) == (1, f"{out}: exists already; use --force to replace it\n")
+    assert out.read_bytes() == b"keep me"
+    code, _, stderr = run(capsys, "panel", "build", fasta, "-o", tmp_path / "none" / "x.panel")
+    assert code == 1
+    assert "the output folder does not exist" in stderr
+    code, *_ = run(capsys, "panel", "build", fasta, "-o", out, "--force")
+    assert code == 0
+    assert KmerPanel.open(out).k == 31
+
+
+def test_info_refuses_what_is_no_panel(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.panel"
+    run(capsys, "panel", "build", fasta, "-o", out)
+    whole = bytearray(out.read_bytes())
+    for data, message in (
+        (whole[:-1], "is truncated"),
+        (whole[:700] + bytes([whole[700] ^ 1]) + whole[701:], "is damaged: its content does not"),
+        (fasta.read_bytes(), "is not a k-mer panel"),
+    ):
+        out.write_bytes(data)
+        code, stdout, stderr = run(capsys, "panel", "info", out)
+        assert (code, stdout) == (1, "")
+        assert stderr.startswith(f"{out}: {message}")
+        assert stderr.count("\n") == 1
+    code, _, stderr = run(capsys, "panel", "info", tmp_path / "none.panel")
+    assert (code, stderr) == (1, f"{tmp_path}/none.panel: no such file\n")
+
+
+@pytest.mark.parametrize(
+    "args", [[], ["x.fa"], ["x.fa", "-o", "x", "-k", "32"], ["x.fa", "-o", "x", "--haplotypes", "c"]]
+)
+def test_usage_errors_exit_2(capsys: pytest.CaptureFixture[str], args: list[str]) -> None:
+    code, stdout, stderr = run(capsys, "panel", "build", *args)
+    assert (code, stdout) == (2, "")
+    assert "Error:" in stderr
+
+
+def test_help_loads_no_compiled_code() -> None:
+    script = (
+        "import sys\nfrom genolstm.cli import main\n"
+        "try:\n    main(['panel', 'build', '--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'numba', 'numpy', 'tensorflow', 'rich'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert "--min-count" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,1166 @@
+"""``genolstm introgression`` from the command line: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import DATA, EXAMPLE, Result
+from support.introgression import tiny_bundle, vcf_text
+
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.introgression.tracks import CHANNELS
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
+
+Cli = Callable[..., Result]
+ROLES = ("target", "outgroup", "archaic")
+
+
+def fasta_door(folder: Path, panels=None, query: str = "query.fa.gz") -> list[object]:
+    panels = panels or {role: folder / f"{role}.panel" for role in ("archaic", "outgroup")}
+    return [folder / query, "--archaic", panels["archaic"], "--outgroup", panels["outgroup"]]
+
+
+def vcf_door(folder: Path, vcf: str = "region.vcf.gz") -> list[object]:
+    lists = [part for role in ROLES for part in (f"--{role}", folder / f"{role}.txt")]
+    return ["--vcf", folder / vcf, *lists]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    table = pd.read_csv(path, sep="\t", dtype={"sample": str, "haplotype": str})
+    return table.rename(columns={"#chrom": "chrom"})
+
+
+def measures(text: str) -> dict[str, float]:
+    rows = (line.split("\t") for line in text.splitlines()[1:])
+    return {row[0]: float(row[1]) for row in rows}
+
+
+# --- the example --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def example_scan(tmp_path_factory) -> dict[str, Path]:
+    """Both doors of the shipped model on the example, with every output."""
+    from genolstm.cli import main
+
+    folder = tmp_path_factory.mktemp("example")
+    for door, source in (("fasta", fasta_door(EXAMPLE)), ("vcf", vcf_door(EXAMPLE))):
+        out = [folder / f"{door}.{suffix}" for suffix in ("bed", "tsv.gz", "bedgraph")]
+        args = ["introgression", "scan", *source, "-q", "-o", out[0], "--posteriors", out[1], "--bedgraph", out[2]]
+        main([str(arg) for arg in args])
+    return {path.name: path for path in folder.iterdir()}
+
+
+def test_every_output_is_there_and_no_other(example_scan) -> None:
+    assert sorted(example_scan) == [
+        f"{door}.{suffix}" for door in ("fasta", "vcf") for suffix in ("bed", "bedgraph", "tsv.gz")
+    ]
+
+
+@pytest.mark.parametrize("door", ["fasta", "vcf"])
+def test_segments_are_bed(example_scan, door: str) -> None:
+    path = example_scan[f"{door}.bed"]
+    lines = path.read_text().splitlines()
+    assert lines[0] == "#" + "\t".join(SEGMENT_COLUMNS)
+    assert len(lines) > 5
+    table = read_table(path)
+    assert set(table["chrom"]) == {"chr21"}
+    assert set(table["name"]) == {"neanderthal"}
+    assert set(table["strand"]) == {"."}
+    assert set(table["sample"]) <= {"CEU0", "CEU1", "CEU2"}
+    assert set(table["haplotype"]) <= {"1", "2"}
+    assert table["start"].is_monotonic_increasing
+    assert (table["start"] >= 0).all()
+    assert (table["end"] <= 600_000).all()
+    assert (table["start"] < table["end"]).all()
+    assert (table["score"] - 1000 * table["posterior"]).abs().max() <= 0.56
+    threshold = Bundle.open(find_bundle("neanderthal")).metadata["threshold"]
+    assert (table["posterior"] >= threshold).all()
+    assert (table["n_match"] <= table["n_sites"]).all()
+    assert table["n_match"].sum() > 50
+    # On one haplotype, segments do not touch.
+    for _, group in table.groupby(["sample", "haplotype"]):
+        assert (group["start"].to_numpy()[1:] > group["end"].to_numpy()[:-1]).all()
+
+
+@pytest.mark.parametrize("door", ["fasta", "vcf"])
+def test_posteriors_are_of_every_bin(example_scan, door: str) -> None:
+    table = read_table(example_scan[f"{door}.tsv.gz"])
+    assert tuple(table.columns) == POSTERIOR_COLUMNS
+    assert len(table) == 6 * 600
+    assert table["start"].is_monotonic_increasing
+    assert table["posterior"].between(0, 1).all()
+    for _, group in table.groupby(["sample", "haplotype"]):
+        assert group["start"].tolist() == list(range(0, 600_000, 1000))
+        assert (group["end"] - group["start"]).tolist() == [1000] * 600
+    # The bedGraph says the same in fewer lines.
+    values: dict[str, np.ndarray] = {}
+    name = ""
+    for line in example_scan[f"{door}.bedgraph"].read_text().splitlines():
+        if line.startswith("track"):
+            name = line.split('"')[1]
+            values[name] = np.full(600, np.nan)
+            continue
+        chrom, start, end, value = line.split("\t")
+        assert chrom == "chr21"
+        values[name][int(start) // 1000 : int(end) // 1000] = float(value)
+    assert len(values) == 6
+    for (sample, haplotype), group in table.groupby(["sample", "haplotype"]):
+        found = values[f"{sample} haplotype {haplotype}"]
+        np.testing.assert_allclose(found, group["posterior"], atol=6e-4)
+
+
+@pytest.mark.parametrize("door", ["fasta", "vcf"])
+@pytest.mark.parametrize("ranked", ["segments", "posteriors"])
+def test_the_example_is_found(cli: Cli, example_scan, door: str, ranked: str) -> None:
+    args: list[object] = [example_scan[f"{door}.bed"], EXAMPLE / "truth.bed"]
+    if ranked == "posteriors":
+        args += ["--posteriors", example_scan[f"{door}.tsv.gz"]]
+    code, out, err = cli("introgression", "evaluate", *args)
+    assert (code, err) == (0, "")
+    found = measures(out)
+    assert found[f"AP ({ranked})"] >= 0.85
+    assert found["F1 of the segments"] >= 0.8
+    if ranked == "posteriors":
+        assert found["expected calibration error"] < 0.05
+
+
+def test_doors_write_the_same_posteriors(example_scan) -> None:
+    fasta, vcf = (read_table(example_scan[f"{door}.tsv.gz"]) for door in ("fasta", "vcf"))
+    keys = ["chrom", "start", "end", "sample", "haplotype"]
+    pd.testing.assert_frame_equal(fasta[keys], vcf[keys])
+    gap = (fasta["posterior"] - vcf["posterior"]).abs()
+    assert gap.mean() < 0.005
+    assert (gap > 0.1).mean() < 0.01
+
+
+def test_the_baseline_is_worse_and_works(cli: Cli, tmp_path: Path) -> None:
+    bed = tmp_path / "hmm.bed"
+    code, out, err = cli("introgression", "scan", *vcf_door(EXAMPLE), "--baseline", "hmm", "-o", bed, "-q")
+    assert (code, out, err) == (0, "", "")
+    found = measures(cli("introgression", "evaluate", bed, EXAMPLE / "truth.bed").out)
+    assert 0.2 < found["AP (segments)"] < 0.9
+
+
+# --- output -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scan_args(region_folder: Path, panels, tiny_model) -> dict[str, list[object]]:
+    fasta = fasta_door(region_folder, panels, "target.fa.gz")
+    model = ["--model", tiny_model, "--baseline", "hmm"]
+    return {
+        "fasta": ["introgression", "scan", *fasta, *model],
+        "vcf": ["introgression", "scan", *vcf_door(region_folder), *model],
+    }
+
+
+@pytest.mark.parametrize("door", ["fasta", "vcf"])
+def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path, door: str) -> None:
+    path = tmp_path / "x.bed"
+    code, out, err = cli(*scan_args[door], "-o", path)
+    assert (code, out) == (0, "")
+    lines = path.read_text().splitlines()
+    segments = len(lines) - 1
+    assert err.splitlines()[0].startswith(f"{segments} segments, ")
+    assert err.count("\n") == (2 if door == "vcf" else 1)
+    if door == "vcf":
+        assert "677 records: 677 sites used" in err
+    code, out, err = cli(*scan_args[door], "-o", "-", "-q")
+    assert (code, err) == (0, "")
+    assert out == path.read_text()
+
+
+def test_the_same_scan_is_the_same_bytes(cli: Cli, scan_args, tmp_path: Path) -> None:
+    for name, threads in (("a", 1), ("b", 3)):
+        folder = tmp_path / name
+        folder.mkdir()
+        code, _, _ = cli(
+            *scan_args["fasta"],
+            "-o",
+            folder / "x.bed.gz",
+            "--posteriors",
+            folder / "p.tsv.gz",
+            "--bedgraph",
+            folder / "p.bedgraph",
+            "-t",
+            threads,
+        )
+        assert code == 0
+    names = [p.name for p in sorted((tmp_path / "a").iterdir())]
+    assert names == ["p.bedgraph", "p.tsv.gz", "x.bed.gz"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_thresholds_and_lengths(cli: Cli, scan_args, tmp_path: Path) -> None:
+    def spans(*options: object) -> list[int]:
+        code, out, _ = cli(*scan_args["vcf"], "-o", "-", "-q", *options)
+        assert code == 0
+        rows = [line.split("\t") for line in out.splitlines()[1:]]
+        return [int(row[2]) - int(row[1]) for row in rows]
+
+    default = spans()
+    assert len(default) > 3
+    assert sum(spans("--threshold", 0.99)) < sum(default) < sum(spans("--threshold", 0.01))
+    least = sorted(default)[1]
+    assert sorted(spans("--min-length", least)) == sorted(n for n in default if n >= least)
+
+
+def test_masks_reach_the_scan(cli: Cli, scan_args, tmp_path: Path) -> None:
+    mask = tmp_path / "mask.bed"
+    mask.write_text("chr1\t0\t120000\n")
+    for option, kept in (("--callable", range(119)), ("--exclude", range(120, 240))):
+        out = tmp_path / "p.tsv"
+        code, _, err = cli(*scan_args["vcf"], "-o", tmp_path / "x.bed", "--posteriors", out, option, mask, "--force")
+        assert code == 0, err
+        table = read_table(out)
+        inside = table[table["start"].isin([b * 1000 for b in kept])]
+        outside = table[~table["start"].isin([b * 1000 for b in range(118, 122)])].drop(inside.index, errors="ignore")
+        # Where nothing may be counted, nothing tells haplotypes apart.
+        far = outside[(outside["start"] - 120_000).abs() > 60_000]
+        assert far.groupby("start")["posterior"].std().max() < 0.05
+        assert inside.groupby("start")["posterior"].std().max() > 0.3
+
+
+def test_one_chromosome(cli: Cli, scan_args, tmp_path: Path) -> None:
+    code, out, _ = cli(*scan_args["vcf"], "-o", "-", "-q", "--chrom", "chr1")
+    assert code == 0
+    assert out.count("\n") > 3
+
+
+def test_force(cli: Cli, scan_args, tmp_path: Path) -> None:
+    names = ("x.bed", "p.tsv.gz", "p.bedgraph")
+    paths = [tmp_path / name for name in names]
+    outputs = ["-o", paths[0], "--posteriors", paths[1], "--bedgraph", paths[2]]
+    for path in paths:
+        path.write_text("mine")
+        code, out, err = cli(*scan_args["vcf"], *outputs)
+        assert (code, out) == (1, "")
+        assert err == f"{path}: exists already; use --force to replace it\n"
+        assert sorted(tmp_path.iterdir()) == [path]
+        assert path.read_text() == "mine"
+        path.unlink()
+    for path in paths:
+        path.write_text("mine")
+    assert cli(*scan_args["vcf"], *outputs, "--force").code == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
+    assert all(path.read_bytes() != b"mine" for path in paths)
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+def test_the_table_of_an_evaluation(cli: Cli, tmp_path: Path) -> None:
+    inputs = [DATA / "eval_segments.bed", DATA / "eval_truth.bed"]
+    posteriors = ["--posteriors", DATA / "eval_posteriors.tsv"]
+    for name, options in (("evaluation.txt", []), ("evaluation_posteriors.txt", posteriors)):
+        code, out, err = cli("introgression", "evaluate", *inputs, *options)
+        assert (code, err) == (0, "")
+        assert out == (DATA / name).read_text()
+        path = tmp_path / name
+        assert cli("introgression", "evaluate", *inputs, *options, "-o", path) == (0, "", "")
+        assert path.read_text() == out
+        code, out, _ = cli("introgression", "evaluate", *inputs, *options, "--json")
+        found = json.loads(out)
+        table = measures((DATA / name).read_text())
+        assert found["f1"] == pytest.approx(table["F1 of the segments"], abs=1e-4)
+        assert found["ap"] == pytest.approx(table[f"AP ({found['ranked_by']})"], abs=1e-4)
+        assert [row["sample"] for row in found["per_haplotype"]] == ["S", "S"]
+
+
+def test_the_seed_of_an_evaluation(cli: Cli) -> None:
+    args = [
+        "introgression",
+        "evaluate",
+        DATA / "eval_segments.bed",
+        DATA / "eval_truth.bed",
+        "--posteriors",
+        DATA / "eval_posteriors.tsv",
+        "--json",
+        "--seed",
+    ]
+    one, two = (json.loads(cli(*args, seed).out) for seed in (1, 2))
+    assert one["ap"] == two["ap"]
+    assert one["ap_interval"] != two["ap_interval"]
+
+
+# --- bad input ----------------------------------------------------------------------------------
+
+
+def check_refusal(result: Result, message: str, folder: Path, files: set[str]) -> None:
+    """One line on stderr, exit 1, and nothing left behind, in part or whole."""
+    assert result.err.count("\n") == 1, result.err
+    assert result.err.startswith(message), result.err
+    assert (result.code, result.out) == (1, "")
+    assert {p.name for p in folder.rglob("*") if p.is_file()} == files
+
+
+DNA = b"ACGTTGCAAC" * 120
+QUERIES = {
+    "empty": ("q.fa", b"", ": is empty, a FASTA or FASTQ file is needed"),
+    "blank": ("q.fa", b"\n \n", ": is empty, a FASTA or FASTQ file is needed"),
+    "no header": ("q.fa", DNA, ":1: no FASTA or FASTQ header"),
+    "protein": ("q.fa", b">p#1#c\nMELFQWERTY\n", ":2: p#1#c: looks like protein, not DNA"),
+    "not dna": ("q.fa", b">p#1#c\n" + DNA + b"\nAC!T\n", ":3: p#1#c: '!' is not a DNA letter"),
+    "binary": ("q.fa", b"\x7fELF\x02\x01\x00\x00", ": looks like binary data"),
+    "binary in a record": ("q.fa", b">a#1#c\nACGT\x00\x01\n", ":2: a#1#c: looks like binary"),
+    "truncated gz": ("q.fa.gz", gzip.compress(b">a#1#c\n" + DNA)[:-9], ": ends in the middle"),
+    "damaged gz": ("q.fa.gz", gzip.compress(b">a#1#c\n" + DNA)[:30] + b"\xff" * 30, ": "),
+    "duplicate": ("q.fa", b">a#1#c\n%b\n>a#1#c\n%b\n" % (DNA, DNA), ":3: a#1#c: the name occurs"),
+    "duplicate haplotype": (
+        "q.fa",
+        b">a#1#c\n%b\n>a_hap1_c\n%b\n" % (DNA, DNA),
+        ":3: a_hap1_c: the haplotype a 1 of c",
+    ),
+    "zero length": ("q.fa", b">a#1#c\n>b#1#c\n%b\n" % DNA, ":1: a#1#c: the record has no bases"),
+    "shorter than k": ("q.fa", b">a#1#c\n%b\n>b#1#c\nACGT\n" % DNA, ":3: b#1#c: is 4 bp, shorter"),
+    "shorter than a bin": ("q.fa", b">a#1#c\n%b\n>b#1#c\n%b\n" % (DNA, DNA[:999]), ":3: b#1#c: is 999 bp, shorter"),
+    "no name": ("q.fa", b">a#1#c\n%b\n>\n%b\n" % (DNA, DNA), ":3: the header has no name"),
+    "apart": (
+        "q.fa",
+        b">a#1#c\n%b\n>b#1#c\n%b\n>a#1#d\n%b\n" % (DNA, DNA, DNA),
+        ":5: a#1#d: records of the haplotype a 1 do not follow each other",
+    ),
+    "missing": ("q.fa", None, ": no such file"),
+}
+
+
+@pytest.mark.parametrize("case", QUERIES)
+def test_bad_queries(cli: Cli, panels, tiny_model, tmp_path: Path, case: str) -> None:
+    name, content, message = QUERIES[case]
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    result = cli(
+        "introgression",
+        "scan",
+        *fasta_door(tmp_path, panels, name),
+        "--model",
+        tiny_model,
+        "-o",
+        tmp_path / "x.bed",
+        "--posteriors",
+        tmp_path / "p.tsv.gz",
+        "--bedgraph",
+        tmp_path / "p.bg",
+    )
+    check_refusal(result, f"{path}{message}", tmp_path, set() if content is None else {name})
+
+
+PANELS = {
+    "empty": (lambda good: b"", "is empty, a k-mer panel is needed"),
+    "fasta": (lambda good: b">a\n" + DNA, "is not a k-mer panel"),
+    "short": (lambda good: good[:60], "is a truncated panel"),
+    "truncated": (lambda good: good[:-1000], "is truncated"),
+    "tampered": (lambda good: good[:5000] + bytes([good[5000] ^ 1]) + good[5001:], "is damaged"),
+    "tampered header": (lambda good: good.replace(b'"k":31', b'"k":29', 1), "is damaged"),
+    "followed": (lambda good: good + b"x", "is followed by foreign data"),
+    "another k": (None, "holds 21-mers where 31-mers are needed"),
+    "missing": (None, "no such file"),
+    "folder": (None, "is a folder, a panel is needed"),
+}
+
+
+@pytest.mark.parametrize("role", ["archaic", "outgroup"])
+@pytest.mark.parametrize("case", PANELS)
+def test_bad_panels(cli: Cli, region_folder: Path, panels, tiny_model, tmp_path: Path, case: str, role: str) -> None:
+    make, message = PANELS[case]
+    bad = tmp_path / "bad.panel"
+    if make is not None:
+        bad.write_bytes(make(panels[role].read_bytes()))
+    elif case == "another k":
+        from genolstm.sequences.panel.build import build_panel
+
+        build_panel([region_folder / "archaic.fa.gz"], k=21, threads=1).save(bad)
+    elif case == "folder":
+        bad.mkdir()
+    files = {"bad.panel"} if bad.is_file() else set()
+    result = cli(
+        "introgression",
+        "scan",
+        *fasta_door(region_folder, {**panels, role: bad}, "target.fa.gz"),
+        "--model",
+        tiny_model,
+        "-o",
+        tmp_path / "x.bed",
+        "--posteriors",
+        tmp_path / "p.tsv.gz",
+    )
+    check_refusal(result, f"{bad}: {message}", tmp_path, files)
+
+
+MODELS = {
+    "empty": (lambda good: b"", "is not a GenoLSTM model bundle"),
+    "text": (lambda good: b"model", "is not a GenoLSTM model bundle"),
+    "truncated": (lambda good: good[: len(good) // 2], "the model bundle is damaged or truncated"),
+    "cut": (lambda good: good[:-1], "the model bundle is damaged or truncated"),
+    "tampered": (
+        lambda good: good[:900] + bytes([good[900] ^ 4]) + good[901:],
+        "the model bundle is damaged or was changed",
+    ),
+    "missing": (None, "no such model bundle; shipped models: "),
+    "other kind": ({"kind": "text"}, "is a model for text, one for introgression is needed"),
+    "other channels": (
+        {"channels": [*CHANNELS[:-1], "depth"]},
+        "the model reads 22 channels, the data has 22; only the model: depth; only the data: target_size",
+    ),
+    "no k": ({"k": None}, "lacks or misstates 'k'"),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_bad_models(cli: Cli, region_folder: Path, panels, tiny_model, tmp_path: Path, case: str) -> None:
+    change, message = MODELS[case]
+    bad = tmp_path / "bad.genolstm"
+    if callable(change):
+        bad.write_bytes(change(tiny_model.read_bytes()))
+    elif change == {"kind": "text"}:
+        good = Bundle.open(tiny_model)
+        save_bundle(bad, kind="text", members={"model.onnx": good.onnx}, metadata=good.metadata)
+    elif change is not None:
+        tiny_bundle(bad, **change)
+    files = {"bad.genolstm"} if bad.is_file() else set()
+    for door in (fasta_door(region_folder, panels, "target.fa.gz"), vcf_door(region_folder)):
+        result = cli("introgression", "scan", *door, "--model", bad, "-o", tmp_path / "x.bed")
+        check_refusal(result, f"{bad}: {message}", tmp_path, files)
+
+
+def test_a_model_of_another_k_needs_panels_of_it(cli: Cli, region_folder: Path, panels, tmp_path: Path) -> None:
+    from genolstm.introgression.tracks import TrackSettings
+
+    model = tiny_bundle(tmp_path / "k21.genolstm", settings=TrackSettings(21, 500))
+    result = cli(
+        "introgression",
+        "scan",
+        *fasta_door(region_folder, panels, "target.fa.gz"),
+        "--model",
+        model,
+        "-o",
+        tmp_path / "x.bed",
+    )
+    message = f"{panels['archaic']}: holds 31-mers where 21-mers are needed\n"
+    check_refusal(result, message, tmp_path, {"k21.genolstm"})
+
+
+NAMES = ["t1", "o1", "a1"]
+CALLS = ["0|1", "0|0", "1|1"]
+
+
+def calls(*genotypes: str, position: int = 9, chrom: str = "chr1", ref="A", alt="G"):
+    return chrom, position, ref, alt, list(genotypes) or CALLS
+
+
+def vcf_of(*records, **options) -> bytes:
+    contigs = {"chr1": 50_000, "chr2": 50_000}
+    return vcf_text(NAMES, records, **{"contigs": contigs, **options}).encode()
+
+
+VCFS = {
+    "empty": (b"", {}, ": is empty, a VCF or BCF file is needed"),
+    "not a vcf": (b"hello\n", {}, ": is not a VCF or BCF file"),
+    "fasta": (b">a\n" + DNA, {}, ": is not a VCF or BCF file"),
+    "binary": (bytes(range(1, 255)), {}, ": is not a VCF or BCF file"),
+    "truncated gz": (gzip.compress(vcf_of(calls()) * 9)[:-9], {}, ": ends in the middle of its"),
+    "truncated": (vcf_of(calls(), calls(position=10))[:-9], {}, ":8: cannot be read after rec"),
+    "missing": (None, {}, ": no such file"),
+    "no gt": (vcf_of(calls(), has_gt=False), {}, ": has no GT: genotypes are needed"),
+    "no gt in a record": (
+        vcf_of(calls()) + vcf_of(calls("1", "2", "3"), form="DP").splitlines()[-1] + b"\n",
+        {},
+        ":8: chr1:9: the record has no GT",
+    ),
+    "no such target": (vcf_of(calls()), {"target": "x1"}, ": has no sample x1 (1 of 3"),
+    "no such outgroup": (vcf_of(calls()), {"outgroup": "o1,o2"}, ": has no sample o2 (1 of 4"),
+    "no such archaic": (vcf_of(calls()), {"archaic": "Vindija"}, ": has no sample Vindija (1 of"),
+    "unsorted": (vcf_of(calls(), calls(position=8)), {}, ":8: chr1:8: position 8 comes after 9; sort"),
+    "a chromosome twice": (
+        vcf_of(calls(), calls(chrom="chr2"), calls(position=10)),
+        {},
+        ":9: chr1:10: chromosome chr1 comes back",
+    ),
+    "another chromosome": (
+        vcf_of(calls()),
+        {"chrom": "1"},
+        ": has no usable site on chromosome 1 (1 records read); its header names chr1, chr2",
+    ),
+    "unphased": (
+        vcf_of(calls(), calls("0/1", "0/0", "1/1", position=20)),
+        {},
+        ":8: chr1:20: sample t1 is heterozygous and not phased; phase the file, or use --allow-unphased",
+    ),
+    "triploid": (vcf_of(calls("0|1|1", "0|0", "0|0")), {}, ":7: chr1:9: genotypes have 3"),
+    "no such allele": (vcf_of(calls("0|7", "0|0", "0|0")), {}, ":7: chr1:9: a genotype names"),
+    "beyond the end": (vcf_of(calls(position=50_001)), {}, ":7: chr1:50001: lies beyond"),
+    "nothing called": (vcf_of(calls(".|.", "0|0", "1|1")), {}, ": has no usable site (1 record"),
+    "only indels": (vcf_of(calls(ref="AC", alt="A")), {}, ": has no usable site (1 records"),
+    "no records": (vcf_of(), {}, ": has no usable site (0 records read)"),
+    "two references": (vcf_of(calls(), calls(ref="C", alt="T")), {}, ":8: chr1:9: REF is C here"),
+    "mask of other names": (
+        vcf_of(calls()),
+        {"callable": "1\t0\t50\n"},
+        ": the mask is of 1, the VCF of chr1, chr2; chromosome names have to agree",
+    ),
+    "mask out of range": (
+        vcf_of(calls()),
+        {"exclude": "chr1\t0\t50\nchr1\t70\t50001\nchr1\t60\t80\n"},
+        ":2: reaches chr1:50001, beyond the end of chr1 (50000 bp)",
+    ),
+    "mask that is none": (vcf_of(calls()), {"callable": "chr1\t9\t5\n"}, ":1: 9 to 5 is no interval"),
+    "empty mask": (vcf_of(calls()), {"exclude": ""}, ": holds no interval"),
+    "group twice": (vcf_of(calls()), {"archaic": "o1"}, "sample o1 is named as outgroup and as"),
+    "sample twice": (vcf_of(calls()), {"target": "t1,t1"}, "names the sample t1 twice"),
+    "no names": (vcf_of(calls()), {"outgroup": " , "}, "names no sample"),
+}
+
+
+@pytest.mark.parametrize("case", VCFS)
+def test_bad_vcfs(cli: Cli, tiny_model, tmp_path: Path, case: str) -> None:
+    content, changes, message = VCFS[case]
+    path = tmp_path / ("x.vcf.gz" if "gz" in case else "x.vcf")
+    if content is not None:
+        path.write_bytes(content)
+    options: dict[str, object] = dict(zip(ROLES, NAMES, strict=True)) | changes
+    where = path
+    for name in ("callable", "exclude"):
+        if name in options:
+            where = tmp_path / "mask.bed"
+            where.write_text(str(options[name]))
+            options[name] = where
+    files = {p.name for p in tmp_path.iterdir()}
+    pairs = [part for name, value in options.items() for part in (f"--{name}", value)]
+    result = cli(
+        "introgression",
+        "scan",
+        "--vcf",
+        path,
+        *pairs,
+        "--model",
+        tiny_model,
+        "-o",
+        tmp_path / "x.bed",
+        "--posteriors",
+        tmp_path / "p.tsv.gz",
+    )
+    start = str(where) if message[0] == ":" else ""
+    check_refusal(result, f"{start}{message}", tmp_path, files)
+
+
+def test_a_sample_list_says_its_line(cli: Cli, region_folder: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("target0\ntarget1\ntarget0\n")
+    args = vcf_door(region_folder)
+    args[args.index("--target") + 1] = names
+    result = cli("introgression", "scan", *args, "-o", tmp_path / "x.bed")
+    check_refusal(result, f"{names}:3: names the sample target0 twice", tmp_path, {"names.txt"})
+
+
+SEGMENT = "chr1\t10\t90\tn\t0\t.\tS\t1\t0.5\n"
+TABLE = "#chrom\tstart\tend\tsample\thaplotype\tposterior\nchr1\t0\t100\tS\t1\t0.5\n"
+EVALUATIONS = {
+    "empty segments": ({"segments": ""}, "segments", ": is empty"),
+    "empty truth": ({"truth": ""}, "truth", ": is empty"),
+    "no tract": (
+        {"truth": "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\n"},
+        "truth",
+        ": holds no tract",
+    ),
+    "missing": ({"truth": None}, "truth", ": no such file"),
+    "not bed": ({"truth": "hello\n"}, "truth", ":1: has 1 tab-separated columns"),
+    "backwards": ({"truth": SEGMENT + SEGMENT.replace("90", "9")}, "truth", ":2: 10 to 9 is no"),
+    "binary": ({"segments": "\0\1"}, "segments", ":1: "),
+    "other names": (
+        {"truth": SEGMENT.replace("chr1", "1")},
+        None,
+        "the segments are on chr1, the truth is on 1; chromosome names have to agree",
+    ),
+    "out of range": (
+        {"truth": SEGMENT + SEGMENT.replace("90", "101"), "posteriors": TABLE},
+        "truth",
+        ":2: chr1:10-101 S 1: the true tract ends beyond",
+    ),
+    "other haplotype": (
+        {"truth": SEGMENT.replace("S\t1", "S\t2"), "posteriors": TABLE},
+        "truth",
+        ":1: chr1:10-90 S 2: no posteriors for this haplotype",
+    ),
+    "posteriors elsewhere": (
+        {"posteriors": TABLE.replace("chr1", "1")},
+        "truth",
+        ":1: chr1:10-90 S 1: the truth is on chr1, the posteriors are on 1",
+    ),
+    "empty posteriors": ({"posteriors": ""}, "posteriors", ": is not a posterior table"),
+    "wrong posteriors": (
+        {"posteriors": TABLE + "chr1\t100\t200\tS\t1\thigh\n"},
+        "posteriors",
+        ":3: is no line of a posterior table",
+    ),
+    "segments as posteriors": ({"posteriors": SEGMENT * 2}, "posteriors", ":1: has no column"),
+}
+
+
+@pytest.mark.parametrize("case", EVALUATIONS)
+def test_bad_evaluations(cli: Cli, tmp_path: Path, case: str) -> None:
+    changes, wrong, message = EVALUATIONS[case]
+    contents = {"segments": SEGMENT, "truth": SEGMENT} | changes
+    paths = {name: tmp_path / name for name in contents}
+    for name, text in contents.items():
+        if text is not None:
+            paths[name].write_text(text)
+    args: list[object] = [paths["segments"], paths["truth"]]
+    if "posteriors" in paths:
+        args += ["--posteriors", paths["posteriors"]]
+    files = {p.name for p in tmp_path.iterdir()}
+    result = cli("introgression", "evaluate", *args, "-o", tmp_path / "x.txt")
+    check_refusal(result, f"{paths[wrong] if wrong else ''}{message}", tmp_path, files)
+
+
+def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[Path], str]:
+    """Copy the region twice, break it, and return the folders and what is said of them."""
+    regions = [folder / name for name in ("a", "b")]
+    for path in regions:
+        shutil.copytree(region_folder, path)
+    a = regions[0]
+    if case == "missing":
+        return [folder / "none"], f"{folder}/none: no such folder"
+    if case == "no region":
+        (folder / "c").mkdir()
+        return [folder / "c"], f"{folder}/c: holds no labelled region (region.vcf.gz, target.txt"
+    if case == "lacks a file":
+        (a / "outgroup.txt").unlink()
+        return regions, f"{a}: lacks outgroup.txt"
+    if case == "one region":
+        return [a], f"{a}: there is one labelled region only"
+    if case == "short":
+        return regions, "the longest region has 240 bins, a training window has 500"
+    truth = a / "truth.bed"
+    text = truth.read_text()
+    lines = text.count("\n")
+    row = "chr1\t5\t90\tarchaic\t1000\t.\ttarget0\t1\n"
+    if case == "out of range":
+        truth.write_text(text + row.replace("90", "240001"))
+        return regions, f"{truth}:{lines + 1}: reaches chr1:240001, beyond the end of chr1"
+    if case == "no target":
+        truth.write_text(text + row.replace("target0", "outgroup0"))
+        return regions, f"{truth}:{lines + 1}: names haplotype 1 of outgroup0, which is no target"
+    if case == "other names":
+        truth.write_text(row.replace("chr1", "1"))
+        return regions, f"{truth}: is on 1, the VCF on chr1; chromosome names have to agree"
+    for path in regions:
+        (path / "truth.bed").write_text(text.splitlines()[0] + "\n")
+    return regions, "the training regions hold no archaic tract"
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "missing",
+        "no region",
+        "lacks a file",
+        "one region",
+        "short",
+        "out of range",
+        "no target",
+        "other names",
+        "nothing to learn",
+    ],
+)
+def test_bad_training_data(cli: Cli, region_folder: Path, tmp_path: Path, case: str) -> None:
+    folders, message = broken_regions(case, region_folder, tmp_path)
+    files = {p.name for p in tmp_path.rglob("*") if p.is_file()}
+    options = [] if case == "short" else ["--window", 100]
+    result = cli("introgression", "train", *folders, "-o", tmp_path / "m.genolstm", *options)
+    check_refusal(result, message, tmp_path, files)
+    assert not (tmp_path / "m.genolstm.training").exists()
+
+
+def test_bad_simulations(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    for options, message in [
+        (["--model", "NoSuchModel"], "there is no stdpopsim model named NoSuchModel; name one of"),
+        (["--model", tmp_path / "x.yaml"], f"{tmp_path}/x.yaml: no such file"),
+        (["--target", "elves"], "PapuansOutOfAfrica_10J19 has no population elves; it has"),
+        (["--mutation-rate", "0.5"], "mutation_rate is 0.5, it has to lie between"),
+    ]:
+        result = cli("introgression", "simulate", "-o", out, *options)
+        check_refusal(result, message, tmp_path, set())
+    (tmp_path / "file").write_text("")
+    result = cli(
+        "introgression",
+        "simulate",
+        "-o",
+        tmp_path / "file" / "r",
+        "--model",
+        DATA / "admixture.yaml",
+        "--target",
+        "target",
+        "--outgroup",
+        "outgroup",
+        "--archaic",
+        "archaic",
+        "--length",
+        1000,
+    )
+    check_refusal(result, f"{tmp_path}/file/r: cannot be made", tmp_path, {"file"})
+
+
+# --- where outputs cannot go --------------------------------------------------------------------
+
+
+def every_command(tmp_path: Path, region_folder: Path, scan_args) -> dict[str, list[object]]:
+    return {
+        "scan fasta": scan_args["fasta"],
+        "scan vcf": scan_args["vcf"],
+        "evaluate": ["introgression", "evaluate", DATA / "eval_segments.bed", DATA / "eval_truth.bed"],
+        "train": ["introgression", "train", region_folder],
+    }
+
+
+@pytest.mark.parametrize("command", ["scan fasta", "scan vcf", "evaluate", "train"])
+def test_output_folders(cli: Cli, tmp_path: Path, region_folder, scan_args, monkeypatch, command: str) -> None:
+    args = every_command(tmp_path, region_folder, scan_args)[command]
+    work = tmp_path / "work"
+    work.mkdir()
+    result = cli(*args, "-o", work / "none" / "x")
+    check_refusal(result, f"{work}/none: the output folder does not exist", work, set())
+    result = cli(*args, "-o", work)
+    check_refusal(result, f"{work}: is a folder, a file name is needed", work, set())
+    (work / "x").write_text("mine")
+    result = cli(*args, "-o", work / "x")
+    check_refusal(result, f"{work}/x: exists already; use --force", work, {"x"})
+    assert (work / "x").read_text() == "mine"
+    (work / "x").unlink()
+    work.chmod(0o500)
+    if os.geteuid() == 0:  # who may write everywhere
+        real = os.access
+        monkeypatch.setattr(os, "access", lambda p, mode: Path(p) != work and real(p, mode))
+    result = cli(*args, "-o", work / "x")
+    check_refusal(result, f"{work}: the output folder is not writable", work, set())
+    work.chmod(0o700)
+
+
+@pytest.mark.parametrize("option", ["--posteriors", "--bedgraph"])
+def test_folders_of_the_other_outputs(cli: Cli, scan_args, tmp_path: Path, option: str) -> None:
+    bed = tmp_path / "x.bed"
+    result = cli(*scan_args["vcf"], "-o", bed, option, tmp_path / "none" / "x")
+    check_refusal(result, f"{tmp_path}/none: the output folder does not exist", tmp_path, set())
+    result = cli(*scan_args["vcf"], "-o", bed, option, bed)
+    check_refusal(result, f"{bed}: is named for two outputs", tmp_path, set())
+
+
+def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: Path, monkeypatch) -> None:
+    from genolstm.errors import OutputError
+    from genolstm.introgression import formats
+
+    def fail(*args: object) -> None:
+        raise OutputError("cannot be written (No space left on device)", path="x")
+
+    monkeypatch.setattr(formats, "write_segments", fail)
+    result = cli(
+        *scan_args["vcf"],
+        "-o",
+        tmp_path / "x.bed",
+        "--posteriors",
+        tmp_path / "p.tsv.gz",
+        "--bedgraph",
+        tmp_path / "p.bg",
+    )
+    check_refusal(result, "x: cannot be written (No space left", tmp_path, set())
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "scan",
+        "scan q.fa -o x",
+        "scan q.fa --archaic a -o x",
+        "scan q.fa --outgroup o -o x",
+        "scan q.fa --archaic a --outgroup o",
+        "scan --archaic a --outgroup o -o x",
+        "scan q.fa --archaic a --outgroup o --target t -o x",
+        "scan q.fa --archaic a --outgroup o --chrom 1 -o x",
+        "scan q.fa --archaic a --outgroup o --callable m.bed -o x",
+        "scan q.fa --archaic a --outgroup o --exclude m.bed -o x",
+        "scan q.fa --archaic a --outgroup o --allow-unphased -o x",
+        "scan q.fa --vcf v --target t --archaic a --outgroup o -o x",
+        "scan --vcf v --archaic a --outgroup o -o x",
+        "scan --vcf v --target t --archaic a --outgroup o --no-sharing -o x",
+        "scan --vcf v --target t --archaic a --outgroup o --haplotypes file -o x",
+        "scan q.fa --archaic a --outgroup o -o x --threshold 0",
+        "scan q.fa --archaic a --outgroup o -o x --threshold 1.5",
+        "scan q.fa --archaic a --outgroup o -o x --threshold 0.5 --fdr 0.1",
+        "scan q.fa --archaic a --outgroup o -o x --fdr 0.1 --baseline hmm",
+        "scan q.fa --archaic a --outgroup o -o x --min-length -1",
+        "scan q.fa --archaic a --outgroup o -o x --threads -1",
+        "scan q.fa --archaic a --outgroup o -o x --baseline crf",
+        "scan q.fa --archaic a --outgroup o -o x --no-such-option",
+        "evaluate s.bed",
+        "evaluate s.bed t.bed u.bed",
+        "evaluate s.bed t.bed --seed -1",
+        "train -o m.genolstm",
+        "train r",
+        "train r -o m -k 32",
+        "train r -o m --cell transformer",
+        "train r -o m --epochs 0",
+        "train r -o m --dropout 1",
+        "simulate",
+        "simulate -o r --length 10",
+        "simulate -o r --replicates 0",
+        "no-such-command",
+    ],
+)
+def test_usage_errors_exit_2(cli: Cli, tmp_path: Path, monkeypatch, args: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli("introgression", *args.split())
+    assert (code, out) == (2, "")
+    assert "Error:" in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_of_every_command(cli: Cli) -> None:
+    code, out, err = cli("introgression", "--help")
+    assert (code, err) == (0, "")
+    for command in ("simulate", "train", "scan", "evaluate"):
+        assert command in out
+        code, text, err = cli("introgression", command, "--help")
+        assert (code, err) == (0, "")
+        assert "Usage: genolstm introgression" in text
+        assert "--help" in text
+
+
+def test_options_of_scan_arrive(cli: Cli, monkeypatch) -> None:
+    from genolstm.runs import scan as run
+
+    seen: list[tuple[object, dict[str, object]]] = []
+    monkeypatch.setattr(run, "run_scan", lambda door, **options: seen.append((door, options)) or [])
+    common = ["--model", "m", "--threshold", 0.3, "--min-length", 7, "-t", 5, "--force", "-q"]
+    cli(
+        "introgression",
+        "scan",
+        "a.fa",
+        "b.fa",
+        "--archaic",
+        "A",
+        "--outgroup",
+        "O",
+        "-o",
+        "x.bed",
+        "--posteriors",
+        "p",
+        "--bedgraph",
+        "b",
+        "--haplotypes",
+        "file",
+        "--sharing",
+        "--baseline",
+        "hmm",
+        *common,
+    )
+    cli(
+        "introgression",
+        "scan",
+        "--vcf",
+        "v",
+        "--target",
+        "T",
+        "--archaic",
+        "A",
+        "--outgroup",
+        "O",
+        "-o",
+        "-",
+        "--chrom",
+        "7",
+        "--callable",
+        "c",
+        "--exclude",
+        "e",
+        "--allow-unphased",
+        "--fdr",
+        0.1,
+    )
+    (fasta, first), (vcf, second) = seen
+    assert fasta == run.FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", True)
+    assert first == {
+        "output": Path("x.bed"),
+        "posteriors": Path("p"),
+        "bedgraph": Path("b"),
+        "model": "m",
+        "baseline": "hmm",
+        "threshold": 0.3,
+        "fdr": None,
+        "min_length": 7,
+        "threads": 5,
+        "force": True,
+        "progress": False,
+    }
+    assert vcf == run.VcfDoor(Path("v"), "T", "O", "A", "7", True, Path("c"), Path("e"))
+    assert second == {
+        "output": Path("-"),
+        "posteriors": None,
+        "bedgraph": None,
+        "model": "neanderthal",
+        "baseline": None,
+        "threshold": None,
+        "fdr": 0.1,
+        "min_length": 0,
+        "threads": 0,
+        "force": False,
+        "progress": True,
+    }
+
+
+def test_options_of_train_arrive(cli: Cli, monkeypatch, tiny_model) -> None:
+    from genolstm.introgression import train
+    from genolstm.introgression.tracks import TrackSettings
+
+    seen: list[dict[str, object]] = []
+    scores = {"ap": 0.5, "best_f1": 0.25}
+
+    def fake(regions, **options):
+        seen.append({"regions": regions, **options})
+        bundle = Bundle.open(tiny_model)
+        bundle.metadata["validation"] = {"lstm": scores, "hmm": scores}
+        return bundle
+
+    monkeypatch.setattr(train, "train_model", fake)
+    result = cli(
+        "introgression",
+        "train",
+        "r1",
+        "r2",
+        "-o",
+        "m.genolstm",
+        "--label",
+        "denisovan",
+        "-k",
+        21,
+        "--bin",
+        500,
+        "--window",
+        64,
+        "--cell",
+        "gru",
+        "--units",
+        9,
+        "--layers",
+        3,
+        "--dropout",
+        0.25,
+        "--epochs",
+        4,
+        "--batch-size",
+        8,
+        "--learning-rate",
+        0.01,
+        "--patience",
+        0,
+        "--validation",
+        0.4,
+        "--seed",
+        77,
+        "--checkpoints",
+        "c",
+        "--log",
+        "l.csv",
+        "--force",
+        "-q",
+    )
+    assert result.code == 0, result.err
+    assert result.out == ("m.genolstm: validation AP 0.500, best F1 0.250 (HMM 0.500, 0.250)\n")
+    (options,) = seen
+    network, settings = options["network"], options["settings"]
+    assert (network.cell, network.units, network.layers, network.dropout) == ("gru", 9, 3, 0.25)
+    assert network.n_features == len(CHANNELS)
+    assert (settings.epochs, settings.batch_size, settings.learning_rate) == (4, 8, 0.01)
+    assert (settings.patience, settings.validation_fraction, settings.seed) == (0, 0.4, 77)
+    assert options["tracks"] == TrackSettings(21, 500)
+    assert (options["options"].label, options["options"].window) == ("denisovan", 64)
+    assert (options["regions"], options["output"]) == ((Path("r1"), Path("r2")), Path("m.genolstm"))
+    assert (options["folder"], options["log_csv"]) == (Path("c"), Path("l.csv"))
+    assert (options["progress"], options["force"]) == (False, True)
+
+
+def test_options_of_simulate_arrive(cli: Cli, monkeypatch) -> None:
+    from genolstm.introgression import simulate
+
+    seen = []
+
+    def fake(settings, folder, **options):
+        seen.append((settings, folder, options))
+        yield folder, {"sites": 3, "tracts": 2, "archaic_fraction": 0.0123}
+
+    monkeypatch.setattr(simulate, "simulate_to_folders", fake)
+    result = cli(
+        "introgression",
+        "simulate",
+        "-o",
+        "r",
+        "--model",
+        "m.yaml",
+        "--length",
+        5000,
+        "--seed",
+        3,
+        "--replicates",
+        4,
+        "--target-size",
+        5,
+        "--outgroup-size",
+        6,
+        "--archaic-size",
+        7,
+        "--target",
+        "T",
+        "--outgroup",
+        "O",
+        "--archaic",
+        "A",
+        "--donor",
+        "D",
+        "--donor",
+        "E",
+        "--archaic-time",
+        9.5,
+        "--mutation-rate",
+        1e-8,
+        "--recombination-rate",
+        2e-8,
+        "--chrom",
+        "c",
+        "--force",
+    )
+    assert result == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic\n")
+    ((settings, folder, options),) = seen
+    assert settings == simulate.SimulationSettings(
+        model="m.yaml",
+        length=5000,
+        seed=3,
+        n_target=5,
+        n_outgroup=6,
+        n_archaic=7,
+        target="T",
+        outgroup="O",
+        archaic="A",
+        donors=("D", "E"),
+        archaic_time=9.5,
+        mutation_rate=1e-8,
+        recombination_rate=2e-8,
+        chrom="c",
+    )
+    assert (folder, options) == (Path("r"), {"replicates": 4, "force": True})
+
+
+def test_debug_shows_the_traceback(cli: Cli, scan_args, tmp_path: Path) -> None:
+    args = ["introgression", "evaluate", tmp_path / "none", tmp_path / "none"]
+    assert cli(*args).err == f"{tmp_path}/none: no such file\n"
+    code, _, err = cli("--debug", *args)
+    assert code == 1
+    assert "Traceback (most recent call last)" in err
+    assert err.endswith(f"{tmp_path}/none: no such file\n")
+
+
+# --- as a process of its own --------------------------------------------------------------------
+
+
+def start(*args: object, **options) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "genolstm", *map(str, args)], text=True, stderr=subprocess.PIPE, **options
+    )
+
+
+def test_a_reader_that_has_seen_enough(scan_args) -> None:
+    process = start(*scan_args["vcf"], "-o", "-", "-q", stdout=subprocess.PIPE)
+    assert process.stdout
+    process.stdout.close()  # as `| head -0` does
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_stdout_that_is_full(scan_args) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = start(*scan_args["vcf"], "-o", "-", "-q", stdout=full)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (1, "<stdout>: cannot be written (No space left on device)\n")
+
+
+def test_interrupt_ends_with_130_and_leaves_nothing(region_folder, panels, tiny_model, tmp_path: Path) -> None:
+    """Ctrl-C while the scan waits for more of its standard input."""
+    args = fasta_door(region_folder, panels, "target.fa.gz")
+    args[0] = "-"
+    process = start(
+        "introgression",
+        "scan",
+        *args,
+        "--no-sharing",
+        "--model",
+        tiny_model,
+        "-o",
+        tmp_path / "x.bed",
+        "--posteriors",
+        tmp_path / "p.tsv.gz",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        # A shell that runs the tests in the background hands on an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdin
+    process.stdin.write(">a#1#c\n" + "ACGTT" * 1000)
+    process.stdin.flush()
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert [p.suffix for p in tmp_path.iterdir()] == [".part"]
+    process.send_signal(signal.SIGINT)
+    process.stdin.close()
+    process.stdin = None
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.split() == ["interrupted"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interrupt_in_process(cli: Cli, scan_args, tmp_path: Path, monkeypatch) -> None:
+    from genolstm.introgression import formats
+
+    def interrupted(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(formats, "write_posteriors", interrupted)
+    code, out, err = cli(*scan_args["vcf"], "-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz")
+    assert (code, out) == (130, "")
+    assert err.split() == ["interrupted"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_short_contigs_can_be_left_out(cli: Cli, tmp_path: Path) -> None:
+    query, output = tmp_path / "assembly.fa", tmp_path / "segments.bed"
+    with gzip.open(EXAMPLE / "query.fa.gz", "rt") as stream:
+        first = stream.read().split(">")[1]
+    query.write_text(f">short\nACGTACGT\n>{first}")
+    door = [query, *fasta_door(EXAMPLE)[1:]]
+    refused = cli("introgression", "scan", *door, "-o", output)
+    assert refused.code == 1
+    assert "short: is 8 bp, shorter than a bin" in refused.err
+    assert not output.exists()
+    done = cli("introgression", "scan", *door, "-o", output, "--skip-short")
+    assert done.code == 0
+    assert "1 records shorter than a bin left out" in done.err
+    assert output.exists()

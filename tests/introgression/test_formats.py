@@ -1,0 +1,244 @@
+"""Files of the pipeline: exact text, and what is refused on reading."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from support import DATA
+
+from genolstm.errors import InputError
+from genolstm.introgression import formats
+from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
+
+SEGMENTS = [
+    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11),
+    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0),
+    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899),
+]
+TRUTH = [Interval("chr1", 0, 10, "NA1", "1"), Interval("chr2", 5, 700_000, "B", "mat")]
+
+
+def blocks() -> list[PosteriorBlock]:
+    """One chromosome in two blocks, another in one; the last bins are short."""
+    names = [("NA1", "1"), ("NA1", "2")]
+    first = np.array([[0, 0.12344, 0.12346], [1, 1, 0.99994]], dtype=np.float32)
+    second = np.array([[0.5, 0.5], [0.0004, 0.00006]], dtype=np.float32)
+
+    def block(chrom, at, posterior, length, last):
+        zero = np.zeros_like(posterior)
+        return PosteriorBlock(chrom, names, at, posterior, zero, zero, length, last)
+
+    return [
+        block("chr1", 3, first, None, False),
+        block("chr1", 6, second, 7_654, True),
+        block("chr2", 0, first[:, :1], 998, True),
+    ]
+
+
+def written(kind: str) -> str:
+    stream = io.StringIO()
+    if kind == "segments.bed":
+        formats.write_segments(stream, SEGMENTS, "neanderthal")
+    elif kind == "truth.bed":
+        formats.write_truth(stream, TRUTH)
+    elif kind == "posteriors.tsv":
+        formats.write_posterior_header(stream)
+        for block in blocks():
+            formats.write_posteriors(stream, block, 1000)
+    else:
+        collector = formats.BedGraphCollector(1000)
+        for block in blocks():
+            collector.add(block)
+        collector.write(stream)
+    return stream.getvalue()
+
+
+KINDS = ["segments.bed", "truth.bed", "posteriors.tsv", "posteriors.bedgraph"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_are_written_exactly_so(kind: str) -> None:
+    assert written(kind) == (DATA / kind).read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("bedtools") is None, reason="bedtools is not installed")
+@pytest.mark.parametrize("kind", KINDS)
+def test_bedtools_reads_them(kind: str, tmp_path: Path) -> None:
+    def bedtools(*args: object) -> list[str]:
+        done = subprocess.run(["bedtools", *map(str, args)], capture_output=True, text=True, check=True, timeout=60)
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    path = DATA / kind
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(("#", "track"))]
+    assert sorted(bedtools("sort", "-i", path)) == sorted(lines)
+    query = tmp_path / "query.bed"
+    query.write_text("chr1\t5\t6\n")
+    hits = [line for line in lines if line.startswith("chr1\t") and line.split("\t")[1] == "0"]
+    assert bedtools("intersect", "-u", "-a", path, "-b", query) == hits
+
+
+def test_long_posteriors_are_written_in_pieces() -> None:
+    posterior = np.round(np.random.default_rng(0).random((3, 50_000)), 4).astype(np.float32)
+    names = [("a", "1"), ("b", "1"), ("c", "1")]
+    block = PosteriorBlock("c", names, 10, posterior, posterior, posterior, None, False)
+    stream = io.StringIO()
+    formats.write_posteriors(stream, block, 1000)
+    stream.seek(0)
+    table = pd.read_csv(stream, sep="\t", names=list(formats.POSTERIOR_COLUMNS))
+    assert len(table) == 150_000
+    assert (table["start"] == np.repeat(np.arange(10, 50_010) * 1000, 3)).all()
+    np.testing.assert_allclose(table["posterior"], posterior.T.ravel(), atol=1e-6)
+
+
+def test_segments_frame_has_the_columns_of_the_file() -> None:
+    frame = formats.segments_frame(SEGMENTS, "neanderthal")
+    table = pd.read_csv(DATA / "segments.bed", sep="\t", dtype={"haplotype": str})
+    table = table.rename(columns={"#chrom": "chrom"})
+    assert list(frame.columns) == list(table.columns)
+    pd.testing.assert_frame_equal(frame, table, check_exact=False, rtol=0, atol=5.1e-5)
+    empty = formats.segments_frame([], "x")
+    assert list(empty.columns) == list(frame.columns)
+    assert empty.empty
+
+
+def test_what_is_written_reads_back() -> None:
+    found = formats.read_intervals(DATA / "segments.bed")
+    assert [i for i, _ in found] == [Interval(s.chrom, s.start, s.end, s.sample, s.haplotype) for s in SEGMENTS]
+    assert [p for _, p in found] == [0.9877, 0.5, 1.0]
+    assert formats.read_intervals(DATA / "truth.bed") == [(t, 1.0) for t in TRUTH]
+    table = formats.read_posteriors(DATA / "posteriors.tsv")
+    assert list(table.columns) == list(formats.POSTERIOR_COLUMNS)
+    assert len(table) == 12
+    row = table.iloc[-1]
+    assert (row["chrom"], row["start"], row["end"], row["sample"], row["haplotype"]) == ("chr2", 0, 998, "NA1", "2")
+
+
+def test_intervals_from_other_hands(tmp_path: Path) -> None:
+    path = tmp_path / "x.bed.gz"
+    lines = [
+        "browser position chr1:1-100",
+        "track name=x",
+        "",
+        "#a comment",
+        "chr1\t5\t9\tn\t0\t.\tS\t1\t0.25\tmore",
+        "chr1\t5\t9\tn\t0\t.\tS\t2",
+        "#chrom\tstart\tend\thaplotype\tsample\tposterior",
+        "chr2\t1\t2\tmat\tT\t0.5",
+        "#chrom\tstart\tend\tsample\thaplotype",
+        "chr3\t1\t2\tU\t9",
+    ]
+    path.write_bytes(gzip.compress("\r\n".join(lines).encode()))
+    assert formats.read_intervals(path) == [
+        (Interval("chr1", 5, 9, "S", "1"), 0.25),
+        (Interval("chr1", 5, 9, "S", "2"), 1.0),
+        (Interval("chr2", 1, 2, "T", "mat"), 0.5),
+        (Interval("chr3", 1, 2, "U", "9"), 1.0),
+    ]
+    assert formats.line_of(path, Interval("chr2", 0, 2, "T", "mat")) == 8
+    assert formats.line_of(path, Interval("chr2", 0, 3, "T", "mat")) is None
+
+
+GOOD = "chr1\t5\t9\tn\t0\t.\tS\t1\t0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "line"),
+    [
+        ("", "is empty", None),
+        (f"{GOOD}chr1\t5\t9\n", "has 3 tab-separated columns, sample and haplotype", 2),
+        (f"{GOOD}chr1 5 9 n 0 . S 1\n", "has 1 tab-separated columns", 2),
+        (f"{GOOD}{GOOD.replace('5', 'five', 1)}", "'five' is not a position", 2),
+        (f"{GOOD}{GOOD.replace('9', '5', 1)}", "5 to 5 is no interval", 2),
+        (GOOD.replace("5", "-5", 1), "-5 to 9 is no interval", 1),
+        (GOOD.replace("0.5", "high"), r"'high' is not a posterior", 1),
+        (GOOD.replace("0.5", "1.5"), r"'1.5' is not a posterior", 1),
+        (GOOD.replace("0.5", "nan"), r"'nan' is not a posterior", 1),
+        ("#chrom\tstart\tend\tname\n", "the header has no columns sample and haplotype", 1),
+        (b"chr1\xff\xfe\x00\n", "is not text", 1),
+        (gzip.compress(GOOD.encode() * 99, mtime=0)[:-9], "truncated", None),
+    ],
+)
+def test_wrong_intervals(tmp_path: Path, content, said: str, line) -> None:
+    path = tmp_path / "x.bed"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=said) as error:
+        formats.read_intervals(path)
+    assert (error.value.path, error.value.line) == (str(path), line)
+
+
+HEADER = "#chrom\tstart\tend\tsample\thaplotype\tposterior\n"
+ROW = "1\t0\t1000\tS\t1\t0.5\n"
+
+
+def test_names_that_look_like_numbers_stay_names(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text(HEADER + ROW.replace("S", "007") + ROW.replace("S", "NA"))
+    table = formats.read_posteriors(path)
+    assert table["sample"].tolist() == ["007", "NA"]
+    assert table["chrom"].tolist() == table["haplotype"].tolist() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "line"),
+    [
+        ("", "is not a posterior table", None),
+        (HEADER, "holds no bin", None),
+        (ROW * 3, "has no column chrom, start, end, sample, haplotype, posterior", 1),
+        (HEADER.replace("sample", "name") + ROW, "has no column sample", 1),
+        (HEADER + ROW + ROW.replace("0.5", "x"), "is no line of a posterior table", 3),
+        (HEADER + ROW + ROW.replace("0.5", "1.01"), "is no line of a posterior table", 3),
+        (HEADER + ROW + ROW.replace("0.5", ""), "is no line of a posterior table", 3),
+        (HEADER + ROW + "\n" + ROW, "is no line of a posterior table", 3),
+        (HEADER + ROW + ROW.replace("1000", "0"), "is no line of a posterior table", 3),
+        (HEADER + ROW.replace("\t0\t", "\t-1\t"), "is no line of a posterior table", 2),
+        (HEADER + ROW + "1\t0\n", "is no line of a posterior table", 3),
+        (HEADER + ROW + ROW[:-1] + "\tand\tmore\n", "is not a posterior table", None),
+        (b"\x89PNG\r\n\x1a\n\x00\xff" * 9, "posterior table|has no column", ...),
+        (gzip.compress((HEADER + ROW * 999).encode(), mtime=0)[:-9], "truncated", None),
+    ],
+)
+def test_wrong_posteriors(tmp_path: Path, content, said: str, line) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=said) as error:
+        formats.read_posteriors(path)
+    assert error.value.path == str(path)
+    assert line is ... or error.value.line == line
+    assert "\n" not in str(error.value)
+
+
+def test_masks(tmp_path: Path) -> None:
+    path = tmp_path / "mask.bed.gz"
+    text = "#x\ntrack a\n2\t50\t60\tname\n1\t30\t40\n1\t5\t9\n\n1\t9\t12\n1\t6\t7\n"
+    path.write_bytes(gzip.compress(text.encode()))
+    mask = formats.read_bed(path)
+    assert mask == {"2": [(50, 60)], "1": [(5, 12), (30, 40)]}
+    assert (mask.path, mask.last_lines) == (str(path), {"2": 3, "1": 4})
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "line"),
+    [
+        (b"", "holds no interval", None),
+        (b"#chrom\tstart\tend\n", "holds no interval", None),
+        (b"1\t5\t9\n1\t5\n", "has fewer than 3 tab-separated columns", 2),
+        (b"1 5 9\n", "has fewer than 3 tab-separated columns", 1),
+        (b"1\t5\t9\n1\t9\t5\n", "9 to 5 is no interval", 2),
+        (b"1\t5\t9\n1\tx\t5\n", "'x' is not a position", 2),
+        (b"\xff\xfe\n", "is not text", 1),
+    ],
+)
+def test_wrong_masks(tmp_path: Path, content: bytes, said: str, line) -> None:
+    path = tmp_path / "mask.bed"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=said) as error:
+        formats.read_bed(path)
+    assert (error.value.path, error.value.line) == (str(path), line)

@@ -1,0 +1,101 @@
+"""Joining the parts of a scan."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from click.testing import CliRunner
+
+from genolstm.cli.gather import gather as command
+from genolstm.errors import InputError, OutputError
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.runs.gather import gather
+
+SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
+POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
+
+
+def segment(chrom, start, end, sample, haplotype=1):
+    return f"{chrom}\t{start}\t{end}\tneanderthal\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4"
+
+
+def write(path, *lines):
+    text = "\n".join(lines) + "\n"
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return path
+
+
+def test_segments_are_sorted_by_position_and_keep_one_header(tmp_path):
+    # "9000" comes after "10000" as text, and chr1 of the second file before chr2 of the first.
+    a = write(tmp_path / "a.bed", SEGMENTS, segment("chr2", 5, 9, "A"), segment("chr2", 7, 8, "A"))
+    b = write(
+        tmp_path / "b.bed",
+        SEGMENTS,
+        segment("chr1", 9000, 9500, "B"),
+        segment("chr1", 10000, 10500, "B"),
+        segment("chr2", 5, 8, "B"),
+    )
+    empty = write(tmp_path / "c.bed", SEGMENTS)
+    assert gather([a, b, empty], tmp_path / "all.bed") == 5
+    assert (tmp_path / "all.bed").read_text().splitlines() == [
+        SEGMENTS,
+        segment("chr1", 9000, 9500, "B"),
+        segment("chr1", 10000, 10500, "B"),
+        segment("chr2", 5, 8, "B"),
+        segment("chr2", 5, 9, "A"),
+        segment("chr2", 7, 8, "A"),
+    ]
+
+
+def test_posteriors_follow_one_another(tmp_path):
+    rows = [f"chr{c}\t0\t1000\tA\t1\t0.{c}000" for c in (3, 1, 2)]
+    parts = [write(tmp_path / f"{i}.tsv.gz", POSTERIORS, row) for i, row in enumerate(rows)]
+    assert gather(parts, tmp_path / "all.tsv.gz") == 3
+    text = gzip.decompress((tmp_path / "all.tsv.gz").read_bytes()).decode()
+    assert text.splitlines() == [POSTERIORS, *rows]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([""], "another header"),
+        ([POSTERIORS, "chr1\t0\t1000\tA\t1\t0.5"], "another header"),
+        ([SEGMENTS, segment("chr1", 1, 5, "A")], "bad.bed:2: the haplotype A 1 of chr1"),
+        ([SEGMENTS, segment("chr3", 1, 5, "A"), "chr3\t9"], "bad.bed:3: does not fit"),
+        ([SEGMENTS, segment("chr3", "x", 5, "A")], "bad.bed:2: does not fit"),
+    ],
+)
+def test_bad_part_leaves_no_output(tmp_path, lines, reason):
+    good = write(tmp_path / "good.bed", SEGMENTS, segment("chr1", 7, 9, "A"))
+    bad = write(tmp_path / "bad.bed", *lines)
+    with pytest.raises(InputError, match=reason):
+        gather([good, bad], tmp_path / "all.bed")
+    assert not (tmp_path / "all.bed").exists()
+
+
+def test_first_file_of_another_kind_and_truncated_file(tmp_path):
+    other = write(tmp_path / "other.bed", "chr1\t1\t2")
+    with pytest.raises(InputError, match="neither the header"):
+        gather([other], tmp_path / "all.bed")
+    whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *["chr1\t0\t1000\tA\t1\t0.5"] * 5000)
+    whole.write_bytes(whole.read_bytes()[:-20])
+    with pytest.raises(InputError, match="truncated"):
+        gather([whole], tmp_path / "all.tsv.gz")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other.bed", "p.tsv.gz"]
+
+
+def test_command_needs_force_to_replace(tmp_path):
+    part = write(tmp_path / "a.bed", SEGMENTS, segment("chr1", 7, 9, "A"))
+    output = tmp_path / "all.bed"
+    runner = CliRunner()
+    done = runner.invoke(command, [str(part), "-o", str(output)])
+    assert done.exit_code == 0
+    assert done.stderr == f"{output}: 1 lines, gathered from 1\n"
+    with pytest.raises(OutputError, match="exists already"):
+        runner.invoke(command, [str(part), "-o", str(output)], catch_exceptions=False)
+    assert runner.invoke(command, [str(part), "-q", "-o", str(output), "--force"]).output == ""
+    assert runner.invoke(command, ["-o", str(output)]).exit_code == 2

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.lstm import CONFIGS, onnx_of, random_input, random_weights
+
+from genolstm.errors import ModelError, SettingError
+from genolstm.lstm.bundle.export import write_onnx
+from genolstm.lstm.bundle.runtime import Runtime, measure_context
+from genolstm.lstm.config import LSTMConfig
+
+CONFIG = LSTMConfig(n_features=4, input_units=6, units=8, n_outputs=2, transform="log1p")
+STEPS = 400
+
+
+@pytest.fixture(scope="module")
+def content():
+    # Weights of this size forget within some tens of steps, as trained ones do.
+    return write_onnx(CONFIG, random_weights(CONFIG, scale=0.3))
+
+
+@pytest.fixture(scope="module")
+def context(content):
+    found = measure_context(Runtime(content), random_input(CONFIG, 4, STEPS, seed=9))
+    assert 5 < found < STEPS // 4
+    return found
+
+
+@pytest.fixture(scope="module")
+def runtimes(content, context):
+    return {threads: Runtime(content, threads=threads, context=context) for threads in (1, 2, 3)}
+
+
+@pytest.fixture(scope="module")
+def whole(content):
+    x = random_input(CONFIG, 3, STEPS)
+    return x, Runtime(content, threads=1).predict(x, chunk=STEPS)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    threads=st.sampled_from([1, 2, 3]),
+    batch_size=st.one_of(st.none(), st.integers(1, 50)),
+    chunk=st.integers(10, STEPS + 10),
+)
+def test_predictions_do_not_depend_on_how_they_are_computed(runtimes, whole, threads, batch_size, chunk):
+    x, expected = whole
+    found = runtimes[threads].predict(x, batch_size=batch_size, chunk=chunk)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(0, STEPS), max_size=6), chunk=st.integers(10, 100))
+def test_a_stream_gives_what_the_whole_gives(runtimes, whole, cuts, chunk):
+    x, expected = whole
+    blocks = np.split(x, sorted(cuts), axis=1)
+    found = np.concatenate(list(runtimes[2].predict_stream(blocks, chunk=chunk)), axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_stream_is_not_held_back(runtimes, whole, monkeypatch):
+    from genolstm.lstm.bundle.bundle import runtime as module
+
+    monkeypatch.setattr(module, "STREAM_STEPS", 90)
+    x, expected = whole
+    taken = 0
+
+    def blocks():
+        nonlocal taken
+        for start in range(0, STEPS, 20):
+            taken += 1
+            yield x[:, start : start + 20]
+
+    stream = runtimes[1].predict_stream(blocks(), chunk=25)
+    parts = [next(stream)]
+    assert taken < STEPS // 20 // 2
+    parts += stream
+    assert len(parts) > 3
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-5, rtol=0)
+
+
+def test_without_context_a_chunks_edge_shows(content, whole):
+    # The reason for the context: this must differ, or the tests above show nothing.
+    x, expected = whole
+    found = Runtime(content, context=0).predict(x, chunk=50)
+    assert np.abs(found - expected).max() > 1e-4
+
+
+def test_sequences_of_many_lengths(runtimes):
+    lengths = [30, 1, 200, 30, 7, 55]
+    sequences = [random_input(CONFIG, 1, n, seed=i)[0] for i, n in enumerate(lengths)]
+    found = runtimes[2].predict_many(sequences, chunk=20)
+    for sequence, output in zip(sequences, found, strict=True):
+        alone = runtimes[1].predict(sequence[None], chunk=STEPS)[0]
+        np.testing.assert_allclose(output, alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["lstm-classify", "embed-max-bare", "conv-even-mean"])
+def test_pooled_outputs_do_not_depend_on_the_batch(name):
+    config = CONFIGS[name]
+    x = random_input(config, 11, 23)
+    runtime = Runtime(onnx_of(config), threads=2)
+    expected = runtime.predict(x, batch_size=11)
+    assert expected.shape == (11, config.output_width)
+    np.testing.assert_allclose(runtime.predict(x, batch_size=2), expected, atol=1e-6)
+    assert measure_context(runtime, x) == 0
+    with pytest.raises(SettingError, match="streamed"):
+        next(runtime.predict_stream([x]))
+
+
+@pytest.mark.parametrize("shape", [(0, 10, 4), (2, 0, 4), (2, 1, 4)])
+def test_empty_and_short(runtimes, shape):
+    assert runtimes[1].predict(np.zeros(shape, np.uint8)).shape == (*shape[:2], 2)
+
+
+def test_any_number_type_and_memory_map(runtimes, whole, tmp_path):
+    x, expected = whole
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for form in (mapped, x.astype(np.float16), x.astype(np.int64), np.asfortranarray(x)):
+        np.testing.assert_allclose(runtimes[1].predict(form), expected, atol=1e-5, rtol=0)
+
+
+def test_wrong_data_are_refused(runtimes):
+    with pytest.raises(ModelError, match=r"\(n, steps, 4\)"):
+        runtimes[1].predict(np.zeros((2, 10, 5), np.float32))
+    with pytest.raises(ModelError, match="shape"):
+        runtimes[1].predict(np.zeros((2, 10), np.float32))
+    for option in ("chunk", "batch_size"):
+        with pytest.raises(SettingError, match=option):
+            runtimes[1].predict(np.zeros((2, 10, 4), np.float32), **{option: 0})
+
+
+def test_a_broken_graph_is_refused():
+    with pytest.raises(ModelError, match="cannot load"):
+        Runtime(b"not a graph")
+
+
+def test_a_network_that_never_forgets_is_refused():
+    config = LSTMConfig(n_features=2, units=3, layers=1)
+    weights = random_weights(config)
+    for direction in config.directions:
+        # A forget gate held open: the cell sums up all it has seen.
+        weights[f"lstm1/{direction}/bias"][3:6] = 50.0
+    runtime = Runtime(write_onnx(config, weights))
+    with pytest.raises(ModelError, match="depend on steps"):
+        measure_context(runtime, random_input(config, 2, 200))

@@ -1,0 +1,15 @@
+"""What tests of several folders need."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "example_data"
+DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+class Result(NamedTuple):
+    """What a command returned and printed."""
+
+    code: int
+    out: str
+    err: str

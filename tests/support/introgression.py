@@ -1,0 +1,151 @@
+"""What the tests of the introgression pipeline share: small VCFs, brute force, a tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from support.lstm import random_weights
+
+from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.tracks import CHANNEL_OF, CHANNELS, FREQUENCY_EDGES, N_COUNTS, TrackSettings
+from genolstm.lstm.bundle.bundle import save_bundle
+from genolstm.lstm.bundle.export import write_onnx
+from genolstm.lstm.config import LSTMConfig
+
+LETTERS = np.array(list("ACGTN"))
+_COLUMNS = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
+Record = tuple[str, int, str, str, Sequence[str]]
+
+
+def vcf_text(
+    samples: Sequence[str],
+    records: Iterable[Record],
+    *,
+    contigs: Mapping[str, int | None] | None = None,
+    has_gt: bool = True,
+    form: str = "GT",
+) -> str:
+    """Return a VCF; a record is (chrom, 1-based position, REF, ALT, genotypes)."""
+    lines = ["##fileformat=VCFv4.2"]
+    for name, length in ({"1": 10_000} if contigs is None else contigs).items():
+        lines.append(f"##contig=<ID={name}{'' if length is None else f',length={length}'}>")
+    if has_gt:
+        lines.append('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
+    lines.append('##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Depth">')
+    lines.append("\t".join([*_COLUMNS, *samples]))
+    for chrom, position, ref, alt, genotypes in records:
+        lines.append("\t".join([chrom, str(position), ".", ref, alt, ".", "PASS", ".", form, *genotypes]))
+    return "\n".join(lines) + "\n"
+
+
+def vcf_of_alleles(
+    path: Path,
+    positions: np.ndarray,
+    alleles: np.ndarray,
+    samples: Sequence[str],
+    *,
+    chrom: str = "1",
+    length: int | None = None,
+) -> Path:
+    """Write base codes (site, 2 x sample; -1 missing) as a phased VCF; REF is always A."""
+    records = []
+    for position, row in zip(positions.tolist(), alleles, strict=True):
+        alts = [int(a) for a in np.unique(row) if a > 0]
+        index = {-1: ".", 0: "0", **{a: str(i) for i, a in enumerate(alts, start=1)}}
+        calls = [index[int(a)] for a in row]
+        genotypes = [f"{a}|{b}" for a, b in zip(calls[::2], calls[1::2], strict=True)]
+        alt = ",".join("ACGT"[a] for a in alts) or "."
+        records.append((chrom, position + 1, "A", alt, genotypes))
+    path.write_text(vcf_text(samples, records, contigs={chrom: length}))
+    return path
+
+
+def haplotype_texts(reference: np.ndarray, positions: np.ndarray, alleles: np.ndarray) -> list[str]:
+    """Return each column of ``alleles`` (site, haplotype; -1 missing) as a sequence with N."""
+    texts = []
+    for column in alleles.T:
+        codes = reference.copy()
+        codes[positions] = np.where(column < 0, 4, column)
+        texts.append("".join(LETTERS[codes]))
+    return texts
+
+
+def tracks_by_kmers(
+    target: Sequence[str],
+    outgroup: Sequence[str],
+    archaic: Sequence[str],
+    settings: TrackSettings,
+    *,
+    masked: Iterable[tuple[int, int]] = (),
+) -> np.ndarray:
+    """Return tracks by asking of every k-mer, as text, who carries it: slow and plain.
+
+    A k-mer is a text at a position, which is what a k-mer panel sees where none occurs twice. One
+    with N, on a masked base, or where every archaic or outgroup haplotype has N, is not callable.
+    """
+    k, size, length = settings.k, settings.bin, len(target[0])
+    bins = -(-length // size)
+    counts = np.zeros((len(target), bins, N_COUNTS))
+    windows = np.zeros((len(target), bins))
+    hidden = np.zeros(length, dtype=bool)
+    for start, end in masked:
+        hidden[start:end] = True
+    for p in range(length - k + 1):
+        if hidden[p : p + k].any():
+            continue
+        b = (p + k // 2) // size
+        texts = [text[p : p + k] for text in target]
+        others = [text[p : p + k] for text in outgroup if "N" not in text[p : p + k]]
+        known = [text[p : p + k] for text in archaic if "N" not in text[p : p + k]]
+        for h, text in enumerate(texts):
+            if "N" in text or not others or not known:
+                continue
+            windows[h, b] += 1
+            frequency = others.count(text) / len(others)
+            f = next((i for i, edge in enumerate(FREQUENCY_EDGES) if frequency <= edge), len(FREQUENCY_EDGES))
+            channel = CHANNEL_OF[int(text in known), f, int(texts.count(text) > 1)]
+            if channel >= 0:
+                counts[h, b, channel] += 1
+    tracks = np.empty((len(target), bins, len(CHANNELS)))
+    tracks[:, :, :N_COUNTS] = counts / k
+    tracks[:, :, N_COUNTS] = windows / size
+    tracks[:, :, N_COUNTS + 1] = np.log10(len(outgroup))
+    tracks[:, :, N_COUNTS + 2] = np.log10(len(target))
+    return tracks
+
+
+def tiny_bundle(
+    path: Path,
+    *,
+    settings: TrackSettings | None = None,
+    hmm: SupervisedHMM | None = None,
+    seed: int = 3,
+    **changes: object,
+) -> Path:
+    """Write an introgression model with random weights: right in form, and quick."""
+    config = LSTMConfig(
+        head="tag", n_outputs=1, n_features=len(CHANNELS), transform="log1p", input_units=6, units=5, layers=2
+    )
+    metadata: dict[str, object] = {
+        **(settings or TrackSettings()).requirements(),
+        "label": "archaic",
+        "threshold": 0.5,
+        "context": 40,
+        "precision_curve": [[0.9, 0.99], [0.5, 0.8], [0.1, 0.4]],
+        "calibration": {"method": "temperature", "classes": 1, "temperature": 1.1},
+    }
+    if hmm is not None:
+        metadata |= {"hmm": hmm.to_dict(), "hmm_threshold": 0.5}
+    metadata |= changes
+    metadata = {name: value for name, value in metadata.items() if value is not None}
+    weights = random_weights(config, seed, scale=0.4)
+    save_bundle(
+        path,
+        kind="introgression",
+        members={"model.onnx": write_onnx(config, weights)},
+        config=config,
+        metadata=metadata,
+    )
+    return path

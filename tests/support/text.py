@@ -1,0 +1,56 @@
+"""Small text models with random weights, made without TensorFlow."""
+
+import numpy as np
+from support.lstm import random_weights
+
+from genolstm.lstm.bundle.bundle import Bundle, pack
+from genolstm.lstm.bundle.export import _Writer
+from genolstm.lstm.config import LSTMConfig
+from genolstm.text.generator import TextGenerator
+
+ALPHABET = "\n abcdeé"
+
+
+def next_config(n_symbols, *, scaled=False, units=6):
+    return LSTMConfig(
+        head="next",
+        input="features" if scaled else "embedding",
+        n_features=int(scaled),
+        vocabulary=0 if scaled else n_symbols + 1,
+        input_units=0 if scaled else 4,
+        n_outputs=n_symbols,
+        units=units,
+        layers=1 if isinstance(units, int) else len(units),
+        bidirectional=False,
+    )
+
+
+def toy_bytes(alphabet=ALPHABET, symbols="text", mode="stream", window=5, units=6, seed=0, **more):
+    config = next_config(len(alphabet), scaled=mode == "window", units=units)
+    writer = _Writer(config, random_weights(config, seed, 0.9))
+    step = _Writer(config, random_weights(config, seed, 0.9)).step()
+    return pack(
+        kind=more.pop("kind", "text"),
+        config=config,
+        members={"model.onnx": writer.whole(), "step.onnx": step, "card.md": b"toy"},
+        metadata={
+            "symbols": symbols,
+            "alphabet": alphabet,
+            "mode": mode,
+            "window": window,
+            "opening": alphabet[2:] * 3,
+            **more,
+        },
+    )
+
+
+def toy(**options):
+    return TextGenerator(Bundle.from_bytes(toy_bytes(**options)), threads=1)
+
+
+def toy_dna(**options):
+    return toy(alphabet="ACGT", symbols="dna", **options)
+
+
+def random_dna(length, seed=0):
+    return np.random.default_rng(seed).integers(0, 4, length, dtype=np.uint8)
