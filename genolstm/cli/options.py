@@ -209,14 +209,15 @@ def renamed(old: str, to: str) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         @functools.wraps(command)
-        def translate(*args: Any, former: Any = None, **kwargs: Any) -> Any:
+        def translate(*args: Any, **kwargs: Any) -> Any:
+            former = kwargs.pop(f"former_{to}")
             if former is not None:
                 if click.get_current_context().get_parameter_source(to) != ParameterSource.DEFAULT:
                     raise click.UsageError(f"{old} is the former name of --{to.replace('_', '-')}: give one of them")
                 kwargs[to] = former
             return command(*args, **kwargs)
 
-        return cast(F, click.option(old, "former", hidden=True)(cast(F, translate)))
+        return cast(F, click.option(old, f"former_{to}", hidden=True)(translate))
 
     return decorate
 
