@@ -23,7 +23,8 @@ from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import DecodeSettings
 from genolstm.introgression.tracks import CHANNELS, RARE_DIFFER, RARE_MATCH, TrackSettings
 from genolstm.introgression.variants import VariantReader
-from genolstm.lstm.bundle.bundle import Bundle, runtime, save_bundle
+from genolstm.lstm.bundle import runtime
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.sequences.fasta import Record
 from genolstm.sequences.panel.panel import KmerPanel
 

@@ -60,7 +60,7 @@ def test_a_stream_gives_what_the_whole_gives(runtimes, whole, cuts, chunk):
 
 
 def test_a_stream_is_not_held_back(runtimes, whole, monkeypatch):
-    from genolstm.lstm.bundle.bundle import runtime as module
+    from genolstm.lstm.bundle import runtime as module
 
     monkeypatch.setattr(module, "STREAM_STEPS", 90)
     x, expected = whole

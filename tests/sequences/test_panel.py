@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from genolstm.errors import InputError, OutputError, PanelError, SettingError
 from genolstm.sequences.alphabet import encode, reverse_complement_text
+from genolstm.sequences.panel import builder as panel_builder
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.kernels import HEAVY
 from genolstm.sequences.panel.panel import KmerPanel, check_same_k
-from genolstm.sequences.panel.panel import builder as panel_builder
 
 LENGTHS = [1, 2, 3, 4, 5, 8, 11, 16, 21, 30, 31]
 
