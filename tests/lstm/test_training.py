@@ -296,5 +296,5 @@ for a, b in zip(one.model.get_weights(), two.model.get_weights(), strict=True):
     np.testing.assert_allclose(a, b, atol=1e-5)
 np.testing.assert_allclose(one.best_score, two.best_score, atol=1e-6)
 """
-    folder = os.fspath(Path(case.__file__).parent)
+    folder = os.fspath(Path(case.__file__).parents[1])
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": folder})
