@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import genolstm
@@ -37,3 +39,17 @@ def test_every_folder_says_what_it_is_in_one_sentence() -> None:
         if path.parent != PACKAGE:
             (line,) = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
             assert line.endswith(".")
+
+
+def test_scripts_benchmarks_and_notebooks_import_what_there_is() -> None:
+    """They are not run by the tests, except for the notebooks: a name that moved would go unnoticed."""
+    root = Path(__file__).parents[1]
+    missing, seen = [], 0
+    for path in (p for folder in ("scripts", "benchmarks", "notebooks") for p in (root / folder).rglob("*.py")):
+        for module, name in _imports(path):
+            seen += 1
+            found = import_module(module)
+            if not hasattr(found, name) and find_spec(f"{module}.{name}") is None:
+                missing.append(f"{path.relative_to(root)}: {module}.{name}")
+    assert seen > 100
+    assert missing == []
