@@ -101,7 +101,7 @@ def test_options_reach_the_scorer(cli, files: Path) -> None:
     assert columns[0] >= columns[1]
     path = run(cli, "q.fa", "r.fa", "--one-to-one", "--decoding", "viterbi", "--band", "none")
     assert "cg:Z:80=" in path.out
-    ancient = cli("align", "score", "q.fa", "r.fa", "--preset", "adna", "--one-to-one")
+    ancient = cli("align", "score", "q.fa", "r.fa", "--model", "adna", "--one-to-one")
     assert "cg:Z:80=" in ancient.out
     plain = run(cli, "q.fa", "r.fa", "--classical")
     assert plain.out == run(cli, "q.fa", "r.fa").out

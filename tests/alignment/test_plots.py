@@ -178,7 +178,7 @@ def test_plot_from_files(cli, files: Path) -> None:
         (["-o", "a.gif"], 1, "a figure's name ends in"),
         (["-o", "a.png", "--query-name", "third"], 1, "q.fa: third: there is no sequence of"),
         (["-o", "a.png", "--region", "390-410"], 1, "does not lie within the 400 bp"),
-        (["-o", "a.png", "--region", "40"], 2, "no region such as"),
+        (["-o", "a.png", "--region", "40"], 2, "is not a region such as"),
         (["-o", "none/a.png"], 1, "folder does not exist"),
     ],
 )

@@ -63,7 +63,7 @@ ARGUMENTS = (
     "r.fa",
     "-o",
     "mine.genolstm",
-    "--preset",
+    "--model",
     "start.genolstm",
     "--epochs",
     1,
@@ -85,7 +85,7 @@ def test_a_model_of_ones_own_aligns(cli, how: tuple[str, ...]) -> None:
     assert bundle.onnx != before.onnx
     assert bundle.provenance["inputs"]["q.fa"]["sha256"]
     assert read_aligner("mine.genolstm").family != ParameterFamily()
-    got = cli("align", "score", "q.fa", "r.fa", "--one-to-one", "--preset", "mine.genolstm")
+    got = cli("align", "score", "q.fa", "r.fa", "--one-to-one", "--model", "mine.genolstm")
     assert got.code == 0
     assert len(got.out.splitlines()) == len(PAIRS)
 
