@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.formats.pairwise import FORMATS, TableWriter
-from genolstm.alignment.result import rank_references
+from genolstm.alignment.formats.pairwise import FORMATS, TableWriter, Writer
+from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import SettingError
 from genolstm.files import PathLike, atomic_text
 from genolstm.runs.inputs import batches, check_format, check_paths, in_order, listed, records, started
@@ -92,35 +93,48 @@ def run(
     chosen = replace(scorer.settings, **alignment)
 
     references = list(records(reference))
-    plan: Iterator[tuple[SeqRecord, SeqRecord]]
-    group = 1
-    if pairs is not None:
-        plan = iter(listed(query, reference, references, pairs))
-    elif one_to_one:
-        plan = iter(in_order(query, reference, references))
-    else:
-        group = len(references)
-        plan = ((q, r) for q in records(query) for r in references)
     header = [(str(r.id), len(r)) for r in references]
-    lengths, counts = np.unique([size for _, size in header], return_counts=True)
-
-    done = unaligned = 0
-    results = started(batches(scorer.align_many(plan, threads=threads, **alignment), group))
+    plan: Iterable[tuple[SeqRecord, SeqRecord]]
+    if pairs is not None:
+        plan, group = listed(query, reference, references, pairs), 1
+    elif one_to_one:
+        plan, group = in_order(query, reference, references), 1
+    else:
+        plan, group = ((q, r) for q in records(query) for r in references), len(references)
+    aligned = batches(scorer.align_many(plan, threads=threads, **alignment), group)
+    results = started(_judged(aligned, scorer, chosen, [size for _, size in header]))
     with contextlib.ExitStack() as stack:
         writers = [FORMATS[form](stack.enter_context(atomic_text(output, force=force)), header, command)]
         if posteriors is not None:
             writers.append(TableWriter(stack.enter_context(atomic_text(posteriors, force=force))))
-        for own in results:
-            rank_references(own)
+        return _write(results, writers, progress)
+
+
+def _judged(
+    groups: Iterable[list[PosteriorAlignment]], scorer: AlignmentScorer, settings: AlignmentSettings, sizes: list[int]
+) -> Iterator[list[PosteriorAlignment]]:
+    """Rank the references of each query, and judge its scores by all that it was compared with."""
+    lengths, counts = np.unique(sizes, return_counts=True)
+    for own in groups:
+        rank_references(own)
+        if len(own) > 1:
             for a in own:
-                if group > 1:
-                    scorer.judge(a, lengths, chosen, counts)
-                for writer in writers:
-                    writer.write(a)
-                unaligned += a.is_empty
-            done += len(own)
-            if progress is not None:
-                progress(done)
-        for writer in writers:
-            writer.end()
+                scorer.judge(a, lengths, settings, counts)
+        yield own
+
+
+def _write(
+    results: Iterable[list[PosteriorAlignment]], writers: Sequence[Writer], progress: Callable[[int], None] | None
+) -> AlignmentSummary:
+    done = unaligned = 0
+    for own in results:
+        for a in own:
+            for writer in writers:
+                writer.write(a)
+            unaligned += a.is_empty
+        done += len(own)
+        if progress is not None:
+            progress(done)
+    for writer in writers:
+        writer.end()
     return AlignmentSummary(done, unaligned)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from Bio.SeqRecord import SeqRecord
@@ -15,7 +16,7 @@ from scipy.sparse.csgraph import connected_components  # type: ignore[import-unt
 
 from genolstm import provenance
 from genolstm.alignment.context.estimation import fit_family
-from genolstm.alignment.context.model import KIND, aligner_metadata, read_aligner
+from genolstm.alignment.context.model import KIND, AlignerParts, aligner_metadata, read_aligner
 from genolstm.alignment.context.train import (
     MIXTURES,
     LabelledPair,
@@ -30,6 +31,7 @@ from genolstm.alignment.settings import FINE_TUNING, AlignTrainSettings
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, display_name
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.saving import load_network, save_network
 from genolstm.runs.inputs import check_paths, in_order, listed, records, true_alignments
 from genolstm.sequences.masks import encode_masks
 
@@ -94,28 +96,15 @@ def run(
     GenolstmError
         An input is wrong or the output is in the way; nothing is written.
     """
-    if truth is not None and (pairs is not None or one_to_one):
-        raise SettingError("true alignments name their pairs: give no others")
     inputs = [query, reference, *(x for x in (pairs, truth) if x is not None)]
     check_paths(inputs, [output], force=force)
-    found = list(
-        _with_truth(query, reference, truth) if truth is not None else _without(query, reference, pairs, one_to_one)
-    )
-    sides = _split([one.names for one in found], settings.validation, settings.seed)
-    base, bundle = read_aligner(model), Bundle.open(find_bundle(model))
-    if base.contextual is None or bundle.config is None:
-        raise SettingError(f"{model} has no network to train on", hint="start from dna or coding")
-    own = [(found[k].pair.query, found[k].pair.reference) for k in sides[0]]
-    family = fit_family(own, base.family, threads=threads).parameters
-    assert isinstance(family, ParameterFamily)
+    found = list(_examples(query, reference, pairs, one_to_one, truth))
+    sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]
+    base, bundle = _start(model)
     if progress:
         print(f"{len(sides[0])} pairs to learn from, {len(sides[1])} held out", file=sys.stderr)
-    data, held_out = (
-        _packed([found[k].pair for k in rows], family, settings.simulated if truth is not None else 0, seed, threads)
-        for seed, rows in enumerate(sides, settings.seed)
-    )
-    from genolstm.lstm.bundle.saving import load_network, save_network
-
+    share = settings.simulated if truth is not None else 0.0
+    family, (data, held_out) = _prepare(sides, base.family, share, settings.seed, threads)
     network, history = train_network(
         data,
         held_out,
@@ -134,27 +123,45 @@ def run(
         bundle.config,
         kind=KIND,
         metadata=aligner_metadata(family, mode=base.mode, damage=base.damage) | {"held_out": best},
-        provenance=provenance.record(
-            settings=settings.to_dict() | {"start": bundle.name},
-            inputs={Path(os.fspath(x)).name: x for x in inputs if os.fspath(x) != "-"},
-            seeds={"training": settings.seed},
-        ),
+        provenance=_provenance(settings, bundle.name, inputs),
         card=_card(bundle.name, len(found), truth is not None, family),
         force=force,
     )
 
 
-def _packed(
-    pairs: Sequence[LabelledPair], family: ParameterFamily, simulated: float, seed: int, threads: int
-) -> PairData:
-    """Return one side's pairs with their share of simulated ones, as arrays."""
-    n = round(len(pairs) * simulated / (1 - simulated))
-    mixed = simulate_mixture(MIXTURES["dna"], n, seed=seed) if n else []
-    return pack_pairs([*pairs, *mixed], family, threads=threads)
+def _start(model: PathLike) -> tuple[AlignerParts, Bundle]:
+    base, bundle = read_aligner(model), Bundle.open(find_bundle(model))
+    if base.contextual is None:
+        raise SettingError(f"{model} has no network to train on", hint="start from dna or coding")
+    return base, bundle
+
+
+def _prepare(
+    sides: Sequence[Sequence[LabelledPair]], start: ParameterFamily, simulated: float, seed: int, threads: int
+) -> tuple[ParameterFamily, list[PairData]]:
+    """Fit the family to the first side, and lay out each side with its share of simulated pairs."""
+    family = fit_family([(pair.query, pair.reference) for pair in sides[0]], start, threads=threads).parameters
+    assert isinstance(family, ParameterFamily)
+    packed = []
+    for own, pairs in enumerate(sides, seed):
+        n = round(len(pairs) * simulated / (1 - simulated))
+        mixed = simulate_mixture(MIXTURES["dna"], n, seed=own) if n else []
+        packed.append(pack_pairs([*pairs, *mixed], family, threads=threads))
+    return family, packed
 
 
 def _codes(record: SeqRecord) -> np.ndarray:
     return _CODES[encode_masks(str(record.seq), record=record.id)]
+
+
+def _examples(
+    query: PathLike, reference: PathLike, pairs: PathLike | None, one_to_one: bool, truth: PathLike | None
+) -> Iterator[_Named]:
+    if truth is None:
+        return _without(query, reference, pairs, one_to_one)
+    if pairs is not None or one_to_one:
+        raise SettingError("true alignments name their pairs: give no others")
+    return _with_truth(query, reference, truth)
 
 
 def _without(query: PathLike, reference: PathLike, pairs: PathLike | None, one_to_one: bool) -> Iterator[_Named]:
@@ -202,7 +209,7 @@ def _pieces(query: np.ndarray, reference: np.ndarray, pairs: np.ndarray) -> Iter
         at = end
 
 
-def _split(names: Sequence[tuple[str, str]], validation: float, seed: int) -> tuple[list[int], list[int]]:
+def _split(names: Sequence[tuple[str, str]], settings: AlignTrainSettings) -> tuple[list[int], list[int]]:
     """Split pairs so that no sequence is on both sides: whole connected groups go together."""
     if not names:
         raise InputError("no pairs to learn from")
@@ -222,12 +229,20 @@ def _split(names: Sequence[tuple[str, str]], validation: float, seed: int) -> tu
             "all pairs share sequences, none can be held out",
             hint="give pairs of at least two unrelated groups of sequences",
         )
-    order = np.random.default_rng([seed, 0x5917]).permutation(len(groups))
+    order = np.random.default_rng([settings.seed, 0x5917]).permutation(len(groups))
     held: list[int] = []
     left = list(order)
-    while len(left) > 1 and len(held) < max(1, validation * len(names)):
+    while len(left) > 1 and len(held) < max(1, settings.validation * len(names)):
         held += groups[left.pop()]
     return sorted(k for g in left for k in groups[g]), sorted(held)
+
+
+def _provenance(settings: AlignTrainSettings, start: str, inputs: Sequence[PathLike]) -> dict[str, Any]:
+    return provenance.record(
+        settings=settings.to_dict() | {"start": start},
+        inputs={Path(os.fspath(x)).name: x for x in inputs if os.fspath(x) != "-"},
+        seeds={"training": settings.seed},
+    )
 
 
 def _card(start: str, n: int, labelled: bool, family: ParameterFamily) -> str:
