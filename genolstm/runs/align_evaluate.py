@@ -14,8 +14,8 @@ from genolstm.alignment.settings import PlotSettings
 from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import InputError
 from genolstm.files import PathLike, atomic_text, display_name
-from genolstm.report.alignment import save_reliability
-from genolstm.report.style import check_figure
+from genolstm.report.alignment import plot_reliability
+from genolstm.report.style import check_figure, saved_figure
 from genolstm.runs.inputs import check_paths, true_alignments
 
 
@@ -103,7 +103,8 @@ def run(
     accuracy = PairAccuracy(hit, predicted, sum(len(pairs) for *_, pairs in true))
     bins = (settings or PlotSettings()).bins
     curve = reliability(np.concatenate(posteriors), np.concatenate(right), bins=bins)
-    save_reliability(curve, output, accuracy=accuracy, force=force)
+    with saved_figure(output, force=force):
+        plot_reliability(curve, accuracy=accuracy)
     if table is not None:
         _write_table(curve, table, force=force)
     return Evaluation(len(lines), accuracy, curve)

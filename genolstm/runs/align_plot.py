@@ -11,9 +11,9 @@ from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import PlotSettings
 from genolstm.errors import InputError
 from genolstm.files import PathLike, display_name
-from genolstm.report.alignment import save_dotplot
-from genolstm.report.alignment_letters import Region, save_alignment
-from genolstm.report.style import check_figure
+from genolstm.report.alignment import plot_dotplot
+from genolstm.report.alignment_letters import Region, plot_alignment
+from genolstm.report.style import check_figure, saved_figure
 from genolstm.runs.inputs import check_paths, records
 
 
@@ -62,10 +62,11 @@ def run(
     check_paths([query, reference], [output], force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     found = scorer.align(_record(query, query_name), _record(reference, reference_name), **alignment)
-    if settings.kind == "dotplot":
-        save_dotplot(found, output, region=region, force=force)
-    else:
-        save_alignment(found, output, region=region, width=settings.width, force=force)
+    with saved_figure(output, force=force):
+        if settings.kind == "dotplot":
+            plot_dotplot(found, region=region)
+        else:
+            plot_alignment(found, region=region, width=settings.width)
     return found
 
 
