@@ -1,4 +1,4 @@
-"""What an alignment spans, and how many places that leaves it."""
+"""From where to where a pair is aligned."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Literal
 
 Mode = Literal["global", "semiglobal", "local"]
 MODES: tuple[Mode, ...] = ("global", "semiglobal", "local")
+Strand = Literal["both", "plus", "minus"]
 
 
 def placements(n_query: int, n_reference: int, mode: Mode) -> int:

@@ -19,14 +19,14 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import score_masks
 from genolstm.alignment.pairhmm.many import PackedSequences, fits, pack, score_pairs
-from genolstm.alignment.pairhmm.pairhmm import placements
+from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.region import Region, shifted
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.edits import edit_distances
 from genolstm.alignment.search.encoders import Prefilter, SeedIndex
-from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings, Strand
+from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
 from genolstm.alignment.significance import Significance
 from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
