@@ -23,23 +23,14 @@ T = TypeVar("T")
 
 
 def check_paths(inputs: Sequence[PathLike], outputs: Sequence[PathLike | None], *, force: bool) -> None:
-    """Refuse outputs that are in the way or are inputs, too, and standard input named twice."""
-    check_one_stdin(inputs)
-    check_outputs(outputs, force=force)
-    check_apart(inputs, outputs)
-
-
-def check_one_stdin(inputs: Iterable[PathLike]) -> None:
-    """Refuse standard input for more than one of the inputs."""
-    if [os.fspath(x) for x in inputs].count("-") > 1:
+    """Refuse standard input named twice, and outputs that are in the way or are inputs, too."""
+    names = [os.fspath(path) for path in inputs]
+    if names.count("-") > 1:
         raise InputError("standard input can be only one of the inputs")
-
-
-def check_apart(inputs: Iterable[PathLike], outputs: Iterable[PathLike | None]) -> None:
-    """Refuse an output that is an input, too."""
-    resolved = {Path(x).resolve() for x in inputs if os.fspath(x) != "-"}
+    check_outputs(outputs, force=force)
+    read = {Path(name).resolve() for name in names if name != "-"}
     for output in outputs:
-        if output is not None and os.fspath(output) != "-" and Path(output).resolve() in resolved:
+        if output is not None and os.fspath(output) != "-" and Path(output).resolve() in read:
             raise OutputError("is an input, too", path=output, hint="write elsewhere")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -203,6 +205,13 @@ def test_defaults_shown_are_those_of_the_settings() -> None:
         assert shown("score")[field] == getattr(AlignmentSettings(), field)
     assert shown("score")["memory"] * 2**30 == AlignmentSettings().memory
     assert shown("search")["mode"] == SEARCH_MODE
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ["numpy", "numba", "scipy", "sklearn", "pandas", "tensorflow", "onnxruntime", "Bio", "matplotlib"]
+    script = f"import sys, genolstm.cli.align; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_choices_are_the_formats_there_are() -> None:
