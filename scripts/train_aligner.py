@@ -94,13 +94,8 @@ def main() -> None:
         )
         return
 
-    from genolstm.alignment.context.train import (
-        MIXTURES,
-        AlignTrainSettings,
-        pack_pairs,
-        simulate_mixture,
-        train_network,
-    )
+    from genolstm.alignment.context.train import MIXTURES, make_config, pack_pairs, simulate_mixture, train_network
+    from genolstm.alignment.settings import AlignTrainSettings
     from genolstm.lstm.bundle.saving import load_network, save_network
 
     mixture = MIXTURES[options.preset]
@@ -133,7 +128,7 @@ def main() -> None:
     save_network(
         options.output,
         network,
-        settings.config(),
+        make_config(settings),
         kind=KIND,
         force=True,
         metadata=aligner_metadata(family, significance=significance, margin=MARGINS[options.preset]),

@@ -23,8 +23,9 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.evaluate import paired_bootstrap
-from genolstm.alignment.msa import FamilyAlignment, MsaSettings, align_family
+from genolstm.alignment.msa import FamilyAlignment, align_family
 from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.settings import MsaSettings
 
 DEPTHS = (0.05, 0.15, 0.3, 0.45)
 Rows = list[str]
@@ -149,7 +150,6 @@ def main() -> None:
         variants |= {
             "no consistency": MsaSettings(consistency=0),
             "two rounds": MsaSettings(consistency=2),
-            "two refinements": MsaSettings(refinements=2),
             **{f"gain {g}": MsaSettings(gain=g) for g in (0.0, 0.1, 0.4)},
         }
     for depth in DEPTHS:

@@ -31,7 +31,8 @@ from families import amplicons, families, placed_reads
 from genolstm.alignment.pairhmm.many import PackedSequences, pack
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors, NetworkEncoder, Prefilter, SeedIndex
-from genolstm.alignment.search.searcher import Searcher, SearchSettings
+from genolstm.alignment.search.searcher import Searcher
+from genolstm.alignment.settings import SearchSettings
 from genolstm.sequences.masks import Masks, complement_masks, decode_masks, encode_masks
 
 DEPTHS = (2, 6, 21, 51, 101, 201, 601)

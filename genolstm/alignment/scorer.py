@@ -14,6 +14,7 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.context.model import read_aligner
+from genolstm.alignment.context.terms import ContextualModel
 from genolstm.alignment.narrowing import clear_strand, far_from, member_score, narrow
 from genolstm.alignment.pairhmm.band import shared_kmers
 from genolstm.alignment.pairhmm.damage import DamageProfile
@@ -32,7 +33,7 @@ from genolstm.alignment.pairhmm.selection import (
 )
 from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, check_size, plan, shifted
 from genolstm.alignment.result import PosteriorAlignment, Sequence
-from genolstm.alignment.settings import AlignmentSettings, ContextualModel
+from genolstm.alignment.settings import AlignmentSettings
 from genolstm.alignment.significance import Significance
 from genolstm.errors import InputError
 from genolstm.files import PathLike

@@ -30,29 +30,6 @@ threads = click.option(
 seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
 
-ALIGNMENT_FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
-
-alignment_format = click.option(
-    "--format",
-    "form",
-    type=click.Choice(ALIGNMENT_FORMATS),
-    default="paf",
-    show_default=True,
-    help="tsv has one line per column, with its posterior.",
-)
-strand = click.option(
-    "--strand", type=click.Choice(["both", "plus", "minus"]), default="both", show_default=True, help="Of the query."
-)
-aligner = click.option(
-    "--preset",
-    default="dna",
-    show_default=True,
-    metavar="dna|coding|adna|BUNDLE",
-    help="coding is for protein-coding sequence, adna for queries with the damage of ancient DNA; "
-    "or a model of `align train`.",
-)
-classical = click.option("--classical", is_flag=True, help="Leave the neural part of the model out.")
-
 
 @contextlib.contextmanager
 def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Callable[..., None] | None]:
@@ -136,14 +113,13 @@ def _option(
         both = setting.type is bool and default is not False
         words = f"--{dashed}/--no-{dashed}" if both else f"--{dashed}"
     words = (words,) if isinstance(words, str) else words
-    text = setting.help
-    shown: dict[str, Any] = {"default": default, "show_default": default is not None}
+    shown: dict[str, Any] = {"help": setting.help, "default": default, "show_default": default is not None}
     if setting.type is bool:
         if not any("/" in word for word in words):
             shown |= {"is_flag": True, "show_default": False}
     else:
         shown["type"] = _type(setting)
-    return click.option(*words, setting.name, help=text, **(shown | told))
+    return click.option(*words, setting.name, **(shown | told))
 
 
 def _type(setting: Setting) -> Any:

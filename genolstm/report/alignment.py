@@ -10,9 +10,8 @@ import numpy.typing as npt
 from genolstm.alignment.evaluate import PairAccuracy, Reliability
 from genolstm.alignment.result import PosteriorAlignment
 from genolstm.errors import InputError
-from genolstm.files import PathLike
 from genolstm.report.alignment_letters import Region, check_region
-from genolstm.report.style import INK, colour_map, pyplot, saved_figure, shortened, tidy
+from genolstm.report.style import INK, colour_map, pyplot, shortened, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +21,9 @@ _BINS = 440
 _LETTERED = 80
 _PATH = "#D55E00"
 _LINE = "#0072B2"
-# Posteriors below are drawn like none.
+# Posteriors below this are not drawn.
 _SEEN = 0.01
-# Light to dark for the dot-plot; the path's orange is told from all of it.
+# Light to dark for the dot-plot; the path's orange stands out from all of them.
 _DOTS = ("#edf3f8", "#c3daec", "#7fb4d8", "#3b83bd", "#0b4a86", "#062c55")
 
 
@@ -40,7 +39,7 @@ def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None)
     Parameters
     ----------
     alignment
-        Drawn from its sparse posteriors: memory does not grow with the lengths.
+        It is drawn from its sparse posteriors: memory does not grow with the lengths.
     region
         Start and end on the reference, 0-based half-open; by default where anything is likely.
 
@@ -58,7 +57,7 @@ def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None)
     inside = (columns >= x[0]) & (columns < x[1])
     down = _downwards(alignment, rows[inside])
     spans = x[1] - x[0], y[1] - y[0]
-    # The same scale on both axes unless one sequence is much the longer.
+    # The same scale on both axes unless one sequence is much longer.
     shape = spans[1] / spans[0]
     height = 5.0 * min(max(shape, 0.3), 1.3)
     figure, (ax, strip) = plt.subplots(
@@ -96,7 +95,7 @@ def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None)
 
 
 def _draw_path(ax: Axes, alignment: PosteriorAlignment, short: bool) -> None:
-    """Draw what is aligned without a gap as lines, the gaps between as dots."""
+    """Draw what is aligned without a gap as solid lines, the gaps between as dotted ones."""
     from matplotlib.collections import LineCollection
 
     pairs = alignment.pairs
@@ -167,7 +166,7 @@ def _pooled(
     y: Region,
     shape: float,
 ) -> npt.NDArray[np.float32]:
-    """Return the highest posterior of each cell of a raster no finer than the eye, NaN for none."""
+    """Return the highest posterior in each cell of a raster of limited size, NaN where there is none."""
     width = min(_BINS, x[1] - x[0])
     height = min(max(1, round(_BINS * shape)), y[1] - y[0])
     out = np.zeros((height, width), dtype=np.float32)
@@ -225,7 +224,7 @@ def _letter_axes(ax: Axes, alignment: PosteriorAlignment, x: Region, y: Region) 
 
 
 def _number(ax: Axes, spans: tuple[int, int]) -> None:
-    """Number both axes, in the same steps where they have about the same scale."""
+    """Number both axes, at the same intervals where their scales are about the same."""
     from matplotlib.ticker import MaxNLocator, MultipleLocator, StrMethodFormatter
 
     step = next(step for k in range(12) for step in (10**k, 2 * 10**k, 5 * 10**k) if max(spans) <= 8 * step)
@@ -244,9 +243,9 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
     Parameters
     ----------
     reliability
-        Of :func:`genolstm.alignment.evaluate.reliability`.
+        The curve, from :func:`genolstm.alignment.evaluate.reliability`.
     accuracy
-        Of the same alignments; its F1 is written beside the expected calibration error.
+        Accuracy of the same alignments; its F1 is written beside the expected calibration error.
 
     Raises
     ------
@@ -310,22 +309,3 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
     below.set_xlabel("posterior")
     tidy(below)
     return figure
-
-
-# ------------------------------------------------------------------ files
-
-
-def save_dotplot(
-    alignment: PosteriorAlignment, output: PathLike, *, region: Region | None = None, force: bool = False
-) -> None:
-    """Write :func:`plot_dotplot` to a file; ``.svg``, ``.png`` or ``.pdf``."""
-    with saved_figure(output, force=force):
-        plot_dotplot(alignment, region=region)
-
-
-def save_reliability(
-    reliability: Reliability, output: PathLike, *, accuracy: PairAccuracy | None = None, force: bool = False
-) -> None:
-    """Write :func:`plot_reliability` to a file; ``.svg``, ``.png`` or ``.pdf``."""
-    with saved_figure(output, force=force):
-        plot_reliability(reliability, accuracy=accuracy)

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from genolstm.alignment.result import DELETION, INSERTION, MATCH, PosteriorAlignment
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike
-from genolstm.report.style import INK, colour_map, pyplot, saved_figure, shortened
+from genolstm.report.style import INK, colour_map, pyplot, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 Region = tuple[int, int]
 
 LONGEST_LETTERS = 4000
-"""Columns beyond which an alignment in letters is no figure any more."""
-# Red to blue-green behind dark letters, for colour-blind readers, too: it also darkens.
+"""Most columns drawn in letters: a larger figure cannot be read."""
+# Red to blue-green behind dark letters; it darkens, too, for colour-blind readers.
 _CELLS = ("#f4b8b0", "#f8d9bd", "#f6ead0", "#e6efe0", "#bfe5dc", "#7fcbc9")
 
 
@@ -45,12 +44,12 @@ def plot_alignment(alignment: PosteriorAlignment, *, region: Region | None = Non
     """
     plt = pyplot()
     if width < 10:
-        raise SettingError(f"width is {width}, it has to be at least 10")
+        raise SettingError(f"width is {width}, it must be at least 10")
     first, last = _columns(alignment, region)
     size = last - first
     lines = -(-size // width)
     across = min(width, size)
-    # Inches: a column is as wide as a monospaced letter of 8 points needs with some air.
+    # Inches: a column is as wide as a monospaced letter of 8 points with some space around it.
     step, line, left, right = 0.092, 0.56, _margin(alignment), 0.62
     body = max(across * step, 3.6)
     figure = plt.figure(figsize=(left + body + right, lines * line + (0.5 if body > 6.2 else 0.68)))
@@ -81,19 +80,6 @@ def plot_alignment(alignment: PosteriorAlignment, *, region: Region | None = Non
     return figure
 
 
-def save_alignment(
-    alignment: PosteriorAlignment,
-    output: PathLike,
-    *,
-    region: Region | None = None,
-    width: int = 80,
-    force: bool = False,
-) -> None:
-    """Write :func:`plot_alignment` to a file; ``.svg``, ``.png`` or ``.pdf``."""
-    with saved_figure(output, force=force):
-        plot_alignment(alignment, region=region, width=width)
-
-
 def _columns(alignment: PosteriorAlignment, region: Region | None) -> tuple[int, int]:
     """Return the first and the last column (half-open) of a region."""
     size = len(alignment.ops)
@@ -120,13 +106,13 @@ def _cells(ax: Axes, x: npt.NDArray[Any], y: npt.NDArray[Any], posteriors: npt.N
 
     corners = np.array([(-0.5, 0.0), (0.5, 0.0), (0.5, 0.45), (-0.5, 0.45)])
     boxes = np.stack([x, y], axis=1)[:, None, :] + corners
-    # Edges of the face's colour: viewers of SVG and PDF show slits between boxes otherwise.
+    # Edges of the face's colour: otherwise viewers of SVG and PDF show gaps between the boxes.
     faces = colour_map(_CELLS)(posteriors)
     ax.add_collection(PolyCollection(list(boxes), facecolors=faces, edgecolors=faces, linewidths=0.3))
 
 
 def _draw_letters(ax: Axes, text: str, x: npt.NDArray[Any], y: npt.NDArray[Any], colour: str) -> None:
-    """Draw single letters as outlines: fast, and in place whatever fonts a viewer has."""
+    """Draw single letters as outlines: it is fast, and they fit whatever fonts a viewer has."""
     from matplotlib.collections import PathCollection
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
@@ -177,18 +163,18 @@ def _edges_of_lines(ax: Axes, alignment: PosteriorAlignment, columns: tuple[int,
 
 
 def _digits(alignment: PosteriorAlignment) -> float:
-    """Return the points that the longest position takes."""
+    """Return the width of the longest position in points."""
     return 4.8 * len(f"{max(alignment.n_query, alignment.n_reference):,}")
 
 
 def _margin(alignment: PosteriorAlignment) -> float:
-    """Return the inches that names and positions take on the left."""
+    """Return the width of names and positions on the left in inches."""
     names = (shortened(alignment.reference_name), shortened(alignment.query_name))
     return (14 + _digits(alignment) + 5.0 * max(map(len, names))) / 72
 
 
 def _confidence_bar(figure: Figure, box: tuple[float, float, float, float]) -> None:
-    """Draw the colours' key; ``box`` in inches: left, from below, width, height."""
+    """Draw the key to the colours; ``box`` in inches: left, bottom, width, height."""
     across, up = figure.get_size_inches()
     left, below, width, height = box
     ax = figure.add_axes((left / across, below / up, width / across, height / up))

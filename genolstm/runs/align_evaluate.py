@@ -1,4 +1,4 @@
-"""How good an aligner is on a user's pairs whose true alignments are known."""
+"""``align reliability``: how good an aligner is on pairs whose true alignments are known."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from genolstm.alignment.evaluate import PairAccuracy, Reliability, compare_pairs, reliability, right_pairs
-from genolstm.alignment.formats.pairs import read_pairs
+from genolstm.alignment.formats.pairs import PairRecord, read_pairs
 from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.settings import PlotSettings
 from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import InputError
 from genolstm.files import PathLike, atomic_text, display_name
-from genolstm.runs.align import true_alignments
+from genolstm.report.alignment import plot_reliability
+from genolstm.report.style import check_figure, saved_figure
+from genolstm.runs.inputs import check_paths, true_alignments
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,11 @@ class Evaluation:
     Attributes
     ----------
     pairs
-        Pairs of sequences.
+        Number of pairs of sequences.
     accuracy
-        Of all aligned residues together.
+        Accuracy of all aligned residues together.
     reliability
-        Of the posteriors of all aligned residues.
+        Reliability of the posteriors of all aligned residues.
     """
 
     pairs: int
@@ -35,17 +38,21 @@ class Evaluation:
     reliability: Reliability
 
 
-def evaluate_files(
+def run(
     query: PathLike,
     reference: PathLike,
     truth: PathLike,
+    output: PathLike,
     *,
-    scorer: AlignmentScorer,
-    bins: int = 20,
+    model: PathLike = "dna",
+    classical: bool = False,
+    settings: PlotSettings | None = None,
+    table: PathLike | None = None,
     threads: int = 0,
-    **settings: Any,
+    force: bool = False,
+    **alignment: Any,
 ) -> Evaluation:
-    """Align the pairs that a truth names, and compare.
+    """Align the pairs of a truth, draw the reliability of their posteriors, return all scores.
 
     Gaps of both are moved to the left first: to place one elsewhere within a repeat is no error.
     Pairs aligned on the other strand than the truth's are wrong altogether.
@@ -53,19 +60,58 @@ def evaluate_files(
     Parameters
     ----------
     query, reference
-        FASTA or FASTQ.
+        FASTA or FASTQ, compressed or not; one of them may be ``-`` for standard input.
     truth
         PAF with the tag cg:Z, one line per pair.
-    bins
-        Of the posterior.
-    **settings
-        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
+    output
+        Figure to write; ``.svg``, ``.png`` or ``.pdf``.
+    model, classical
+        The aligner, as :meth:`~genolstm.alignment.scorer.AlignmentScorer.load` takes them.
+    settings
+        How many bins the posterior has.
+    table
+        A second output: the figure's numbers, one line per bin.
+    threads
+        0 means all cores.
+    **alignment
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings` that differ from the
+        model's.
 
     Raises
     ------
-    InputError
-        An input is wrong, or the truth does not spell the sequences.
+    GenolstmError
+        An input is wrong, the truth does not spell the sequences, or an output is in the way;
+        nothing is written.
     """
+    check_figure(output, force=force)
+    check_paths([query, reference, truth], [output, table], force=force)
+    scorer = AlignmentScorer.load(model, classical=classical)
+    lines = _lines(truth)
+    true = list(true_alignments(query, reference, lines, truth))
+    hit = predicted = 0
+    posteriors, right = [], []
+    results = scorer.align_many((sequences for _, sequences, *_ in true), threads=threads, **alignment)
+    for (line, _, (first, second), pairs), aligned in zip(true, results, strict=True):
+        predicted += len(aligned.pairs)
+        posteriors.append(aligned.posterior.of_pairs(aligned.pairs))
+        if aligned.strand != line.strand:
+            right.append(np.zeros(len(aligned.pairs), dtype=bool))
+            continue
+        moved = left_align(first, second, aligned.pairs.astype(np.int32))
+        right.append(right_pairs(moved, left_align(first, second, pairs)))
+        hit += compare_pairs(aligned.pairs, pairs, sequences=(first, second)).hit
+    accuracy = PairAccuracy(hit, predicted, sum(len(pairs) for *_, pairs in true))
+    bins = (settings or PlotSettings()).bins
+    curve = reliability(np.concatenate(posteriors), np.concatenate(right), bins=bins)
+    with saved_figure(output, force=force):
+        plot_reliability(curve, accuracy=accuracy)
+    if table is not None:
+        _write_table(curve, table, force=force)
+    return Evaluation(len(lines), accuracy, curve)
+
+
+def _lines(truth: PathLike) -> list[PairRecord]:
+    """Read a truth; each of its pairs may come once."""
     lines = list(read_pairs(truth))
     known: set[tuple[str, str]] = set()
     for line in lines:
@@ -78,27 +124,11 @@ def evaluate_files(
                 record=" with ".join(name),
             )
         known.add(name)
-    true = list(true_alignments(query, reference, lines, truth))
-    hit = predicted = 0
-    posteriors, right = [], []
-    plan = (sequences for _, sequences, *_ in true)
-    found = scorer.align_many(plan, threads=threads, **settings)
-    for (line, _, (first, second), pairs), alignment in zip(true, found, strict=True):
-        predicted += len(alignment.pairs)
-        posteriors.append(alignment.posterior.of_pairs(alignment.pairs))
-        if alignment.strand != line.strand:
-            right.append(np.zeros(len(alignment.pairs), dtype=bool))
-            continue
-        moved = left_align(first, second, alignment.pairs.astype(np.int32))
-        right.append(right_pairs(moved, left_align(first, second, pairs)))
-        hit += compare_pairs(alignment.pairs, pairs, sequences=(first, second)).hit
-    accuracy = PairAccuracy(hit, predicted, sum(len(pairs) for *_, pairs in true))
-    curve = reliability(np.concatenate(posteriors), np.concatenate(right), bins=bins)
-    return Evaluation(len(lines), accuracy, curve)
+    return lines
 
 
-def write_reliability(curve: Reliability, output: PathLike, *, force: bool = False) -> None:
-    """Write a table with one line per bin: its limits, columns, mean posterior, part right."""
+def _write_table(curve: Reliability, output: PathLike, *, force: bool) -> None:
+    """Write a table with one line per bin: its limits, columns, mean posterior, share that is right."""
     edges = np.linspace(0, 1, len(curve.count) + 1)
     with atomic_text(output, force=force) as stream:
         stream.write("low\thigh\tcolumns\tposterior\tright\n")

@@ -1,4 +1,4 @@
-"""Training an aligner on a user's own pairs: from files to a bundle."""
+"""``align train``: an aligner fitted to a user's own pairs, from files to a bundle."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from Bio.SeqRecord import SeqRecord
+from scipy.sparse import coo_array  # type: ignore[import-untyped]
+from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
 from genolstm import provenance
 from genolstm.alignment.context.estimation import fit_family
-from genolstm.alignment.context.model import KIND, aligner_metadata, read_aligner
+from genolstm.alignment.context.model import KIND, AlignerParts, aligner_metadata, read_aligner
 from genolstm.alignment.context.train import (
     MIXTURES,
-    AlignTrainSettings,
     LabelledPair,
     PairData,
     pack_pairs,
@@ -25,10 +27,12 @@ from genolstm.alignment.context.train import (
 )
 from genolstm.alignment.formats.pairs import read_pairs
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
+from genolstm.alignment.settings import FINE_TUNING, AlignTrainSettings
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, check_output, display_name
+from genolstm.files import PathLike, display_name
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
-from genolstm.runs.align import check_apart, in_order, listed, records, true_alignments
+from genolstm.lstm.bundle.saving import load_network, save_network
+from genolstm.runs.inputs import check_paths, in_order, listed, records, true_alignments
 from genolstm.sequences.masks import encode_masks
 
 LONGEST = 1200
@@ -45,117 +49,119 @@ class _Named:
     names: tuple[str, str]
 
 
-def train_aligner(
+def run(
     query: PathLike,
     reference: PathLike,
     output: PathLike,
     *,
+    model: PathLike = "dna",
     pairs: PathLike | None = None,
     one_to_one: bool = False,
     truth: PathLike | None = None,
-    start: PathLike = "dna",
-    simulated: float = 0.5,
-    validation: float = 0.1,
-    settings: AlignTrainSettings | None = None,
-    folder: PathLike | None = None,
+    settings: AlignTrainSettings = FINE_TUNING,
+    checkpoints: PathLike | None = None,
     threads: int = 0,
     force: bool = False,
     progress: bool = True,
 ) -> Bundle:
     """Fit an aligner to pairs of sequences and write its bundle.
 
-    The family of classical parameters is fitted to the pairs by likelihood (EM). The network is
-    trained on from ``start``: on true alignments if there are any, else by likelihood.
+    The family of classical parameters is fitted to the pairs by likelihood (EM). The network of
+    ``model`` is trained further: on true alignments if there are any, else by likelihood.
 
     Parameters
     ----------
     query, reference
-        FASTA or FASTQ.
+        FASTA or FASTQ, compressed or not; one of them may be ``-`` for standard input.
+    output
+        Bundle to write.
+    model
+        Model to start from; the new network has the shape of its network.
     pairs
         List of pairs (:func:`genolstm.alignment.formats.pairs.read_pairs`); not needed with truth.
     one_to_one
         Pair the first with the first, and so on.
     truth
         True alignments: PAF with the tag cg:Z.
-    start
-        A model to start from.
-    simulated
-        Share of simulated pairs of every kind mixed in, so that what the model knew is not lost.
-    validation
-        Share of the pairs held out; no sequence is on both sides.
-    settings
-        The network's shape is that of ``start``.
-    folder
-        Where checkpoints are kept; a run that was killed goes on from there.
+    checkpoints
+        Folder of the checkpoints, by default ``output`` with ``.training`` appended; a run that
+        was killed goes on from there.
+    threads
+        0 means all cores.
+    progress
+        Report the progress on stderr.
 
     Raises
     ------
     GenolstmError
         An input is wrong or the output is in the way; nothing is written.
     """
-    chosen = settings or AlignTrainSettings(epochs=4, learning_rate=5e-4, likelihood=0.0)
-    if not 0 <= simulated < 1:
-        raise SettingError(f"simulated is {simulated}, it has to be at least 0 and below 1")
-    if not 0 < validation < 1:
-        raise SettingError(f"validation is {validation}, it has to lie between 0 and 1")
-    check_output(output, force=force)
     inputs = [query, reference, *(x for x in (pairs, truth) if x is not None)]
-    check_apart(inputs, [output])
-    if truth is not None and (pairs is not None or one_to_one):
-        raise SettingError("true alignments name their pairs: give no others")
-    found = list(
-        _with_truth(query, reference, truth) if truth is not None else _without(query, reference, pairs, one_to_one)
-    )
-    train_rows, held_rows = _split([one.names for one in found], validation, chosen.seed)
-    base = read_aligner(start)
-    if base.contextual is None:
-        raise SettingError(f"{start} has no network to train on", hint="start from dna or coding")
-    own = [(found[k].pair.query, found[k].pair.reference) for k in train_rows]
-    family = fit_family(own, base.family, threads=threads).parameters
-    assert isinstance(family, ParameterFamily)
+    check_paths(inputs, [output], force=force)
+    found = list(_examples(query, reference, pairs, one_to_one, truth))
+    sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]
+    base, bundle = _start(model)
     if progress:
-        message = f"{len(train_rows)} pairs to learn from, {len(held_rows)} held out"
-        print(message, file=sys.stderr)
-    sides: list[PairData] = []
-    for rows, seed in ((train_rows, chosen.seed), (held_rows, chosen.seed + 1)):
-        n = round(len(rows) * simulated / (1 - simulated))
-        mixed = simulate_mixture(MIXTURES["dna"], n, seed=seed) if truth is not None and n else []
-        sides.append(pack_pairs([*(found[k].pair for k in rows), *mixed], family, threads=threads))
-    bundle = Bundle.open(find_bundle(start))
-    assert bundle.config is not None
-    from genolstm.lstm.bundle.saving import load_network, save_network
-
+        print(f"{len(sides[0])} pairs to learn from, {len(sides[1])} held out", file=sys.stderr)
+    share = settings.simulated if truth is not None else 0.0
+    family, (data, held_out) = _prepare(sides, base.family, share, settings.seed, threads)
     network, history = train_network(
-        sides[0],
-        sides[1],
-        chosen,
+        data,
+        held_out,
+        settings,
         labelled=truth is not None,
-        folder=folder,
+        folder=checkpoints or Path(f"{os.fspath(output)}.training"),
         config=bundle.config,
         initial_weights=load_network(bundle).get_weights(),
         threads=threads,
         progress=progress,
     )
-    metadata = aligner_metadata(family, mode=base.mode, damage=base.damage)
-    best = min(history, key=lambda row: row["val_loss"])
+    best = {"pairs": len(sides[1]), "loss": float(min(row["val_loss"] for row in history))}
     return save_network(
         output,
         network,
         bundle.config,
         kind=KIND,
-        metadata=metadata | {"held_out": {"pairs": len(held_rows), "loss": float(best["val_loss"])}},
-        provenance=provenance.record(
-            settings=chosen.to_dict() | {"start": bundle.name, "simulated": simulated},
-            inputs={Path(os.fspath(x)).name: x for x in inputs if os.fspath(x) != "-"},
-            seeds={"training": chosen.seed},
-        ),
+        metadata=aligner_metadata(family, mode=base.mode, damage=base.damage) | {"held_out": best},
+        provenance=_provenance(settings, bundle.name, inputs),
         card=_card(bundle.name, len(found), truth is not None, family),
         force=force,
     )
 
 
+def _start(model: PathLike) -> tuple[AlignerParts, Bundle]:
+    base, bundle = read_aligner(model), Bundle.open(find_bundle(model))
+    if base.contextual is None:
+        raise SettingError(f"{model} has no network to train on", hint="start from dna or coding")
+    return base, bundle
+
+
+def _prepare(
+    sides: Sequence[Sequence[LabelledPair]], start: ParameterFamily, simulated: float, seed: int, threads: int
+) -> tuple[ParameterFamily, list[PairData]]:
+    """Fit the family to the first side, and lay out each side with its share of simulated pairs."""
+    family = fit_family([(pair.query, pair.reference) for pair in sides[0]], start, threads=threads).parameters
+    assert isinstance(family, ParameterFamily)
+    packed = []
+    for own, pairs in enumerate(sides, seed):
+        n = round(len(pairs) * simulated / (1 - simulated))
+        mixed = simulate_mixture(MIXTURES["dna"], n, seed=own) if n else []
+        packed.append(pack_pairs([*pairs, *mixed], family, threads=threads))
+    return family, packed
+
+
 def _codes(record: SeqRecord) -> np.ndarray:
     return _CODES[encode_masks(str(record.seq), record=record.id)]
+
+
+def _examples(
+    query: PathLike, reference: PathLike, pairs: PathLike | None, one_to_one: bool, truth: PathLike | None
+) -> Iterator[_Named]:
+    if truth is None:
+        return _without(query, reference, pairs, one_to_one)
+    if pairs is not None or one_to_one:
+        raise SettingError("true alignments name their pairs: give no others")
+    return _with_truth(query, reference, truth)
 
 
 def _without(query: PathLike, reference: PathLike, pairs: PathLike | None, one_to_one: bool) -> Iterator[_Named]:
@@ -163,10 +169,10 @@ def _without(query: PathLike, reference: PathLike, pairs: PathLike | None, one_t
     if pairs is not None:
         plan = listed(query, reference, references, pairs)
     elif one_to_one:
-        plan = list(in_order(query, reference, references))
+        plan = in_order(query, reference, references)
     else:
         raise SettingError(
-            "which sequences belong together is not said",
+            "it is not said which sequences belong together",
             hint="give a list of pairs, a truth, or sequences in the same order (one to one)",
         )
     for a, b in plan:
@@ -203,35 +209,40 @@ def _pieces(query: np.ndarray, reference: np.ndarray, pairs: np.ndarray) -> Iter
         at = end
 
 
-def _split(names: Sequence[tuple[str, str]], validation: float, seed: int) -> tuple[list[int], list[int]]:
+def _split(names: Sequence[tuple[str, str]], settings: AlignTrainSettings) -> tuple[list[int], list[int]]:
     """Split pairs so that no sequence is on both sides: whole connected groups go together."""
     if not names:
         raise InputError("no pairs to learn from")
-    group: dict[tuple[int, str], int] = {}
+    # A graph of pairs (the first nodes) and their sequences: what is connected stays together.
+    nodes: dict[tuple[int, str], int] = {}
+    links = [
+        (k, nodes.setdefault(key, len(names) + len(nodes))) for k, pair in enumerate(names) for key in enumerate(pair)
+    ]
+    size = len(names) + len(nodes)
+    labels = connected_components(coo_array((np.ones(len(links)), tuple(zip(*links, strict=True))), (size, size)))[1]
     members: dict[int, list[int]] = {}
-    for k, (a, b) in enumerate(names):
-        keys = ((0, a), (1, b))
-        known = sorted({group[key] for key in keys if key in group})
-        target = known[0] if known else k
-        rows = members.setdefault(target, [])
-        for other in known[1:]:
-            rows += members.pop(other)
-            group = {key: target if g == other else g for key, g in group.items()}
-        rows.append(k)
-        for key in keys:
-            group[key] = target
+    for k, label in enumerate(labels[: len(names)].tolist()):
+        members.setdefault(label, []).append(k)
     groups = list(members.values())
     if len(groups) < 2:
         raise InputError(
             "all pairs share sequences, none can be held out",
             hint="give pairs of at least two unrelated groups of sequences",
         )
-    order = np.random.default_rng([seed, 0x5917]).permutation(len(groups))
+    order = np.random.default_rng([settings.seed, 0x5917]).permutation(len(groups))
     held: list[int] = []
     left = list(order)
-    while len(left) > 1 and len(held) < max(1, validation * len(names)):
+    while len(left) > 1 and len(held) < max(1, settings.validation * len(names)):
         held += groups[left.pop()]
     return sorted(k for g in left for k in groups[g]), sorted(held)
+
+
+def _provenance(settings: AlignTrainSettings, start: str, inputs: Sequence[PathLike]) -> dict[str, Any]:
+    return provenance.record(
+        settings=settings.to_dict() | {"start": start},
+        inputs={Path(os.fspath(x)).name: x for x in inputs if os.fspath(x) != "-"},
+        seeds={"training": settings.seed},
+    )
 
 
 def _card(start: str, n: int, labelled: bool, family: ParameterFamily) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from genolstm.alignment.formats.pairwise import FORMATS
+from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 from genolstm.sequences.alphabet import reverse_complement_text
 
 RNG = np.random.default_rng(21)
@@ -92,19 +96,39 @@ def test_fastq_from_standard_input(files: Path) -> None:
     assert done.stdout.startswith(f"r1\t{len(A)}\t0\t{len(A)}\t+\tchr1")
 
 
-def test_options_reach_the_scorer(cli, files: Path) -> None:
-    minus = run(cli, "q.fa", "r.fa", "--strand", "minus", "--one-to-one")
-    assert [line.split("\t")[4] for line in minus.out.splitlines()] == ["-", "-"]
-    sure = run(cli, "q.fa", "r.fa", "--one-to-one", "--gap-factor", 30, "--format", "json")
-    all_of_it = run(cli, "q.fa", "r.fa", "--one-to-one", "--gap-factor", 0, "--format", "json")
-    columns = [sum(len(a["posteriors"]) for a in json.loads(x.out)["alignments"]) for x in (sure, all_of_it)]
-    assert columns[0] >= columns[1]
-    path = run(cli, "q.fa", "r.fa", "--one-to-one", "--decoding", "viterbi", "--band", "none")
-    assert "cg:Z:80=" in path.out
-    ancient = cli("align", "score", "q.fa", "r.fa", "--preset", "adna", "--one-to-one")
-    assert "cg:Z:80=" in ancient.out
-    plain = run(cli, "q.fa", "r.fa", "--classical")
-    assert plain.out == run(cli, "q.fa", "r.fa").out
+def test_every_option_changes_the_alignment(cli, files: Path) -> None:
+    # Unrelated sequences: whatever is done differently shows.
+    Path("strangers.tsv").write_text("a\tchr2\n")
+
+    def aligned(*args: object) -> dict[str, Any]:
+        got = run(cli, "q.fa", "r.fa", "--format", "json", "--pairs", "strangers.tsv", *args)
+        (found,) = json.loads(got.out)["alignments"]
+        return found
+
+    def matches(found: dict[str, Any]) -> int:
+        return sum(int(n) for n in re.findall(r"(\d+)[=X]", found["cigar"]))
+
+    usual = aligned()
+    assert usual["strand"] == "-"
+    assert aligned("--strand", "plus")["strand"] == "+"
+    assert matches(aligned("--gap-factor", 30)) < matches(usual) < matches(aligned("--gap-factor", 0))
+    path = aligned("--decoding", "viterbi")
+    assert (path["bits"], path["cigar"] == usual["cigar"]) == (usual["bits"], False)
+    assert aligned("--band", 1)["bits"] < usual["bits"] - 1
+    assert aligned("--band", "none") == usual
+    ancient = aligned("--model", "adna")
+    assert ancient["bits"] != usual["bits"]
+    assert aligned("--preset", "adna") == ancient
+
+
+def test_the_neural_part_can_be_left_out(cli, files: Path) -> None:
+    pair = next(simulate_pairs(replace(PRESETS["coding"], length=(180, 200)), 1, seed=3))
+    for name, text in zip(("c.fa", "d.fa"), pair.texts, strict=True):
+        Path(name).write_text(f">{name[0]}\n{text}\n")
+    whole = cli("align", "score", "c.fa", "d.fa", "--model", "coding")
+    plain = cli("align", "score", "c.fa", "d.fa", "--model", "coding", "--classical")
+    assert "xm:Z:coding" in whole.out
+    assert "xm:Z:classical" in plain.out
 
 
 def test_threads_change_nothing(cli, files: Path) -> None:

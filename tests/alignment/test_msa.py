@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genolstm.alignment.formats.family import MSA_FORMATS
-from genolstm.alignment.msa import LIMIT, FamilyAlignment, MsaSettings, align_family, guide_tree
+from genolstm.alignment.msa import LIMIT, FamilyAlignment, align_family, guide_tree
 from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.settings import MsaSettings
 from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair
 from genolstm.errors import InputError, SettingError
 

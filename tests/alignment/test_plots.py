@@ -19,8 +19,9 @@ from genolstm.alignment.evaluate import PairAccuracy, reliability  # noqa: E402
 from genolstm.alignment.result import PosteriorAlignment  # noqa: E402
 from genolstm.alignment.scorer import AlignmentScorer  # noqa: E402
 from genolstm.errors import InputError, MissingExtraError, SettingError  # noqa: E402
-from genolstm.report.alignment import plot_dotplot, plot_reliability, save_reliability  # noqa: E402
-from genolstm.report.alignment_letters import plot_alignment, save_alignment  # noqa: E402
+from genolstm.report.alignment import plot_dotplot, plot_reliability  # noqa: E402
+from genolstm.report.alignment_letters import plot_alignment  # noqa: E402
+from genolstm.report.style import saved_figure  # noqa: E402
 from genolstm.sequences.alphabet import reverse_complement_text  # noqa: E402
 
 RNG = np.random.default_rng(5)
@@ -134,14 +135,15 @@ def test_a_reliability_curve(tmp_path: Path) -> None:
     assert "ECE 0.040" in ax.texts[0].get_text()
     assert "F1 0.688" in ax.texts[0].get_text()
     assert [bar.get_height() for bar in below.patches] == [40, 60]
-    with pytest.raises(InputError, match="no column"):
-        save_reliability(reliability([], [], bins=4), tmp_path / "x.png")
+    with pytest.raises(InputError, match="no column"), saved_figure(tmp_path / "x.png"):
+        plot_reliability(reliability([], [], bins=4))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_figure_is_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.svg", "b.svg"):
-        save_alignment(hit(), tmp_path / name)
+        with saved_figure(tmp_path / name):
+            plot_alignment(hit())
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
@@ -178,7 +180,7 @@ def test_plot_from_files(cli, files: Path) -> None:
         (["-o", "a.gif"], 1, "a figure's name ends in"),
         (["-o", "a.png", "--query-name", "third"], 1, "q.fa: third: there is no sequence of"),
         (["-o", "a.png", "--region", "390-410"], 1, "does not lie within the 400 bp"),
-        (["-o", "a.png", "--region", "40"], 2, "no region such as"),
+        (["-o", "a.png", "--region", "40"], 2, "is not a region such as"),
         (["-o", "none/a.png"], 1, "folder does not exist"),
     ],
 )

@@ -13,7 +13,8 @@ from Bio.SeqRecord import SeqRecord
 from genolstm.alignment.pairhmm.many import pack
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors, SeedIndex
-from genolstm.alignment.search.searcher import Searcher, SearchSettings
+from genolstm.alignment.search.searcher import Searcher
+from genolstm.alignment.settings import SearchSettings
 from genolstm.errors import InputError, SettingError
 from genolstm.sequences.masks import complement_masks, decode_masks
 

@@ -10,6 +10,7 @@ import pytest
 from genolstm.alignment.context.model import KIND, aligner_metadata, read_aligner
 from genolstm.alignment.context.terms import network_config
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
+from genolstm.alignment.settings import AlignTrainSettings
 from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings, simulate_pairs
 from genolstm.errors import InputError
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
@@ -63,7 +64,7 @@ ARGUMENTS = (
     "r.fa",
     "-o",
     "mine.genolstm",
-    "--preset",
+    "--model",
     "start.genolstm",
     "--epochs",
     1,
@@ -85,7 +86,7 @@ def test_a_model_of_ones_own_aligns(cli, how: tuple[str, ...]) -> None:
     assert bundle.onnx != before.onnx
     assert bundle.provenance["inputs"]["q.fa"]["sha256"]
     assert read_aligner("mine.genolstm").family != ParameterFamily()
-    got = cli("align", "score", "q.fa", "r.fa", "--one-to-one", "--preset", "mine.genolstm")
+    got = cli("align", "score", "q.fa", "r.fa", "--one-to-one", "--model", "mine.genolstm")
     assert got.code == 0
     assert len(got.out.splitlines()) == len(PAIRS)
 
@@ -131,12 +132,12 @@ def test_how_sequences_pair_has_to_be_said_once(cli) -> None:
 def test_the_split_keeps_connected_pairs_together() -> None:
     names = [("a", "x"), ("b", "y"), ("a", "y"), ("c", "z"), ("d", "w"), ("c", "v")]
     for seed in range(8):
-        train, held = _split(names, 0.3, seed)
+        train, held = _split(names, AlignTrainSettings(validation=0.3, seed=seed))
         assert sorted(train + held) == list(range(6))
         for side in (0, 1):
             assert not {names[k][side] for k in train} & {names[k][side] for k in held}
     with pytest.raises(InputError, match="no pairs"):
-        _split([], 0.1, 1)
+        _split([], AlignTrainSettings())
 
 
 def test_long_alignments_are_cut_at_aligned_residues() -> None:

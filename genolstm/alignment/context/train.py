@@ -9,7 +9,7 @@ the gates learn where context says nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from genolstm.alignment.context.terms import PADDING, network_config
 from genolstm.alignment.pairhmm.pairhmm import PairHMM
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.pairhmm.selection import select
+from genolstm.alignment.settings import AlignTrainSettings
 from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings, simulate_pair
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
@@ -47,53 +48,6 @@ MIXTURES: dict[str, tuple[tuple[float, SimulationSettings], ...]] = {
     ),
 }
 """What the shipped models train on: shares and settings of the simulator."""
-
-
-@dataclass(frozen=True)
-class AlignTrainSettings:
-    """How to train an aligner.
-
-    Parameters
-    ----------
-    units, layers, filters, kernel_size
-        The network's.
-    pretraining_epochs
-        Of the auxiliary heads alone; none where nothing is known for them.
-    epochs
-        Of the alignments' loss.
-    likelihood_epochs
-        At the end, with the pairs' likelihood beside it, by which a pair is given to the plain
-        pair-HMM or to the contextual one.
-    batch_size, learning_rate, seed
-        The heads alone learn with twice the batch and the rate; the likelihood with half the rate,
-        beyond which it shuts the gates.
-    auxiliary, likelihood
-        Weights of the heads and of the pairs' likelihood beside the alignments' loss.
-    patience
-        Epochs without a better held-out loss after which to stop.
-    """
-
-    units: int = 56
-    layers: int = 1
-    filters: int = 32
-    kernel_size: int = 7
-    pretraining_epochs: int = 12
-    epochs: int = 4
-    likelihood_epochs: int = 2
-    batch_size: int = 16
-    learning_rate: float = 2e-3
-    auxiliary: float = 0.1
-    likelihood: float = 0.1
-    patience: int = 3
-    seed: int = 1
-
-    def config(self) -> LSTMConfig:
-        """Return the network's settings."""
-        return network_config(units=self.units, layers=self.layers, kernel_size=self.kernel_size, filters=self.filters)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
-        return asdict(self)
 
 
 def simulate_mixture(
@@ -224,6 +178,13 @@ class _Phase:
     batch_size: int
 
 
+def make_config(settings: AlignTrainSettings) -> LSTMConfig:
+    """Return the settings of the network itself."""
+    return network_config(
+        units=settings.units, layers=settings.layers, kernel_size=settings.kernel_size, filters=settings.filters
+    )
+
+
 def train_network(
     data: PairData,
     held_out: PairData,
@@ -243,7 +204,7 @@ def train_network(
     tuple
         The Keras network of single sequences, and one row an epoch.
     """
-    config = config or settings.config()
+    config = config or make_config(settings)
     weights, history = initial_weights, []
     heads = PairLoss(alignment=0.0, auxiliary=1.0)
     rate, rows = settings.learning_rate, settings.batch_size

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
-from genolstm.alignment.msa import FamilyAlignment, MsaSettings, align_family
+from genolstm.alignment.msa import FamilyAlignment
 from genolstm.alignment.result import confidence_signs
-from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.errors import SettingError
-from genolstm.files import PathLike, atomic_text, check_outputs
-from genolstm.runs.align import check_apart, records
 
 WIDTH = 80
 
@@ -54,43 +50,3 @@ MSA_FORMATS: dict[str, Callable[[FamilyAlignment, IO[str]], None]] = {
     "a2m": write_a2m,
     "stockholm": write_stockholm,
 }
-
-
-def align_family_file(
-    family: PathLike,
-    output: PathLike = "-",
-    *,
-    scorer: AlignmentScorer,
-    settings: MsaSettings | None = None,
-    form: str = "fasta",
-    threads: int = 0,
-    force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    **alignment: Any,
-) -> FamilyAlignment:
-    """Align the sequences of a file and write the alignment.
-
-    Parameters
-    ----------
-    family
-        FASTA or FASTQ, compressed or not; ``-`` is standard input.
-    output
-        Where to; ``-`` is standard output.
-    form
-        A name in :data:`MSA_FORMATS`.
-    **alignment
-        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
-
-    Raises
-    ------
-    GenolstmError
-        The input is wrong, or the output is in the way; nothing is written.
-    """
-    if form not in MSA_FORMATS:
-        raise SettingError(f"format is {form!r}, it has to be one of {', '.join(MSA_FORMATS)}")
-    check_outputs([output], force=force)
-    check_apart([family], [output])
-    found = align_family(list(records(family)), scorer, settings, threads=threads, progress=progress, **alignment)
-    with atomic_text(output, force=force) as stream:
-        MSA_FORMATS[form](found, stream)
-    return found

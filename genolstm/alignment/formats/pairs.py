@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.files import PathLike, display_name, read_lines
 from genolstm.sequences.masks import Masks
 
 _CIGAR = re.compile(r"(\d+)([MIDNSHP=X])")
@@ -31,9 +31,9 @@ class PairRecord:
     query_span, reference_span
         Aligned parts, 0-based half-open, on the plus strands; None in a plain list.
     lengths
-        Lengths of query and reference as the file has them.
+        Lengths of query and reference as given in the file.
     cigar
-        Of the ``cg`` tag, None without one.
+        Value of the ``cg`` tag; None without one.
     """
 
     query: str
@@ -49,9 +49,9 @@ class PairRecord:
 def read_pairs(path: PathLike) -> Iterator[PairRecord]:
     """Read PAF, or a table with at least two columns of names.
 
-    PAF is told by its fifth column (+ or -) among at least twelve. Tables are split at tabs, or at
-    white space where a line has none; lines that begin with ``#`` and a header line
-    ``query  reference`` are left out.
+    PAF is recognised by its fifth column (+ or -) among at least twelve. Tables are split at tabs,
+    or at white space where a line has no tab; lines that begin with ``#`` and a header line
+    ``query  reference`` are skipped.
 
     Raises
     ------
@@ -59,26 +59,21 @@ def read_pairs(path: PathLike) -> Iterator[PairRecord]:
         A line is wrong (with its number), or there is none.
     """
     where = display_name(path)
-    n = 0
-    with open_input(path) as stream, readable(path):
-        for number, raw in enumerate(stream, 1):
-            try:
-                text = raw.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise InputError("is not text", path=where, line=number) from error
-            if not text.strip() or text.startswith("#"):
-                continue
-            fields = text.split("\t") if "\t" in text else text.split()
-            if number == 1 and [f.lower() for f in fields[:2]] == ["query", "reference"]:
-                continue
-            n += 1
-            if len(fields) >= 5 and (len(fields) >= 12 or fields[4] in "+-"):
-                yield _paf(fields, number, where)
-                continue
-            if len(fields) < 2:
-                raise InputError("a pair needs two columns, the names of query and reference", path=where, line=number)
-            yield PairRecord(fields[0].strip(), fields[1].strip(), number)
-    if not n:
+    empty = True
+    for number, text in read_lines(path):
+        if not text.strip() or text.startswith("#"):
+            continue
+        fields = text.split("\t") if "\t" in text else text.split()
+        if number == 1 and [f.lower() for f in fields[:2]] == ["query", "reference"]:
+            continue
+        empty = False
+        if len(fields) >= 5 and (len(fields) >= 12 or fields[4] in "+-"):
+            yield _paf(fields, number, where)
+            continue
+        if len(fields) < 2:
+            raise InputError("a pair needs two columns, the names of query and reference", path=where, line=number)
+        yield PairRecord(fields[0].strip(), fields[1].strip(), number)
+    if empty:
         raise InputError("holds no pairs", path=where)
 
 
@@ -110,7 +105,7 @@ def aligned_pairs(
     Parameters
     ----------
     query
-        On the strand that is aligned: the reverse complement for ``-``; positions refer to it.
+        Its aligned strand, the reverse complement for ``-``; positions refer to it.
 
     Raises
     ------

@@ -20,12 +20,12 @@ _SAM_QUERY = re.compile(r"[!-?A-~]{1,254}")
 
 
 class Writer:
-    """Writes alignments to a text stream, one after the other.
+    """Writes alignments to a text stream, one after another.
 
     Parameters
     ----------
     stream
-        Where to.
+        The text stream to write to.
     references
         Name and length of every reference, for formats with a header.
     command
@@ -46,7 +46,7 @@ class Writer:
         raise NotImplementedError
 
     def end(self) -> None:
-        """Write what stands behind the last alignment."""
+        """Write what stands after the last alignment."""
 
 
 class PafWriter(Writer):
@@ -118,8 +118,8 @@ class SamWriter(Writer):
         if runs[-1][1] == "D":
             runs.pop()
         q0, q1 = a.query_span
-        before, behind = (a.n_query - q1, q0) if a.strand == "-" else (q0, a.n_query - q1)
-        cigar = "".join(f"{n}{op}" for n, op in [(before, "S"), *runs, (behind, "S")] if n)
+        before, after = (a.n_query - q1, q0) if a.strand == "-" else (q0, a.n_query - q1)
+        cigar = "".join(f"{n}{op}" for n, op in [(before, "S"), *runs, (after, "S")] if n)
         flag = (16 if a.strand == "-" else 0) | (256 if a.is_secondary else 0)
         trimmed = sum(n for n, op in runs if op == "D")
         fields = [
@@ -148,7 +148,7 @@ class BlastWriter(Writer):
     """The 12 columns of BLAST+ ``-outfmt 6``.
 
     Where no E-value has been calibrated, the column holds the bound 2 ** -bits: the score is a
-    ratio of likelihoods, so that no more unrelated pairs than that score as high (Markov).
+    ratio of likelihoods, so that at most this share of unrelated pairs scores as high (Markov).
     """
 
     def write(self, alignment: PosteriorAlignment) -> None:

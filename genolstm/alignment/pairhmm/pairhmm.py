@@ -16,7 +16,7 @@ import copy
 import math
 import threading
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,11 @@ from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm import viterbi as vt
 from genolstm.alignment.pairhmm.band import Band
 from genolstm.alignment.pairhmm.decode import SparsePosterior
+from genolstm.alignment.pairhmm.modes import MODES, Mode, placements
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks
 
-Mode = Literal["global", "semiglobal", "local"]
-MODES: tuple[Mode, ...] = ("global", "semiglobal", "local")
 Vector = npt.NDArray[np.float32]
 
 BLOCK_CELLS = 1 << 22
@@ -91,15 +90,6 @@ def _scratch(size: int) -> Vector:
         if size <= BLOCK_CELLS:
             _local.buffer = buffer
     return buffer[:size]
-
-
-def placements(n_query: int, n_reference: int, mode: Mode) -> int:
-    """Return the number of places an alignment may have, each equally likely beforehand."""
-    if mode == "semiglobal":
-        return n_reference + 1
-    if mode == "local":
-        return n_query * n_reference * min(n_query, n_reference)
-    return 1
 
 
 class PairHMM:

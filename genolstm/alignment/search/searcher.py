@@ -8,11 +8,9 @@ first score) choose among them, and what is left is scored and aligned exactly a
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,20 +18,17 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import score_masks
-from genolstm.alignment.formats.pairwise import FORMATS
 from genolstm.alignment.pairhmm.many import PackedSequences, fits, pack, score_pairs
-from genolstm.alignment.pairhmm.pairhmm import placements
+from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.region import Region, shifted
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.edits import edit_distances
 from genolstm.alignment.search.encoders import Prefilter, SeedIndex
-from genolstm.alignment.settings import AlignmentSettings, Strand
+from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
 from genolstm.alignment.significance import Significance
-from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_text, check_outputs
-from genolstm.runs.align import check_apart, check_one_stdin, records
+from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.threads import count_threads
 
@@ -48,46 +43,6 @@ MARGIN = 3
 """Candidates scored exactly beyond twice the hits asked for."""
 
 PrefilterMaker = Callable[[PackedSequences], Prefilter]
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """What to look for.
-
-    Parameters
-    ----------
-    evalue
-        Largest E-value of a hit; without a calibration, of the bound 2 ** -bits per reference.
-    max_hits
-        Most hits per query.
-    candidates
-        References (or windows) per query that the prefilter hands on.
-    exact
-        Score every query against every reference, without a prefilter.
-    skip_self
-        Leave out hits of a sequence with one of the same name.
-    """
-
-    evalue: float = 10.0
-    max_hits: int = 5
-    candidates: int = 600
-    exact: bool = False
-    skip_self: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.evalue > 0:
-            raise SettingError(f"evalue is {self.evalue}, it has to be above 0")
-        if self.max_hits < 1 or self.candidates < 1:
-            raise SettingError("max_hits and candidates have to be at least 1")
-
-
-@dataclass(frozen=True)
-class SearchSummary:
-    """What a search did: queries read, those with a hit, and hits written."""
-
-    queries: int
-    found: int
-    hits: int
 
 
 class Hit(NamedTuple):
@@ -165,7 +120,8 @@ class Searcher:
     threads
         0 means all cores.
     **alignment
-        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`; the mode is semiglobal
+        unless another is given.
     """
 
     def __init__(
@@ -182,7 +138,7 @@ class Searcher:
         self.references = list(references)
         self.scorer = scorer
         self.settings = settings or SearchSettings()
-        self.alignment: AlignmentSettings = replace(scorer.settings, **alignment)
+        self.alignment: AlignmentSettings = replace(scorer.settings, **{"mode": SEARCH_MODE, **alignment})
         mode = self.alignment.mode
         self.significance = significance
         if significance is not None and mode not in significance.modes():
@@ -442,73 +398,3 @@ def _same_place(a: PosteriorAlignment, b: PosteriorAlignment) -> bool:
         return False
     (a0, a1), (b0, b1) = a.reference_span, b.reference_span
     return 2 * (min(a1, b1) - max(a0, b0)) > min(a1 - a0, b1 - b0)
-
-
-def search_files(
-    query: PathLike,
-    reference: PathLike,
-    output: PathLike = "-",
-    *,
-    scorer: AlignmentScorer,
-    settings: SearchSettings | None = None,
-    form: str = "paf",
-    threads: int = 0,
-    force: bool = False,
-    command: str = "",
-    progress: Callable[[int], None] | None = None,
-    **alignment: Any,
-) -> SearchSummary:
-    """Search the sequences of one file in those of another and write the hits.
-
-    Parameters
-    ----------
-    query, reference
-        FASTA or FASTQ, compressed or not; one of them may be ``-``.
-    output
-        Where to; ``-`` is standard output.
-    form
-        A name in :data:`genolstm.alignment.formats.pairwise.FORMATS`.
-    progress
-        Called with the number of queries done.
-    **alignment
-        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
-
-    Raises
-    ------
-    GenolstmError
-        An input is wrong, or an output is in the way; nothing is written.
-    """
-    if form not in FORMATS:
-        raise SettingError(f"format is {form!r}, it has to be one of {', '.join(FORMATS)}")
-    check_one_stdin([query, reference])
-    check_outputs([output], force=force)
-    check_apart([query, reference], [output])
-    references = list(records(reference))
-    searcher = Searcher(
-        references, scorer=scorer, settings=settings, threads=threads, significance=scorer.significance, **alignment
-    )
-    n = found = hits = 0
-    with contextlib.ExitStack() as stack:
-        writer = None
-        for batch in _batches(records(query)):
-            results = searcher.search(batch)
-            if writer is None:
-                stream = stack.enter_context(atomic_text(output, force=force))
-                header = [(str(r.id), len(r)) for r in references]
-                writer = FORMATS[form](stream, header, command)
-            for own in results:
-                found += bool(own)
-                hits += len(own)
-                for alignment_ in own:
-                    writer.write(alignment_)
-            n += len(batch)
-            if progress is not None:
-                progress(n)
-        if writer is not None:
-            writer.end()
-    return SearchSummary(n, found, hits)
-
-
-def _batches(items: Iterator[SeqRecord]) -> Iterator[list[SeqRecord]]:
-    while batch := list(islice(items, BATCH)):
-        yield batch

@@ -1,0 +1,46 @@
+"""Options that the align commands share, each written once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from genolstm.alignment.settings import AlignmentSettings
+from genolstm.cli import options
+
+FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
+
+output = click.option(
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]", help="File to write."
+)
+figure = click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Figure to write (.svg, .png or .pdf)."
+)
+form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="paf",
+    show_default=True,
+    help="Format of the output; tsv has one line per column, with its posterior.",
+)
+pairs = click.option("--pairs", metavar="PAIRS", help="Align only these pairs: two columns of names, or PAF.")
+one_to_one = click.option(
+    "--one-to-one", is_flag=True, help="Pair the first query with the first reference, and so on."
+)
+model = options.model(
+    default="dna",
+    help="dna; coding for protein-coding sequence; adna for queries with the damage of ancient DNA; "
+    "or a file that `align train` wrote.",
+    old="--preset",
+)
+classical = click.option("--classical", is_flag=True, help="Leave out the neural part of the model.")
+MODE = {"show_default": "semiglobal for adna, else global"}
+spans = options.settings(AlignmentSettings, "mode", "strand", into="alignment", changes=True, mode=MODE)
+
+
+def command_line() -> str:
+    """Return the command line, for formats that record it."""
+    return " ".join(["genolstm", *sys.argv[1:]])

@@ -1,0 +1,133 @@
+"""What the runs of the aligner share: checks of paths, sequences, and the pairs that lists and truths name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
+
+from genolstm.alignment.formats.pairs import PairRecord, aligned_pairs, read_pairs
+from genolstm.errors import InputError, OutputError, SettingError
+from genolstm.files import PathLike, check_outputs, display_name
+from genolstm.sequences.fasta import read_records
+from genolstm.sequences.masks import Masks, complement_masks, encode_masks
+
+T = TypeVar("T")
+
+
+def check_paths(inputs: Sequence[PathLike], outputs: Sequence[PathLike | None], *, force: bool) -> None:
+    """Refuse standard input named twice, and outputs that are in the way or are inputs, too."""
+    names = [os.fspath(path) for path in inputs]
+    if names.count("-") > 1:
+        raise InputError("standard input can be only one of the inputs")
+    check_outputs(outputs, force=force)
+    read = {Path(name).resolve() for name in names if name != "-"}
+    for output in outputs:
+        if output is not None and os.fspath(output) != "-" and Path(output).resolve() in read:
+            raise OutputError("is an input, too", path=output, hint="write elsewhere")
+
+
+def check_format(form: str, known: Iterable[str]) -> None:
+    """Refuse a format that is not one of those known."""
+    if form not in known:
+        raise SettingError(f"format is {form!r}, it must be one of {', '.join(known)}")
+
+
+def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield lists of ``size`` items, the last one with what is left."""
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def started(items: Iterator[T]) -> Iterator[T]:
+    """Compute the first item now: bad input is then refused before any output is opened."""
+    return chain(list(islice(items, 1)), items)
+
+
+def records(path: PathLike) -> Iterator[SeqRecord]:
+    """Read unaligned sequences; gap signs are refused."""
+    for record in read_records(path):
+        for sign in (b"-", b"."):
+            if sign in record.sequence:
+                raise InputError(
+                    f"holds gap signs ({sign.decode()!r}), an unaligned sequence is needed",
+                    path=display_name(path),
+                    line=record.line,
+                    record=record.name,
+                )
+        yield SeqRecord(Seq(record.sequence), id=record.name, description="")
+
+
+def listed(
+    query: PathLike, reference: PathLike, references: list[SeqRecord], pairs: PathLike
+) -> list[tuple[SeqRecord, SeqRecord]]:
+    """Return the pairs that a list names, in its order."""
+    return _look_up(query, reference, references, read_pairs(pairs), pairs)
+
+
+def in_order(query: PathLike, reference: PathLike, references: list[SeqRecord]) -> list[tuple[SeqRecord, SeqRecord]]:
+    """Pair the first query with the first reference, and so on."""
+    queries = list(records(query))
+    if len(queries) != len(references):
+        raise InputError(
+            f"{display_name(query)} has {len(queries)} sequences, {display_name(reference)} {len(references)}",
+            hint="one to one needs the same number in both files",
+        )
+    return list(zip(queries, references, strict=True))
+
+
+def true_alignments(
+    query: PathLike, reference: PathLike, lines: Sequence[PairRecord], truth: PathLike
+) -> Iterator[tuple[PairRecord, tuple[SeqRecord, SeqRecord], tuple[Masks, Masks], npt.NDArray[np.int32]]]:
+    """Yield each line of a truth with its sequences: as read, as aligned, and the aligned residues.
+
+    Parameters
+    ----------
+    lines
+        The lines of the file ``truth``.
+
+    Raises
+    ------
+    InputError
+        A sequence is missing, or the truth does not spell it.
+    """
+    plan = _look_up(query, reference, list(records(reference)), lines, truth)
+    for line, (a, b) in zip(lines, plan, strict=True):
+        first, second = encode_masks(str(a.seq), record=a.id), encode_masks(str(b.seq), record=b.id)
+        if line.strand == "-":
+            first = complement_masks(first)
+        yield line, (a, b), (first, second), aligned_pairs(line, first, second, path=truth)
+
+
+def _look_up(
+    query: PathLike, reference: PathLike, references: list[SeqRecord], lines: Iterable[PairRecord], pairs: PathLike
+) -> list[tuple[SeqRecord, SeqRecord]]:
+    by_reference = {r.id: r for r in references}
+    by_query: dict[str, SeqRecord] = {}
+    for record in records(query):
+        if record.id in by_query:
+            raise InputError(
+                "the name occurs twice, a list of pairs cannot tell which is meant",
+                path=display_name(query),
+                record=record.id,
+            )
+        by_query[record.id] = record
+    found = []
+    for pair in lines:
+        for name, known, path in ((pair.query, by_query, query), (pair.reference, by_reference, reference)):
+            if name not in known:
+                raise InputError(
+                    f"{display_name(path)} has no sequence of this name",
+                    path=display_name(pairs),
+                    line=pair.line,
+                    record=name,
+                )
+        found.append((by_query[pair.query], by_reference[pair.reference]))
+    return found
