@@ -7,6 +7,7 @@ and the command line builds its options from :func:`describe`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import re
@@ -80,6 +81,7 @@ class Setting:
     help: str
 
 
+@functools.cache
 def describe(cls: type) -> dict[str, Setting]:
     """Return the fields of a settings class, by name."""
     hints = get_type_hints(cls, include_extras=True)
