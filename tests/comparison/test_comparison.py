@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from genolstm.comparison.architectures import ARCHITECTURES, match_architecture, parse_architectures
 from genolstm.comparison.data import LabelledSequences, read_labelled, split_three_ways, write_labelled
-from genolstm.comparison.run import ComparisonSettings, compare, trials_from_data, trials_from_task
+from genolstm.comparison.run import compare, trials_from_data, trials_from_task
 from genolstm.comparison.scores import Scale, format_summary, score, summarise
+from genolstm.comparison.settings import ComparisonSettings
 from genolstm.comparison.tasks import (
     ARRANGEMENTS,
     CONSENSUS,

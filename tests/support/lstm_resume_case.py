@@ -41,5 +41,5 @@ def run(folder=None, log_csv=None, **changes) -> TrainedModel:
 if __name__ == "__main__":
     _pause = 0.1
     # The run is known by its functions' names, which are not those of a script.
-    augment.__module__ = "lstm_resume_case"
+    augment.__module__ = "support.lstm_resume_case"
     run(folder=sys.argv[1], log_csv=sys.argv[2])

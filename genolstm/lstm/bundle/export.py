@@ -130,7 +130,7 @@ def check_onnx(content: bytes, model: Any, config: LSTMConfig | None = None) -> 
 def _random_input(
     random: np.random.Generator, tensor: Any, n: int, steps: int, config: LSTMConfig | None
 ) -> np.ndarray:
-    # Some networks of other make read sequences of one length only.
+    # Some custom networks read sequences of one length only.
     fixed = tensor.shape[1] if len(tensor.shape) > 1 else None
     shape = [n, fixed or steps, *tensor.shape[2:]][: len(tensor.shape)]
     if "int" in str(tensor.dtype):
