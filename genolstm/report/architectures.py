@@ -140,7 +140,7 @@ def plot_by_distance(
     ax.set_xlabel("bases between the two halves")
     ax.set_ylabel(_NAMES[score])
     tidy(ax)
-    # Beside the lines: there is none of its corners that no line may cross.
+    # Above the axes, as lines may cross any of their corners.
     ax.legend(
         frameon=False,
         fontsize=8,
@@ -240,7 +240,7 @@ def _axes() -> Axes:
 def _distance(test: Any) -> int:
     name, _, number = str(test).partition("=")
     if name != "distance" or not number.isdigit():
-        raise InputError(f"the test set {test} is none of the task long-range")
+        raise InputError(f"the test set {test} is not of the task long-range")
     return int(number)
 
 

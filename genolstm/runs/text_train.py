@@ -40,7 +40,8 @@ def run_train(
     quiet
         Whether to keep the progress from stderr.
     on_network
-        Called before the training begins with layer, output shape and parameters of each layer.
+        Called before the training begins with the layer, output shape and parameters of each layer,
+        and of all of them.
 
     Raises
     ------
@@ -57,7 +58,8 @@ def run_train(
     training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
     if on_network is not None:
         config = resolved.network(len(training.alphabet))
-        on_network(summary(config, resolved.steps if resolved.mode == WINDOW else None))
+        rows = summary(config, resolved.steps if resolved.mode == WINDOW else None)
+        on_network([*rows, ("Total parameters", "", config.n_parameters)])
     bundle = fit(
         training,
         held,

@@ -170,7 +170,7 @@ def windows(corpus: Corpus, steps: int, config: LSTMConfig) -> tuple[np.ndarray,
 
 
 def summary(config: LSTMConfig, steps: int | None = None) -> list[tuple[str, str, int]]:
-    """Return layer, output shape and parameters of each layer, and all parameters, as Keras lists them.
+    """Return layer, output shape and parameters of each layer, as Keras' summary lists them.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def summary(config: LSTMConfig, steps: int | None = None) -> list[tuple[str, str
         if config.dropout:
             rows.append(("Dropout", f"(None, {window}{units})", 0))
     rows.append(("Dense", f"(None, {window}{config.n_outputs})", counts["head"]))
-    return [*rows, ("Total parameters", "", config.n_parameters)]
+    return rows
 
 
 def _card(metadata: dict[str, Any], config: LSTMConfig) -> str:

@@ -62,6 +62,7 @@ class Loop:
     """One training run."""
 
     model: Any
+    strategy: Any
     settings: TrainingSettings
     data: Data
     held: Data
@@ -72,7 +73,6 @@ class Loop:
     folder: Path | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     log_csv: Any = None
-    strategy: Any = None
 
     def __post_init__(self) -> None:
         self.tf, self.keras = load_tensorflow()

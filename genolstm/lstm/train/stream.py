@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.checkpoint import fingerprint_data
 from genolstm.lstm.train.loop import Loop
@@ -34,10 +33,7 @@ def train_stream(
     steps: int,
     validation: Codes | None = None,
     noise: float = 0.0,
-    folder: PathLike | None = None,
-    resume: bool = True,
-    log_csv: PathLike | None = None,
-    progress: bool = True,
+    **run: Any,
 ) -> TrainedModel:
     """Train a network of the head ``next`` on a stream of codes.
 
@@ -59,8 +55,9 @@ def train_stream(
     noise
         Share of the symbols read, not of those to predict, that are replaced by random ones: the
         network learns to go on after a symbol that it did not expect, such as a mutation.
-    folder, resume, log_csv, progress
-        As in :func:`genolstm.lstm.train.training.train`.
+    **run
+        ``folder``, ``resume``, ``log_csv`` and ``progress`` of
+        :func:`genolstm.lstm.train.training.run_loop`.
 
     Returns
     -------
@@ -84,7 +81,7 @@ def train_stream(
     data: Any = _Lanes(readings, config, steps, noise)
     held: Any = () if validation is None else _Lanes([validation], config, steps)
     model = build_network(config, seed=settings.seed, state=True)
-    loop = StreamLoop(model, settings, data, held, _no_loss, log_csv=log_csv)
+    loop = StreamLoop(model, None, settings, data, held, _no_loss)
 
     def fingerprint() -> dict[str, Any]:
         return {
@@ -94,7 +91,7 @@ def train_stream(
             "held-out data": fingerprint_data(validation),
         }
 
-    run_loop(loop, config, fingerprint, folder=folder, resume=resume, progress=progress)
+    run_loop(loop, config, fingerprint, **run)
     plain = build_network(config, seed=settings.seed)
     plain.set_weights(model.get_weights())
     return TrainedModel.of(loop, plain, config)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -73,16 +73,13 @@ def train(
     sample_weight: Any = None,
     loss: Loss | str | None = None,
     metric: Metric | None = None,
-    metric_mode: str = "max",
+    metric_mode: Literal["max", "min"] = "max",
     augment: Augment | None = None,
     make_model: Callable[[LSTMConfig], Any] | None = None,
     initial_weights: Sequence[np.ndarray] | None = None,
-    folder: PathLike | None = None,
-    resume: bool = True,
-    log_csv: PathLike | None = None,
-    progress: bool = True,
+    **run: Any,
 ) -> TrainedModel:
-    """Train a network.
+    """Train a network on sequences of one length.
 
     Parameters
     ----------
@@ -101,25 +98,17 @@ def train(
     loss
         Name of a Keras loss, or a function of (y, prediction) that returns a loss per sequence, per
         step, or one for the batch. By default what the output's activation calls for.
-    metric
-        Function of the whole held-out (y, prediction); it then chooses the best epoch.
-    metric_mode
-        ``max`` or ``min``: which is better.
+    metric, metric_mode
+        Function of the whole held-out (y, prediction), which then chooses the best epoch, and
+        whether its ``max`` or its ``min`` is best.
     augment
         Changes a batch before it is used; its random numbers follow from seed, epoch and step.
     make_model
         Builds another Keras model than the config's own.
     initial_weights
         Weights to start from, in Keras' order: fine-tuning.
-    folder
-        Where the checkpoint is kept. A run that was killed goes on from it and ends with the
-        same weights as one that was not.
-    resume
-        Whether to go on from a checkpoint in ``folder`` or start over.
-    log_csv
-        Path of a table with one row per epoch.
-    progress
-        Whether to report on stderr.
+    **run
+        ``folder``, ``resume``, ``log_csv`` and ``progress`` of :func:`run_loop`.
 
     Raises
     ------
@@ -131,8 +120,44 @@ def train(
     """
     if metric_mode not in ("max", "min"):
         raise SettingError(f"metric_mode is {metric_mode!r}, it must be max or min")
-    tf, keras = load_tensorflow()
     rows, held_rows = _split(settings, x, y, sample_weight, groups, validation)
+    loop = Loop(
+        *_model(config, settings, make_model, initial_weights),
+        settings,
+        Data(x, y, sample_weight, rows),
+        Data(x, y, sample_weight, held_rows) if validation is None else Data(*validation),
+        _loss(config, loss),
+        metric,
+        metric_mode,
+        augment,
+    )
+
+    def fingerprint() -> dict[str, Any]:
+        functions = {"loss": loss, "augmentation": augment, "model": make_model}
+        data = {
+            "data": {"x": x, "y": y, "weight": sample_weight},
+            "groups": None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1],
+            "held-out data": validation,
+            "initial weights": None if initial_weights is None else loop.model.get_weights(),
+        }
+        return {
+            **{name: _name(function) for name, function in functions.items()},
+            "metric": f"{_name(metric)} ({metric_mode})",
+            **{name: fingerprint_data(one) for name, one in data.items()},
+        }
+
+    run_loop(loop, config, fingerprint, **run)
+    return TrainedModel.of(loop, loop.model, config, held_rows)
+
+
+def _model(
+    config: LSTMConfig,
+    settings: TrainingSettings,
+    make_model: Callable[[LSTMConfig], Any] | None,
+    initial_weights: Sequence[np.ndarray] | None,
+) -> tuple[Any, Any]:
+    """Return the model to train, and the strategy by which accelerators share its batches."""
+    tf, keras = load_tensorflow()
     strategy = _strategy(tf) if settings.distribute else None
     with contextlib.nullcontext() if strategy is None else strategy.scope():
         if make_model is None:
@@ -142,34 +167,7 @@ def train(
             model = make_model(config)
         if initial_weights is not None:
             model.set_weights(list(initial_weights))
-
-    def fingerprint() -> dict[str, Any]:
-        member = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-        return {
-            "loss": _name(loss),
-            "metric": f"{_name(metric)} ({metric_mode})",
-            "augmentation": _name(augment),
-            "model": _name(make_model),
-            "data": fingerprint_data({"x": x, "y": y, "weight": sample_weight}),
-            "groups": fingerprint_data(member),
-            "held-out data": fingerprint_data(validation),
-            "initial weights": fingerprint_data(None if initial_weights is None else model.get_weights()),
-        }
-
-    loop = Loop(
-        model,
-        settings,
-        Data(x, y, sample_weight, rows),
-        Data(x, y, sample_weight, held_rows) if validation is None else Data(*validation),
-        _loss(config, loss),
-        metric=metric,
-        metric_mode=metric_mode,
-        augment=augment,
-        log_csv=log_csv,
-        strategy=strategy,
-    )
-    run_loop(loop, config, fingerprint, folder=folder, resume=resume, progress=progress)
-    return TrainedModel.of(loop, model, config, held_rows)
+    return model, strategy
 
 
 def run_loop(
@@ -177,9 +175,10 @@ def run_loop(
     config: LSTMConfig,
     fingerprint: Callable[[], dict[str, Any]],
     *,
-    folder: PathLike | None,
-    resume: bool,
-    progress: bool,
+    folder: PathLike | None = None,
+    resume: bool = True,
+    log_csv: PathLike | None = None,
+    progress: bool = True,
 ) -> None:
     """Train to the end, from the checkpoint in ``folder`` if there is one.
 
@@ -188,7 +187,17 @@ def run_loop(
     fingerprint
         What else, beside network and settings, tells the run from another one; asked for only
         where there is a checkpoint, as digests of the data take their time.
+    folder
+        Where the checkpoint is kept. A run that was killed goes on from it and ends with the
+        same weights as one that was not.
+    resume
+        Whether to go on from a checkpoint in ``folder`` or start over.
+    log_csv
+        Path of a table with one row per epoch.
+    progress
+        Whether to report on stderr.
     """
+    loop.log_csv = log_csv
     if folder is not None:
         loop.folder = Path(folder)
         loop.folder.mkdir(parents=True, exist_ok=True)
