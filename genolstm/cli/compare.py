@@ -21,7 +21,7 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--labels",
     type=_path,
-    help="Table with the columns name, label and group; by default label= and group= stand in the headers.",
+    help="Table with the columns name, label and group; by default label= and group= are read from the headers.",
 )
 @click.option("--regression", is_flag=True, help="The labels are numbers.")
 @click.option(

@@ -22,7 +22,7 @@ def subject(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def found(model: str | None, named: str | None, **kwargs: Any) -> Any:
         if named is not None and model is not None and "sequences" in kwargs:
-            # What stands in the place of the model is the first of the sequences.
+            # The first argument is then not the model, but a sequence.
             kwargs["sequences"], model = (model, *kwargs["sequences"]), None
         if (model is None) == (named is None):
             raise click.UsageError("name one MODEL")
@@ -40,7 +40,7 @@ class _Units(click.ParamType):
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"\d+(,\d+)*", value):
-            self.fail(f"{value!r} is no list of numbers such as 3,7,12", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers such as 3,7,12", param, ctx)
         return tuple(int(number) for number in value.split(","))
 
 

@@ -136,7 +136,7 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     "--carry/--window",
     default=None,
     show_default="as trained",
-    help="Carry the state, or read the last window anew for each symbol.",
+    help="Carry the state, or read the last window again for each symbol.",
 )
 @click.option(
     "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Independent samples to write."

@@ -142,7 +142,7 @@ def match_architecture(
     Raises
     ------
     SettingError
-        There is no such architecture, or none of its networks comes within a quarter.
+        There is no such architecture, or none of its networks comes within a quarter of the number.
     """
     if name not in ARCHITECTURES:
         raise SettingError(f"architecture is {name!r}, it must be one of {', '.join(ARCHITECTURES)}")

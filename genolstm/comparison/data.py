@@ -269,7 +269,7 @@ def _read_table(path: PathLike) -> dict[str, _Entry]:
             raise InputError("the label is missing", path=where, line=line, record=row["name"])
         if row["name"] in found:
             raise InputError(
-                f"the name stands in line {found[row['name']].line} too", path=where, line=line, record=row["name"]
+                f"the name is in line {found[row['name']].line} too", path=where, line=line, record=row["name"]
             )
         found[row["name"]] = _Entry(row["label"], row.get("group") or None, line)
     if not found:

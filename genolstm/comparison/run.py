@@ -103,7 +103,7 @@ def trials_from_task(
     name
         ``long-range`` or ``motif``.
     distances
-        Of the test sets of ``long-range``; training goes up to the largest.
+        Distances of the test sets of ``long-range``; training goes up to the largest.
     n
         Sequences for training and validation, if not the task's own number.
 
@@ -162,13 +162,13 @@ def compare(
     Parameters
     ----------
     trials
-        From a seed to its data; see :func:`trials_from_data` and :func:`trials_from_task`.
+        Function from a seed to its data; see :func:`trials_from_data` and :func:`trials_from_task`.
     settings
         What all have in common.
     gradients
         Whether to measure how far back the recurrent networks' gradients reach.
     progress
-        Called with each row of the result when it is there.
+        Called with each row of the result as soon as it is there.
     keep
         Called with each trained network, for instance to save it.
 

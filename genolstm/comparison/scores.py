@@ -48,7 +48,7 @@ def score(data: LabelledSequences, scale: Scale, prediction: np.ndarray) -> dict
     data
         What is true.
     scale
-        Of the training data.
+        Scale of the training data.
     prediction
         (n, outputs): probabilities, or numbers on the network's own scale.
 

@@ -35,7 +35,7 @@ def fit_calibration(
         ``temperature`` divides the log-odds by one number (Guo et al. 2017). ``isotonic`` is any
         rising function, one per class; it needs more data and removes more.
     sample_weight
-        In the shape of ``truth``; 0 leaves a value out.
+        Weights in the shape of ``truth``; 0 leaves a value out.
 
     Returns
     -------
@@ -182,5 +182,5 @@ def _apply_isotonic(values: np.ndarray, tables: Any) -> np.ndarray:
         raise ValueError("classes")
     found = np.stack([np.interp(values[..., i], table["x"], table["y"]) for i, table in enumerate(tables)], axis=-1)
     total = found.sum(axis=-1, keepdims=True)
-    # Where every class got 0, the network's own word stands.
+    # Where every class got 0, the network's own output stands.
     return np.where(total > 0, found / np.where(total > 0, total, 1), values).astype(np.float32)

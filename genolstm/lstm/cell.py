@@ -1,7 +1,7 @@
 """What an LSTM does, gate by gate, in NumPy.
 
 The readable reference: it computes in float64 what Keras and ONNX Runtime compute, and is checked
-against them. It also lets one look inside: :func:`trace` gives every gate of a layer at every
+against them. It also shows the inside: :func:`trace` gives every gate of a layer at every
 step. For a step with input x and the state h, c that the step before left
 (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
 

@@ -36,7 +36,7 @@ def run_generate(
     sampling
         Fields of :class:`~genolstm.text.sampling.Sampling` that differ from the model's default.
     carry
-        Whether to carry the state or read the last window anew; by default as trained.
+        Whether to carry the state or read the last window again; by default as trained.
     """
     check_outputs([output], force=force)
     generator = TextGenerator.load(model)

@@ -75,7 +75,7 @@ class Corpus:
 
 
 def record_stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """Return a record as a stream, and where each of its known symbols stands in it.
+    """Return a record as a stream, and where in it each of the known symbols is.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def read_stream(
     form
         ``text`` or ``fasta``.
     alphabet
-        Of text.
+        Symbols of text; for FASTA they are known.
     """
     if form == "fasta":
         from genolstm.sequences.fasta import read_codes
@@ -232,7 +232,7 @@ def read_corpus(
     form
         ``text``, ``fasta`` or ``auto``, which goes by the files' names.
     alphabet
-        Of a text model: no other symbol is accepted.
+        Symbols of a text model: no other is accepted.
     hint
         What the error tells the user to do about other symbols.
 
@@ -289,8 +289,8 @@ def check_learnable(corpus: Corpus) -> None:
 def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | None]:
     """Hold out a share of a corpus.
 
-    Of text, the last part of it. Of DNA with several records, whole records, drawn by the seed;
-    of a single record its last part. Near-copies of a held-out record that stay among the
+    Of text, that is its last part; of DNA with several records, whole records, drawn by the seed;
+    of a single record, its last part. Near-copies of a held-out record that stay among the
     training records make the held-out figure flattering: name a held-out file yourself then.
 
     Returns

@@ -40,9 +40,9 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
 def sequence_gates(
     bundle: Bundle, sequence: str, *, name: str = "sequence", shown: slice = slice(None), **options: Any
 ) -> Gates:
-    """Return the gates of a model of text or DNA, one step a symbol that is read.
+    """Return the gates of a model of text or DNA, one step per symbol that is read.
 
-    Of DNA a run of unknown bases is read, and shown, as one step, as in training.
+    In DNA, a run of unknown bases is read, and shown, as one step, as in training.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ class TextGenerator:
         Raises
         ------
         InputError, ModelError
-            There is no such file, or it is no text model.
+            There is no such file, or it is not a text model.
         """
         return cls(Bundle.open(find_bundle(model)), threads=threads)
 
@@ -173,11 +173,11 @@ class TextGenerator:
             What to go on from. Without one, a model of mode ``window`` goes on from the beginning
             of its training text.
         seed, stream
-            Of the random numbers: streams 0, 1, 2 of a seed are independent.
+            Seed of the random numbers, and which of its independent streams 0, 1, 2, ... to draw.
         sampling
             By default :attr:`default_sampling`.
         carry
-            Carry the state (constant work a symbol), or read the last window anew for each symbol
+            Carry the state (constant work per symbol), or read the last window again for each symbol
             as the tutorial does; by default as the model was trained.
 
         Raises

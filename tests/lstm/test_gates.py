@@ -257,7 +257,7 @@ def test_the_command_on_dna_reads_fasta_and_letters(dna, tmp_path, capsys):
         (["abc", "--direction", "backward"], 1, "direction is 'backward'"),
         (["abc", "--region", "1-9"], 1, "the region ends at 9, sequence1 has 3 symbols"),
         (["abc", "--region", "elsewhere:1-2"], 1, "there is no sequence elsewhere"),
-        (["abc", "--units", "x"], 2, "no list of numbers"),
+        (["abc", "--units", "x"], 2, "not a list of numbers"),
         (["abc", "--region", "5-2"], 2, "not a region such as"),
         (["abc", "--archaic", "x"], 2, "--archaic goes with models of introgression"),
         ([], 2, "name a SEQUENCE"),

@@ -1,8 +1,11 @@
 """Every option of `text` arrives where the work is done, with its value; and so do the defaults."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from click import UsageError
 
 from genolstm.cli import cli
 from genolstm.lstm.bundle.bundle import Bundle
@@ -186,3 +189,23 @@ def test_options_of_baseline_arrive(asked, capsys):
 def test_options_of_spectrum_arrive(asked):
     assert call(asked, "spectrum a.fa b.fa -k 3 -k 5") == ((Path("a.fa"), Path("b.fa"), (3, 5)), {})
     assert call(asked, "spectrum a.fa b.fa") == ((Path("a.fa"), Path("b.fa"), (2, 4, 6)), {})
+
+
+@pytest.mark.parametrize("command", ["text train", "text generate", "text score", "model gates", "model info"])
+def test_help_imports_nothing_heavy(command):
+    code = (
+        "import sys\nfrom genolstm.cli import main\n"
+        f"try:\n    main([*{command.split()!r}, '--help'])\nexcept SystemExit:\n    pass\n"
+        "assert not {'tensorflow', 'pandas', 'numpy', 'scipy', 'sklearn', 'numba'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_model_may_still_come_first_and_must_come_somehow(asked):
+    with pytest.raises(UsageError, match="Missing option '--model'"):
+        cli(["text", "score", "x.fa"], standalone_mode=False)
+    with pytest.raises(UsageError, match="Missing option '--model'"):
+        cli(["text", "generate"], standalone_mode=False)
+    with pytest.raises(UsageError, match="unexpected extra argument"):
+        cli(["text", "generate", "--model", "m", "n"], standalone_mode=False)
+    assert asked == []

@@ -1,7 +1,7 @@
 """From Keras to ONNX.
 
 A network of :func:`~genolstm.lstm.train.network.build_network` is written operator by operator: one
-time-major chain with one ``LSTM`` (``GRU``, ``RNN``) operator a layer for both directions, named
+time-major chain with one ``LSTM`` (``GRU``, ``RNN``) operator per layer for both directions, named
 weights, the same bytes each time. That is smaller and about a tenth faster than what tf2onnx
 makes of it, needs no tracing, and its names let :mod:`genolstm.lstm.cell` read the weights.
 Other Keras models go through tf2onnx.

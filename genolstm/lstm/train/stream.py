@@ -47,7 +47,7 @@ def train_stream(
     stream
         (symbols,) of codes. It is read as a ring: the last symbol is followed by the first, so
         begin it with a boundary. Several arrays of one length are readings of the same stream,
-        such as the strands of DNA; each lane takes one of them, anew in each epoch.
+        such as the strands of DNA; each lane takes one of them, drawn again in each epoch.
     steps
         Symbols per window: how far the gradient reaches.
     validation

@@ -35,8 +35,6 @@ class TrainedModel:
         The epoch, from 1, whose weights these are.
     best_score
         Its metric, or its held-out loss where no metric was given.
-    validation_rows
-        Rows of x that were held out; empty where the held-out data were given apart.
     """
 
     model: Any
@@ -45,10 +43,9 @@ class TrainedModel:
     history: list[dict[str, float]]
     best_epoch: int
     best_score: float
-    validation_rows: np.ndarray
 
     @classmethod
-    def of(cls, loop: Loop, model: Any, config: LSTMConfig, held_rows: np.ndarray | None = None) -> TrainedModel:
+    def of(cls, loop: Loop, model: Any, config: LSTMConfig) -> TrainedModel:
         """Return what a loop that has run to its end has made of a model."""
         state = loop.state
         return cls(
@@ -58,7 +55,6 @@ class TrainedModel:
             history=state.history,
             best_epoch=state.best_epoch,
             best_score=float("nan") if state.best_score is None else state.best_score,
-            validation_rows=np.empty(0, np.int64) if held_rows is None else held_rows,
         )
 
 
@@ -147,7 +143,7 @@ def train(
         }
 
     run_loop(loop, config, fingerprint, **run)
-    return TrainedModel.of(loop, loop.model, config, held_rows)
+    return TrainedModel.of(loop, loop.model, config)
 
 
 def _model(
