@@ -183,7 +183,7 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 #
 #     genolstm model gates neanderthal --vcf region.vcf.gz --target target.txt \
 #         --outgroup outgroup.txt --archaic archaic.txt --haplotype CEU1#1 \
-#         --region 430000-600000 --figure gates.svg -o gates.tsv
+#         --region 430001-600000 --figure gates.svg -o gates.tsv
 
 # %%
 model = IntrogressionClassifier.load("neanderthal")

@@ -106,7 +106,7 @@ def compare_files(
     if task is not None:
         settings = ComparisonSettings.for_task(task, **(budget or {}))
         trials = trials_from_task(task, distances=distances or DISTANCES, n=n)
-        note = f"task {task}: new sequences for each seed"
+        note = f"task {task}: sequences drawn anew for each seed"
     else:
         assert fasta is not None
         settings = ComparisonSettings(**(budget or {}))

@@ -75,6 +75,8 @@ class Loop:
     log_csv: Any = None
 
     def __post_init__(self) -> None:
+        if self.metric_mode not in ("max", "min"):
+            raise SettingError(f"metric_mode is {self.metric_mode!r}, it must be max or min")
         self.tf, self.keras = load_tensorflow()
         settings = self.settings
         batches = -(-len(self.data) // settings.batch_size)

@@ -111,11 +111,7 @@ def train(
     SettingError
         The data do not fit each other, the split leaves a side empty, the checkpoint is of
         another run, or the loss is no longer a number.
-    MissingExtraError
-        TensorFlow is not installed.
     """
-    if metric_mode not in ("max", "min"):
-        raise SettingError(f"metric_mode is {metric_mode!r}, it must be max or min")
     rows, held_rows = _split(settings, x, y, sample_weight, groups, validation)
     loop = Loop(
         *_model(config, settings, make_model, initial_weights),
@@ -129,17 +125,16 @@ def train(
     )
 
     def fingerprint() -> dict[str, Any]:
-        functions = {"loss": loss, "augmentation": augment, "model": make_model}
-        data = {
-            "data": {"x": x, "y": y, "weight": sample_weight},
-            "groups": None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1],
-            "held-out data": validation,
-            "initial weights": None if initial_weights is None else loop.model.get_weights(),
-        }
+        member = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
         return {
-            **{name: _name(function) for name, function in functions.items()},
+            "loss": _name(loss),
             "metric": f"{_name(metric)} ({metric_mode})",
-            **{name: fingerprint_data(one) for name, one in data.items()},
+            "augmentation": _name(augment),
+            "model": _name(make_model),
+            "data": fingerprint_data({"x": x, "y": y, "weight": sample_weight}),
+            "groups": fingerprint_data(member),
+            "held-out data": fingerprint_data(validation),
+            "initial weights": fingerprint_data(None if initial_weights is None else loop.model.get_weights()),
         }
 
     run_loop(loop, config, fingerprint, **run)
