@@ -112,12 +112,12 @@ def train(
         The data do not fit each other, the split leaves a side empty, the checkpoint is of
         another run, or the loss is no longer a number.
     """
-    rows, held_rows = _split(settings, x, y, sample_weight, groups, validation)
+    data, held = _split(settings, x, y, sample_weight, groups, validation)
     loop = Loop(
         *_model(config, settings, make_model, initial_weights),
         settings,
-        Data(x, y, sample_weight, rows),
-        Data(x, y, sample_weight, held_rows) if validation is None else Data(*validation),
+        data,
+        held,
         _loss(config, loss),
         metric,
         metric_mode,
@@ -215,8 +215,9 @@ def _split(
     sample_weight: Any,
     groups: Sequence[Any] | np.ndarray | None,
     validation: tuple[Any, ...] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    n, none = n_rows(x), np.empty(0, np.int64)
+) -> tuple[Data, Data]:
+    """Return what to train on and what is held out."""
+    n = n_rows(x)
     if n == 0:
         raise SettingError("there are no training data")
     if n_rows(y) != n:
@@ -225,13 +226,16 @@ def _split(
         raise SettingError(f"there are {n} sequences but {len(sample_weight)} weights")
     if groups is not None and len(groups) != n:
         raise SettingError(f"there are {n} sequences but {len(groups)} groups")
-    if validation is not None or settings.validation_fraction == 0:
-        return np.arange(n), none
+    if validation is not None:
+        return Data(x, y, sample_weight), Data(*validation)
+    if settings.validation_fraction == 0:
+        return Data(x, y, sample_weight), Data(x, y, sample_weight, np.empty(0, np.int64))
     if groups is None:
         raise SettingError(
             "held-out data or groups are needed", hint="a split by sequence would leave near-copies on both sides"
         )
-    return split_by_group(groups, settings.validation_fraction, settings.seed)
+    rows, held = split_by_group(groups, settings.validation_fraction, settings.seed)
+    return Data(x, y, sample_weight, rows), Data(x, y, sample_weight, held)
 
 
 def _loss(config: LSTMConfig, loss: Loss | str | None) -> Loss:
