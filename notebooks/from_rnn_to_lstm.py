@@ -27,9 +27,11 @@ import numpy as np
 import pandas as pd
 
 from genolstm import IntrogressionClassifier, LSTMConfig
-from genolstm.comparison.run import ComparisonSettings, compare, trials_from_task
-from genolstm.comparison.saving import save_trained, sequence_gates
+from genolstm.comparison.gates import sequence_gates
+from genolstm.comparison.run import compare, trials_from_task
+from genolstm.comparison.saving import save_trained
 from genolstm.comparison.scores import summarise
+from genolstm.comparison.settings import ComparisonSettings
 from genolstm.comparison.tasks import simulate_long_range
 from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior, vcf_haplotypes
 from genolstm.lstm.bundle.runtime import Runtime
@@ -181,7 +183,7 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 #
 #     genolstm model gates neanderthal --vcf region.vcf.gz --target target.txt \
 #         --outgroup outgroup.txt --archaic archaic.txt --haplotype CEU1#1 \
-#         --region 430000-600000 --figure gates.svg -o gates.tsv
+#         --region 430001-600000 --figure gates.svg -o gates.tsv
 
 # %%
 model = IntrogressionClassifier.load("neanderthal")

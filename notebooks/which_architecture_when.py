@@ -27,8 +27,9 @@ import pandas as pd
 
 from genolstm.comparison.architectures import match_architecture
 from genolstm.comparison.data import read_labelled, split_three_ways, write_labelled
-from genolstm.comparison.run import ComparisonSettings, compare, trials_from_data
+from genolstm.comparison.run import compare, trials_from_data
 from genolstm.comparison.scores import summarise
+from genolstm.comparison.settings import ComparisonSettings
 from genolstm.comparison.tasks import simulate_motif
 from genolstm.report.architectures import plot_by_distance, plot_scores
 

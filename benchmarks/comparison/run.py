@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genolstm.comparison.run import ComparisonSettings, compare, trials_from_task
+from genolstm.comparison.run import compare, trials_from_task
 from genolstm.comparison.scores import format_summary, summarise
+from genolstm.comparison.settings import ComparisonSettings
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (1, 2, 3)

@@ -20,9 +20,9 @@ import numpy as np
 
 from genolstm.lstm.bundle.saving import load_network, save_network
 from genolstm.lstm.train.network import build_network, load_tensorflow
+from genolstm.text.encoding import KIND, encode_input
 from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import PRESETS
-from genolstm.text.train import KIND, encode_input
 
 WINDOW = 100
 

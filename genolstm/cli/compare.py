@@ -9,61 +9,53 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.comparison.architectures import ARCHITECTURES
+from genolstm.comparison.settings import DISTANCES, SHORTEST, TASKS, ComparisonSettings
 
 _path = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("fasta", required=False, type=click.Path(path_type=Path, allow_dash=True))
-@click.option(
-    "--task", type=click.Choice(["long-range", "motif"]), help="Instead of FASTA: sequences simulated for this task."
-)
+@click.option("--task", type=click.Choice(tuple(TASKS)), help="Instead of FASTA: sequences simulated for this task.")
 @click.option(
     "--labels",
     type=_path,
-    help="Table with the columns name, label and group; by default label= and group= stand in the headers.",
+    help="Table with the columns name, label and group; by default label= and group= are read from the headers.",
 )
 @click.option("--regression", is_flag=True, help="The labels are numbers.")
 @click.option(
-    "--length", type=click.IntRange(min=1), help="Bases of each sequence to read, from its middle.  [default: all]"
+    "--length", type=click.IntRange(min=1), show_default="all", help="Bases of each sequence to read, from its middle."
 )
-@click.option("--architectures", default="mlp,cnn,rnn,gru,lstm", show_default=True, help="Which to compare.")
-@click.option(
-    "--parameters",
-    type=click.IntRange(min=1),
-    help="Numbers to train in each network, about.  [default: 10000; of a task 3000]",
+@options.settings(
+    ComparisonSettings,
+    "architectures",
+    "parameters",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "bidirectional",
+    "seeds",
+    "seed",
+    into="budget",
+    changes=True,
+    architectures={"default": ",".join(ARCHITECTURES)},
 )
-@click.option(
-    "--epochs", type=click.IntRange(min=1), help="Passes over the training data.  [default: 20; of a task 12]"
-)
-@click.option("--batch-size", type=click.IntRange(min=1), help="Sequences a step.  [default: 32; of a task 50]")
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    help="One for all.  [default: each architecture's own]",
-)
-@click.option("--bidirectional", is_flag=True, help="Let the recurrent networks read both ways.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Runs of each architecture, with seeds counted up from --seed.",
-)
-@options.seed
 @click.option(
     "--distance",
     "distances",
-    type=click.IntRange(min=5),
+    type=click.IntRange(min=SHORTEST),
     multiple=True,
-    help="Of long-range: bases between the two halves in a test set; may be repeated. Training "
-    "goes up to the largest.  [default: 20, 50, 100, 200, 500]",
+    show_default=", ".join(map(str, DISTANCES)),
+    help="For long-range: bases between the two halves in a test set; may be repeated. Training "
+    "goes up to the largest.",
 )
 @click.option(
     "-n",
     "n",
     type=click.IntRange(min=20),
-    help="Of a task: sequences to train on and validate with.  [default: 7500, 1500]",
+    show_default=", ".join(f"{task.n} for {name}" for name, task in TASKS.items()),
+    help="For a task: sequences to train on and validate with.",
 )
 @click.option(
     "-o",
@@ -76,7 +68,7 @@ _path = click.Path(path_type=Path)
 @click.option("--runs", type=_path, help="Also write every single run (.tsv).")
 @click.option("--gradients", type=_path, help="Also write how far back gradients reach (.tsv).")
 @click.option("--figure", type=_path, help="Also draw the comparison (.svg, .png or .pdf).")
-@click.option("--models", type=_path, help="Folder for the trained networks, one bundle a run.")
+@click.option("--models", type=_path, help="Folder for the trained networks, one bundle per run.")
 @options.force
 @options.quiet
 def compare(
@@ -85,16 +77,11 @@ def compare(
     labels: Path | None,
     regression: bool,
     length: int | None,
+    budget: dict[str, Any],
     distances: tuple[int, ...],
     n: int | None,
-    output: Path,
-    runs: Path | None,
-    gradients: Path | None,
-    figure: Path | None,
-    models: Path | None,
-    force: bool,
     quiet: bool,
-    **budget: Any,
+    **outputs: Any,
 ) -> None:
     """Train MLP, CNN, RNN, GRU and LSTM on the same labelled sequences and compare them.
 
@@ -118,13 +105,12 @@ def compare(
     from genolstm.runs.compare import Outputs, compare_files
 
     def tell(row: Mapping[str, Any]) -> None:
-        if not quiet:
-            value = "accuracy" if "accuracy" in row else "r2"
-            click.echo(
-                f"{row['architecture']} seed {row['seed']} {row['test']}: {value} "
-                f"{row[value]:.3f}, loss {row['loss']:.3f}, {row['training_seconds']:.0f} s",
-                err=True,
-            )
+        value = "accuracy" if "accuracy" in row else "r2"
+        options.say(
+            f"{row['architecture']} seed {row['seed']} {row['test']}: {value} "
+            f"{row[value]:.3f}, loss {row['loss']:.3f}, {row['training_seconds']:.0f} s",
+            quiet=quiet,
+        )
 
     note = compare_files(
         fasta,
@@ -134,9 +120,8 @@ def compare(
         length=length,
         distances=distances or None,
         n=n,
-        budget={name: value for name, value in budget.items() if value is not None},
-        outputs=Outputs(output, runs, gradients, figure, models, force),
+        budget=budget,
+        outputs=Outputs(table=outputs.pop("output"), **outputs),
         progress=tell,
     )
-    if not quiet:
-        click.echo(note, err=True)
+    options.say(note, quiet=quiet)

@@ -182,7 +182,7 @@ def train(
     k: int,
     bin_size: int,
     window: int,
-    cell: str,
+    cell: Any,
     units: int,
     layers: int,
     dropout: float,
@@ -207,7 +207,7 @@ def train(
 
     from genolstm.introgression.tracks import TrackSettings
     from genolstm.introgression.train import NETWORK, IntrogressionTraining, train_model
-    from genolstm.lstm.train.training import TrainingSettings
+    from genolstm.lstm.train.settings import TrainingSettings
 
     bundle = train_model(
         regions,

@@ -8,71 +8,64 @@ from pathlib import Path
 import click
 
 from genolstm.cli import options
-from genolstm.cli.gates import gates
+from genolstm.cli.gates import gates, subject
 
 
 @click.group()
 def model() -> None:
     """Inspect, verify and export model bundles.
 
-    BUNDLE is a file, or the name of a model that comes with GenoLSTM.
+    MODEL is a file, or the name of a model that comes with GenoLSTM.
     """
 
 
 model.add_command(gates)
+_file = click.Path(dir_okay=False, path_type=Path)
 
 
 @model.command()
-@click.argument("bundle")
+@subject
 @click.option("--json", "as_json", is_flag=True, help="Print the whole manifest as JSON.")
-def info(bundle: str, as_json: bool) -> None:
+def info(model: str, as_json: bool) -> None:
     """Print what a model is, what it was made for and how it came to be."""
-    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+    from genolstm.runs.model import run_open
 
-    opened = Bundle.open(find_bundle(bundle))
+    bundle = run_open(model)
     if as_json:
-        click.echo(json.dumps(opened.manifest(), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(json.dumps(bundle.manifest(), indent=2, sort_keys=True, ensure_ascii=False))
         return
-    for name, value in opened.summary():
+    for name, value in bundle.summary():
         click.echo(f"{name}\t{value}")
 
 
 @model.command()
-@click.argument("bundle")
-def verify(bundle: str) -> None:
+@subject
+def verify(model: str) -> None:
     """Check that a model is whole, loads, and computes what its weights say."""
-    from genolstm.lstm.bundle.verify import verify_bundle
+    from genolstm.runs.model import run_verify
 
-    for name, value in verify_bundle(bundle):
+    for name, value in run_verify(model):
         click.echo(f"{name}\t{value}")
 
 
 @model.command()
-@click.argument("bundle")
-@click.option("--onnx", type=click.Path(dir_okay=False), help="Write the ONNX graph here.")
-@click.option("--keras", type=click.Path(dir_okay=False), help="Write the Keras model here.")
+@subject
+@click.option("--onnx", type=_file, help="Write the ONNX graph here.")
+@click.option("--keras", type=_file, help="Write the Keras model here.")
 @options.force
-def export(bundle: str, onnx: str | None, keras: str | None, force: bool) -> None:
+def export(model: str, onnx: Path | None, keras: Path | None, force: bool) -> None:
     """Write a model's ONNX or Keras form to a file of its own."""
-    from genolstm.files import atomic_path, check_outputs
-    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
-
     if onnx is None and keras is None:
         raise click.UsageError("say what to write: --onnx FILE, --keras FILE, or both")
-    check_outputs([onnx, keras], force=force)
-    opened = Bundle.open(find_bundle(bundle))
-    contents = [
-        (path, opened.member(name)) for path, name in ((onnx, "model.onnx"), (keras, "model.keras")) if path is not None
-    ]
-    for path, content in contents:
-        with atomic_path(path, force=force) as temporary:
-            Path(temporary).write_bytes(content)
+    from genolstm.runs.model import run_export
+
+    run_export(model, onnx=onnx, keras=keras, force=force)
 
 
 @model.command()
-@click.argument("bundle")
-def card(bundle: str) -> None:
+@subject
+def card(model: str) -> None:
     """Print the model card: what it was trained on, how well it does, its limits."""
-    from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+    from genolstm.runs.model import run_open
 
-    click.echo(Bundle.open(find_bundle(bundle)).card.rstrip("\n"))
+    click.echo(run_open(model).card.rstrip("\n"))

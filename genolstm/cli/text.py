@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json as json_module
-import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from genolstm.cli import options
+from genolstm.text.sampling import Sampling
+from genolstm.text.settings import FORMATS, MAX_K, MAX_ORDER, PRESETS, TextSettings, preset_settings
 
 
 @click.group()
@@ -17,27 +20,42 @@ def text() -> None:
     """Train on text or genomes, write more of it, and say what surprises."""
 
 
-class _Finite(click.FloatRange):
-    """A range of numbers without infinity and NaN, which the comparisons let through."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
 _path = click.Path(path_type=Path)
 _dash = click.Path(path_type=Path, allow_dash=True)
 _format = click.option(
     "--format",
     "form",
-    type=click.Choice(["auto", "text", "fasta"]),
+    type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
     help="What the files are; auto goes by their names.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+_skip_unknown = click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
+_strands = "--reverse-complement/--forward-only"
+
+
+def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--model`` and arguments; for one more version the first argument may be the model."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def found(model: str | None, files: tuple[Path, ...], **kwargs: Any) -> Any:
+            if model is None:
+                if len(files) < (2 if metavar else 1):
+                    raise click.UsageError("Missing option '--model'.")
+                model, files = str(files[0]), files[1:]
+            if metavar:
+                kwargs["files"] = files
+            elif files:
+                raise click.UsageError(f"Got unexpected extra argument ({files[0]})")
+            return command(model, **kwargs)
+
+        argument = click.argument("files", nargs=-1, required=bool(metavar), type=_dash, metavar=metavar)
+        named = click.option("--model", metavar="NAME|FILE", help="A model of `text train`.  [required]")
+        return argument(named(found))
+
+    return decorate
 
 
 @text.command()
@@ -45,7 +63,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a 
 @click.option("-o", "--output", required=True, type=_path, help="The model, .genolstm.")
 @click.option(
     "--preset",
-    type=click.Choice(["default", "tutorial"]),
+    type=click.Choice(tuple(PRESETS)),
     default="default",
     show_default=True,
     help="tutorial: windows of 100, three LSTM layers of 256, 256, 128, dropout, 4 epochs.",
@@ -57,66 +75,32 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a 
     type=_path,
     help="File that chooses the epoch, instead of a share of FILES; may be repeated.",
 )
-@click.option(
-    "--validation",
-    type=_Finite(0, 1, max_open=True),
-    help="Share held out: the end of a text, whole records of FASTA.  [default: 0.1]",
-)
-@click.option("--steps", type=click.IntRange(min=2), help="Symbols a window.  [default: 64]")
-@click.option("--embedding", type=click.IntRange(min=1), help="Numbers a symbol.  [default: 48, of DNA 8]")
-@click.option("--units", type=click.IntRange(min=1), help="Width of an LSTM layer.  [default: 512, of DNA 256]")
-@click.option("--layers", type=click.IntRange(min=1), help="LSTM layers.  [default: 1]")
-@click.option(
-    "--dropout",
-    type=_Finite(0, 1, max_open=True),
-    help="Dropout after each layer.  [default: 0.2 below a million symbols, else 0]",
-)
-@click.option(
-    "--epochs", type=click.IntRange(min=1), help="Passes over the data at most.  [default: for 2,000 steps, 4 to 200]"
-)
-@click.option(
-    "--steps-per-epoch", type=click.IntRange(min=0), help="Steps that count as an epoch; 0: a pass.  [default: 0]"
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Places at which the stream is read side by side.  [default: up to 64]",
-)
-@click.option("--learning-rate", type=_Finite(0, min_open=True), help="Of Adam, at its height.  [default: 0.003]")
-@click.option(
-    "--patience",
-    type=click.IntRange(min=0),
-    help="Epochs without a better held-out loss before stopping; 0: never.  [default: 3 or more]",
-)
-@click.option(
-    "--reverse-complement/--forward-only",
+@options.settings(
+    TextSettings,
+    "validation",
+    "steps",
+    "embedding",
+    "units",
+    "layers",
+    "dropout",
+    "epochs",
+    "steps_per_epoch",
+    "batch_size",
+    "learning_rate",
+    "patience",
     "reverse_complement",
-    default=None,
-    help="Of DNA: read both strands.  [default: both]",
+    "noise",
+    "seed",
+    into="changes",
+    changes=True,
+    units={"type": click.IntRange(min=1)},
+    reverse_complement=_strands,
 )
-@click.option(
-    "--noise",
-    type=_Finite(0, 1, max_open=True),
-    help="Share of symbols replaced while training.  [default: 0, of DNA 0.01]",
-)
-@options.seed
-@click.option("--checkpoints", type=_path, help="Folder of the checkpoint (default: OUTPUT.training).")
-@click.option("--log", type=_path, help="CSV of one row an epoch.")
+@click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
+@click.option("--log", type=_path, help="CSV with one row per epoch.")
 @options.force
 @options.quiet
-def train(
-    files: tuple[Path, ...],
-    output: Path,
-    preset: str,
-    form: str,
-    held_out: tuple[Path, ...],
-    seed: int,
-    checkpoints: Path | None,
-    log: Path | None,
-    force: bool,
-    quiet: bool,
-    **given: Any,
-) -> None:
+def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str, Any], **settings: Any) -> None:
     """Train a model on FILES: UTF-8 text, or FASTA (needs the extra `train`).
 
     The end of the text, or whole records of FASTA, are held out; their bits per symbol choose
@@ -127,37 +111,13 @@ def train(
     genolstm text train example_data/rhyme.txt -o tutorial.genolstm --preset tutorial
     genolstm text train example_data/genome.fa.gz -o genome.genolstm
     """
-    from dataclasses import replace
+    from genolstm.runs.text_train import run_train
 
-    from genolstm.text.settings import PRESETS, WINDOW
-    from genolstm.text.train import summary, train_text
+    def show(rows: list[tuple[str, str, int]]) -> None:
+        for row in rows:
+            click.echo("\t".join(map(str, row)))
 
-    changes = {name: value for name, value in given.items() if value is not None}
-    settings = PRESETS[preset]
-    if "layers" in changes and "units" not in changes and isinstance(settings.units, tuple):
-        raise click.UsageError("--layers with --preset tutorial needs --units")
-    if "units" in changes and "layers" not in changes:
-        changes["layers"] = 1
-    settings = replace(settings, seed=seed, **changes)
-
-    def show(config: Any, steps: int) -> None:
-        rows = summary(config, steps if settings.mode == WINDOW else None)
-        for layer, shape, count in rows:
-            click.echo(f"{layer}\t{shape}\t{count}")
-        click.echo(f"Total parameters\t\t{config.n_parameters}")
-
-    bundle = train_text(
-        files,
-        output,
-        settings,
-        form=form,
-        held_out=held_out,
-        folder=checkpoints,
-        log_csv=log,
-        progress=not quiet,
-        force=force,
-        on_network=show,
-    )
+    bundle = run_train(files, output, preset_settings(preset, changes), on_network=show, **settings)
     found = bundle.metadata.get("held_out")
     if found is None:
         click.echo(f"{output}: nothing held out")
@@ -166,69 +126,84 @@ def train(
 
 
 @text.command()
-@click.argument("model")
+@_model("")
 @click.option("-p", "--prompt", default="", help="What to go on from.")
 @click.option("--echo", is_flag=True, help="Print the prompt too.")
 @click.option("-n", "--length", type=click.IntRange(min=0), default=1000, show_default=True, help="Symbols to write.")
-@click.option(
-    "--temperature",
-    type=_Finite(0, 100),
-    help="Below 1 more likely symbols, 0 always the likeliest.  [default: 1; of the tutorial 0]",
-)
-@click.option("--top-k", type=click.IntRange(min=1), help="Draw among the so many likeliest symbols only.")
-@click.option(
-    "--top-p",
-    type=_Finite(0, 1, min_open=True),
-    help="Draw among the likeliest symbols that reach this probability together.",
-)
-@click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
+@options.settings(Sampling, into="sampling", changes=True)
+@_skip_unknown
 @click.option(
     "--carry/--window",
     default=None,
-    help="Carry the state, or read the last window anew for each symbol.  [default: as trained]",
+    show_default="as trained",
+    help="Carry the state, or read the last window again for each symbol.",
 )
 @click.option(
     "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Independent samples to write."
 )
-@click.option("-o", "--output", type=_dash, default="-", help="Where to write.  [default: standard output]")
+@click.option("-o", "--output", type=_dash, default="-", show_default="standard output", help="Where to write.")
 @options.seed
 @options.force
-def generate(model: str, output: Path, force: bool, **settings: Any) -> None:
-    """Write new text, or new DNA as FASTA, with MODEL.
+def generate(model: str, output: Path, **settings: Any) -> None:
+    """Write new text, or new DNA as FASTA, with a model.
 
     Symbols appear as they are made. The same seed gives the same bytes.
     """
-    from genolstm.runs.text import run_generate
+    from genolstm.runs.text_generate import run_generate
 
-    run_generate(model, output, force=force, **settings)
+    run_generate(model, output, **settings)
 
 
 @text.command()
-@click.argument("model")
-@click.argument("files", nargs=-1, required=True, type=_dash)
+@_model("FILES...")
 @_format
-@click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
+@_skip_unknown
 @click.option("--positions", type=_dash, metavar="OUT.tsv[.gz]", help="Also write the bits of every symbol.")
-@click.option("--bedgraph", type=_dash, help="Of DNA: also write surprise along the sequence as bedGraph.")
+@click.option("--bedgraph", type=_dash, help="Also write surprise along a DNA sequence as bedGraph.")
 @click.option(
-    "--bin", "bin_size", type=click.IntRange(min=1), default=1, show_default=True, help="Bases a bin of the bedGraph."
+    "--bin", "bin_size", type=click.IntRange(min=1), default=1, show_default=True, help="Bases per bin of the bedGraph."
 )
-@click.option("--by-record", is_flag=True, help="One row a record, before the total.")
+@click.option("--by-record", is_flag=True, help="One row per record, before the total.")
 @_json
 @options.threads
 @options.force
+@options.quiet
 def score(
-    model: str, files: tuple[Path, ...], form: str, bedgraph: Path | None, bin_size: int, **settings: Any
+    model: str,
+    files: tuple[Path, ...],
+    positions: Path | None,
+    bedgraph: Path | None,
+    bin_size: int,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
 ) -> None:
-    """Say how many bits each symbol of FILES costs MODEL.
+    """Say how many bits each symbol of FILES costs a model.
 
-    Low is expected, high is surprising: 2 bits a base is chance for DNA.
+    Low is expected, high is surprising: 2 bits per base is chance for DNA. Where the bits go to
+    standard output, the totals go to stderr.
     """
     if bedgraph is None and bin_size != 1:
         raise click.UsageError("--bin goes with --bedgraph")
-    from genolstm.runs.text import run_score
+    from genolstm.runs.text_score import run_score
 
-    run_score(model, files, form=form, bedgraph=bedgraph, bin_size=bin_size, **settings)
+    rows = run_score(model, files, positions=positions, bedgraph=bedgraph, bin_size=bin_size, **settings)
+    if as_json:
+        *records, (_, total) = rows
+        content = total.to_dict()
+        if settings["by_record"]:
+            content["records"] = [{"record": name, **one.to_dict()} for name, one in records]
+        report = json_module.dumps(content, ensure_ascii=False)
+    else:
+        lines = ["#record\tsymbols\tbits\tbits_per_symbol\tperplexity"]
+        for name, one in rows:
+            lines.append(f"{name}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t{one.perplexity:.4f}")
+        report = "\n".join(lines)
+    # stdout belongs to the data if they were sent there.
+    if "-" in map(str, (positions, bedgraph)):
+        options.say(report, quiet=quiet)
+    else:
+        click.echo(report)
 
 
 @text.command()
@@ -236,35 +211,22 @@ def score(
 @_format
 @click.option("--held-out", multiple=True, type=_path, help="Held-out file; may be repeated.")
 @click.option(
-    "--validation",
-    type=_Finite(0, 1, min_open=True, max_open=True),
-    default=0.1,
-    show_default=True,
-    help="Share held out, as in `train`.",
-)
-@click.option(
     "--max-order",
-    type=click.IntRange(0, 16),
+    type=click.IntRange(0, MAX_ORDER),
     default=12,
     show_default=True,
     help="Longest context of the Markov models.",
 )
-@click.option(
-    "--reverse-complement/--forward-only",
-    "reverse_complement",
-    default=True,
-    help="Of DNA: count both strands.  [default: both]",
-)
+@options.settings(TextSettings, "validation", "reverse_complement", "seed", reverse_complement=_strands)
 @_json
-@options.seed
-def baseline(files: tuple[Path, ...], **settings: Any) -> None:
+def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **inputs: Any) -> None:
     """What Markov models and compressors need for the same held-out symbols.
 
     With the options of a training run, the held-out symbols are the same as there.
     """
-    from genolstm.runs.text import run_baseline
+    from genolstm.runs.text_baseline import run_baseline
 
-    rows, as_json = run_baseline(files, **settings), settings["as_json"]
+    rows = run_baseline(files, settings, **inputs)
     if as_json:
         click.echo(json_module.dumps(dict(rows)))
         return
@@ -279,7 +241,7 @@ def baseline(files: tuple[Path, ...], **settings: Any) -> None:
 @click.option(
     "-k",
     "ks",
-    type=click.IntRange(1, 10),
+    type=click.IntRange(1, MAX_K),
     multiple=True,
     default=(2, 4, 6),
     show_default=True,
@@ -291,7 +253,7 @@ def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     The second pair of columns is for a stretch of the source of the sample's length: what chance
     alone does to it.
     """
-    from genolstm.runs.text import run_spectrum
+    from genolstm.runs.text_spectrum import run_spectrum
 
     rows = list(run_spectrum(sample, source, ks))
     click.echo("#k\tdivergence\tcorrelation\tsource_divergence\tsource_correlation")

@@ -6,31 +6,16 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.comparison.architectures import (
-    ARCHITECTURES,
-    RECURRENT,
-    ArchitectureSettings,
-    match_architecture,
-    parse_architectures,
-)
+from genolstm.comparison.architectures import RECURRENT, ArchitectureSettings, match_architecture
 from genolstm.comparison.data import LabelledSequences, split_three_ways
 from genolstm.comparison.scores import Scale, score
-from genolstm.comparison.tasks import (
-    DISTANCES,
-    MARGIN,
-    SHORTEST,
-    SITE,
-    Task,
-    find_task,
-    first_half_accuracy,
-    simulate_long_range,
-    simulate_motif,
-)
+from genolstm.comparison.settings import DISTANCES, SHORTEST, ComparisonSettings, Task, find_task
+from genolstm.comparison.tasks import MARGIN, SITE, first_half_accuracy, simulate_long_range, simulate_motif
 from genolstm.errors import ModelError, SettingError
 
 if TYPE_CHECKING:
@@ -47,64 +32,6 @@ _N_SPEED = 256
 _N_CHECKED = 40
 # Largest difference between ONNX Runtime and Keras.
 _TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class ComparisonSettings:
-    """What all architectures have in common.
-
-    Parameters
-    ----------
-    architectures
-        Which to compare, of ``mlp``, ``cnn``, ``rnn``, ``gru``, ``lstm``.
-    parameters
-        Numbers to train in each network, about.
-    epochs, batch_size
-        The budget: every network takes all of it, and keeps the weights of the epoch with the
-        lowest validation loss.
-    seeds
-        Runs of each architecture; a seed settles split, initial weights and order.
-    seed
-        The first of them.
-    learning_rate
-        One for all; by default each architecture's own.
-    validation_fraction, test_fraction
-        Shares of the groups.
-    bidirectional
-        Whether the recurrent networks read both ways.
-
-    Raises
-    ------
-    SettingError
-        A value makes no sense; the message names the field.
-    """
-
-    architectures: tuple[str, ...] = ARCHITECTURES
-    parameters: int = 10_000
-    epochs: int = 20
-    batch_size: int = 32
-    seeds: int = 3
-    seed: int = 1
-    learning_rate: float | None = None
-    validation_fraction: float = 0.2
-    test_fraction: float = 0.2
-    bidirectional: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "architectures", parse_architectures(self.architectures))
-        for name, least in (("parameters", 1), ("epochs", 1), ("batch_size", 1), ("seeds", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingError(f"{name} is {value!r}, a whole number from {least} is needed")
-        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
-            raise SettingError(f"learning_rate is {self.learning_rate}, it must be above 0")
-
-    @classmethod
-    def for_task(cls, name: str, **changes: Any) -> ComparisonSettings:
-        """Return the settings with a task's own budget; ``changes`` go on top."""
-        task = find_task(name)
-        base = cls(parameters=task.parameters, epochs=task.epochs, batch_size=task.batch_size)
-        return replace(base, **changes)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -132,7 +59,7 @@ class Comparison:
     Attributes
     ----------
     runs
-        One row a network and test set: architecture, seed, test, parameters, learning_rate,
+        One row per network and test set: architecture, seed, test, parameters, learning_rate,
         best_epoch, the scores, training_seconds, sequences_per_second (ONNX Runtime, one thread).
     gradients
         architecture, seed, stage (initial or trained), lag (steps from the last one), gradient
@@ -143,7 +70,7 @@ class Comparison:
     gradients: pd.DataFrame
 
     def summary(self) -> pd.DataFrame:
-        """Return mean, least and largest of each score over the seeds, a row an architecture."""
+        """Return mean, least and largest of each score over the seeds, one row per architecture."""
         from genolstm.comparison.scores import summarise
 
         return summarise(self.runs)
@@ -176,7 +103,7 @@ def trials_from_task(
     name
         ``long-range`` or ``motif``.
     distances
-        Of the test sets of ``long-range``; training goes up to the largest.
+        Distances of the test sets of ``long-range``; training goes up to the largest.
     n
         Sequences for training and validation, if not the task's own number.
 
@@ -235,13 +162,13 @@ def compare(
     Parameters
     ----------
     trials
-        From a seed to its data; see :func:`trials_from_data` and :func:`trials_from_task`.
+        Function from a seed to its data; see :func:`trials_from_data` and :func:`trials_from_task`.
     settings
         What all have in common.
     gradients
         Whether to measure how far back the recurrent networks' gradients reach.
     progress
-        Called with each row of the result when it is there.
+        Called with each row of the result as soon as it is there.
     keep
         Called with each trained network, for instance to save it.
 
@@ -250,7 +177,7 @@ def compare(
     InputError
         The data cannot be split.
     SettingError
-        No network of an architecture has about so many parameters.
+        No network of an architecture comes near the number of parameters.
     MissingExtraError
         TensorFlow is not installed.
     """
@@ -310,7 +237,8 @@ def _run(
     levels: list[pd.DataFrame] | None,
     keep: Callable[[ArchitectureSettings, TrainedModel, Trial, int], None] | None,
 ) -> Iterator[dict[str, Any]]:
-    from genolstm.lstm.train.training import TrainingSettings, train
+    from genolstm.lstm.train.settings import TrainingSettings
+    from genolstm.lstm.train.training import train
 
     scale = Scale.of(trial.training)
     trained = train(
@@ -374,7 +302,7 @@ def _export(network: ArchitectureSettings, model: Any, x: np.ndarray) -> Any:
 
 
 def _speed(runtime: Any, x: np.ndarray) -> float:
-    """Return sequences a second: the best of three turns on one thread."""
+    """Return sequences per second: the best of three turns on one thread."""
     seconds = []
     for _ in range(3):
         began = time.perf_counter()

@@ -48,7 +48,7 @@ def score(data: LabelledSequences, scale: Scale, prediction: np.ndarray) -> dict
     data
         What is true.
     scale
-        Of the training data.
+        Scale of the training data.
     prediction
         (n, outputs): probabilities, or numbers on the network's own scale.
 
@@ -88,7 +88,7 @@ def _regression(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row an architecture and test set.
+    """Return one row per architecture and test set.
 
     Columns: architecture, test, parameters, seeds, and of each score and of time and speed the
     mean (``accuracy``), the least and the largest (``accuracy_min``, ``accuracy_max``).

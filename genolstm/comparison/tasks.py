@@ -12,8 +12,6 @@ of bases apart, decides whether a loop forms between them (Rao et al. 2014).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from genolstm.comparison.data import LabelledSequences
@@ -22,8 +20,6 @@ from genolstm.sequences.alphabet import Codes, encode, reverse_complement
 
 SITE = "GACT"
 CONSENSUS = "TGACGTCATCCA"
-DISTANCES = (20, 50, 100, 200, 500)
-SHORTEST = 5
 MARGIN = 20
 # In alphabetical order, as classes are; whether the first and the second site are forward.
 ARRANGEMENTS = {
@@ -32,49 +28,6 @@ ARRANGEMENTS = {
     "tandem-forward": (True, True),
     "tandem-reverse": (False, False),
 }
-
-
-@dataclass(frozen=True)
-class Task:
-    """A simulated task and the budget that suits it.
-
-    Attributes
-    ----------
-    n
-        Sequences to train on and validate with; a fifth of them is for validation.
-    n_test
-        Further sequences of each test set.
-    epochs, batch_size
-        Passes over the training data, and sequences a step.
-    parameters
-        Of each network, about.
-    """
-
-    name: str
-    n: int
-    n_test: int
-    epochs: int
-    batch_size: int
-    parameters: int
-
-
-TASKS = {
-    "long-range": Task("long-range", 7500, 1000, epochs=12, batch_size=50, parameters=3000),
-    "motif": Task("motif", 1500, 2000, epochs=12, batch_size=50, parameters=3000),
-}
-
-
-def find_task(name: str) -> Task:
-    """Return a task by its name.
-
-    Raises
-    ------
-    SettingError
-        There is no such task.
-    """
-    if name not in TASKS:
-        raise SettingError(f"task is {name!r}, it must be one of {', '.join(TASKS)}")
-    return TASKS[name]
 
 
 def simulate_long_range(
@@ -94,7 +47,7 @@ def simulate_long_range(
     length
         Bases of each sequence; by default what the largest distance and the margin need.
     margin
-        Bases behind the second site at most.
+        Largest number of bases after the second site.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """What an LSTM does, gate by gate, in NumPy.
 
 The readable reference: it computes in float64 what Keras and ONNX Runtime compute, and is checked
-against them. It also lets one look inside: :func:`trace` gives every gate of a layer at every
+against them. It also shows the inside: :func:`trace` gives every gate of a layer at every
 step. For a step with input x and the state h, c that the step before left
 (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
 
@@ -121,7 +121,7 @@ def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> di
     if isinstance(source, Bundle):
         config = source.config
     if config is None:
-        raise ModelError("the weights of a network of other make have no names to read them by")
+        raise ModelError("the weights of a custom network have no names to read them by")
     stored = {name: array.astype(np.float64) for name, array in read_initializers(content).items()}
     weights = {name: array for name, array in stored.items() if name.startswith(("input/", "head/"))}
     try:
@@ -193,7 +193,7 @@ def trace(
     Raises
     ------
     SettingError
-        The network is no LSTM, or has no such layer or direction.
+        The network is not an LSTM, or has no such layer or direction.
     """
     if config.cell != "lstm":
         raise SettingError(f"the cell is {config.cell}, only an LSTM has these gates")

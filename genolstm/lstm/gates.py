@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.cell import half_life, read_weights, trace
+from genolstm.lstm.settings import GateSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 PARTS = ("input", "forget", "output", "candidate", "cell")
 COLUMNS = ("sequence", "start", "end", "symbol", "unit", *PARTS)
 HALF_LIFE_COLUMNS = ("sequence", "unit", "mean_forget", "half_life_steps", "half_life")
-DEFAULT_TOP = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,7 +28,7 @@ class Gates:
     Attributes
     ----------
     name
-        Of the sequence.
+        Name of the sequence.
     starts, ends
         (steps,): where each step lies in the sequence, 0-based half-open.
     symbols
@@ -66,7 +66,7 @@ class Gates:
 
     @property
     def step_length(self) -> float:
-        """Bases (symbols) of a step."""
+        """Bases (symbols) per step."""
         return float(self.ends[0] - self.starts[0])
 
     def half_lives(self) -> np.ndarray:
@@ -81,7 +81,7 @@ class Gates:
         return mean
 
     def table(self) -> pd.DataFrame:
-        """Return one row a step and unit, with the columns of the TSV."""
+        """Return one row per step and unit, with the columns of the TSV."""
         import pandas as pd
 
         steps, n = len(self), len(self.units)
@@ -96,7 +96,7 @@ class Gates:
         return pd.DataFrame(frame)
 
     def half_life_table(self) -> pd.DataFrame:
-        """Return one row a unit; ``half_life`` is in bases (symbols)."""
+        """Return one row per unit; ``half_life`` is in bases (symbols)."""
         import pandas as pd
 
         lives = self.half_lives()
@@ -119,15 +119,12 @@ def inspect_gates(
     bundle: Bundle,
     x: np.ndarray,
     *,
-    layer: int = 1,
-    direction: str = "forward",
-    units: Sequence[int] | None = None,
-    top: int = DEFAULT_TOP,
     name: str = "sequence",
     starts: np.ndarray | None = None,
     ends: np.ndarray | None = None,
     symbols: Iterable[str] = (),
     shown: slice = slice(None),
+    **choice: Any,
 ) -> Gates:
     """Return the gates of chosen units at every step of one sequence.
 
@@ -137,32 +134,28 @@ def inspect_gates(
         A model whose cells are LSTM.
     x
         (steps, n_features), or (steps,) of codes.
-    layer
-        Recurrent layer, from 1.
-    direction
-        ``forward`` or ``backward``.
-    units
-        Numbers of the units, from 0; by default the ``top`` ones, whose cell states vary most
-        over the steps shown.
     name
-        Of the sequence.
+        Name of the sequence.
     starts, ends
-        Where each step of ``x`` lies; by default one position a step.
+        Where each step of ``x`` lies; by default one position per step.
     symbols
         What each step of ``x`` is.
     shown
         Steps to keep; the others are read as context.
+    **choice
+        Fields of :class:`~genolstm.lstm.settings.GateSettings`: ``layer``, ``direction``,
+        ``units``, ``top``.
 
     Raises
     ------
     ModelError
-        The model is of other make, or does not read such data.
+        The network is a custom one, or does not read such data.
     SettingError
-        The network is no LSTM, or has no such layer, direction or unit; nothing is to be shown.
+        The network is not an LSTM, or has no such layer, direction or unit; nothing is to be shown.
     """
-    config = bundle.config
+    settings, config = GateSettings(**choice), bundle.config
     if config is None:
-        raise ModelError("the network is of other make, its gates cannot be read", path=bundle.path)
+        raise ModelError("the gates of a custom network cannot be read", path=bundle.path)
     x = np.asarray(x)
     if x.ndim != (1 if config.input == "embedding" else 2):
         raise ModelError(f"the data have shape {x.shape}, which the network does not read")
@@ -176,9 +169,10 @@ def inspect_gates(
     starts, ends = starts[shown], ends[shown]
     if not len(starts):
         raise SettingError("there is no step to show")
+    layer, direction = settings.layer or config.layers, settings.direction
     gates = trace(config, read_weights(bundle), x[None], layer=layer, direction=direction)
     parts = {part: getattr(gates, part)[0][shown] for part in PARTS}
-    chosen = _units(parts["cell"], units, top)
+    chosen = _units(parts["cell"], settings)
     return Gates(
         name=name,
         starts=starts,
@@ -213,20 +207,18 @@ def write_half_lives(stream: IO[str], found: Iterable[Gates]) -> None:
             stream.write(f"{row[0]}\t{row[1]}\t{numbers}\n")
 
 
-def _units(cell: np.ndarray, units: Sequence[int] | None, top: int) -> tuple[int, ...]:
-    n = cell.shape[1]
+def _units(cell: np.ndarray, settings: GateSettings) -> tuple[int, ...]:
+    n, units = cell.shape[1], settings.units
     if units is None:
-        if top < 1:
-            raise SettingError(f"top is {top}, it must be at least 1")
         # tanh, as the cell state is shown: a large state that moves little says little.
         spread = np.tanh(cell).std(axis=0)
-        return tuple(int(unit) for unit in np.argsort(-spread, kind="stable")[:top])
+        return tuple(int(unit) for unit in np.argsort(-spread, kind="stable")[: settings.top])
     for unit in units:
         if not 0 <= unit < n:
             raise SettingError(f"there is no unit {unit}, the layer has units 0 to {n - 1}")
     if not units:
         raise SettingError("no unit is named")
-    return tuple(units)
+    return units
 
 
 def _escape(symbol: str) -> str:

@@ -1,9 +1,9 @@
 """How far back a gradient reaches: back-propagation through time, written out in NumPy.
 
-What a network's last output has to say about its weights at an early step must pass through every
+What a network's last output tells its weights at an early step must pass through every
 step in between. In a plain recurrent layer it is multiplied by the same matrix and by the slope of
 tanh each time, and vanishes or explodes (Hochreiter 1991; Bengio et al. 1994). In an LSTM there is
-a second way, along the cell state, on which it is multiplied by the forget gate alone.
+a second path, along the cell state, on which it is multiplied by the forget gate alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def input_gradient(config: LSTMConfig, weights: Weights, x: np.ndarray, *, layer
     layer
         Recurrent layer, from 1; its forward direction is taken, and its own input.
     seed
-        Of the direction, one for each sequence, along which the last state is looked at.
+        Seed of the direction, one for each sequence, along which the last state is looked at.
 
     Returns
     -------

@@ -37,7 +37,7 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
     Parameters
     ----------
     runs
-        Of a :class:`~genolstm.comparison.run.Comparison`; each dot is a run, each line the mean.
+        Runs of a :class:`~genolstm.comparison.run.Comparison`; each dot is a run, each line the mean.
     score
         Column; by default accuracy, or R² of numbers.
     """
@@ -99,7 +99,7 @@ def plot_by_distance(
     Parameters
     ----------
     runs
-        Of a comparison on that task; lines are means, bands the range over seeds.
+        Runs of a comparison on that task; lines are means, bands the range over seeds.
     score
         Column.
     levels
@@ -140,7 +140,7 @@ def plot_by_distance(
     ax.set_xlabel("bases between the two halves")
     ax.set_ylabel(_NAMES[score])
     tidy(ax)
-    # Beside the lines: there is none of its corners that no line may cross.
+    # Above the axes, as lines may cross any of their corners.
     ax.legend(
         frameon=False,
         fontsize=8,
@@ -159,7 +159,7 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
     Parameters
     ----------
     gradients
-        Of a comparison; each thin line is a seed, the thick one their geometric mean.
+        Gradients of a comparison; each thin line is a seed, the thick one their geometric mean.
     stage
         ``initial`` or ``trained``.
     ax
@@ -240,7 +240,7 @@ def _axes() -> Axes:
 def _distance(test: Any) -> int:
     name, _, number = str(test).partition("=")
     if name != "distance" or not number.isdigit():
-        raise InputError(f"the test set {test} is none of the task long-range")
+        raise InputError(f"the test set {test} is not of the task long-range")
     return int(number)
 
 

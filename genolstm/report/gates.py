@@ -40,7 +40,7 @@ def plot_gates(
     span_label: str = "true segment",
     title: str | None = None,
 ) -> Figure:
-    """Draw each gate as a heat map, a row a unit, a column a step.
+    """Draw each gate as a heat map: one row per unit, one column per step.
 
     Parameters
     ----------
@@ -83,46 +83,46 @@ def plot_gates(
     scale, unit_name = (1e3, "kb") if gates.step_length > 1 else (1.0, "")
     if curve is not None:
         _draw_curve(rows.pop(0), curve, spans, span_label, edges, scale)
+    for ax, part in zip(rows, parts, strict=True):
+        _draw_part(ax, gates, part, edges / scale)
+        for edge in (edge for span in spans for edge in span):
+            if edges[0] < edge < edges[-1]:
+                ax.axvline(edge / scale, color=TRUE, linewidth=1.1)
     lives = gates.half_lives() * gates.step_length / scale
-    for place, (ax, part) in enumerate(zip(rows, parts, strict=True)):
-        values = getattr(gates, part).T
-        signed = part in ("candidate", "cell")
-        # One unit that counts far up should not pale all others.
-        most = max(1.0, float(np.quantile(np.abs(values), 0.95))) if signed else 1.0
-        mesh = ax.pcolormesh(
-            edges / scale,
-            np.arange(n_units + 1),
-            values,
-            rasterized=True,
-            cmap="RdBu_r" if signed else "Greys",
-            vmin=-most if signed else 0.0,
-            vmax=most,
-        )
-        ax.invert_yaxis()
-        labels = [str(unit) for unit in gates.units]
-        if place == 0:
-            labels = [
-                f"{unit}  ({_short(life)}{' ' + unit_name if unit_name else ''})"
-                for unit, life in zip(gates.units, lives, strict=True)
-            ]
-        ax.set_yticks(np.arange(n_units) + 0.5, labels, fontsize=7)
-        ax.tick_params(axis="y", length=0)
-        ax.set_ylabel(_TITLES[part], rotation=0, ha="right", va="center", labelpad=8)
-        for side in ax.spines.values():
-            side.set_linewidth(0.5)
-        for start, end in spans:
-            for edge in (start, end):
-                if edges[0] < edge < edges[-1]:
-                    ax.axvline(edge / scale, color=TRUE, linewidth=1.1)
-        bar = figure.colorbar(mesh, ax=ax, pad=0.008, fraction=0.02, aspect=9)
-        bar.set_ticks([-most, 0, most] if signed else [0, 1])
-        bar.ax.tick_params(labelsize=6.5, length=2)
-        bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-        bar.outline.set_linewidth(0.5)
+    unit = f" {unit_name}" if unit_name else ""
+    rows[0].set_yticklabels([f"{u}  ({_short(life)}{unit})" for u, life in zip(gates.units, lives, strict=True)])
     _draw_sequence(rows, gates, unit_name)
     name = title or f"{gates.name}, layer {gates.layer}, {gates.direction}"
     figure.suptitle(f"{name}  (unit, half-life of its memory)", fontsize=10, x=0.01, ha="left")
     return figure
+
+
+def _draw_part(ax: Axes, gates: Gates, part: str, edges: np.ndarray) -> None:
+    """Draw the heat map of a gate, with its scale beside it."""
+    values, n_units = getattr(gates, part).T, len(gates.units)
+    signed = part in ("candidate", "cell")
+    # One unit that counts far up should not pale all others.
+    most = max(1.0, float(np.quantile(np.abs(values), 0.95))) if signed else 1.0
+    mesh = ax.pcolormesh(
+        edges,
+        np.arange(n_units + 1),
+        values,
+        rasterized=True,
+        cmap="RdBu_r" if signed else "Greys",
+        vmin=-most if signed else 0.0,
+        vmax=most,
+    )
+    ax.invert_yaxis()
+    ax.set_yticks(np.arange(n_units) + 0.5, [str(unit) for unit in gates.units], fontsize=7)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylabel(_TITLES[part], rotation=0, ha="right", va="center", labelpad=8)
+    for side in ax.spines.values():
+        side.set_linewidth(0.5)
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.008, fraction=0.02, aspect=9)
+    bar.set_ticks([-most, 0, most] if signed else [0, 1])
+    bar.ax.tick_params(labelsize=6.5, length=2)
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    bar.outline.set_linewidth(0.5)
 
 
 def save_gates(

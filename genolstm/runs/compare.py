@@ -1,18 +1,18 @@
-"""A whole comparison, from files to files: what the command calls."""
+"""``compare``: labelled sequences in, a table of how well each architecture does out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genolstm.comparison.architectures import ArchitectureSettings
 from genolstm.comparison.data import read_labelled
-from genolstm.comparison.run import Comparison, ComparisonSettings, Trial, compare, trials_from_data, trials_from_task
+from genolstm.comparison.run import Comparison, Trial, compare, trials_from_data, trials_from_task
 from genolstm.comparison.scores import format_summary
-from genolstm.comparison.tasks import DISTANCES
+from genolstm.comparison.settings import DISTANCES, ComparisonSettings
 from genolstm.errors import OutputError
 from genolstm.files import PathLike, atomic_text, check_outputs
 
@@ -84,11 +84,12 @@ def compare_files(
     task, distances, n
         As in :func:`genolstm.comparison.run.trials_from_task`.
     budget
-        Fields of :class:`~genolstm.comparison.run.ComparisonSettings`.
+        Fields of :class:`~genolstm.comparison.settings.ComparisonSettings` that are not to be the default, or a
+        task's own.
     outputs
         Where the results go; by default the table to standard output.
     progress
-        Called with each row when it is there.
+        Called with each row as soon as it is there.
 
     Returns
     -------
@@ -101,15 +102,14 @@ def compare_files(
         The sequences or labels are not what they should be, or cannot be split.
     """
     outputs = outputs or Outputs()
-    budget = dict(budget or {})
     outputs.check()
     if task is not None:
-        settings = ComparisonSettings.for_task(task, **budget)
+        settings = ComparisonSettings.for_task(task, **(budget or {}))
         trials = trials_from_task(task, distances=distances or DISTANCES, n=n)
         note = f"task {task}: sequences drawn anew for each seed"
     else:
         assert fasta is not None
-        settings = replace(ComparisonSettings(), **budget)
+        settings = ComparisonSettings(**(budget or {}))
         data = read_labelled(fasta, labels=labels, regression=regression, length=length)
         trials = trials_from_data(data, settings)
         n_groups = len(set(data.groups.tolist()))

@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import SettingError
+from genolstm.text.settings import MAX_ORDER
 
 Codes = npt.NDArray[np.integer]
 
-MAX_ORDER = 16
 WEIGHTS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 _TUNING_SHARE = 0.1
 # Odd, so that multiplying by it modulo 2**64 can be undone: no context is lost.

@@ -2,7 +2,7 @@
 
 A stream is all records one after the other, each begun by a boundary, whose code is the number of
 symbols. In DNA every base that is not known has that code too, and a run of them is one boundary:
-what stands behind a gap is as little predicted by what stands before it as a new record is.
+what follows a gap is predicted as little by what precedes it as a new record is.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ import numpy.typing as npt
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.text.settings import DNA, FORMATS, TEXT
 
 Codes = npt.NDArray[np.integer]
 
-TEXT, DNA = "text", "dna"
-FORMATS = ("auto", "text", "fasta")
 DNA_ALPHABET = "ACGT"
 FASTA_SUFFIXES = {".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq"}
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".bgz"}
@@ -76,7 +75,7 @@ class Corpus:
 
 
 def record_stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """Return a record as a stream, and where each of its known symbols stands in it.
+    """Return a record as a stream, and where in it each of the known symbols is.
 
     Returns
     -------
@@ -94,7 +93,7 @@ def record_stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.in
 
 
 def code_type(n_symbols: int) -> type[np.unsignedinteger]:
-    """Return the smallest type that holds the codes of so many symbols and a boundary."""
+    """Return the smallest type that holds the codes of ``n_symbols`` symbols and a boundary."""
     return np.uint8 if n_symbols < 255 else np.uint16 if n_symbols < 65535 else np.uint32
 
 
@@ -151,7 +150,7 @@ def encode(text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | 
     InputError
         A symbol is not in the alphabet; the message names all of them.
     """
-    # Looked up once a distinct symbol, not once a character.
+    # Looked up once per distinct symbol, not once per character.
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     distinct, place = np.unique(points, return_inverse=True)
     table = {ord(symbol): code for code, symbol in enumerate(alphabet)}
@@ -203,7 +202,7 @@ def read_stream(
     form
         ``text`` or ``fasta``.
     alphabet
-        Of text.
+        Symbols of text; for FASTA they are known.
     """
     if form == "fasta":
         from genolstm.sequences.fasta import read_codes
@@ -233,7 +232,7 @@ def read_corpus(
     form
         ``text``, ``fasta`` or ``auto``, which goes by the files' names.
     alphabet
-        Of a text model: no other symbol is accepted.
+        Symbols of a text model: no other is accepted.
     hint
         What the error tells the user to do about other symbols.
 
@@ -255,6 +254,13 @@ def read_corpus(
         return text_corpus([(display_name(path), read_text(path)) for path in paths])
     records = read_stream(paths, "text", alphabet=alphabet, hint=hint)
     return Corpus(TEXT, alphabet, tuple(records))
+
+
+def read_held_out(paths: Sequence[PathLike], training: Corpus) -> Corpus:
+    """Read files of the kind and the alphabet of a training corpus; see :func:`read_corpus`."""
+    if training.kind == DNA:
+        return read_corpus(paths, "fasta")
+    return read_corpus(paths, "text", alphabet=training.alphabet, hint=HELD_OUT_HINT)
 
 
 def check_learnable(corpus: Corpus) -> None:
@@ -283,8 +289,8 @@ def check_learnable(corpus: Corpus) -> None:
 def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | None]:
     """Hold out a share of a corpus.
 
-    Of text, the last part of it. Of DNA with several records, whole records, drawn by the seed;
-    of a single record its last part. Near-copies of a held-out record that stay among the
+    Of text, that is its last part; of DNA with several records, whole records, drawn by the seed;
+    of a single record, its last part. Near-copies of a held-out record that stay among the
     training records make the held-out figure flattering: name a held-out file yourself then.
 
     Returns

@@ -14,10 +14,10 @@ from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
 from genolstm.sequences.alphabet import decode as decode_dna
 from genolstm.sequences.alphabet import encode as encode_dna
-from genolstm.text.corpus import DNA, Codes, decode, encode, read_corpus, record_stream
+from genolstm.text.corpus import Codes, decode, encode, read_corpus, record_stream
+from genolstm.text.encoding import encode_input
 from genolstm.text.generator import TextGenerator
-from genolstm.text.settings import STREAM
-from genolstm.text.train import encode_input
+from genolstm.text.settings import DNA, STREAM
 
 
 def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -30,7 +30,7 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
         form = "fasta" if model.symbols == DNA else "text"
         corpus = read_corpus([source], form, alphabet=model.alphabet)
         for record in corpus.records:
-            # Unknown bases stay, as N: those behind them keep their positions.
+            # Unknown bases stay, as N, so that those after them keep their positions.
             if model.symbols == DNA:
                 yield record.name, decode_dna(record.codes.astype(np.uint8))
             else:
@@ -40,9 +40,9 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
 def sequence_gates(
     bundle: Bundle, sequence: str, *, name: str = "sequence", shown: slice = slice(None), **options: Any
 ) -> Gates:
-    """Return the gates of a model of text or DNA, one step a symbol that is read.
+    """Return the gates of a model of text or DNA, one step per symbol that is read.
 
-    Of DNA a run of unknown bases is read, and shown, as one step, as in training.
+    In DNA, a run of unknown bases is read, and shown, as one step, as in training.
 
     Parameters
     ----------

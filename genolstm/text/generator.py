@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.files import PathLike, atomic_path
+from genolstm.files import PathLike, check_output
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.stepper import Stepper
-from genolstm.text.corpus import DNA, TEXT, Codes, Corpus, dna_corpus, encode, read_corpus, read_stream, text_corpus
+from genolstm.text.corpus import Codes, Corpus, dna_corpus, encode, read_corpus, read_stream, text_corpus
+from genolstm.text.encoding import KIND, encode_input
 from genolstm.text.sampling import Sampling
-from genolstm.text.scoring import RecordScore, Score, stream_bits, window_bits
-from genolstm.text.settings import STREAM, WINDOW, TextSettings
-from genolstm.text.train import KIND, encode_input, fit, prepare
+from genolstm.text.scoring import RecordScore, Score, record_bits
+from genolstm.text.settings import DNA, STREAM, TEXT, WINDOW, TextSettings
+from genolstm.text.train import fit, prepare
 from genolstm.threads import worker_pool
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class TextGenerator:
         Raises
         ------
         InputError, ModelError
-            There is no such file, or it is no text model.
+            There is no such file, or it is not a text model.
         """
         return cls(Bundle.open(find_bundle(model)), threads=threads)
 
@@ -121,26 +122,14 @@ class TextGenerator:
         if not isinstance(source, Corpus):
             paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
             source = read_corpus(paths, form)
-        parts = prepare(source, settings or TextSettings(), held_out)
         if output is not None:
-            return cls(fit(*parts, output, force=force, **options))
-        with tempfile.TemporaryDirectory() as folder:
-            bundle = fit(*parts, Path(folder) / "text.genolstm", **options)
-            content = Path(str(bundle.path)).read_bytes()
-        return cls(Bundle.from_bytes(content))._holding(content)
-
-    def _holding(self, content: bytes) -> TextGenerator:
-        self._content = content
-        return self
+            check_output(output, force=force)
+        bundle = fit(*prepare(source, settings or TextSettings(), held_out), **options)
+        return cls(bundle if output is None else bundle.save(output, force=force))
 
     def save(self, path: PathLike, *, force: bool = False) -> None:
         """Write the model's bundle."""
-        path_of = self.bundle.path
-        content = Path(path_of).read_bytes() if path_of else getattr(self, "_content", None)
-        if content is None:
-            raise ModelError("the model's bytes are not at hand")
-        with atomic_path(path, force=force) as temporary:
-            temporary.write_bytes(content)
+        self.bundle.save(path, force=force)
 
     @property
     def runtime(self) -> Runtime:
@@ -184,12 +173,11 @@ class TextGenerator:
             What to go on from. Without one, a model of mode ``window`` goes on from the beginning
             of its training text.
         seed, stream
-            Of the random numbers: streams 0, 1, 2 of a seed are independent.
+            Seed of the random numbers, and which of its independent streams 0, 1, 2, ... to draw.
         sampling
-            By default probabilities as they are; of a model of mode ``window`` the likeliest
-            symbol, as in the tutorial.
+            By default :attr:`default_sampling`.
         carry
-            Carry the state (constant work a symbol), or read the last window anew for each symbol
+            Carry the state (constant work per symbol), or read the last window again for each symbol
             as the tutorial does; by default as the model was trained.
 
         Raises
@@ -278,8 +266,7 @@ class TextGenerator:
         if named:
             if options.get("sampling") is not None:
                 raise SettingError("give sampling, or temperature, top_k and top_p")
-            default = self.default_sampling
-            options["sampling"] = Sampling(**{"temperature": default.temperature, **named})
+            options["sampling"] = replace(self.default_sampling, **named)
         return options
 
     def score(
@@ -314,7 +301,8 @@ class TextGenerator:
                 raise ModelError(f"the model reads {self.symbols}, the data are {form}")
             records = read_stream(paths, own, alphabet=self.alphabet, skip_unknown=skip_unknown)
         for record in records:
-            yield RecordScore(record.name, record.codes, self._bits(record.codes))
+            bits = record_bits(self.runtime, record.codes, self.config, mode=self.mode, window=self.window)
+            yield RecordScore(record.name, record.codes, bits)
 
     def bits(self, sequence: str | Seq) -> np.ndarray:
         """Return the bits of each symbol of a text or a DNA sequence, (symbols,)."""
@@ -325,12 +313,6 @@ class TextGenerator:
 
             corpus = dna_corpus([("sequence", encode_dna(str(sequence)))])
         return self.score(corpus).records[0].bits
-
-    def _bits(self, codes: Codes) -> np.ndarray:
-        boundary = len(self.alphabet)
-        if self.mode == WINDOW:
-            return window_bits(self.runtime, codes, boundary, self.window, self.config)
-        return stream_bits(self.runtime, codes, boundary)
 
     def __repr__(self) -> str:
         return (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import numpy.typing as npt
+from genolstm.settings import Range, check
 
-from genolstm.errors import SettingError
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,13 @@ class Sampling:
     Parameters
     ----------
     temperature
-        Divides the log probabilities: below 1 the likely symbols become likelier; 0 always takes
-        the likeliest.
+        Divides the log probabilities: below 1 makes likely symbols likelier, 0 always takes the
+        most likely one, which is the default of models of windows.
     top_k
-        Draw among the so many likeliest symbols only; 0: among all.
+        Draw among the k most likely symbols only; 0 for all.
     top_p
-        Draw among the likeliest symbols that together reach this probability only (nucleus
-        sampling; Holtzman et al. 2020); 1: among all.
+        Draw among the most likely symbols that together reach this probability only (nucleus
+        sampling; Holtzman et al. 2020); 1 for all.
 
     Raises
     ------
@@ -32,20 +33,17 @@ class Sampling:
         A value is out of range.
     """
 
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
+    temperature: Annotated[float, Range(0)] = 1.0
+    top_k: Annotated[int, Range(0)] = 0
+    top_p: Annotated[float, Range(0, 1, above_low=True)] = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise SettingError(f"temperature is {self.temperature}, a number from 0 is needed")
-        if isinstance(self.top_k, bool) or not isinstance(self.top_k, int) or self.top_k < 0:
-            raise SettingError(f"top_k is {self.top_k!r}, a whole number from 0 is needed")
-        if not 0 < self.top_p <= 1:
-            raise SettingError(f"top_p is {self.top_p}, it must be above 0 and at most 1")
+        check(self)
 
     def distribution(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return what symbols are drawn from: weights that sum to 1, (symbols,)."""
+        import numpy as np
+
         weights = np.asarray(probabilities, np.float64)
         if self.temperature == 0:
             result = np.zeros(len(weights))
@@ -71,6 +69,9 @@ class Sampling:
 
     def draw(self, probabilities: npt.NDArray[np.float32], uniform: float) -> int:
         """Return the code that a random number in [0, 1) picks."""
+        # Imported where it is used, so that the command line can read the settings without it.
+        import numpy as np
+
         if self.temperature == 0:
             return int(probabilities.argmax())
         if self.temperature == 1 and self.top_p == 1 and not self.top_k:

@@ -12,14 +12,16 @@ import numpy.typing as npt
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.text.corpus import Codes, record_stream
+from genolstm.text.encoding import encode_input
+from genolstm.text.settings import WINDOW
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Bits = npt.NDArray[np.float32]
 
-# Fixed, so that neither threads nor batches change a score. Behind the first WARM_UP symbols of a
-# record a symbol is read after at least so many others. Against a state carried from the beginning
+# Fixed, so that neither threads nor batches change a score. After the first WARM_UP symbols of a
+# record, a symbol is read after at least WARM_UP others. Against a state carried from the beginning
 # of 200,000 characters, that moved the mean by 2.5e-9 bits and no symbol by more than 0.004
 # (benchmarks/text/warm_up.py, the English model of 512 units).
 WARM_UP = 1024
@@ -99,7 +101,7 @@ class Score:
         return self.total.bits_per_symbol
 
     def frame(self) -> pd.DataFrame:
-        """Return one row a symbol: record, position (0-based), symbol, bits."""
+        """Return one row per symbol: record, position (0-based), symbol, bits."""
         import pandas as pd
 
         symbols = np.array([*self.alphabet, "N"])
@@ -115,6 +117,13 @@ class Score:
             for record in self.records
         ]
         return pd.concat(parts, ignore_index=True)
+
+
+def record_bits(runtime: Runtime, codes: Codes, config: LSTMConfig, *, mode: str, window: int) -> Bits:
+    """Return the bits of each symbol of a record, (symbols,), as a model of this mode reads it."""
+    if mode == WINDOW:
+        return window_bits(runtime, codes, config.n_outputs, window, config)
+    return stream_bits(runtime, codes, config.n_outputs)
 
 
 def stream_bits(runtime: Runtime, codes: Codes, boundary: int) -> Bits:
@@ -152,8 +161,6 @@ def _spans(length: int) -> Iterator[tuple[int, int, int]]:
 
 def window_bits(runtime: Runtime, codes: Codes, boundary: int, steps: int, config: LSTMConfig) -> Bits:
     """Return the bits of each symbol after a whole window, each read from a state of zeros."""
-    from genolstm.text.train import encode_input
-
     bits = np.full(len(codes), np.nan, np.float32)
     if len(codes) <= steps:
         return bits

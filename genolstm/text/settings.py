@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from genolstm.errors import SettingError
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.training import TrainingSettings
-from genolstm.text.corpus import DNA
+from genolstm.lstm.train.settings import Schedule, TrainingSettings
+from genolstm.settings import POSITIVE, SHARE, Range, check
 
+TEXT, DNA = "text", "dna"
+FORMATS = ("auto", "text", "fasta")
 STREAM, WINDOW = "stream", "window"
+# The longest contexts of Markov models, and the longest k-mers of a spectrum.
+MAX_ORDER, MAX_K = 16, 10
 _SMALL = 1_000_000
 _STEPS_WANTED = 2000
 _MOST_PASSES = 200
@@ -28,28 +33,38 @@ class TextSettings:
         ``stream``: one contiguous stream with carried state. ``window``: shuffled windows, each
         read from a state of zeros, as in the tutorial.
     embedding
-        Numbers a symbol; 0, in mode ``window`` only: its code divided by the number of symbols.
+        Width of a symbol's vector; by default 48, for DNA 8. 0, for windows only: a symbol is
+        read as its code divided by the number of symbols.
     units
-        Width of the LSTM layers; one number for all, or one a layer.
+        Width of an LSTM layer; by default 512, for DNA 256.
+    layers
+        Number of LSTM layers.
     dropout
-        After each layer; by default 0.2 below a million symbols, else none.
+        Dropout after each layer; by default 0.2 below a million symbols, else 0.
     steps
-        Symbols a window.
+        Symbols per window: how far the gradient reaches back.
     batch_size
-        Lanes of the stream, or windows a step.
+        Parallel streams, or windows per step; by default up to 64.
     epochs
-        Passes over the data at most; by default enough for 2,000 steps, from 4 to 200.
+        Largest number of passes over the data; by default enough for 2,000 steps, from 4 to 200.
     steps_per_epoch
-        Steps that count as an epoch; 0: one pass over the data.
+        Steps that count as an epoch; 0 for one pass over the data.
+    learning_rate
+        Peak learning rate of Adam.
+    schedule, warmup_steps, clipnorm
+        As in :class:`~genolstm.lstm.train.settings.TrainingSettings`.
     patience
-        Epochs without a better held-out loss before stopping; 0: never stop early.
+        Epochs without a better held-out loss after which training stops; 0 for never. By default
+        a tenth of the epochs, but at least 3.
     validation
-        Share of the symbols held out.
+        Share held out: the end of a text, whole records of FASTA.
     reverse_complement
-        Of DNA: read both strands.
+        Whether both strands of DNA are read.
     noise
         Share of the symbols read that are replaced by random ones in training, so that the model
-        goes on after a mutation; by default 0.01 of DNA, none of text.
+        goes on after a mutation; by default 0, for DNA 0.01.
+    seed
+        Random seed.
 
     Raises
     ------
@@ -57,34 +72,29 @@ class TextSettings:
         A value makes no sense.
     """
 
-    mode: str = STREAM
-    embedding: int | None = None
+    mode: Literal["stream", "window"] = "stream"
+    embedding: Annotated[int, Range(0)] | None = None
     units: int | tuple[int, ...] | None = None
-    layers: int = 1
-    dropout: float | None = None
-    steps: int = 64
-    batch_size: int | None = None
-    epochs: int | None = None
-    steps_per_epoch: int = 0
-    learning_rate: float = 3e-3
-    schedule: str = "cosine"
-    warmup_steps: int = 200
-    clipnorm: float = 1.0
-    patience: int | None = None
-    validation: float = 0.1
+    layers: Annotated[int, Range(1)] = 1
+    dropout: Annotated[float, SHARE] | None = None
+    steps: Annotated[int, Range(2)] = 64
+    batch_size: Annotated[int, Range(1)] | None = None
+    epochs: Annotated[int, Range(1)] | None = None
+    steps_per_epoch: Annotated[int, Range(0)] = 0
+    learning_rate: Annotated[float, POSITIVE] = 3e-3
+    schedule: Schedule = "cosine"
+    warmup_steps: Annotated[int, Range(0)] = 200
+    clipnorm: Annotated[float, Range(0)] = 1.0
+    patience: Annotated[int, Range(0)] | None = None
+    validation: Annotated[float, SHARE] = 0.1
     reverse_complement: bool = True
-    noise: float | None = None
-    seed: int = 1
+    noise: Annotated[float, SHARE] | None = None
+    seed: Annotated[int, Range(0)] = 1
 
     def __post_init__(self) -> None:
-        if self.mode not in (STREAM, WINDOW):
-            raise SettingError(f"mode is {self.mode!r}, it must be {STREAM} or {WINDOW}")
-        if self.steps < 2:
-            raise SettingError(f"steps is {self.steps}, at least 2 are needed")
+        check(self)
         if self.mode == STREAM and self.embedding == 0:
             raise SettingError("embedding must be at least 1 in mode stream")
-        if not 0 <= self.validation < 1:
-            raise SettingError(f"validation is {self.validation}, it must be at least 0 and below 1")
         if isinstance(self.units, list):
             object.__setattr__(self, "units", tuple(self.units))
 
@@ -93,7 +103,7 @@ class TextSettings:
         return asdict(self)
 
     def resolve(self, kind: str, symbols: int) -> TextSettings:
-        """Return the settings with every choice made, for so many training symbols."""
+        """Return the settings with every choice made, for a number of training symbols."""
         dna, small = kind == DNA, symbols < _SMALL
         batch = self.batch_size
         if batch is None:
@@ -156,7 +166,7 @@ class TextSettings:
 #: The tutorial's network and training: windows of 100 scaled codes, three LSTM layers with
 #: dropout after each, Adam as Keras sets it, 4 epochs of batch 256, nothing held out.
 TUTORIAL = TextSettings(
-    mode=WINDOW,
+    mode="window",
     embedding=0,
     units=(256, 256, 128),
     layers=3,
@@ -174,3 +184,12 @@ TUTORIAL = TextSettings(
 )
 
 PRESETS = {"default": TextSettings(), "tutorial": TUTORIAL}
+
+
+def preset_settings(name: str, changes: Mapping[str, Any]) -> TextSettings:
+    """Return a preset with some values changed; a new width alone asks for a single layer."""
+    settings = PRESETS[name]
+    if "layers" in changes and "units" not in changes and isinstance(settings.units, tuple):
+        raise SettingError("layers alone leaves the preset's widths undecided", hint="give --units, too")
+    layers = {"layers": 1} if "units" in changes else {}
+    return replace(settings, **{**layers, **changes})

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from genolstm.errors import InputError, SettingError
 from genolstm.sequences.alphabet import Codes
-
-MAX_K = 10
+from genolstm.text.settings import MAX_K
 
 
 class SpectrumComparison(NamedTuple):
@@ -51,8 +50,8 @@ def compare_spectra(
 ) -> SpectrumComparison:
     """Compare the k-mer spectra of two sets of sequences.
 
-    Short samples differ from their source by chance: look at a stretch of the source of the same
-    length beside it.
+    Short samples differ from their source by chance: compare with a stretch of the source of the
+    same length.
     """
     p, q = (spectrum(one, k, canonical=canonical) for one in (sample, source))
     middle = (p + q) / 2

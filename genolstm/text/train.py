@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, check_outputs
-from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.files import PathLike
+from genolstm.lstm.bundle.bundle import Bundle, pack
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.provenance import record
-from genolstm.text.corpus import DNA, HELD_OUT_HINT, Corpus, check_learnable, decode, read_corpus, split
-from genolstm.text.settings import STREAM, WINDOW, TextSettings
-
-KIND = "text"
+from genolstm.text.corpus import Corpus, check_learnable, decode, split
+from genolstm.text.encoding import KIND, encode_input
+from genolstm.text.scoring import RecordScore, Total, record_bits
+from genolstm.text.settings import DNA, STREAM, WINDOW, TextSettings
 
 
 def prepare(
@@ -48,89 +49,33 @@ def prepare(
     return training, held_out, settings.resolve(corpus.kind, training.n_symbols)
 
 
-def train_text(
-    paths: Sequence[PathLike],
-    output: PathLike,
-    settings: TextSettings | None = None,
-    *,
-    form: str = "auto",
-    held_out: Sequence[PathLike] = (),
-    folder: PathLike | None = None,
-    log_csv: PathLike | None = None,
-    progress: bool = True,
-    force: bool = False,
-    on_network: Callable[[LSTMConfig, int], None] | None = None,
-) -> Bundle:
-    """Train a model on text or FASTA files and write its bundle.
-
-    Parameters
-    ----------
-    form
-        ``text``, ``fasta`` or ``auto``, which goes by the files' names.
-    held_out
-        Files that choose the epoch and give the held-out figure, instead of a share of ``paths``.
-    folder
-        Where the checkpoint is kept; ``OUTPUT.training`` by default.
-    log_csv
-        A table of one row an epoch.
-    on_network
-        Is told the network and the window's symbols before the training begins.
-
-    Raises
-    ------
-    InputError
-        A file is wrong, shorter than a window, or holds a single symbol.
-    SettingError
-        The split leaves one side empty, or the checkpoint is of another run.
-    OutputError
-        An output exists and ``force`` is false.
-    """
-    check_outputs([output, log_csv], force=force)
-    corpus = read_corpus(paths, form)
-    apart = None
-    if held_out:
-        apart = read_corpus(
-            held_out,
-            "fasta" if corpus.kind == DNA else "text",
-            alphabet=None if corpus.kind == DNA else corpus.alphabet,
-            hint=HELD_OUT_HINT,
-        )
-    training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
-    if on_network is not None:
-        on_network(resolved.network(len(training.alphabet)), resolved.steps)
-    chosen = Path(f"{output}.training") if folder is None else Path(folder)
-    return fit(
-        training,
-        held,
-        resolved,
-        output,
-        folder=chosen,
-        log_csv=log_csv,
-        progress=progress,
-        force=force,
-        inputs={str(i): path for i, path in enumerate([*paths, *held_out], start=1)},
-    )
-
-
 def fit(
     training: Corpus,
     held_out: Corpus | None,
     settings: TextSettings,
-    output: PathLike,
     *,
     folder: PathLike | None = None,
     log_csv: PathLike | None = None,
     progress: bool = True,
-    force: bool = False,
-    inputs: dict[str, PathLike] | None = None,
+    inputs: Mapping[str, PathLike] | None = None,
 ) -> Bundle:
-    """Train on prepared corpora; see :func:`train_text` and :func:`prepare`."""
-    from genolstm.lstm.bundle.saving import save_network
+    """Train on corpora that :func:`prepare` made.
 
-    check_outputs([output], force=force)
+    Parameters
+    ----------
+    folder
+        Where the checkpoint is kept.
+    log_csv
+        Path of a table with one row per epoch.
+    inputs
+        The files that the corpora are of, by name: what is recorded of where the data are from.
+    """
+    from genolstm.lstm.bundle.saving import export_members
+
     config = settings.network(len(training.alphabet))
     run = _train_windows if settings.mode == WINDOW else _train_stream
     trained = run(config, settings, training, held_out, folder=folder, log_csv=log_csv, progress=progress)
+    members = export_members(trained.model, config)
     metadata: dict[str, Any] = {
         "symbols": training.kind,
         "alphabet": training.alphabet,
@@ -139,41 +84,24 @@ def fit(
         "training_symbols": training.n_symbols,
         # What the tutorial begins with: a window of the text itself.
         "opening": decode(training.records[0].codes[: settings.steps], training.alphabet),
+        "context": 0,
     }
-    files = {name: path for name, path in (inputs or {}).items() if Path(path).is_file()}
+    if held_out is not None:
+        # Measured with the very graph that the bundle holds.
+        runtime = Runtime(members["model.onnx"])
+        found = Total()
+        for one in held_out.records:
+            bits = record_bits(runtime, one.codes, config, mode=settings.mode, window=settings.steps)
+            found += RecordScore(one.name, one.codes, bits).total
+        metadata["held_out"] = {"symbols": found.symbols, "bits_per_symbol": round(found.bits_per_symbol, 6)}
     account = record(
         settings={"text": settings.to_dict(), "best_epoch": trained.best_epoch, "epochs_run": len(trained.history)},
-        inputs=files,
+        inputs={name: path for name, path in (inputs or {}).items() if Path(path).is_file()},
         seeds={"training": settings.seed},
     )
-    model = trained.model
-    bundle = None
-    for figures in (False, True):
-        # The held-out figure is measured with the very files that the bundle holds.
-        if figures and bundle is not None:
-            metadata["held_out"] = _held_out(bundle, held_out)
-        bundle = save_network(
-            output,
-            model,
-            config,
-            kind=KIND,
-            metadata=metadata,
-            provenance=account,
-            card=_card(metadata, config),
-            force=force or figures,
-        )
-        if held_out is None:
-            break
-    assert bundle is not None
-    return bundle
-
-
-def _held_out(bundle: Bundle, held_out: Corpus | None) -> dict[str, Any]:
-    from genolstm.text.generator import TextGenerator
-
-    assert held_out is not None
-    found = TextGenerator(bundle).score(held_out)
-    return {"symbols": found.symbols, "bits_per_symbol": round(found.bits_per_symbol, 6)}
+    members["card.md"] = _card(metadata, config).encode("utf-8")
+    content = pack(kind=KIND, members=members, config=config, metadata=metadata, provenance=account)
+    return Bundle.from_bytes(content)
 
 
 def _train_stream(
@@ -203,7 +131,7 @@ def _train_stream(
 def _train_windows(
     config: LSTMConfig, settings: TextSettings, training: Corpus, held_out: Corpus | None, **options: Any
 ) -> Any:
-    """Train the tutorial's way: one target a window, after its last symbol."""
+    """Train the tutorial's way: one target per window, after its last symbol."""
     from genolstm.lstm.train.network import build_network
     from genolstm.lstm.train.training import train
 
@@ -239,13 +167,6 @@ def windows(corpus: Corpus, steps: int, config: LSTMConfig) -> tuple[np.ndarray,
     if not x:
         raise InputError(f"no record is longer than a window of {steps} symbols")
     return encode_input(np.concatenate(x), config), np.concatenate(y)
-
-
-def encode_input(codes: np.ndarray, config: LSTMConfig) -> np.ndarray:
-    """Return codes as the network reads them: themselves, or scaled to below 1 as vectors."""
-    if config.input == "embedding":
-        return codes.astype(np.int32)
-    return (codes / np.float32(config.n_outputs)).astype(np.float32)[..., None]
 
 
 def summary(config: LSTMConfig, steps: int | None = None) -> list[tuple[str, str, int]]:

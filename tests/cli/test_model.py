@@ -1,13 +1,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from support.lstm import CONFIGS, onnx_of
 
-from genolstm.cli import main
+from genolstm.cli import cli, main
 from genolstm.lstm.bundle import bundle as bundles
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
+from genolstm.lstm.gates import Gates
+from genolstm.lstm.settings import GateSettings
 
 CONFIG = CONFIGS["lstm-tag"]
 
@@ -129,3 +133,92 @@ def test_no_tensorflow(bundle):
         "assert not {'tensorflow', 'keras', 'onnx', 'pandas', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+# --- every option arrives -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Take the place of every run; keep what it was asked to do."""
+    calls = []
+    ones = np.full((1, 1), 0.5)
+    gates = Gates("s", np.array([0]), np.array([1]), ("a",), 1, "forward", (0,), ones, ones, ones, ones, ones)
+    bundle = Bundle("x", None, {}, {}, {"card.md": b"# Card"}, "")
+    answers = {"gates.run_gates": [gates], "model.run_open": bundle, "model.run_verify": [], "model.run_export": None}
+    for name, answer in answers.items():
+
+        def fake(*args, _answer=answer, **options):
+            calls.append((args, options))
+            return _answer
+
+        monkeypatch.setattr(f"genolstm.runs.{name}", fake)
+    return calls
+
+
+def run(asked, line):
+    cli(["model", *line.split()], standalone_mode=False)
+    assert len(asked) == 1
+    return asked.pop()
+
+
+GATES = {
+    "figure": None,
+    "half_lives": None,
+    "region": None,
+    "haplotype": None,
+    "vcf": None,
+    "archaic": None,
+    "outgroup": None,
+    "target": None,
+    "force": False,
+}
+
+
+def test_options_of_gates_arrive(asked, capsys):
+    line = (
+        "gates m.genolstm abc d.txt -o o.tsv --figure f.svg --half-lives h.tsv --layer 2 --direction backward "
+        "--units 3,1 --top 4 --region chr1:101-250 --haplotype S#1 --vcf v.vcf --archaic a --outgroup o --target t "
+        "--force -q"
+    )
+    settings = GateSettings(layer=2, direction="backward", units=(3, 1), top=4)
+    expected = {
+        "figure": Path("f.svg"),
+        "half_lives": Path("h.tsv"),
+        "region": ("chr1", 100, 250),
+        "haplotype": "S#1",
+        "vcf": Path("v.vcf"),
+        "archaic": "a",
+        "outgroup": "o",
+        "target": "t",
+        "force": True,
+    }
+    assert run(asked, line) == (("m.genolstm", ("abc", "d.txt"), Path("o.tsv"), settings), expected)
+    assert capsys.readouterr() == ("", "")
+    assert run(asked, "gates m") == (("m", (), Path("-"), GateSettings()), GATES)
+    assert capsys.readouterr() == ("", "s: unit 0: half-life 1.0 steps\n")
+
+
+def test_a_model_may_be_named_by_an_option(asked):
+    assert run(asked, "gates --model m abc d") == (("m", ("abc", "d"), Path("-"), GateSettings()), GATES)
+    for command in ("info", "info --json", "card", "verify"):
+        assert run(asked, f"{command} m") == run(asked, f"{command} --model m") == (("m",), {})
+    assert call("model", "info") == call("model", "info", "a", "--model", "b") == 2
+    assert asked == []
+
+
+def test_options_of_info_and_card_arrive(asked, capsys):
+    run(asked, "info m --json")
+    assert json.loads(capsys.readouterr().out)["kind"] == "x"
+    run(asked, "info m")
+    assert capsys.readouterr().out.splitlines()[1] == "kind\tx"
+    run(asked, "card m")
+    assert capsys.readouterr().out == "# Card\n"
+
+
+def test_options_of_export_arrive(asked):
+    assert run(asked, "export m --onnx a --keras b --force") == (
+        ("m",),
+        {"onnx": Path("a"), "keras": Path("b"), "force": True},
+    )
+    assert run(asked, "export --model m --onnx a") == (("m",), {"onnx": Path("a"), "keras": None, "force": False})

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -68,6 +69,58 @@ def seen(monkeypatch):
 
     monkeypatch.setattr(files, "compare", fake)
     return calls
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Take the place of the run; keep what it was asked to do."""
+    calls = []
+
+    def fake(*args, **options):
+        calls.append((args, options))
+        options.pop("progress")(result().runs.iloc[0].to_dict())
+        return "a note"
+
+    monkeypatch.setattr(files, "compare_files", fake)
+    return calls
+
+
+def test_every_option_arrives(asked, capsys):
+    line = (
+        "compare x.fa --labels l.tsv --regression --length 20 --architectures lstm,cnn --parameters 700 --epochs 3 "
+        "--batch-size 9 --learning-rate 0.02 --bidirectional --seeds 2 --seed 5 -o o.tsv --runs r.tsv "
+        "--gradients g.tsv --figure f.svg --models m --force -q"
+    )
+    main(line.split())
+    budget = {
+        "architectures": "lstm,cnn",
+        "parameters": 700,
+        "epochs": 3,
+        "batch_size": 9,
+        "learning_rate": 0.02,
+        "bidirectional": True,
+        "seeds": 2,
+        "seed": 5,
+    }
+    paths = [Path(name) for name in ("o.tsv", "r.tsv", "g.tsv", "f.svg", "m")]
+    data = {"labels": Path("l.tsv"), "regression": True, "length": 20}
+    task = {"task": None, "distances": None, "n": None}
+    assert asked.pop() == ((Path("x.fa"),), {**data, **task, "budget": budget, "outputs": files.Outputs(*paths, True)})
+    assert capsys.readouterr() == ("", "")
+    main(["compare", "--task", "long-range", "--distance", "30", "--distance", "60", "-n", "50"])
+    data = {"labels": None, "regression": False, "length": None}
+    task = {"task": "long-range", "distances": (30, 60), "n": 50}
+    assert asked.pop() == ((None,), {**data, **task, "budget": {}, "outputs": files.Outputs(table=Path("-"))})
+    assert capsys.readouterr().err.splitlines() == ["rnn seed 1 held-out: accuracy 0.600, loss 0.600, 2 s", "a note"]
+    main(["compare", "x.fa"])
+    assert asked.pop()[1] == {
+        **data,
+        "task": None,
+        "distances": None,
+        "n": None,
+        "budget": {},
+        "outputs": files.Outputs(table=Path("-")),
+    }
 
 
 def test_options_become_settings(fasta, seen, capsys):

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from genolstm.comparison.architectures import ARCHITECTURES, match_architecture, parse_architectures
 from genolstm.comparison.data import LabelledSequences, read_labelled, split_three_ways, write_labelled
-from genolstm.comparison.run import ComparisonSettings, compare, trials_from_data, trials_from_task
+from genolstm.comparison.run import compare, trials_from_data, trials_from_task
 from genolstm.comparison.scores import Scale, format_summary, score, summarise
+from genolstm.comparison.settings import ComparisonSettings
 from genolstm.comparison.tasks import (
     ARRANGEMENTS,
     CONSENSUS,
@@ -101,9 +102,9 @@ def test_write_and_read_back(tmp_path):
         (">a\nAC\n", "a\t1\n", False, "{tsv}:1: the first line does not name the columns"),
         (">a\nAC\n", "name\tlabel\na\t1\t2\n", False, "{tsv}:2: has 3 fields, 2 are needed"),
         (">a\nAC\n", "name\tlabel\na\t\n", False, "{tsv}:2: a: the label is missing"),
-        (">a\nAC\n", "name\tlabel\na\t1\na\t2\n", False, "{tsv}:3: a: the name stands in line 2"),
+        (">a\nAC\n", "name\tlabel\na\t1\na\t2\n", False, "{tsv}:3: a: the name is in line 2"),
         (">a\nAC\n", "name\tlabel\n", False, "{tsv}: holds no labels"),
-        (">a\nAC\n", "name\tlabel\na\t1\xe9\n".encode("latin-1"), False, "{tsv}:2: is not UTF-8"),
+        (">a\nAC\n", "name\tlabel\na\t1\xe9\n".encode("latin-1"), False, "{tsv}:2: is not text"),
     ],
 )
 def test_bad_labels(tmp_path, fasta, table, regression, message):

@@ -107,7 +107,8 @@ def test_the_units_that_vary_most_come_first(tmp_path):
     bundle = make(tmp_path / "m.genolstm", config, "x")
     x = random_input(config, 1, 30)[0]
     found = inspect_gates(bundle, x, top=3, shown=slice(5, 20))
-    cell = trace(config, read_weights(bundle), x[None]).cell[0, 5:20]
+    # Of the last layer, unless another is named.
+    cell = trace(config, read_weights(bundle), x[None], layer=2).cell[0, 5:20]
     assert list(found.units) == np.argsort(-np.tanh(cell).std(axis=0))[:3].tolist()
     assert found.starts.tolist() == list(range(5, 20))
 
@@ -156,7 +157,7 @@ def test_what_cannot_be_shown(tmp_path):
     with pytest.raises(ModelError, match="codes from 0 to 5"):
         inspect_gates(codes, np.array([0, 6]))
     other = save_bundle(tmp_path / "o.genolstm", kind="x", members={"model.onnx": b""})
-    with pytest.raises(ModelError, match="of other make"):
+    with pytest.raises(ModelError, match="custom network"):
         inspect_gates(other, x)
     gru = make(tmp_path / "g.genolstm", CONFIGS["gru-tag"], "x")
     with pytest.raises(SettingError, match="only an LSTM"):
@@ -198,7 +199,7 @@ def test_a_genome_s_gates_keep_their_positions_behind_unknown_bases(tmp_path, ca
     expected = trace(config, read_weights(Bundle.open(path)), np.array([[4, 0, 1, 4, 2, 3]]))
     cells = [float(row["cell"]) for row in rows]
     assert cells == pytest.approx(expected.cell[0, 1:, 2].tolist(), rel=1e-5)
-    main(["model", "gates", str(path), str(fasta), "--units", "2", "--region", "5-8", "-q"])
+    main(["model", "gates", str(path), str(fasta), "--units", "2", "--region", "6-8", "-q"])
     part = rows_of(capsys.readouterr().out)
     assert part == rows[3:4]
     assert call("model", "gates", path, "missing.fa") == 1
@@ -255,9 +256,9 @@ def test_the_command_on_dna_reads_fasta_and_letters(dna, tmp_path, capsys):
         (["abc", "--units", "9"], 1, "there is no unit 9, the layer has units 0 to 3"),
         (["abc", "--direction", "backward"], 1, "direction is 'backward'"),
         (["abc", "--region", "1-9"], 1, "the region ends at 9, sequence1 has 3 symbols"),
-        (["abc", "--region", "elsewhere:0-2"], 1, "there is no sequence elsewhere"),
-        (["abc", "--units", "x"], 2, "no list of numbers"),
-        (["abc", "--region", "5-2"], 2, "ends before it starts"),
+        (["abc", "--region", "elsewhere:1-2"], 1, "there is no sequence elsewhere"),
+        (["abc", "--units", "x"], 2, "not a list of numbers"),
+        (["abc", "--region", "5-2"], 2, "not a region such as"),
         (["abc", "--archaic", "x"], 2, "--archaic goes with models of introgression"),
         ([], 2, "name a SEQUENCE"),
         (["abc", "a", "--figure", "{}/f.svg"], 2, "a figure shows one sequence, not 2"),
@@ -334,7 +335,7 @@ def test_the_command_on_introgression(example, tmp_path, capsys):
             "--haplotype",
             "CEU1#1",
             "--region",
-            "chr21:455,000-470,000",
+            "chr21:455,001-470,000",
             "--figure",
             str(figure),
             "--top",

@@ -167,7 +167,7 @@ def test_a_text_with_unknown_symbols(model, tmp_path, capsys):
         ("--top-p", "0"),
         ("--top-p", "1.5"),
         ("--top-p", "nan"),
-        ("--top-k", "0"),
+        ("--top-k", "-1"),
     ],
 )
 def test_values_out_of_range_are_usage_errors(model, capsys, option):

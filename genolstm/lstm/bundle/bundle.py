@@ -18,7 +18,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class Bundle:
     kind
         Which pipeline it is for, such as ``introgression``.
     config
-        The network's settings; ``None`` for a network of other make.
+        The network's settings; ``None`` for a custom network.
     metadata
         What the pipeline must know: classes, channels, bin size, k, thresholds, calibration.
     provenance
@@ -165,7 +165,7 @@ class Bundle:
             raise ModelError(f"the model was made for {', '.join(made)}; the data has {', '.join(has)}", path=self.path)
 
     def summary(self) -> list[tuple[str, str]]:
-        """Return the main facts, one (name, value) a line."""
+        """Return the main facts, each a pair of name and value."""
         facts = [("model", self.name), ("kind", self.kind)]
         if self.config is not None:
             facts += [(name, _show(value)) for name, value in self.config.to_dict().items()]
@@ -178,6 +178,15 @@ class Bundle:
                 facts.append((name, " ".join(map(str, value)) if isinstance(value, list) else _show(value)))
         facts += [(name, f"{len(content)} bytes") for name, content in self.members.items()]
         return [*facts, ("sha256", self.digest)]
+
+    def save(self, path: PathLike, *, force: bool = False) -> Bundle:
+        """Write the bundle to a file, and return it with its path."""
+        content = pack(
+            kind=self.kind, members=self.members, config=self.config, metadata=self.metadata, provenance=self.provenance
+        )
+        with atomic_path(path, force=force) as temporary:
+            temporary.write_bytes(content)
+        return replace(self, path=str(path))
 
     def manifest(self) -> dict[str, Any]:
         """Return what the bundle says of itself, as JSON-ready values."""

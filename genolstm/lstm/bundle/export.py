@@ -1,7 +1,7 @@
 """From Keras to ONNX.
 
 A network of :func:`~genolstm.lstm.train.network.build_network` is written operator by operator: one
-time-major chain with one ``LSTM`` (``GRU``, ``RNN``) operator a layer for both directions, named
+time-major chain with one ``LSTM`` (``GRU``, ``RNN``) operator per layer for both directions, named
 weights, the same bytes each time. That is smaller and about a tenth faster than what tf2onnx
 makes of it, needs no tracing, and its names let :mod:`genolstm.lstm.cell` read the weights.
 Other Keras models go through tf2onnx.
@@ -130,7 +130,7 @@ def check_onnx(content: bytes, model: Any, config: LSTMConfig | None = None) -> 
 def _random_input(
     random: np.random.Generator, tensor: Any, n: int, steps: int, config: LSTMConfig | None
 ) -> np.ndarray:
-    # Some networks of other make read sequences of one length only.
+    # Some custom networks read sequences of one length only.
     fixed = tensor.shape[1] if len(tensor.shape) > 1 else None
     shape = [n, fixed or steps, *tensor.shape[2:]][: len(tensor.shape)]
     if "int" in str(tensor.dtype):

@@ -26,7 +26,7 @@ def read_initializers(content: bytes) -> dict[str, np.ndarray]:
     Raises
     ------
     ModelError
-        The bytes are no ONNX file, or hold constants in a form that GenoLSTM does not write.
+        The bytes are not an ONNX file, or hold constants in a form that GenoLSTM does not write.
     """
     try:
         found = {}

@@ -1,4 +1,4 @@
-"""Reading one step at a time with the state carried: constant work a step, for generation."""
+"""Reading one step at a time with the state carried: constant work per step, for generation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Stepper:
     source
         A bundle, or the bytes of its ``step.onnx``.
     n
-        How many sequences to read side by side.
+        How many sequences to read in parallel.
 
     Raises
     ------

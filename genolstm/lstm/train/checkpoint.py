@@ -113,7 +113,7 @@ def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
 def fingerprint_data(data: Any) -> Any:
     """Return what tells data apart: shape, type and a digest, for arrays and nests of them.
 
-    Of an array above 256 MB, rows spread evenly over it are digested, up to that size.
+    Of an array above 256 MB, only rows spread evenly over it are digested, up to that size.
     """
     if data is None:
         return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from genolstm.errors import SettingError
 from genolstm.lstm.train.checkpoint import Progress, save_checkpoint
 from genolstm.lstm.train.network import load_tensorflow
 from genolstm.lstm.train.reporting import Reporter, write_csv
-
-if TYPE_CHECKING:
-    from genolstm.lstm.train.training import Augment, Loss, Metric, TrainingSettings
+from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -64,6 +62,7 @@ class Loop:
     """One training run."""
 
     model: Any
+    strategy: Any
     settings: TrainingSettings
     data: Data
     held: Data
@@ -74,9 +73,10 @@ class Loop:
     folder: Path | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     log_csv: Any = None
-    strategy: Any = None
 
     def __post_init__(self) -> None:
+        if self.metric_mode not in ("max", "min"):
+            raise SettingError(f"metric_mode is {self.metric_mode!r}, it must be max or min")
         self.tf, self.keras = load_tensorflow()
         settings = self.settings
         batches = -(-len(self.data) // settings.batch_size)

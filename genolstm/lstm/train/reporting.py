@@ -1,4 +1,4 @@
-"""What a training run says while it runs: a bar on a terminal, a line an epoch elsewhere."""
+"""What a training run says while it runs: a bar on a terminal, a line per epoch elsewhere."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _summary(row: Mapping[str, float], epochs: int) -> str:
 
 
 def write_csv(path: PathLike, history: Iterable[Mapping[str, float]]) -> None:
-    """Write the log anew: one row an epoch, so that a resumed run repeats none."""
+    """Write the whole log again: one row per epoch, so that a resumed run repeats none."""
     rows = list(history)
     if not rows:
         return

@@ -4,111 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from genolstm.errors import SettingError
 from genolstm.files import PathLike
 from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.splits import split_by_group
 from genolstm.lstm.train.checkpoint import fingerprint_data, load_checkpoint
 from genolstm.lstm.train.loop import Data, Loop, n_rows
 from genolstm.lstm.train.network import build_network, fused_lstm, load_tensorflow
 from genolstm.lstm.train.reporting import make_reporter
-
-SCHEDULES = ("cosine", "constant")
-
-# (y, prediction) -> loss of shape (n,), (n, steps) or scalar, in TensorFlow.
-Loss = Callable[[Any, Any], Any]
-# (y, prediction) of the whole held-out set -> number, in NumPy.
-Metric = Callable[[Any, Any], float]
-# (x, y, random) of a batch -> (x, y), in NumPy.
-Augment = Callable[[Any, Any, np.random.Generator], tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How to train.
-
-    Parameters
-    ----------
-    epochs
-        Passes over the data at most.
-    batch_size
-        Sequences a step.
-    learning_rate
-        Of Adam, at its height.
-    schedule
-        ``cosine`` falls to 1 % of it over all epochs; ``constant`` does not.
-    warmup_steps
-        Steps over which it first rises.
-    clipnorm
-        Largest norm of the gradient of all weights together; 0: no limit.
-    weight_decay
-        Decoupled, as in AdamW.
-    patience
-        Epochs without a better held-out score after which to stop; 0: never.
-    seed
-        Of initial weights, dropout, split, order and augmentation.
-    validation_fraction
-        Share of the groups held out.
-    steps_per_epoch
-        Steps that count as an epoch; 0: one pass over the data.
-    checkpoint_steps
-        Also write a checkpoint after this many steps; 0: after each epoch only.
-    distribute
-        Share each batch among all accelerators, where there are several.
-
-    Raises
-    ------
-    SettingError
-        A value makes no sense; the message names the field.
-    """
-
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    warmup_steps: int = 0
-    clipnorm: float = 1.0
-    weight_decay: float = 0.0
-    patience: int = 5
-    seed: int = 1
-    validation_fraction: float = 0.1
-    steps_per_epoch: int = 0
-    checkpoint_steps: int = 0
-    distribute: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("warmup_steps", 0),
-            ("patience", 0),
-            ("seed", 0),
-            ("steps_per_epoch", 0),
-            ("checkpoint_steps", 0),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingError(f"{name} is {value!r}, a whole number from {least} is needed")
-        for name in ("learning_rate", "clipnorm", "weight_decay", "validation_fraction"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise SettingError(f"{name} is {value!r}, a number from 0 is needed")
-            object.__setattr__(self, name, float(value))
-        if not 0 < self.learning_rate < float("inf"):
-            raise SettingError(f"learning_rate is {self.learning_rate}, it must be above 0")
-        if self.validation_fraction >= 1:
-            raise SettingError("validation_fraction must be below 1")
-        if self.schedule not in SCHEDULES:
-            raise SettingError(f"schedule is {self.schedule!r}, it must be one of {', '.join(SCHEDULES)}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
-        return asdict(self)
+from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -120,13 +30,11 @@ class TrainedModel:
     model
         The Keras network with its best weights.
     history
-        One row an epoch: epoch, loss, val_loss, metric, learning_rate, seconds, sequences_per_s.
+        One row per epoch: epoch, loss, val_loss, metric, learning_rate, seconds, sequences_per_s.
     best_epoch
         The epoch, from 1, whose weights these are.
     best_score
         Its metric, or its held-out loss where no metric was given.
-    validation_rows
-        Rows of x that were held out; empty where the held-out data were given apart.
     """
 
     model: Any
@@ -135,42 +43,19 @@ class TrainedModel:
     history: list[dict[str, float]]
     best_epoch: int
     best_score: float
-    validation_rows: np.ndarray
 
-
-def split_by_group(
-    groups: Sequence[Any] | np.ndarray, validation_fraction: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows so that no group is on both sides.
-
-    Parameters
-    ----------
-    groups
-        A label for each row: the chromosome, or the seed of its simulation.
-    validation_fraction
-        Share of the groups to hold out; at least one group, and at least one is left.
-
-    Returns
-    -------
-    training, validation
-        Row numbers, rising.
-
-    Raises
-    ------
-    SettingError
-        There are fewer than two groups.
-    """
-    labels, member = np.unique(np.asarray(groups), return_inverse=True)
-    if len(labels) < 2:
-        raise SettingError(
-            f"{len(labels)} group cannot be split into training and held-out data",
-            hint="give data of at least two chromosomes or replicates",
+    @classmethod
+    def of(cls, loop: Loop, model: Any, config: LSTMConfig) -> TrainedModel:
+        """Return what a loop that has run to its end has made of a model."""
+        state = loop.state
+        return cls(
+            model=model,
+            config=config,
+            settings=loop.settings,
+            history=state.history,
+            best_epoch=state.best_epoch,
+            best_score=float("nan") if state.best_score is None else state.best_score,
         )
-    count = min(len(labels) - 1, max(1, round(validation_fraction * len(labels))))
-    random = np.random.default_rng([seed, 0x5917])
-    held = np.zeros(len(labels), bool)
-    held[random.permutation(len(labels))[:count]] = True
-    return np.flatnonzero(~held[member]), np.flatnonzero(held[member])
 
 
 def train(
@@ -184,16 +69,13 @@ def train(
     sample_weight: Any = None,
     loss: Loss | str | None = None,
     metric: Metric | None = None,
-    metric_mode: str = "max",
+    metric_mode: Literal["max", "min"] = "max",
     augment: Augment | None = None,
     make_model: Callable[[LSTMConfig], Any] | None = None,
     initial_weights: Sequence[np.ndarray] | None = None,
-    folder: PathLike | None = None,
-    resume: bool = True,
-    log_csv: PathLike | None = None,
-    progress: bool = True,
+    **run: Any,
 ) -> TrainedModel:
-    """Train a network.
+    """Train a network on sequences of one length.
 
     Parameters
     ----------
@@ -204,46 +86,69 @@ def train(
         Targets in the outputs' shape, or class indices where the output is a softmax. A tuple or
         dict of arrays for a loss that wants them.
     groups
-        One label a row; the held-out data are whole groups.
+        One label per row; the held-out data are whole groups.
     validation
         Held-out ``(x, y)`` or ``(x, y, sample_weight)``, instead of groups.
     sample_weight
         (n,) or (n, steps); 0 takes a step out of the loss, such as padding.
     loss
-        Name of a Keras loss, or a function of (y, prediction) that returns a loss a sequence, a
+        Name of a Keras loss, or a function of (y, prediction) that returns a loss per sequence, per
         step, or one for the batch. By default what the output's activation calls for.
-    metric
-        Function of the whole held-out (y, prediction); it then chooses the best epoch.
-    metric_mode
-        ``max`` or ``min``: which is better.
+    metric, metric_mode
+        Function of the whole held-out (y, prediction), which then chooses the best epoch, and
+        whether its ``max`` or its ``min`` is best.
     augment
         Changes a batch before it is used; its random numbers follow from seed, epoch and step.
     make_model
         Builds another Keras model than the config's own.
     initial_weights
         Weights to start from, in Keras' order: fine-tuning.
-    folder
-        Where the checkpoint is kept. A run that was killed goes on from it and ends with the
-        same weights as one that was not.
-    resume
-        Whether to go on from a checkpoint in ``folder`` or start over.
-    log_csv
-        A table of one row an epoch.
-    progress
-        Report on stderr.
+    **run
+        ``folder``, ``resume``, ``log_csv`` and ``progress`` of :func:`run_loop`.
 
     Raises
     ------
     SettingError
         The data do not fit each other, the split leaves a side empty, the checkpoint is of
         another run, or the loss is no longer a number.
-    MissingExtraError
-        TensorFlow is not installed.
     """
-    if metric_mode not in ("max", "min"):
-        raise SettingError(f"metric_mode is {metric_mode!r}, it must be max or min")
+    data, held = _split(settings, x, y, sample_weight, groups, validation)
+    loop = Loop(
+        *_model(config, settings, make_model, initial_weights),
+        settings,
+        data,
+        held,
+        _loss(config, loss),
+        metric,
+        metric_mode,
+        augment,
+    )
+
+    def fingerprint() -> dict[str, Any]:
+        member = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+        return {
+            "loss": _name(loss),
+            "metric": f"{_name(metric)} ({metric_mode})",
+            "augmentation": _name(augment),
+            "model": _name(make_model),
+            "data": fingerprint_data({"x": x, "y": y, "weight": sample_weight}),
+            "groups": fingerprint_data(member),
+            "held-out data": fingerprint_data(validation),
+            "initial weights": fingerprint_data(None if initial_weights is None else loop.model.get_weights()),
+        }
+
+    run_loop(loop, config, fingerprint, **run)
+    return TrainedModel.of(loop, loop.model, config)
+
+
+def _model(
+    config: LSTMConfig,
+    settings: TrainingSettings,
+    make_model: Callable[[LSTMConfig], Any] | None,
+    initial_weights: Sequence[np.ndarray] | None,
+) -> tuple[Any, Any]:
+    """Return the model to train, and the strategy by which accelerators share its batches."""
     tf, keras = load_tensorflow()
-    rows, held_rows = _split(settings, x, y, sample_weight, groups, validation)
     strategy = _strategy(tf) if settings.distribute else None
     with contextlib.nullcontext() if strategy is None else strategy.scope():
         if make_model is None:
@@ -253,57 +158,54 @@ def train(
             model = make_model(config)
         if initial_weights is not None:
             model.set_weights(list(initial_weights))
-    directory = None
-    fingerprint: dict[str, Any] = {}
+    return model, strategy
+
+
+def run_loop(
+    loop: Loop,
+    config: LSTMConfig,
+    fingerprint: Callable[[], dict[str, Any]],
+    *,
+    folder: PathLike | None = None,
+    resume: bool = True,
+    log_csv: PathLike | None = None,
+    progress: bool = True,
+) -> None:
+    """Train to the end, from the checkpoint in ``folder`` if there is one.
+
+    Parameters
+    ----------
+    fingerprint
+        What else, beside network and settings, tells the run from another one; asked for only
+        where there is a checkpoint, as digests of the data take their time.
+    folder
+        Where the checkpoint is kept. A run that was killed goes on from it and ends with the
+        same weights as one that was not.
+    resume
+        Whether to go on from a checkpoint in ``folder`` or start over.
+    log_csv
+        Path of a table with one row per epoch.
+    progress
+        Whether to report on stderr.
+    """
+    loop.log_csv = log_csv
     if folder is not None:
-        directory = Path(folder)
-        directory.mkdir(parents=True, exist_ok=True)
-        member = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-        fingerprint = {
+        loop.folder = Path(folder)
+        loop.folder.mkdir(parents=True, exist_ok=True)
+        loop.fingerprint = {
             "network": config.to_dict(),
             # How often to save changes nothing else.
-            "settings": {**settings.to_dict(), "checkpoint_steps": 0},
-            "loss": _name(loss),
-            "metric": f"{_name(metric)} ({metric_mode})",
-            "augmentation": _name(augment),
-            "model": _name(make_model),
-            "data": fingerprint_data({"x": x, "y": y, "weight": sample_weight}),
-            "groups": fingerprint_data(member),
-            "held-out data": fingerprint_data(validation),
-            "initial weights": fingerprint_data(None if initial_weights is None else model.get_weights()),
+            "settings": {**loop.settings.to_dict(), "checkpoint_steps": 0},
+            **fingerprint(),
         }
-    loop = Loop(
-        model,
-        settings,
-        Data(x, y, sample_weight, rows),
-        Data(x, y, sample_weight, held_rows) if validation is None else Data(*validation),
-        _loss(config, loss),
-        metric=metric,
-        metric_mode=metric_mode,
-        augment=augment,
-        folder=directory,
-        fingerprint=fingerprint,
-        log_csv=log_csv,
-        strategy=strategy,
-    )
-    if directory is not None and resume:
-        loop.restore(load_checkpoint(directory, fingerprint))
-    reporter = make_reporter(progress=progress, epochs=settings.epochs)
+        if resume:
+            loop.restore(load_checkpoint(loop.folder, loop.fingerprint))
+    reporter = make_reporter(progress=progress, epochs=loop.settings.epochs)
     try:
-        with fused_lstm(model):
+        with fused_lstm(loop.model):
             loop.run(reporter)
     finally:
         reporter.close()
-    state = loop.state
-    return TrainedModel(
-        model=model,
-        config=config,
-        settings=settings,
-        history=state.history,
-        best_epoch=state.best_epoch,
-        best_score=float("nan") if state.best_score is None else state.best_score,
-        validation_rows=held_rows,
-    )
 
 
 def _split(
@@ -313,8 +215,9 @@ def _split(
     sample_weight: Any,
     groups: Sequence[Any] | np.ndarray | None,
     validation: tuple[Any, ...] | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    n, none = n_rows(x), np.empty(0, np.int64)
+) -> tuple[Data, Data]:
+    """Return what to train on and what is held out."""
+    n = n_rows(x)
     if n == 0:
         raise SettingError("there are no training data")
     if n_rows(y) != n:
@@ -323,13 +226,16 @@ def _split(
         raise SettingError(f"there are {n} sequences but {len(sample_weight)} weights")
     if groups is not None and len(groups) != n:
         raise SettingError(f"there are {n} sequences but {len(groups)} groups")
-    if validation is not None or settings.validation_fraction == 0:
-        return np.arange(n), none
+    if validation is not None:
+        return Data(x, y, sample_weight), Data(*validation)
+    if settings.validation_fraction == 0:
+        return Data(x, y, sample_weight), Data(x, y, sample_weight, np.empty(0, np.int64))
     if groups is None:
         raise SettingError(
             "held-out data or groups are needed", hint="a split by sequence would leave near-copies on both sides"
         )
-    return split_by_group(groups, settings.validation_fraction, settings.seed)
+    rows, held = split_by_group(groups, settings.validation_fraction, settings.seed)
+    return Data(x, y, sample_weight, rows), Data(x, y, sample_weight, held)
 
 
 def _loss(config: LSTMConfig, loss: Loss | str | None) -> Loss:

@@ -1,0 +1,41 @@
+"""``model``: what a bundle is, whether it is whole, and its members as files."""
+
+from __future__ import annotations
+
+from genolstm.errors import SettingError
+from genolstm.files import PathLike, atomic_path, check_outputs
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.verify import verify_bundle
+
+
+def run_open(model: PathLike) -> Bundle:
+    """Return a bundle by its file, or by the name of a model that comes with GenoLSTM."""
+    return Bundle.open(find_bundle(model))
+
+
+def run_verify(model: PathLike) -> list[tuple[str, str]]:
+    """Check that a model computes what its weights say; see :func:`verify_bundle`."""
+    return verify_bundle(find_bundle(model))
+
+
+def run_export(
+    model: PathLike, *, onnx: PathLike | None = None, keras: PathLike | None = None, force: bool = False
+) -> None:
+    """Write a model's ONNX graph, its Keras form, or both to files of their own.
+
+    Raises
+    ------
+    SettingError
+        No output is named.
+    ModelError
+        The bundle has no such member; nothing is written then.
+    """
+    if onnx is None and keras is None:
+        raise SettingError("no output is named", hint="give onnx, keras, or both")
+    check_outputs([onnx, keras], force=force)
+    bundle = run_open(model)
+    wanted = [(path, name) for path, name in ((onnx, "model.onnx"), (keras, "model.keras")) if path is not None]
+    contents = [(path, bundle.member(name)) for path, name in wanted]
+    for path, content in contents:
+        with atomic_path(path, force=force) as temporary:
+            temporary.write_bytes(content)

@@ -1,0 +1,63 @@
+"""``text baseline``: files in, what Markov models and compressors need for them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from genolstm.errors import SettingError
+from genolstm.files import PathLike
+from genolstm.text.baselines import compressor_bits, markov_bits
+from genolstm.text.corpus import Corpus, check_learnable, read_corpus, read_held_out, split
+from genolstm.text.settings import DNA, TextSettings
+
+
+def run_baseline(
+    files: Sequence[PathLike],
+    settings: TextSettings | None = None,
+    *,
+    form: str = "auto",
+    held_out: Sequence[PathLike] = (),
+    max_order: int = 12,
+) -> list[tuple[str, float]]:
+    """Return (baseline, held-out bits per symbol).
+
+    Parameters
+    ----------
+    settings
+        Those of the training to compare with: of the share to hold out, of the strands, and the seed.
+    """
+    settings = settings or TextSettings()
+    corpus = read_corpus(files, form)
+    check_learnable(corpus)
+    apart = read_held_out(held_out, corpus) if held_out else None
+    training, held = (corpus, apart) if apart else split(corpus, settings.validation, settings.seed)
+    if held is None:
+        raise SettingError("the baselines need held-out symbols", hint="give a --validation above 0, or --held-out")
+    return baselines(training, held, max_order, reverse_complement=settings.reverse_complement)
+
+
+def baselines(
+    training: Corpus, held_out: Corpus, max_order: int = 12, *, reverse_complement: bool = True
+) -> list[tuple[str, float]]:
+    """Return what Markov models and compressors need for a held-out corpus, bits per symbol.
+
+    The compressors are measured cold, and primed with the training symbols. They are given the
+    symbols alone: a byte each of DNA, UTF-8 of text.
+    """
+    stream = training.stream()
+    if training.kind == DNA and reverse_complement:
+        from genolstm.sequences.alphabet import reverse_complement as other_strand
+
+        stream = np.concatenate([stream, other_strand(stream[1:].astype(np.uint8))])
+    rows = []
+    found = markov_bits(stream, held_out.stream(), len(training.alphabet), max_order=max_order)
+    for name, bits in found.items():
+        rows += [(f"order-{order} Markov, {name}", one) for order, one in enumerate(bits)]
+    content, before = held_out.text().encode(), training.text().encode()
+    for given in (None, before):
+        for name, one in compressor_bits(content, held_out.n_symbols, training=given).items():
+            flags = "-9e" if name == "xz" else "-9"
+            rows.append((f"{name} {flags}{', primed' if given else ''}", one))
+    return rows

@@ -1,0 +1,72 @@
+"""``text train``: text or FASTA files in, a model out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from genolstm.files import PathLike, check_outputs
+from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.text.corpus import read_corpus, read_held_out
+from genolstm.text.settings import WINDOW, TextSettings
+from genolstm.text.train import fit, prepare, summary
+
+
+def run_train(
+    files: Sequence[PathLike],
+    output: PathLike,
+    settings: TextSettings | None = None,
+    *,
+    form: str = "auto",
+    held_out: Sequence[PathLike] = (),
+    checkpoints: PathLike | None = None,
+    log: PathLike | None = None,
+    force: bool = False,
+    quiet: bool = False,
+    on_network: Callable[[list[tuple[str, str, int]]], None] | None = None,
+) -> Bundle:
+    """Train a model on text or FASTA files and write its bundle.
+
+    Parameters
+    ----------
+    form
+        ``text``, ``fasta`` or ``auto``, which goes by the files' names.
+    held_out
+        Files that choose the epoch and give the held-out figure, instead of a share of ``files``.
+    checkpoints
+        Folder of the checkpoint; ``OUTPUT.training`` by default. A run that was killed goes on
+        from it.
+    log
+        Path of a table with one row per epoch.
+    quiet
+        Whether to keep the progress from stderr.
+    on_network
+        Called before the training begins with the layer, output shape and parameters of each layer,
+        and of all of them.
+
+    Raises
+    ------
+    InputError
+        A file is wrong, shorter than a window, or holds a single symbol.
+    SettingError
+        The split leaves one side empty, or the checkpoint is of another run.
+    OutputError
+        An output exists and ``force`` is false.
+    """
+    check_outputs([output, log], force=force)
+    corpus = read_corpus(files, form)
+    apart = read_held_out(held_out, corpus) if held_out else None
+    training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
+    if on_network is not None:
+        config = resolved.network(len(training.alphabet))
+        rows = summary(config, resolved.steps if resolved.mode == WINDOW else None)
+        on_network([*rows, ("Total parameters", "", config.n_parameters)])
+    bundle = fit(
+        training,
+        held,
+        resolved,
+        folder=f"{output}.training" if checkpoints is None else checkpoints,
+        log_csv=log,
+        progress=not quiet,
+        inputs={str(i): path for i, path in enumerate([*files, *held_out], start=1)},
+    )
+    return bundle.save(output, force=force)
