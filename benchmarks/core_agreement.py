@@ -18,8 +18,9 @@ from genolstm.introgression.doors.blocks import vcf_tracks
 from genolstm.introgression.tracks import CHANNELS, TrackSettings
 from genolstm.introgression.variants import VariantReader, read_sample_list
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.initializers import read_weights
 from genolstm.lstm.bundle.runtime import Runtime
-from genolstm.lstm.cell import forward, read_weights
+from genolstm.lstm.cell import forward
 from genolstm.lstm.train.network import load_tensorflow
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "example_data"

@@ -43,10 +43,14 @@ class Range:
     def __str__(self) -> str:
         parts = []
         if self.low is not None:
-            parts.append(f"{'above' if self.above_low else 'at least'} {self.low:g}")
+            parts.append(f"{'above' if self.above_low else 'at least'} {_plain(self.low)}")
         if self.high is not None:
-            parts.append(f"{'below' if self.below_high else 'at most'} {self.high:g}")
+            parts.append(f"{'below' if self.below_high else 'at most'} {_plain(self.high)}")
         return " and ".join(parts) or "finite"
+
+
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else repr(bound)
 
 
 POSITIVE = Range(0, above_low=True)
@@ -110,7 +114,7 @@ def check(settings: Any) -> None:
     Whole numbers given for a float become floats (in place, although the class is frozen).
 
     Raises
-    ------
+    ------  # type: ignore[arg-type]  # classes are hashable
     SettingError
         The message names the field, its value and what is allowed.
     """

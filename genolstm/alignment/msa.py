@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from Bio.Align import Alignment
 from Bio.SeqRecord import SeqRecord
-from scipy import sparse  # type: ignore[import-untyped]
+from scipy import sparse
 
 from genolstm.alignment.pairhmm.decode import heaviest_chain
 from genolstm.alignment.scorer import AlignmentScorer

@@ -21,15 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.bundle.initializers import read_initializers
 from genolstm.lstm.config import LSTMConfig
 
 Weights = Mapping[str, np.ndarray]
-
-# Where ONNX keeps the gates that Keras keeps as input, forget, candidate, output
-# (update, reset, candidate for a GRU).
-_FROM_ONNX = {"lstm": (0, 2, 3, 1), "gru": (0, 1, 2), "rnn": (0,)}
 
 
 @dataclass(frozen=True)
@@ -99,56 +93,6 @@ def gru_gates(
 def rnn_step(x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Return the new state of a plain recurrent layer (Elman 1990)."""
     return np.tanh(x @ kernel + h @ recurrent + bias)
-
-
-def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> dict[str, np.ndarray]:
-    """Return a model's weights by name, as Keras has them, in float64.
-
-    Names are those of :attr:`LSTMConfig.weight_shapes`, such as
-    ``lstm1/forward/kernel``. TensorFlow is not needed.
-
-    Parameters
-    ----------
-    source
-        A bundle, or the bytes of its ``model.onnx`` with ``config``.
-
-    Raises
-    ------
-    ModelError
-        The model's network is not one that an :class:`LSTMConfig` describes.
-    """
-    content = source.onnx if isinstance(source, Bundle) else source
-    if isinstance(source, Bundle):
-        config = source.config
-    if config is None:
-        raise ModelError("the weights of a custom network have no names to read them by")
-    stored = {name: array.astype(np.float64) for name, array in read_initializers(content).items()}
-    weights = {name: array for name, array in stored.items() if name.startswith(("input/", "head/"))}
-    try:
-        if config.input == "conv":
-            weights["input/kernel"] = weights["input/kernel"].transpose(2, 1, 0)
-        for index, units in enumerate(config.layer_units, start=1):
-            _unpack(weights, stored, config, f"{config.cell}{index}", units)
-        if {name: array.shape for name, array in weights.items()} != config.weight_shapes:
-            raise ValueError("shapes")
-        return weights
-    except (KeyError, IndexError, ValueError) as error:
-        raise ModelError("the ONNX graph does not hold the weights its settings call for") from error
-
-
-def _unpack(weights: dict[str, np.ndarray], stored: Weights, config: LSTMConfig, name: str, units: int) -> None:
-    order = _FROM_ONNX[config.cell]
-
-    def gates(array: np.ndarray) -> np.ndarray:
-        parts = np.split(array, len(order), axis=-1)
-        return np.concatenate([parts[place] for place in order], axis=-1)
-
-    for direction, word in enumerate(config.directions):
-        prefix = f"{name}/{word}/"
-        weights[prefix + "kernel"] = gates(stored[f"{name}/W"][direction].T)
-        weights[prefix + "recurrent_kernel"] = gates(stored[f"{name}/R"][direction].T)
-        both = stored[f"{name}/B"][direction].reshape(2, len(order) * units)
-        weights[prefix + "bias"] = gates(both) if config.cell == "gru" else gates(both.sum(axis=0))
 
 
 def forward(config: LSTMConfig, weights: Weights, x: np.ndarray) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.cell import half_life, read_weights, trace
+from genolstm.lstm.bundle.initializers import read_weights
+from genolstm.lstm.cell import half_life, trace
 from genolstm.lstm.settings import GateSettings
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from Bio.SeqRecord import SeqRecord
-from scipy.sparse import coo_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from genolstm import provenance
 from genolstm.alignment.context.estimation import fit_family

@@ -4,9 +4,9 @@ from support.lstm import CONFIGS, onnx_of, random_input, random_weights
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.export import write_onnx
-from genolstm.lstm.bundle.initializers import read_initializers
+from genolstm.lstm.bundle.initializers import read_initializers, read_weights
 from genolstm.lstm.bundle.runtime import Runtime
-from genolstm.lstm.cell import forward, half_life, lstm_step, read_weights, sigmoid, trace
+from genolstm.lstm.cell import forward, half_life, lstm_step, sigmoid, trace
 from genolstm.lstm.config import LSTMConfig
 
 

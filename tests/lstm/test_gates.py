@@ -19,7 +19,8 @@ from genolstm.introgression.gates import (
 )
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
-from genolstm.lstm.cell import read_weights, trace
+from genolstm.lstm.bundle.initializers import read_weights
+from genolstm.lstm.cell import trace
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.gates import PARTS, inspect_gates, write_gates
 from genolstm.report.gates import plot_gates, save_gates

@@ -9,9 +9,10 @@ from support.lstm import CONFIGS, random_input, random_weights
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.export import check_onnx, export_onnx, export_step, write_onnx
+from genolstm.lstm.bundle.initializers import read_weights
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.stepper import Stepper
-from genolstm.lstm.cell import forward, read_weights, trace
+from genolstm.lstm.cell import forward, trace
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, fused_lstm, load_tensorflow, named_weights
 

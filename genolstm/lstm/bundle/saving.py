@@ -15,8 +15,8 @@ from genolstm.errors import ModelError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle, write_member
 from genolstm.lstm.bundle.export import export_onnx, export_onnx_traced, export_step
+from genolstm.lstm.bundle.initializers import read_weights
 from genolstm.lstm.bundle.runtime import Runtime
-from genolstm.lstm.cell import read_weights
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, load_tensorflow
 

@@ -7,8 +7,9 @@ import numpy as np
 from genolstm.errors import ModelError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.lstm.bundle.initializers import read_weights
 from genolstm.lstm.bundle.runtime import Runtime
-from genolstm.lstm.cell import forward, read_weights
+from genolstm.lstm.cell import forward
 
 TOLERANCE = 1e-5
 
