@@ -114,11 +114,11 @@ def check(settings: Any) -> None:
     Whole numbers given for a float become floats (in place, although the class is frozen).
 
     Raises
-    ------  # type: ignore[arg-type]  # classes are hashable
+    ------
     SettingError
         The message names the field, its value and what is allowed.
     """
-    for setting in describe(type(settings)).values():
+    for setting in describe(type(settings)).values():  # type: ignore[arg-type]
         value = getattr(settings, setting.name)
         if value is None and setting.optional:
             continue
