@@ -29,7 +29,8 @@ from genolstm.alignment.simulate.pairs import PRESETS, simulate_pair
 from genolstm.lstm.bundle.saving import save_network
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, load_tensorflow
-from genolstm.lstm.train.training import TrainingSettings, train
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.lstm.train.training import train
 
 LONGEST = 200
 PHASES = ((100, 0.4), (200, 0.2), (150, 0.4))

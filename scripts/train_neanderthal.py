@@ -15,7 +15,7 @@ import numpy as np
 
 from genolstm.introgression.dataset import LabelledTracks
 from genolstm.introgression.train import NETWORK, IntrogressionTraining, train_on_tracks
-from genolstm.lstm.train.training import TrainingSettings
+from genolstm.lstm.train.settings import TrainingSettings
 
 CARD = """# neanderthal
 

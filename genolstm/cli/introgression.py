@@ -207,7 +207,7 @@ def train(
 
     from genolstm.introgression.tracks import TrackSettings
     from genolstm.introgression.train import NETWORK, IntrogressionTraining, train_model
-    from genolstm.lstm.train.training import TrainingSettings
+    from genolstm.lstm.train.settings import TrainingSettings
 
     bundle = train_model(
         regions,

@@ -310,7 +310,8 @@ def _run(
     levels: list[pd.DataFrame] | None,
     keep: Callable[[ArchitectureSettings, TrainedModel, Trial, int], None] | None,
 ) -> Iterator[dict[str, Any]]:
-    from genolstm.lstm.train.training import TrainingSettings, train
+    from genolstm.lstm.train.settings import TrainingSettings
+    from genolstm.lstm.train.training import train
 
     scale = Scale.of(trial.training)
     trained = train(

@@ -21,7 +21,9 @@ from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.saving import save_network
 from genolstm.lstm.calibration import apply_calibration, fit_calibration
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.training import TrainedModel, TrainingSettings, split_by_group, train
+from genolstm.lstm.splits import split_by_group
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.lstm.train.training import TrainedModel, train
 from genolstm.provenance import record
 
 #: Loss and split are for bins; the network reads tracks as counts and takes their logarithm itself.

@@ -7,7 +7,7 @@ from typing import Any
 
 from genolstm.errors import SettingError
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.training import TrainingSettings
+from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.text.corpus import DNA
 
 STREAM, WINDOW = "stream", "window"

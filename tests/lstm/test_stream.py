@@ -3,7 +3,7 @@ import pytest
 
 from genolstm.errors import SettingError
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.training import TrainingSettings
+from genolstm.lstm.train.settings import TrainingSettings
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.xdist_group("tensorflow")

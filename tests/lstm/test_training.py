@@ -15,8 +15,10 @@ from support import lstm_resume_case as case
 
 from genolstm.errors import InputError, SettingError
 from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.splits import split_by_group
 from genolstm.lstm.train.checkpoint import FILE_NAME, fingerprint_data
-from genolstm.lstm.train.training import TrainingSettings, split_by_group, train
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.lstm.train.training import train
 
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.xdist_group("tensorflow")

@@ -6,7 +6,8 @@ import time
 import numpy as np
 
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.training import TrainedModel, TrainingSettings, train
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.lstm.train.training import TrainedModel, train
 
 CONFIG = LSTMConfig(n_features=3, input_units=4, units=4, dropout=0.2, layers=1)
 SETTINGS = TrainingSettings(

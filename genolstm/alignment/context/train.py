@@ -27,7 +27,8 @@ from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings,
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.training import TrainingSettings, train
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.lstm.train.training import train
 from genolstm.threads import worker_pool
 
 Codes = npt.NDArray[np.uint8]

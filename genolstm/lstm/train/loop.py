@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from genolstm.errors import SettingError
 from genolstm.lstm.train.checkpoint import Progress, save_checkpoint
 from genolstm.lstm.train.network import load_tensorflow
 from genolstm.lstm.train.reporting import Reporter, write_csv
-
-if TYPE_CHECKING:
-    from genolstm.lstm.train.training import Augment, Loss, Metric, TrainingSettings
+from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -22,7 +22,8 @@ from genolstm.lstm.train.checkpoint import fingerprint_data, load_checkpoint
 from genolstm.lstm.train.loop import Loop
 from genolstm.lstm.train.network import build_network, fused_lstm
 from genolstm.lstm.train.reporting import make_reporter
-from genolstm.lstm.train.training import TrainedModel, TrainingSettings
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.lstm.train.training import TrainedModel
 
 Codes = npt.NDArray[np.integer]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,102 +13,12 @@ import numpy as np
 from genolstm.errors import SettingError
 from genolstm.files import PathLike
 from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.splits import split_by_group
 from genolstm.lstm.train.checkpoint import fingerprint_data, load_checkpoint
 from genolstm.lstm.train.loop import Data, Loop, n_rows
 from genolstm.lstm.train.network import build_network, fused_lstm, load_tensorflow
 from genolstm.lstm.train.reporting import make_reporter
-
-SCHEDULES = ("cosine", "constant")
-
-# (y, prediction) -> loss of shape (n,), (n, steps) or scalar, in TensorFlow.
-Loss = Callable[[Any, Any], Any]
-# (y, prediction) of the whole held-out set -> number, in NumPy.
-Metric = Callable[[Any, Any], float]
-# (x, y, random) of a batch -> (x, y), in NumPy.
-Augment = Callable[[Any, Any, np.random.Generator], tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How to train.
-
-    Parameters
-    ----------
-    epochs
-        Passes over the data at most.
-    batch_size
-        Sequences a step.
-    learning_rate
-        Of Adam, at its height.
-    schedule
-        ``cosine`` falls to 1 % of it over all epochs; ``constant`` does not.
-    warmup_steps
-        Steps over which it first rises.
-    clipnorm
-        Largest norm of the gradient of all weights together; 0: no limit.
-    weight_decay
-        Decoupled, as in AdamW.
-    patience
-        Epochs without a better held-out score after which to stop; 0: never.
-    seed
-        Of initial weights, dropout, split, order and augmentation.
-    validation_fraction
-        Share of the groups held out.
-    steps_per_epoch
-        Steps that count as an epoch; 0: one pass over the data.
-    checkpoint_steps
-        Also write a checkpoint after this many steps; 0: after each epoch only.
-    distribute
-        Share each batch among all accelerators, where there are several.
-
-    Raises
-    ------
-    SettingError
-        A value makes no sense; the message names the field.
-    """
-
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    warmup_steps: int = 0
-    clipnorm: float = 1.0
-    weight_decay: float = 0.0
-    patience: int = 5
-    seed: int = 1
-    validation_fraction: float = 0.1
-    steps_per_epoch: int = 0
-    checkpoint_steps: int = 0
-    distribute: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("warmup_steps", 0),
-            ("patience", 0),
-            ("seed", 0),
-            ("steps_per_epoch", 0),
-            ("checkpoint_steps", 0),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingError(f"{name} is {value!r}, a whole number from {least} is needed")
-        for name in ("learning_rate", "clipnorm", "weight_decay", "validation_fraction"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise SettingError(f"{name} is {value!r}, a number from 0 is needed")
-            object.__setattr__(self, name, float(value))
-        if not 0 < self.learning_rate < float("inf"):
-            raise SettingError(f"learning_rate is {self.learning_rate}, it must be above 0")
-        if self.validation_fraction >= 1:
-            raise SettingError("validation_fraction must be below 1")
-        if self.schedule not in SCHEDULES:
-            raise SettingError(f"schedule is {self.schedule!r}, it must be one of {', '.join(SCHEDULES)}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
-        return asdict(self)
+from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -136,41 +46,6 @@ class TrainedModel:
     best_epoch: int
     best_score: float
     validation_rows: np.ndarray
-
-
-def split_by_group(
-    groups: Sequence[Any] | np.ndarray, validation_fraction: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows so that no group is on both sides.
-
-    Parameters
-    ----------
-    groups
-        A label for each row: the chromosome, or the seed of its simulation.
-    validation_fraction
-        Share of the groups to hold out; at least one group, and at least one is left.
-
-    Returns
-    -------
-    training, validation
-        Row numbers, rising.
-
-    Raises
-    ------
-    SettingError
-        There are fewer than two groups.
-    """
-    labels, member = np.unique(np.asarray(groups), return_inverse=True)
-    if len(labels) < 2:
-        raise SettingError(
-            f"{len(labels)} group cannot be split into training and held-out data",
-            hint="give data of at least two chromosomes or replicates",
-        )
-    count = min(len(labels) - 1, max(1, round(validation_fraction * len(labels))))
-    random = np.random.default_rng([seed, 0x5917])
-    held = np.zeros(len(labels), bool)
-    held[random.permutation(len(labels))[:count]] = True
-    return np.flatnonzero(~held[member]), np.flatnonzero(held[member])
 
 
 def train(
