@@ -182,7 +182,7 @@ def train(
     k: int,
     bin_size: int,
     window: int,
-    cell: str,
+    cell: Any,
     units: int,
     layers: int,
     dropout: float,

@@ -10,16 +10,16 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from genolstm.errors import SettingError
-from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.config import Activation, Cell, LSTMConfig
 
 ARCHITECTURES = ("mlp", "cnn", "rnn", "gru", "lstm")
 RECURRENT = ("rnn", "gru", "lstm")
 N_FEATURES = 4
 KERNEL_SIZE = 12
-# Of Adam, from pilots on long-range; `benchmarks/comparison/run.py learning-rates` tries 0.001,
+# Peak rates of Adam, from pilots on long-range; `benchmarks/comparison/run.py learning-rates` tries 0.001,
 # 0.003 and 0.01 for the CNN, the RNN and the LSTM.
 LEARNING_RATES = {"mlp": 0.003, "cnn": 0.003, "rnn": 0.003, "gru": 0.01, "lstm": 0.01}
 # A network this far from the wanted number of parameters is no match.
@@ -42,9 +42,9 @@ class ArchitectureSettings:
     steps
         Bases of a sequence; only the ``mlp`` depends on it.
     n_outputs, activation
-        Of the head.
+        Outputs and activation of the head.
     learning_rate
-        Of Adam, at its height.
+        Peak learning rate of Adam.
     kernel_size
         Bases that a filter of the ``cnn`` covers.
     bidirectional
@@ -55,7 +55,7 @@ class ArchitectureSettings:
     widths: tuple[int, ...]
     steps: int
     n_outputs: int
-    activation: str
+    activation: Activation
     learning_rate: float
     kernel_size: int = KERNEL_SIZE
     bidirectional: bool = False
@@ -68,7 +68,7 @@ class ArchitectureSettings:
             n_outputs=self.n_outputs,
             activation=self.activation,
             n_features=N_FEATURES,
-            cell=self.name if self.name in RECURRENT else "rnn",
+            cell=cast(Cell, self.name) if self.name in RECURRENT else "rnn",
             units=self.widths[0],
             layers=1,
             bidirectional=self.bidirectional,
@@ -133,11 +133,11 @@ def match_architecture(
     *,
     steps: int,
     n_outputs: int,
-    activation: str,
+    activation: Activation,
     learning_rate: float | None = None,
     bidirectional: bool = False,
 ) -> ArchitectureSettings:
-    """Return an architecture whose widths make about so many parameters.
+    """Return an architecture whose widths make about ``n_parameters``.
 
     Raises
     ------

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_text, display_name, open_input, readable
+from genolstm.files import PathLike, atomic_text, display_name, read_lines
+from genolstm.lstm.splits import draw_parts, rows_of_parts
 from genolstm.sequences.alphabet import UNKNOWN, Codes, decode, encode, reverse_complement
 from genolstm.sequences.fasta import Record, read_records
 from genolstm.sequences.kmers import one_hot
-
-_PARTS = ("training", "validation", "test")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -203,12 +202,9 @@ def split_three_ways(
     # every group is of one class, let the held-out parts grow.
     while n - sum(held) >= 1:
         for _ in range(200):
-            part = np.zeros(n, np.int64)
-            order = random.permutation(n)
-            part[order[: held[0]]] = 1
-            part[order[held[0] : sum(held)]] = 2
+            part = draw_parts(n, held, random)
             if all(present[part == p].any(axis=0).all() for p in range(3)):
-                return Split(*(np.flatnonzero(part[member] == p) for p in range(3)))
+                return Split(*rows_of_parts(part, member, 3))
         held = [count + 1 for count in held]
     lacking = next(data.classes[c] for p in range(3) for c in np.flatnonzero(~present[part == p].any(axis=0)))
     raise InputError(
@@ -252,7 +248,9 @@ def _read_table(path: PathLike) -> dict[str, _Entry]:
     where = display_name(path)
     found: dict[str, _Entry] = {}
     columns: list[str] | None = None
-    for line, text in _lines(path):
+    for line, text in read_lines(path):
+        if not text.strip():
+            continue
         fields = text.split("\t")
         if columns is None:
             columns = [field.strip().lower() for field in text.removeprefix("#").split("\t")]
@@ -277,17 +275,6 @@ def _read_table(path: PathLike) -> dict[str, _Entry]:
     if not found:
         raise InputError("holds no labels", path=where)
     return found
-
-
-def _lines(path: PathLike) -> Iterator[tuple[int, str]]:
-    with open_input(path) as stream, readable(path):
-        for line, raw in enumerate(stream, start=1):
-            try:
-                text = raw.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise InputError("is not UTF-8 text", path=display_name(path), line=line) from error
-            if text.strip():
-                yield line, text
 
 
 def _stack(sequences: Sequence[Codes], length: int) -> Codes:

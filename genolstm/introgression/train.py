@@ -15,10 +15,9 @@ from genolstm.introgression.dataset import LabelledTracks, load_region, region_f
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.tracks import CHANNELS, TrackSettings
-from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.bundle.export import export_onnx
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.runtime import Runtime
-from genolstm.lstm.bundle.saving import save_network
+from genolstm.lstm.bundle.saving import export_members
 from genolstm.lstm.calibration import apply_calibration, fit_calibration
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.splits import split_by_group
@@ -197,8 +196,8 @@ def save_model(
     provenance: dict[str, Any] | None = None,
 ) -> Bundle:
     """Calibrate a trained network on the validation regions and write its bundle."""
-    content = export_onnx(trained.model, trained.config)
-    runtime = Runtime(content, context=CONTEXT, tile=TILE)
+    members = export_members(trained.model, trained.config)
+    runtime = Runtime(members["model.onnx"], context=CONTEXT, tile=TILE)
     raw = [runtime.predict(region.tracks)[:, :, 0] for region in validation]
     truth = np.concatenate([region.truth.ravel() for region in validation])
     # One number, so that the order of the bins, and with it the AP, stays as it is. A bin that
@@ -249,11 +248,11 @@ def save_model(
         "training": [region.group for region in training],
         "validation": [region.group for region in validation],
     }
-    return save_network(
+    return save_bundle(
         output,
-        trained.model,
-        trained.config,
         kind="introgression",
+        members=members,
+        config=trained.config,
         metadata=metadata,
         provenance=account,
         card=_card(card, metadata, ranking, baseline),

@@ -1,6 +1,6 @@
 """Turning outputs into probabilities that can be believed.
 
-Fitted with scikit-learn or a line search on held-out data; applied with NumPy alone; stored in a
+Fitted on held-out data with scikit-learn or a minimiser of scipy; applied with NumPy alone; stored in a
 bundle's metadata as JSON.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from genolstm.errors import ModelError, SettingError
 
@@ -32,7 +33,7 @@ def fit_calibration(
         0 or 1 in the same shape, or class indices.
     method
         ``temperature`` divides the log-odds by one number (Guo et al. 2017). ``isotonic`` is any
-        rising function, one a class; it needs more data and removes more.
+        rising function, one per class; it needs more data and removes more.
     sample_weight
         In the shape of ``truth``; 0 leaves a value out.
 
@@ -99,24 +100,34 @@ def apply_calibration(probability: np.ndarray, calibration: Mapping[str, Any] | 
 
 
 def expected_calibration_error(
-    probability: np.ndarray, truth: np.ndarray, *, bins: int = 15, sample_weight: np.ndarray | None = None
+    probabilities: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None, *, bins: int = 15
 ) -> float:
     """Return the expected calibration error of one class's probability (Naeini et al. 2015).
 
     The mean over ``bins`` equal bins of |share of true - mean probability|, weighted by how much
     falls into each.
+
+    Parameters
+    ----------
+    probabilities
+        Values from 0 to 1, of any shape.
+    labels
+        0 or 1 in the same shape, or the share that is true of what the value stands for.
+    weights
+        How much each value counts, such as base pairs; by default all alike.
     """
-    values = np.asarray(probability, np.float64).reshape(-1)
-    labels = np.asarray(truth, np.float64).reshape(-1)
-    weight = np.ones_like(values) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+    values, truth = (np.asarray(one, np.float64).reshape(-1) for one in (probabilities, labels))
+    weight = np.ones_like(values) if weights is None else np.asarray(weights, np.float64).reshape(-1)
     place = np.minimum((values * bins).astype(np.int64), bins - 1)
-    sums = [np.bincount(place, weight * part, bins) for part in (values, labels)]
+    expected, observed = (np.bincount(place, weight * part, bins) for part in (values, truth))
     total = float(weight.sum())
-    return float(np.abs(sums[0] - sums[1]).sum() / total) if total else 0.0
+    return float(np.abs(expected - observed).sum() / total) if total else 0.0
 
 
 def _fit_temperature(values: np.ndarray, labels: np.ndarray, weight: np.ndarray | None) -> float:
-    """Return the temperature of the smallest log loss, by golden section on its logarithm."""
+    """Return the temperature of the smallest log loss, searched on its logarithm."""
+    from scipy.optimize import minimize_scalar
+
     rows = np.arange(len(values))
     binary = values.shape[1] == 1
 
@@ -127,14 +138,8 @@ def _fit_temperature(values: np.ndarray, labels: np.ndarray, weight: np.ndarray 
         )
         return -float(np.average(np.log(np.maximum(right, 1e-300)), weights=weight))
 
-    low, high, ratio = -3.0, 3.0, (np.sqrt(5.0) - 1) / 2
-    while high - low > 1e-4:
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        if loss(left) < loss(right):
-            high = right
-        else:
-            low = left
-    return round(float(np.exp((low + high) / 2)), 6)
+    found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded", options={"xatol": 1e-6})
+    return round(float(np.exp(found.x)), 6)
 
 
 def _heat(values: np.ndarray, temperature: float, *, softmax: bool) -> np.ndarray:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from genolstm.errors import ModelError, SettingError
+from genolstm.settings import SHARE, Range, check
 
-CELLS = ("rnn", "gru", "lstm")
-INPUTS = ("features", "embedding", "conv")
-TRANSFORMS = ("none", "log1p")
-INPUT_ACTIVATIONS = ("linear", "relu", "tanh")
-HEADS = ("tag", "classify", "regress", "next", "embed")
-POOLINGS = ("none", "last", "mean", "max")
-ACTIVATIONS = ("sigmoid", "softmax", "linear")
+_LARGEST = 1 << 20
+Count = Annotated[int, Range(0, _LARGEST)]
+AtLeastOne = Annotated[int, Range(1, _LARGEST)]
+Cell = Literal["rnn", "gru", "lstm"]
+Activation = Literal["sigmoid", "softmax", "linear"]
 
 # What a head means when nothing else is said: pooling over the steps, activation of the output.
-_HEAD_DEFAULTS = {
+_HEAD_DEFAULTS: dict[str, tuple[str, str]] = {
     "tag": ("none", "sigmoid"),
     "next": ("none", "softmax"),
     "classify": ("last", "softmax"),
     "regress": ("last", "linear"),
     "embed": ("none", "linear"),
 }
-_LARGEST = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class LSTMConfig:
     Parameters
     ----------
     input
-        ``features``: vectors of ``n_features`` numbers a step, through a dense layer of
+        ``features``: a vector of ``n_features`` numbers per step, through a dense layer of
         ``input_units`` (0: none). ``conv``: the same through a convolution over ``kernel_size``
         steps. ``embedding``: integer codes below ``vocabulary``, as vectors of ``input_units``.
     transform
@@ -43,7 +41,7 @@ class LSTMConfig:
     cell
         ``rnn``, ``gru`` or ``lstm``.
     units
-        Width of each direction; one number for all layers or one a layer.
+        Width of each direction; one number for all layers or one per layer.
     layers
         Recurrent layers on top of each other.
     bidirectional
@@ -53,7 +51,7 @@ class LSTMConfig:
     head
         ``tag``: outputs at every step. ``next``: the next symbol's distribution at every step.
         ``classify``, ``regress``: outputs for the whole sequence. ``embed``: a vector of
-        ``n_outputs`` a step, or one a sequence if ``pooling`` is given; ``n_outputs`` 0 gives
+        ``n_outputs`` per step, or one per sequence if ``pooling`` is given; ``n_outputs`` 0 gives
         the recurrent stack's own vectors.
     n_outputs
         Classes, targets, symbols or width of the vectors.
@@ -68,86 +66,43 @@ class LSTMConfig:
         A value makes no sense; the message names the field.
     """
 
-    head: str = "tag"
-    n_outputs: int = 1
-    input: str = "features"
-    n_features: int = 0
-    vocabulary: int = 0
-    input_units: int = 0
-    kernel_size: int = 1
-    input_activation: str = "linear"
-    transform: str = "none"
-    cell: str = "lstm"
+    head: Literal["tag", "classify", "regress", "next", "embed"] = "tag"
+    n_outputs: Count = 1
+    input: Literal["features", "embedding", "conv"] = "features"
+    n_features: Count = 0
+    vocabulary: Count = 0
+    input_units: Count = 0
+    kernel_size: AtLeastOne = 1
+    input_activation: Literal["linear", "relu", "tanh"] = "linear"
+    transform: Literal["none", "log1p"] = "none"
+    cell: Cell = "lstm"
     units: int | tuple[int, ...] = 48
-    layers: int = 2
+    layers: Annotated[int, Range(1, 64)] = 2
     bidirectional: bool = True
-    dropout: float = 0.0
-    activation: str | None = None
-    pooling: str | None = None
+    dropout: Annotated[float, SHARE] = 0.0
+    activation: Activation | None = None
+    pooling: Literal["none", "last", "mean", "max"] | None = None
 
     def __post_init__(self) -> None:
-        self._choice("head", HEADS)
-        pooling, activation = _HEAD_DEFAULTS[self.head]
-        if self.pooling is None:
-            object.__setattr__(self, "pooling", pooling)
-        if self.activation is None:
-            object.__setattr__(self, "activation", activation)
-        for name, choices in (
-            ("input", INPUTS),
-            ("cell", CELLS),
-            ("transform", TRANSFORMS),
-            ("input_activation", INPUT_ACTIVATIONS),
-            ("pooling", POOLINGS),
-            ("activation", ACTIVATIONS),
-        ):
-            self._choice(name, choices)
-        for name, least in (
-            ("n_outputs", 0),
-            ("n_features", 0),
-            ("vocabulary", 0),
-            ("input_units", 0),
-            ("kernel_size", 1),
-            ("layers", 1),
-        ):
-            self._whole(name, getattr(self, name), least)
-        if self.layers > 64:
-            raise SettingError(f"layers is {self.layers}, at most 64 make sense")
-        if isinstance(self.units, list):
-            object.__setattr__(self, "units", tuple(self.units))
-        if isinstance(self.units, tuple):
-            if len(self.units) != self.layers:
-                raise SettingError(
-                    f"units names {len(self.units)} widths for {self.layers} layers",
-                    hint="give one number, or one a layer",
-                )
-            for width in self.units:
-                self._whole("units", width, 1)
-            if len(set(self.units)) == 1:
-                # One spelling for one network, so that equal networks compare equal.
-                object.__setattr__(self, "units", self.units[0])
-        else:
-            self._whole("units", self.units, 1)
-        if not isinstance(self.bidirectional, bool):
-            raise SettingError(f"bidirectional is {self.bidirectional!r}, true or false is needed")
-        if isinstance(self.dropout, bool) or not isinstance(self.dropout, int | float):
-            raise SettingError(f"dropout is {self.dropout!r}, a number is needed")
-        if not 0 <= self.dropout < 1:
-            raise SettingError(f"dropout is {self.dropout}, it must be at least 0 and below 1")
-        object.__setattr__(self, "dropout", float(self.dropout))
+        check(self)
+        for name, usual in zip(("pooling", "activation"), _HEAD_DEFAULTS[self.head], strict=True):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, usual)
+        self._check_units()
         self._check_input()
         self._check_head()
 
-    def _choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, str) or value not in choices:
-            raise SettingError(f"{name} is {value!r}, it must be one of {', '.join(choices)}")
-
-    @staticmethod
-    def _whole(name: str, value: Any, least: int) -> None:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise SettingError(f"{name} is {value!r}, a whole number is needed")
-        if not least <= value <= _LARGEST:
-            raise SettingError(f"{name} is {value}, it must be between {least} and {_LARGEST}")
+    def _check_units(self) -> None:
+        widths = tuple(self.units) if isinstance(self.units, list | tuple) else (self.units,) * self.layers
+        if len(widths) != self.layers:
+            raise SettingError(
+                f"units names {len(widths)} widths for {self.layers} layers", hint="give one number, or one per layer"
+            )
+        for width in widths:
+            if isinstance(width, bool) or not isinstance(width, int) or not 1 <= width <= _LARGEST:
+                raise SettingError(f"units is {width!r}, a whole number from 1 to {_LARGEST} is needed")
+        # One spelling for one network, so that equal networks compare equal.
+        object.__setattr__(self, "units", widths[0] if len(set(widths)) == 1 else widths)
 
     def _check_input(self) -> None:
         if self.input == "embedding":
@@ -196,7 +151,7 @@ class LSTMConfig:
 
     @property
     def output_width(self) -> int:
-        """Numbers a step (or a sequence) that come out."""
+        """How many numbers come out per step (or per sequence)."""
         return self.n_outputs or self.layer_units[-1] * (2 if self.bidirectional else 1)
 
     @property

@@ -1,4 +1,4 @@
-"""Splits that keep groups whole."""
+"""Splits that keep groups whole: every split of labelled data is drawn here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,24 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import SettingError
+
+
+def draw_parts(n: int, counts: Sequence[int], random: np.random.Generator) -> np.ndarray:
+    """Return the part that each of ``n`` groups is drawn into, (n,).
+
+    Parameters
+    ----------
+    counts
+        How many groups go to part 1, 2, ...; the rest is part 0, to train on.
+    """
+    part = np.zeros(n, np.int64)
+    part[random.permutation(n)[: sum(counts)]] = np.repeat(np.arange(1, len(counts) + 1), counts)
+    return part
+
+
+def rows_of_parts(part: np.ndarray, member: np.ndarray, n_parts: int) -> tuple[np.ndarray, ...]:
+    """Return the rows of each part, rising; ``member`` is the group of each row."""
+    return tuple(np.flatnonzero(part[member] == number) for number in range(n_parts))
 
 
 def split_by_group(
@@ -33,13 +51,12 @@ def split_by_group(
         There are fewer than two groups.
     """
     labels, member = np.unique(np.asarray(groups), return_inverse=True)
-    if len(labels) < 2:
+    n = len(labels)
+    if n < 2:
         raise SettingError(
-            f"{len(labels)} group cannot be split into training and held-out data",
+            f"{n} group cannot be split into training and held-out data",
             hint="give data of at least two chromosomes or replicates",
         )
-    count = min(len(labels) - 1, max(1, round(validation_fraction * len(labels))))
-    random = np.random.default_rng([seed, 0x5917])
-    held = np.zeros(len(labels), bool)
-    held[random.permutation(len(labels))[:count]] = True
-    return np.flatnonzero(~held[member]), np.flatnonzero(held[member])
+    count = min(n - 1, max(1, round(validation_fraction * n)))
+    training, held = rows_of_parts(draw_parts(n, [count], np.random.default_rng([seed, 0x5917])), member, 2)
+    return training, held

@@ -6,8 +6,8 @@ import pytest
 from support.lstm import CONFIGS, onnx_of
 
 from genolstm.cli import main
+from genolstm.lstm.bundle import bundle as bundles
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
-from genolstm.lstm.bundle.bundle import bundle as bundles
 
 CONFIG = CONFIGS["lstm-tag"]
 
@@ -66,7 +66,7 @@ def test_verify(bundle, capsys):
 
 
 def test_verify_finds_a_network_that_computes_something_else(tmp_path, capsys, monkeypatch):
-    from genolstm.lstm.bundle.bundle import verify
+    from genolstm.lstm.bundle import verify
 
     path = tmp_path / "m.genolstm"
     save_bundle(path, kind="x", members={"model.onnx": onnx_of(CONFIG)}, config=CONFIG)

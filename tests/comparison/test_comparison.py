@@ -103,7 +103,7 @@ def test_write_and_read_back(tmp_path):
         (">a\nAC\n", "name\tlabel\na\t\n", False, "{tsv}:2: a: the label is missing"),
         (">a\nAC\n", "name\tlabel\na\t1\na\t2\n", False, "{tsv}:3: a: the name stands in line 2"),
         (">a\nAC\n", "name\tlabel\n", False, "{tsv}: holds no labels"),
-        (">a\nAC\n", "name\tlabel\na\t1\xe9\n".encode("latin-1"), False, "{tsv}:2: is not UTF-8"),
+        (">a\nAC\n", "name\tlabel\na\t1\xe9\n".encode("latin-1"), False, "{tsv}:2: is not text"),
     ],
 )
 def test_bad_labels(tmp_path, fasta, table, regression, message):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from genolstm.errors import InputError, ModelError, OutputError
+from genolstm.lstm.bundle import bundle as bundles
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, pack, save_bundle
-from genolstm.lstm.bundle.bundle import bundle as bundles
 from genolstm.lstm.config import LSTMConfig
 
 CONFIG = LSTMConfig(n_features=3, units=4, layers=1)

@@ -75,7 +75,7 @@ def test_expected_calibration_error_by_hand():
     # Bin 0.2-0.4: mean .3, half true. Bin 0.8-1: mean .9, all true.
     value = expected_calibration_error([0.3, 0.3, 0.9, 0.9], [0, 1, 1, 1], bins=5)
     assert value == pytest.approx((2 * 0.2 + 2 * 0.1) / 4)
-    weighted = expected_calibration_error([0.3, 0.3, 0.9], [0, 1, 1], bins=5, sample_weight=[1, 1, 0])
+    weighted = expected_calibration_error([0.3, 0.3, 0.9], [0, 1, 1], bins=5, weights=[1, 1, 0])
     assert weighted == pytest.approx(0.2)
     assert expected_calibration_error([1.0, 0.0], [1, 0]) == 0
 

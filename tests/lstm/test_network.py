@@ -144,14 +144,16 @@ def test_bundle_keeps_the_network(tmp_path):
     model = build_network(config, seed=1)
     x = random_input(config, 2, 1000)
     path = tmp_path / "m.genolstm"
-    options = {"kind": "test", "metadata": {"k": 31}, "sample": x}
+    options = {"kind": "test", "metadata": {"k": 31, "context": 40}}
     save_network(path, model, config, **options)
     first = path.read_bytes()
     save_network(path, model, config, force=True, **options)
     assert path.read_bytes() == first
 
     bundle = Bundle.open(path)
-    assert bundle.context > 0
+    assert bundle.context == 40
+    with pytest.raises(ModelError, match="state the context"):
+        save_network(path, model, config, kind="test", force=True)
     loaded = load_network(bundle)
     for one, other in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

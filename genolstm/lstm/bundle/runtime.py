@@ -2,8 +2,7 @@
 
 A long sequence is read in chunks. Each chunk is given ``context`` steps of its neighbours on
 either side, whose outputs are dropped, so that no chunk's edge shows in the result. How many steps
-that takes is a property of the trained network: :func:`measure_context` finds it when a model is
-made, and its bundle keeps it.
+that takes is a property of the trained network, which its bundle states.
 
 Some networks latch: a cell may hold what it saw thousands of steps ago, and no practical context
 makes all chunks agree to the last digit. Such a model states a ``tile``: its outputs are defined as
@@ -14,7 +13,7 @@ context. They are then the same however the sequence is cut for reading.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -111,26 +110,6 @@ class Runtime:
         self._fill(result, x, 0, 0, chunk, context, batch_size)
         return result
 
-    def predict_many(self, sequences: Sequence[np.ndarray], **options: Any) -> list[np.ndarray]:
-        """Return the outputs of sequences of different lengths, in their order.
-
-        Equal lengths are computed together; nothing is padded, so no length changes another's
-        outputs.
-        """
-        by_length: dict[int, list[int]] = {}
-        for index, sequence in enumerate(sequences):
-            by_length.setdefault(len(sequence), []).append(index)
-        results: list[np.ndarray | None] = [None] * len(sequences)
-        for length in sorted(by_length):
-            members = by_length[length]
-            rows = max(1, STREAM_STEPS // max(1, length))
-            for start in range(0, len(members), rows):
-                some = members[start : start + rows]
-                found = self.predict(np.stack([sequences[i] for i in some]), **options)
-                for index, output in zip(some, found, strict=True):
-                    results[index] = output
-        return results  # type: ignore[return-value]
-
     def predict_stream(
         self,
         blocks: Iterable[np.ndarray],
@@ -154,7 +133,7 @@ class Runtime:
             as went in, and the same outputs as :meth:`predict` gives on the whole.
         """
         if not self.per_step:
-            raise SettingError("a network with one output a sequence cannot be streamed")
+            raise SettingError("a network with one output per sequence cannot be streamed")
         least = self._spans(chunk, context)[1]
         held: np.ndarray | None = None  # some context, then what is yet to be computed
         offset = 0  # steps of the sequence before `held`
@@ -238,7 +217,7 @@ class Runtime:
             raise ModelError(f"the data have shape {x.shape}, the network reads {needed}")
 
     def _run_all(self, tasks: Iterable[_Windows]) -> None:
-        """Compute calls side by side.
+        """Compute calls in parallel.
 
         Whole calls on one thread each use the cores better than several threads inside one call,
         which wait for each other at every step of the sequence.
@@ -291,7 +270,7 @@ class _Windows:
 def _tiles(
     length: int, start: int, stop: int, offset: int, tile: int, context: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield windows (begin, end, first and end step to keep), one a tile of the sequence."""
+    """Yield windows (begin, end, first and end step to keep), one per tile of the sequence."""
     low = start
     while low < stop:
         first = (low + offset) // tile * tile - offset
@@ -315,50 +294,6 @@ def _windows(length: int, start: int, stop: int, chunk: int, context: int) -> It
         high = stop if end == last else min(stop, end - context)
         yield begin, end, low, high
         low, begin = high, begin + chunk
-
-
-def measure_context(runtime: Runtime, x: np.ndarray, *, tolerance: float = 1e-6, most: int | None = None) -> int:
-    """Return how many steps of context make chunked outputs equal to whole-sequence ones.
-
-    Parameters
-    ----------
-    runtime
-        The network; its own context is not used.
-    x
-        Typical held-out sequences, (n, steps, n_features): as long as can be, a few thousand
-        steps. The answer is half as much again as these sequences need.
-    tolerance
-        Largest difference that counts as equal.
-    most
-        Largest context to accept; by default a quarter of the steps.
-
-    Raises
-    ------
-    ModelError
-        Even the largest context leaves a difference: the network remembers for longer.
-    """
-    if not runtime.per_step:
-        return 0
-    steps = x.shape[1]
-    most = steps // 4 if most is None else most
-    whole = runtime.predict(x, chunk=steps)
-    need = 0
-    # An edge at several places; how far from it do the outputs differ, on either side?
-    for cut in sorted({steps * part // 8 for part in range(1, 8)} - {0}):
-        before = runtime.predict(np.ascontiguousarray(x[:, :cut]), chunk=steps)
-        after = runtime.predict(np.ascontiguousarray(x[:, cut:]), chunk=steps)
-        left = np.flatnonzero((np.abs(before - whole[:, :cut]) > tolerance).any(axis=(0, 2)))
-        right = np.flatnonzero((np.abs(after - whole[:, cut:]) > tolerance).any(axis=(0, 2)))
-        if left.size:
-            need = max(need, cut - int(left[0]))
-        if right.size:
-            need = max(need, int(right[-1]) + 1)
-    if need > most:
-        raise ModelError(
-            f"the network's outputs depend on steps more than {most} away",
-            hint="measure on longer sequences, or train on longer windows",
-        )
-    return min(most, need + -(-need // 2))
 
 
 def open_session(content: bytes, *, threads: int = 1) -> Any:

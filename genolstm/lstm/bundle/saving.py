@@ -11,66 +11,75 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from genolstm.errors import ModelError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle, write_member
 from genolstm.lstm.bundle.export import export_onnx, export_onnx_traced, export_step
-from genolstm.lstm.bundle.runtime import Runtime, measure_context
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.cell import read_weights
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, load_tensorflow
 
 
-def save_network(
-    path: PathLike,
-    model: Any,
-    config: LSTMConfig | None,
-    *,
-    kind: str,
-    metadata: Mapping[str, Any] | None = None,
-    sample: np.ndarray | None = None,
-    provenance: Mapping[str, Any] | None = None,
-    card: str = "",
-    force: bool = False,
-) -> Bundle:
-    """Export a network, check it against Keras, and write its bundle.
+def export_members(model: Any, config: LSTMConfig | None) -> dict[str, bytes]:
+    """Export a network, check it against Keras, and return the members of its bundle.
+
+    For callers that measure with the exported graph what the bundle is to say, such as a
+    calibration: they hand these members to :func:`~genolstm.lstm.bundle.bundle.save_bundle`.
 
     Parameters
     ----------
     model
         A Keras model; one of :func:`build_network` if ``config`` is given, else any functional
         one with one input and one output.
-    metadata
-        What the pipeline must know, as JSON. ``context`` is added.
-    sample
-        Held-out sequences, (n, steps, n_features), for :func:`measure_context`. A network with
-        outputs at every step needs them, or ``context`` in its metadata.
+
+    Returns
+    -------
+    dict
+        ``model.keras`` and ``model.onnx``; for the head ``next`` also ``step.onnx``.
 
     Raises
     ------
     ModelError
-        ONNX Runtime's outputs differ from Keras' by more than 1e-5, or the network's outputs
-        depend on more context than the sample has.
-    OutputError
-        The file exists and ``force`` is false, or cannot be written.
+        ONNX Runtime's outputs differ from Keras' by more than 1e-5.
     """
     content = export_onnx_traced(model) if config is None else export_onnx(model, config)
     members = {"model.keras": keras_bytes(model), "model.onnx": content}
-    known = dict(metadata or {})
     if config is not None and config.head == "next":
-        # It reads one way and its state is carried: nothing is cut.
         members["step.onnx"] = export_step(model, config)
-        known.setdefault("context", 0)
+    return members
+
+
+def save_network(
+    path: PathLike, model: Any, config: LSTMConfig | None, *, metadata: Mapping[str, Any] | None = None, **content: Any
+) -> Bundle:
+    """Export a network, check it against Keras, and write its bundle.
+
+    Parameters
+    ----------
+    model, config
+        As in :func:`export_members`.
+    metadata
+        What the pipeline must know, as JSON. A network with outputs at every step states its
+        ``context`` there, unless its state is carried.
+    **content
+        ``kind``, ``provenance``, ``card`` and ``force`` of
+        :func:`~genolstm.lstm.bundle.bundle.save_bundle`.
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime's outputs differ from Keras' by more than 1e-5, or the context is missing.
+    OutputError
+        The file exists and ``force`` is false, or cannot be written.
+    """
+    members = export_members(model, config)
+    known = dict(metadata or {})
     if "context" not in known:
-        runtime = Runtime(content)
-        if runtime.per_step and sample is None:
-            raise ModelError("held-out sequences are needed to measure the network's context")
-        known["context"] = 0 if sample is None else measure_context(runtime, sample)
-    return save_bundle(
-        path, kind=kind, members=members, config=config, metadata=known, provenance=provenance, card=card, force=force
-    )
+        if (config is None or config.head != "next") and Runtime(members["model.onnx"]).per_step:
+            raise ModelError("the metadata must state the context of a network with outputs at every step")
+        known["context"] = 0
+    return save_bundle(path, members=members, config=config, metadata=known, **content)
 
 
 def keras_bytes(model: Any) -> bytes:
@@ -106,7 +115,7 @@ def load_network(bundle: Bundle) -> Any:
     """Return a bundle's Keras network, to train on or to look into.
 
     Where the bundle has settings, the network is built from them and given the weights of the
-    ONNX graph, which are the same numbers; nothing is deserialised. A network of other make is
+    ONNX graph, which are the same numbers; nothing is deserialised. A custom network is
     loaded from ``model.keras`` in Keras' safe mode.
 
     Raises

@@ -100,44 +100,14 @@ def build_network(config: LSTMConfig, *, seed: int | None = None, state: bool = 
     if state and config.bidirectional:
         raise SettingError("a network that reads both ways carries no state from step to step")
     layers, seeds = keras.layers, _Seeds(seed)
-
-    if config.input == "embedding":
-        inputs = keras.Input((None,), dtype="int32", name="x")
-        hidden = layers.Embedding(
-            config.vocabulary,
-            config.input_units,
-            embeddings_initializer=keras.initializers.RandomUniform(-0.05, 0.05, next(seeds)),
-            name="input",
-        )(inputs)
-    else:
-        inputs = keras.Input((None, config.n_features), dtype="float32", name="x")
-        # log(x + 1) rather than log1p, which has no ONNX operator. Counts lose nothing.
-        hidden = keras.ops.log(inputs + 1.0) if config.transform == "log1p" else inputs
-        if config.input == "conv":
-            hidden = layers.Conv1D(
-                config.input_units,
-                config.kernel_size,
-                padding="same",
-                activation=config.input_activation,
-                kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-                name="input",
-            )(hidden)
-        elif config.input_units:
-            hidden = layers.Dense(
-                config.input_units,
-                activation=config.input_activation,
-                kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-                name="input",
-            )(hidden)
-
+    inputs, hidden = _input_block(keras, config, seeds)
     states_in, states_out = [], []
     for index, units in enumerate(config.layer_units, start=1):
         sequences = index < config.layers or config.pooling != "last"
         layer = _recurrent(keras, config, index, units, sequences, state, seeds)
         if state:
-            given = [
-                keras.Input((units,), name=f"{part}{index}") for part in ("h", "c")[: 2 if config.cell == "lstm" else 1]
-            ]
+            parts = ("h", "c") if config.cell == "lstm" else ("h",)
+            given = [keras.Input((units,), name=f"{part}{index}") for part in parts]
             hidden, *after = layer(hidden, initial_state=given)
             states_in += given
             states_out += after
@@ -150,17 +120,39 @@ def build_network(config: LSTMConfig, *, seed: int | None = None, state: bool = 
     elif config.pooling == "max":
         hidden = layers.GlobalMaxPooling1D(name="pooling")(hidden)
     if config.n_outputs:
-        hidden = layers.Dense(
-            config.n_outputs,
-            activation=config.activation,
-            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-            name="head",
-        )(hidden)
+        weights = keras.initializers.GlorotUniform(next(seeds))
+        dense = layers.Dense(config.n_outputs, activation=config.activation, kernel_initializer=weights, name="head")
+        hidden = dense(hidden)
     elif config.activation != "linear":
         hidden = layers.Activation(config.activation, name="head")(hidden)
     if state:
         return keras.Model([inputs, *states_in], [hidden, *states_out], name="genolstm")
     return keras.Model(inputs, hidden, name="genolstm")
+
+
+def _input_block(keras: Any, config: LSTMConfig, seeds: _Seeds) -> tuple[Any, Any]:
+    """Return the network's input, and what the first recurrent layer reads."""
+    layers = keras.layers
+    if config.input == "embedding":
+        inputs = keras.Input((None,), dtype="int32", name="x")
+        weights = keras.initializers.RandomUniform(-0.05, 0.05, next(seeds))
+        embedding = layers.Embedding(
+            config.vocabulary, config.input_units, embeddings_initializer=weights, name="input"
+        )
+        return inputs, embedding(inputs)
+    inputs = keras.Input((None, config.n_features), dtype="float32", name="x")
+    # log(x + 1) rather than log1p, which has no ONNX operator. Counts lose nothing.
+    hidden = keras.ops.log(inputs + 1.0) if config.transform == "log1p" else inputs
+    if not config.input_units:
+        return inputs, hidden
+    options: dict[str, Any] = {
+        "activation": config.input_activation,
+        "kernel_initializer": keras.initializers.GlorotUniform(next(seeds)),
+        "name": "input",
+    }
+    if config.input == "conv":
+        return inputs, layers.Conv1D(config.input_units, config.kernel_size, padding="same", **options)(hidden)
+    return inputs, layers.Dense(config.input_units, **options)(hidden)
 
 
 class _Seeds:
@@ -214,7 +206,7 @@ def named_weights(config: LSTMConfig, model: Any) -> Weights:
 def fused_lstm(model: Any) -> Iterator[None]:
     """Compute a model's LSTM layers with one TensorFlow operation each, inside the block.
 
-    On a CPU, Keras runs an LSTM as a loop of some twenty small operations a step. ``BlockLSTM``
+    On a CPU, Keras runs an LSTM as a loop of some twenty small operations per step. ``BlockLSTM``
     computes the same numbers and gradients over all steps at once: 2.5 to 3.5 times faster.
     Nothing is done where there is a GPU, which has cuDNN. The weights are the layers' own, so
     the saved model is untouched.

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from genolstm.errors import SettingError
+from genolstm.settings import POSITIVE, SHARE, Range, check
 
 if TYPE_CHECKING:
     import numpy as np
-
-SCHEDULES = ("cosine", "constant")
 
 # (y, prediction) -> loss of shape (n,), (n, steps) or scalar, in TensorFlow.
 Loss = Callable[[Any, Any], Any]
@@ -19,6 +17,7 @@ Loss = Callable[[Any, Any], Any]
 Metric = Callable[[Any, Any], float]
 # (x, y, random) of a batch -> (x, y), in NumPy.
 Augment = Callable[[Any, Any, "np.random.Generator"], tuple[Any, Any]]
+Schedule = Literal["cosine", "constant"]
 
 
 @dataclass(frozen=True)
@@ -28,29 +27,29 @@ class TrainingSettings:
     Parameters
     ----------
     epochs
-        Passes over the data at most.
+        Largest number of passes over the data.
     batch_size
-        Sequences a step.
+        Sequences per step.
     learning_rate
-        Of Adam, at its height.
+        Peak learning rate of Adam.
     schedule
-        ``cosine`` falls to 1 % of it over all epochs; ``constant`` does not.
+        ``cosine`` lowers the learning rate to 1 % of its peak over all epochs; ``constant`` keeps it.
     warmup_steps
-        Steps over which it first rises.
+        Steps over which the learning rate first rises to its peak.
     clipnorm
-        Largest norm of the gradient of all weights together; 0: no limit.
+        Largest norm of the gradient of all weights together; 0 for no limit.
     weight_decay
-        Decoupled, as in AdamW.
+        Decoupled weight decay, as in AdamW.
     patience
-        Epochs without a better held-out score after which to stop; 0: never.
+        Epochs without a better held-out score after which training stops; 0 for never.
     seed
-        Of initial weights, dropout, split, order and augmentation.
+        Seed of initial weights, dropout, split, order and augmentation.
     validation_fraction
-        Share of the groups held out.
+        Share of the groups to hold out.
     steps_per_epoch
-        Steps that count as an epoch; 0: one pass over the data.
+        Steps that count as an epoch; 0 for one pass over the data.
     checkpoint_steps
-        Also write a checkpoint after this many steps; 0: after each epoch only.
+        Steps after which a checkpoint is also written within an epoch; 0 for after each epoch only.
     distribute
         Share each batch among all accelerators, where there are several.
 
@@ -60,44 +59,22 @@ class TrainingSettings:
         A value makes no sense; the message names the field.
     """
 
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    warmup_steps: int = 0
-    clipnorm: float = 1.0
-    weight_decay: float = 0.0
-    patience: int = 5
-    seed: int = 1
-    validation_fraction: float = 0.1
-    steps_per_epoch: int = 0
-    checkpoint_steps: int = 0
+    epochs: Annotated[int, Range(1)] = 20
+    batch_size: Annotated[int, Range(1)] = 32
+    learning_rate: Annotated[float, POSITIVE] = 2e-3
+    schedule: Schedule = "cosine"
+    warmup_steps: Annotated[int, Range(0)] = 0
+    clipnorm: Annotated[float, Range(0)] = 1.0
+    weight_decay: Annotated[float, Range(0)] = 0.0
+    patience: Annotated[int, Range(0)] = 5
+    seed: Annotated[int, Range(0)] = 1
+    validation_fraction: Annotated[float, SHARE] = 0.1
+    steps_per_epoch: Annotated[int, Range(0)] = 0
+    checkpoint_steps: Annotated[int, Range(0)] = 0
     distribute: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("warmup_steps", 0),
-            ("patience", 0),
-            ("seed", 0),
-            ("steps_per_epoch", 0),
-            ("checkpoint_steps", 0),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise SettingError(f"{name} is {value!r}, a whole number from {least} is needed")
-        for name in ("learning_rate", "clipnorm", "weight_decay", "validation_fraction"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise SettingError(f"{name} is {value!r}, a number from 0 is needed")
-            object.__setattr__(self, name, float(value))
-        if not 0 < self.learning_rate < float("inf"):
-            raise SettingError(f"learning_rate is {self.learning_rate}, it must be above 0")
-        if self.validation_fraction >= 1:
-            raise SettingError("validation_fraction must be below 1")
-        if self.schedule not in SCHEDULES:
-            raise SettingError(f"schedule is {self.schedule!r}, it must be one of {', '.join(SCHEDULES)}")
+        check(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON can hold them."""

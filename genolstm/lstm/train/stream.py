@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,11 @@ import numpy.typing as npt
 from genolstm.errors import SettingError
 from genolstm.files import PathLike
 from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.checkpoint import fingerprint_data, load_checkpoint
+from genolstm.lstm.train.checkpoint import fingerprint_data
 from genolstm.lstm.train.loop import Loop
-from genolstm.lstm.train.network import build_network, fused_lstm
-from genolstm.lstm.train.reporting import make_reporter
+from genolstm.lstm.train.network import build_network
 from genolstm.lstm.train.settings import TrainingSettings
-from genolstm.lstm.train.training import TrainedModel
+from genolstm.lstm.train.training import TrainedModel, run_loop
 
 Codes = npt.NDArray[np.integer]
 
@@ -55,9 +53,9 @@ def train_stream(
         begin it with a boundary. Several arrays of one length are readings of the same stream,
         such as the strands of DNA; each lane takes one of them, anew in each epoch.
     steps
-        Symbols a window: how far the gradient reaches.
+        Symbols per window: how far the gradient reaches.
     validation
-        Held-out stream; its mean loss (nats a symbol) chooses the epoch.
+        Held-out stream; its mean loss (nats per symbol) chooses the epoch.
     noise
         Share of the symbols read, not of those to predict, that are replaced by random ones: the
         network learns to go on after a symbol that it did not expect, such as a mutation.
@@ -83,52 +81,23 @@ def train_stream(
     readings = [stream] if isinstance(stream, np.ndarray) else list(stream)
     if not 0 <= noise < 1:
         raise SettingError(f"noise is {noise}, it must be at least 0 and below 1")
-    data = _Lanes(readings, config, steps, noise)
-    held = None if validation is None else _Lanes([validation], config, steps)
+    data: Any = _Lanes(readings, config, steps, noise)
+    held: Any = () if validation is None else _Lanes([validation], config, steps)
     model = build_network(config, seed=settings.seed, state=True)
-    directory = None
-    fingerprint: dict[str, Any] = {}
-    if folder is not None:
-        directory = Path(folder)
-        directory.mkdir(parents=True, exist_ok=True)
-        fingerprint = {
-            "network": config.to_dict(),
-            "settings": {**settings.to_dict(), "checkpoint_steps": 0},
+    loop = StreamLoop(model, settings, data, held, _no_loss, log_csv=log_csv)
+
+    def fingerprint() -> dict[str, Any]:
+        return {
             "steps": steps,
             **({"noise": noise} if noise else {}),
             "data": fingerprint_data(readings),
             "held-out data": fingerprint_data(validation),
         }
-    loop = StreamLoop(
-        model,
-        settings,
-        data,  # type: ignore[arg-type]
-        held if held is not None else (),  # type: ignore[arg-type]
-        _no_loss,
-        folder=directory,
-        fingerprint=fingerprint,
-        log_csv=log_csv,
-    )
-    if directory is not None and resume:
-        loop.restore(load_checkpoint(directory, fingerprint))
-    reporter = make_reporter(progress=progress, epochs=settings.epochs)
-    try:
-        with fused_lstm(model):
-            loop.run(reporter)
-    finally:
-        reporter.close()
+
+    run_loop(loop, config, fingerprint, folder=folder, resume=resume, progress=progress)
     plain = build_network(config, seed=settings.seed)
     plain.set_weights(model.get_weights())
-    state = loop.state
-    return TrainedModel(
-        model=plain,
-        config=config,
-        settings=settings,
-        history=state.history,
-        best_epoch=state.best_epoch,
-        best_score=float("nan") if state.best_score is None else state.best_score,
-        validation_rows=np.empty(0, np.int64),
-    )
+    return TrainedModel.of(loop, plain, config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +137,7 @@ class _Lanes:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return codes, next codes and weights, each (lanes, steps).
 
-        ``stop`` takes positions from there on out of the loss, one a lane.
+        ``stop`` takes positions from there on out of the loss, one per lane.
         """
         at = starts[:, None] + np.arange(self.steps + 1)
         places = at % self.symbols

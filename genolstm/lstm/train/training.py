@@ -30,7 +30,7 @@ class TrainedModel:
     model
         The Keras network with its best weights.
     history
-        One row an epoch: epoch, loss, val_loss, metric, learning_rate, seconds, sequences_per_s.
+        One row per epoch: epoch, loss, val_loss, metric, learning_rate, seconds, sequences_per_s.
     best_epoch
         The epoch, from 1, whose weights these are.
     best_score
@@ -46,6 +46,20 @@ class TrainedModel:
     best_epoch: int
     best_score: float
     validation_rows: np.ndarray
+
+    @classmethod
+    def of(cls, loop: Loop, model: Any, config: LSTMConfig, held_rows: np.ndarray | None = None) -> TrainedModel:
+        """Return what a loop that has run to its end has made of a model."""
+        state = loop.state
+        return cls(
+            model=model,
+            config=config,
+            settings=loop.settings,
+            history=state.history,
+            best_epoch=state.best_epoch,
+            best_score=float("nan") if state.best_score is None else state.best_score,
+            validation_rows=np.empty(0, np.int64) if held_rows is None else held_rows,
+        )
 
 
 def train(
@@ -79,13 +93,13 @@ def train(
         Targets in the outputs' shape, or class indices where the output is a softmax. A tuple or
         dict of arrays for a loss that wants them.
     groups
-        One label a row; the held-out data are whole groups.
+        One label per row; the held-out data are whole groups.
     validation
         Held-out ``(x, y)`` or ``(x, y, sample_weight)``, instead of groups.
     sample_weight
         (n,) or (n, steps); 0 takes a step out of the loss, such as padding.
     loss
-        Name of a Keras loss, or a function of (y, prediction) that returns a loss a sequence, a
+        Name of a Keras loss, or a function of (y, prediction) that returns a loss per sequence, per
         step, or one for the batch. By default what the output's activation calls for.
     metric
         Function of the whole held-out (y, prediction); it then chooses the best epoch.
@@ -103,9 +117,9 @@ def train(
     resume
         Whether to go on from a checkpoint in ``folder`` or start over.
     log_csv
-        A table of one row an epoch.
+        Path of a table with one row per epoch.
     progress
-        Report on stderr.
+        Whether to report on stderr.
 
     Raises
     ------
@@ -128,16 +142,10 @@ def train(
             model = make_model(config)
         if initial_weights is not None:
             model.set_weights(list(initial_weights))
-    directory = None
-    fingerprint: dict[str, Any] = {}
-    if folder is not None:
-        directory = Path(folder)
-        directory.mkdir(parents=True, exist_ok=True)
+
+    def fingerprint() -> dict[str, Any]:
         member = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
-        fingerprint = {
-            "network": config.to_dict(),
-            # How often to save changes nothing else.
-            "settings": {**settings.to_dict(), "checkpoint_steps": 0},
+        return {
             "loss": _name(loss),
             "metric": f"{_name(metric)} ({metric_mode})",
             "augmentation": _name(augment),
@@ -147,6 +155,7 @@ def train(
             "held-out data": fingerprint_data(validation),
             "initial weights": fingerprint_data(None if initial_weights is None else model.get_weights()),
         }
+
     loop = Loop(
         model,
         settings,
@@ -156,29 +165,47 @@ def train(
         metric=metric,
         metric_mode=metric_mode,
         augment=augment,
-        folder=directory,
-        fingerprint=fingerprint,
         log_csv=log_csv,
         strategy=strategy,
     )
-    if directory is not None and resume:
-        loop.restore(load_checkpoint(directory, fingerprint))
-    reporter = make_reporter(progress=progress, epochs=settings.epochs)
+    run_loop(loop, config, fingerprint, folder=folder, resume=resume, progress=progress)
+    return TrainedModel.of(loop, model, config, held_rows)
+
+
+def run_loop(
+    loop: Loop,
+    config: LSTMConfig,
+    fingerprint: Callable[[], dict[str, Any]],
+    *,
+    folder: PathLike | None,
+    resume: bool,
+    progress: bool,
+) -> None:
+    """Train to the end, from the checkpoint in ``folder`` if there is one.
+
+    Parameters
+    ----------
+    fingerprint
+        What else, beside network and settings, tells the run from another one; asked for only
+        where there is a checkpoint, as digests of the data take their time.
+    """
+    if folder is not None:
+        loop.folder = Path(folder)
+        loop.folder.mkdir(parents=True, exist_ok=True)
+        loop.fingerprint = {
+            "network": config.to_dict(),
+            # How often to save changes nothing else.
+            "settings": {**loop.settings.to_dict(), "checkpoint_steps": 0},
+            **fingerprint(),
+        }
+        if resume:
+            loop.restore(load_checkpoint(loop.folder, loop.fingerprint))
+    reporter = make_reporter(progress=progress, epochs=loop.settings.epochs)
     try:
-        with fused_lstm(model):
+        with fused_lstm(loop.model):
             loop.run(reporter)
     finally:
         reporter.close()
-    state = loop.state
-    return TrainedModel(
-        model=model,
-        config=config,
-        settings=settings,
-        history=state.history,
-        best_epoch=state.best_epoch,
-        best_score=float("nan") if state.best_score is None else state.best_score,
-        validation_rows=held_rows,
-    )
 
 
 def _split(
