@@ -11,77 +11,28 @@ sequence. One model therefore serves both doors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from genolstm.compiled import compiled
-from genolstm.errors import SettingError
+from genolstm.introgression.channels import (
+    CHANNEL_NAMES,
+    CHANNELS,
+    COUNT_CHANNELS,
+    FREQUENCY_EDGES,
+    N_COUNTS,
+    RARE_CLASSES,
+)
+from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.variants import VariantBlock
 
-#: Upper ends of the outgroup-frequency classes; class 0 is "absent", the last one is the rest.
-FREQUENCY_EDGES = (0.0, 0.01, 0.05, 0.20, 0.50, 0.90)
-#: Classes up to this one are rare enough for sharing among the targets to mean something.
-_RARE_CLASSES = 3
-_N_CLASSES = len(FREQUENCY_EDGES) + 1
-
-
-def _channel_table() -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return (archaic match, frequency class, shared) -> channel, and the channels' names."""
-    table = np.full((2, _N_CLASSES, 2), -1, dtype=np.int8)
-    names: list[str] = []
-    labels = ["absent", *(f"to{edge:g}" for edge in FREQUENCY_EDGES[1:]), "to1"]
-    for match in (1, 0):
-        for f in range(_N_CLASSES):
-            if match and f == _N_CLASSES - 1:
-                continue  # shared by all: nearly every k-mer of every genome
-            stem = f"{'match' if match else 'differ'}_{labels[f]}"
-            if f < _RARE_CLASSES:
-                for shared, word in enumerate(("single", "shared")):
-                    table[match, f, shared] = len(names)
-                    names.append(f"{stem}_{word}")
-            else:
-                table[match, f, :] = len(names)
-                names.append(stem)
-    return table, tuple(names)
-
-
-CHANNEL_OF, COUNT_CHANNELS = _channel_table()
-#: Every channel, in order. The counts are in units of variant sites (k-mers / k); ``callable`` is
-#: the fraction of the bin's k-mers that could be asked; the last two are log10 of the haplotypes
-#: in the outgroup and among the targets, so that a model knows what a frequency of 0 is worth.
-CHANNELS = (*COUNT_CHANNELS, "callable", "outgroup_size", "target_size")
-N_COUNTS = len(COUNT_CHANNELS)
+#: (archaic match, frequency class, shared) -> channel; -1 where nothing is counted.
+CHANNEL_OF = np.full((2, len(FREQUENCY_EDGES) + 1, 2), -1, dtype=np.int8)
+for _place, _name in CHANNEL_NAMES.items():
+    CHANNEL_OF[_place] = COUNT_CHANNELS.index(_name)
 #: Channels of rare k-mers that the archaic carries, and that it does not.
-RARE_MATCH = np.unique(CHANNEL_OF[1, :_RARE_CLASSES])
-RARE_DIFFER = np.unique(CHANNEL_OF[0, :_RARE_CLASSES])
-
-
-@dataclass(frozen=True)
-class TrackSettings:
-    """How haplotypes become tracks; a model only reads tracks made with its own settings.
-
-    Parameters
-    ----------
-    k
-        Length of the (virtual) k-mers in bp, 1 to 31.
-    bin
-        Length of a bin in bp.
-    """
-
-    k: int = 31
-    bin: int = 1000
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.k <= 31:
-            raise SettingError(f"k is {self.k}, it has to be 1 to 31")
-        if self.bin < self.k:
-            raise SettingError(f"bin is {self.bin} bp, it has to be at least k ({self.k})")
-
-    def requirements(self) -> dict[str, Any]:
-        """Return what a model and its data must agree on."""
-        return {**asdict(self), "channels": list(CHANNELS)}
+RARE_MATCH = np.unique(CHANNEL_OF[1, :RARE_CLASSES])
+RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
 
 
 def n_bins(length: int, bin_size: int) -> int:

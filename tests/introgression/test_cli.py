@@ -383,8 +383,9 @@ def test_bad_panels(cli: Cli, region_folder: Path, panels, tiny_model, tmp_path:
         bad.write_bytes(make(panels[role].read_bytes()))
     elif case == "another k":
         from genolstm.sequences.panel.build import build_panel
+        from genolstm.sequences.panel.settings import PanelSettings
 
-        build_panel([region_folder / "archaic.fa.gz"], k=21, threads=1).save(bad)
+        build_panel([region_folder / "archaic.fa.gz"], PanelSettings(k=21), threads=1).save(bad)
     elif case == "folder":
         bad.mkdir()
     files = {"bad.panel"} if bad.is_file() else set()

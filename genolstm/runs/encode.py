@@ -1,4 +1,4 @@
-"""Files of encoded sequences: tables of k-mer counts, arrays of one-hot windows."""
+"""``genolstm encode``: tables of k-mer counts, arrays of one-hot windows."""
 
 from __future__ import annotations
 
