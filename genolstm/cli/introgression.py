@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from genolstm.cli import options
 from genolstm.cli.gather import gather
 from genolstm.cli.plot import plot
+from genolstm.errors import SettingError
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
     NETWORK,
@@ -48,6 +50,7 @@ def introgression() -> None:
     donors={
         "flags": "--donor",
         "multiple": True,
+        "show_default": False,
         "help": "Population that gave ancestry; may be repeated; by default the demography's.",
     },
 )
@@ -167,7 +170,7 @@ def train(
 )
 @click.option("--skip-short", is_flag=True, help="Leave out FASTA records shorter than a bin instead of refusing them.")
 @options.model(DEFAULT_MODEL, help="Name of a shipped model, or a .genolstm file.")
-@options.settings(ScanSettings)
+@options.settings(ScanSettings, changes=True)
 @click.option("--chrom", help="With --vcf: scan this chromosome only.")
 @click.option(
     "--callable", "callable_mask", type=_path, help="With --vcf: BED of what to count; everything else is left out."
@@ -190,7 +193,7 @@ def scan(
     sharing: bool | None,
     skip_short: bool,
     model: str,
-    settings: ScanSettings,
+    settings: dict[str, Any],
     chrom: str | None,
     callable_mask: Path | None,
     exclude_mask: Path | None,
@@ -235,6 +238,10 @@ def scan(
         )
     from genolstm.runs.scan import FastaDoor, VcfDoor, run_scan
 
+    try:
+        chosen = ScanSettings(**settings)
+    except SettingError as error:
+        raise click.UsageError(str(error)) from error
     door: FastaDoor | VcfDoor
     if vcf is None:
         door = FastaDoor(query, archaic, outgroup, haplotypes, sharing, skip_short)
@@ -247,7 +254,7 @@ def scan(
             posteriors=posteriors,
             bedgraph=bedgraph,
             model=model,
-            settings=settings,
+            settings=chosen,
             threads=threads,
             force=force,
             progress=tell,

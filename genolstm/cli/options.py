@@ -136,14 +136,13 @@ def _option(
         both = setting.type is bool and default is not False
         words = f"--{dashed}/--no-{dashed}" if both else f"--{dashed}"
     words = (words,) if isinstance(words, str) else words
-    text = setting.help
-    shown: dict[str, Any] = {"default": default, "show_default": default is not None}
+    shown: dict[str, Any] = {"help": setting.help, "default": default, "show_default": default is not None}
     if setting.type is bool:
         if not any("/" in word for word in words):
             shown |= {"is_flag": True, "show_default": False}
     else:
         shown["type"] = _type(setting)
-    return click.option(*words, setting.name, help=text, **(shown | told))
+    return click.option(*words, setting.name, **(shown | told))
 
 
 def _type(setting: Setting) -> Any:

@@ -188,3 +188,9 @@ class ScanSettings:
             raise SettingError("threshold and fdr exclude each other")
         if self.fdr is not None and self.baseline is not None:
             raise SettingError("fdr is known for the network only, not for the baseline")
+
+
+TRACKS = TrackSettings()
+LABELLING = IntrogressionTraining()
+SCAN = ScanSettings()
+"""What is used where nothing else is said; so are :data:`NETWORK` and :data:`TRAINING`."""

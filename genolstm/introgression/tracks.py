@@ -166,6 +166,71 @@ def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
 
 
 @compiled()
+def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndarray) -> int:
+    """Change, for one site, at how many sites each target differs from the archaic.
+
+    Returns ``change`` if the archaic is missing there, else 0.
+    """
+    known = False
+    for a in range(archaic.shape[0]):
+        known = known or archaic[a] >= 0
+    if not known:
+        return change
+    for h in range(row.shape[0]):
+        found = False
+        for a in range(archaic.shape[0]):
+            found = found or archaic[a] == row[h]
+        if not found:
+            differs[h] += change
+    return 0
+
+
+@compiled()
+def _tell_apart(
+    codes: np.ndarray,
+    missing: np.ndarray,
+    pattern: np.ndarray,
+    carriers: np.ndarray,
+    seen: np.ndarray,
+    pattern_of: np.ndarray,
+) -> int:
+    """Find the distinct patterns of the targets, which are few, and who carries them."""
+    n = 0
+    for h in range(codes.shape[0]):
+        if missing[h] > 0:
+            pattern_of[h] = -1
+            continue
+        q = 0
+        while q < n and pattern[q] != codes[h]:
+            q += 1
+        if q == n:
+            pattern[q] = codes[h]
+            carriers[q] = 0
+            seen[q] = 0
+            n += 1
+        carriers[q] += 1
+        pattern_of[h] = q
+    return n
+
+
+@compiled()
+def _count_outgroup(
+    codes: np.ndarray, missing: np.ndarray, pattern: np.ndarray, n_patterns: int, seen: np.ndarray
+) -> int:
+    """Count how often each pattern is in the outgroup; return how many haplotypes are called."""
+    called = 0
+    for h in range(codes.shape[0]):
+        if missing[h] > 0:
+            continue
+        called += 1
+        for q in range(n_patterns):
+            if pattern[q] == codes[h]:
+                seen[q] += 1
+                break
+    return called
+
+
+@compiled()
 def _bin_patterns(
     positions: np.ndarray,
     target: np.ndarray,
@@ -182,7 +247,7 @@ def _bin_patterns(
 ) -> None:
     """Add the windows that start in [begin, end) and cover a site; bin 0 holds ``begin``."""
     n_sites, n_target = target.shape
-    n_outgroup, n_archaic = outgroup.shape[1], archaic.shape[1]
+    n_outgroup = outgroup.shape[1]
     first_bin = (begin + k // 2) // bin_size
     tcode = np.zeros(n_target, np.uint64)
     ocode = np.zeros(n_outgroup, np.uint64)
@@ -210,48 +275,15 @@ def _bin_patterns(
         while j < n_sites and positions[j] - k + 1 <= p:
             _enter(target[j], j - i, tcode, tmissing)
             _enter(outgroup[j], j - i, ocode, omissing)
-            known = False
-            for a in range(n_archaic):
-                known = known or archaic[j, a] >= 0
-            if not known:
-                unknown += 1
-            else:
-                for h in range(n_target):
-                    found = False
-                    for a in range(n_archaic):
-                        found = found or archaic[j, a] == target[j, h]
-                    if not found:
-                        differs[h] += 1
+            unknown += _compare(target[j], archaic[j], 1, differs)
             j += 1
         stop = min(positions[i] + 1, end)
         if j < n_sites:
             stop = min(stop, positions[j] - k + 1)
 
-        # Windows [p, stop) cover sites [i, j). The distinct patterns of the targets are few.
-        n_patterns = 0
-        for h in range(n_target):
-            if tmissing[h] > 0 or unknown > 0:
-                pattern_of[h] = -1
-                continue
-            q = 0
-            while q < n_patterns and pattern[q] != tcode[h]:
-                q += 1
-            if q == n_patterns:
-                pattern[q] = tcode[h]
-                carriers[q] = 0
-                seen[q] = 0
-                n_patterns += 1
-            carriers[q] += 1
-            pattern_of[h] = q
-        called = 0
-        for h in range(n_outgroup):
-            if omissing[h] > 0:
-                continue
-            called += 1
-            for q in range(n_patterns):
-                if pattern[q] == ocode[h]:
-                    seen[q] += 1
-                    break
+        # Windows [p, stop) cover sites [i, j).
+        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of)
+        called = 0 if unknown > 0 else _count_outgroup(ocode, omissing, pattern, n_patterns, seen)
         low = p
         while low < stop:
             b = (low + k // 2) // bin_size
@@ -273,18 +305,7 @@ def _bin_patterns(
         while i < j and positions[i] < p:
             _leave(target[i], tcode, tmissing)
             _leave(outgroup[i], ocode, omissing)
-            known = False
-            for a in range(n_archaic):
-                known = known or archaic[i, a] >= 0
-            if not known:
-                unknown -= 1
-            else:
-                for h in range(n_target):
-                    found = False
-                    for a in range(n_archaic):
-                        found = found or archaic[i, a] == target[i, h]
-                    if not found:
-                        differs[h] -= 1
+            unknown += _compare(target[i], archaic[i], -1, differs)
             i += 1
 
 

@@ -15,7 +15,7 @@ from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
-from genolstm.introgression.settings import NETWORK, TRAINING, IntrogressionTraining, TrackSettings
+from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.saving import export_members
@@ -38,8 +38,8 @@ def train_model(
     output: PathLike,
     network: LSTMConfig = NETWORK,
     settings: TrainingSettings = TRAINING,
-    options: IntrogressionTraining = IntrogressionTraining(),
-    tracks: TrackSettings = TrackSettings(),
+    options: IntrogressionTraining = LABELLING,
+    tracks: TrackSettings = TRACKS,
     folder: PathLike | None = None,
     log_csv: PathLike | None = None,
     progress: bool = True,
@@ -90,8 +90,8 @@ def train_on_tracks(
     output: PathLike,
     network: LSTMConfig = NETWORK,
     settings: TrainingSettings = TRAINING,
-    options: IntrogressionTraining = IntrogressionTraining(),
-    tracks: TrackSettings = TrackSettings(),
+    options: IntrogressionTraining = LABELLING,
+    tracks: TrackSettings = TRACKS,
     folder: PathLike | None = None,
     log_csv: PathLike | None = None,
     progress: bool = True,

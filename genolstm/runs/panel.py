@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from genolstm.files import PathLike, check_output
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.panel import KmerPanel
-from genolstm.sequences.panel.settings import PanelSettings
+from genolstm.sequences.panel.settings import PANEL, PanelSettings
 
 
 def build(
     fasta: Sequence[PathLike],
     output: PathLike,
-    settings: PanelSettings = PanelSettings(),
+    settings: PanelSettings = PANEL,
     *,
     threads: int = 0,
     force: bool = False,

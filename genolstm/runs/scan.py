@@ -14,7 +14,7 @@ from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
-from genolstm.introgression.settings import DEFAULT_MODEL, ScanSettings
+from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
 
 __all__ = ["FastaDoor", "VcfDoor", "run_scan"]
 
@@ -26,7 +26,7 @@ def run_scan(
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
-    settings: ScanSettings = ScanSettings(),
+    settings: ScanSettings = SCAN,
     threads: int = 0,
     force: bool = False,
     progress: Callable[[str, int], None] | None = None,

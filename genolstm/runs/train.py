@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genolstm.files import PathLike
-from genolstm.introgression.settings import NETWORK, TRAINING, IntrogressionTraining, TrackSettings
+from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
 from genolstm.introgression.train import train_model
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.settings import TrainingSettings
@@ -17,8 +17,8 @@ def run_training(
     output: PathLike,
     network: LSTMConfig = NETWORK,
     settings: TrainingSettings = TRAINING,
-    options: IntrogressionTraining = IntrogressionTraining(),
-    tracks: TrackSettings = TrackSettings(),
+    options: IntrogressionTraining = LABELLING,
+    tracks: TrackSettings = TRACKS,
     checkpoints: PathLike | None = None,
     log: PathLike | None = None,
     progress: bool = True,

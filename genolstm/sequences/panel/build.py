@@ -16,12 +16,12 @@ from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.panel import KmerPanel
-from genolstm.sequences.panel.settings import PanelSettings
+from genolstm.sequences.panel.settings import PANEL, PanelSettings
 
 
 def build_panel(
     paths: Sequence[PathLike],
-    settings: PanelSettings = PanelSettings(),
+    settings: PanelSettings = PANEL,
     *,
     threads: int = 0,
     progress: Callable[[int], None] | None = None,

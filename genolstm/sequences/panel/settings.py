@@ -36,3 +36,6 @@ class PanelSettings:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+PANEL = PanelSettings()
