@@ -119,11 +119,20 @@ class BedGraphCollector:
                     stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
 
 
-def _position(text: str, path: PathLike, number: int) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
+def _span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
+    """Return start and end of a line of BED."""
+    found = []
+    for text in fields[1:3]:
+        try:
+            found.append(int(text))
+        except ValueError:
+            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
+    start, end = found
+    if not 0 <= start < end:
+        raise InputError(
+            f"{start} to {end} is not an interval (0-based, half-open)", path=display_name(path), line=number
+        )
+    return start, end
 
 
 def _probability(text: str, path: PathLike, number: int) -> float:
@@ -169,11 +178,7 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
                 path=display_name(path),
                 line=number,
             )
-        start, end = (_position(fields[i], path, number) for i in (1, 2))
-        if not 0 <= start < end:
-            raise InputError(
-                f"{start} to {end} is no interval (0-based, half-open)", path=display_name(path), line=number
-            )
+        start, end = _span(fields, path, number)
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
         posterior = _probability(text, path, number)
@@ -230,7 +235,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     for column in words:
         good &= frame[column].notna() & (frame[column] != "")
     if not good.all():
-        raise InputError("is no line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
+        raise InputError("is not a line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
     return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
 
 
@@ -267,11 +272,7 @@ def read_bed(path: PathLike) -> BedMask:
         fields = line.split("\t")
         if len(fields) < 3:
             raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
-        start, end = (_position(fields[i], path, number) for i in (1, 2))
-        if not 0 <= start < end:
-            raise InputError(
-                f"{start} to {end} is no interval (0-based, half-open)", path=display_name(path), line=number
-            )
+        start, end = _span(fields, path, number)
         mask.setdefault(fields[0], []).append((start, end))
         if end > farthest.get(fields[0], 0):
             farthest[fields[0]], mask.last_lines[fields[0]] = end, number

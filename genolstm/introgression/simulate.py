@@ -274,7 +274,7 @@ def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         table = np.array([code[a] for a in variant.alleles if a is not None], dtype=np.int8)
         alleles[i] = table[variant.genotypes]
         ancestral[i] = code[variant.site.ancestral_state]
-    # A site that only back-mutated lineages once varied at is no variant.
+    # A site that only back-mutated lineages once varied at is not a variant.
     varies = (alleles != alleles[:, :1]).any(axis=1) if len(alleles) else np.zeros(0, dtype=bool)
     kept = varies | (alleles[:, 0] != ancestral) if len(alleles) else varies
     return positions[kept], alleles[kept], ancestral[kept]

@@ -209,7 +209,7 @@ class KmerPanel:
         InputError
             There is no such file, or it may not be read.
         PanelError
-            The file is no panel, of another version, truncated or changed.
+            The file is not a panel, or is of another version, truncated or changed.
         """
         name = os.fspath(path)
         try:
