@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from genolstm.introgression.doors.blocks import vcf_tracks
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.tracks import CHANNELS, TrackSettings
-from genolstm.introgression.variants import VariantReader, read_sample_list
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.initializers import read_weights
 from genolstm.lstm.bundle.runtime import Runtime
@@ -36,11 +35,8 @@ def main() -> None:
         file.write(bundle.member("model.keras"))
         file.flush()
         network = keras.models.load_model(file.name, safe_mode=True)
-    reader = VariantReader(
-        EXAMPLE / "region.vcf.gz",
-        **{r: read_sample_list(EXAMPLE / f"{r}.txt") for r in ("target", "outgroup", "archaic")},
-    )
-    tracks = np.concatenate([block.tracks for block in vcf_tracks(reader, TrackSettings())], axis=1)
+    door = VcfDoor(EXAMPLE / "region.vcf.gz", *(EXAMPLE / f"{r}.txt" for r in ("target", "outgroup", "archaic")))
+    tracks = np.concatenate([block.tracks for block in door.tracks(TrackSettings())], axis=1)
     counts = np.random.default_rng(1).poisson(0.7, (8, 600, len(CHANNELS))).astype(np.float32)
     weights = read_weights(bundle)
     runtime = Runtime(bundle.onnx)

@@ -24,6 +24,7 @@ from pathlib import Path
 import pandas as pd
 
 from genolstm import IntrogressionClassifier
+from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.evaluate import evaluate
 from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.segments import Interval
@@ -73,7 +74,7 @@ ax = plot_segments(segments, truth=truth, haplotypes=haplotypes, length=600_000)
 # the model was trained. `decode=model.decode_settings(fdr=0.05)` asks for a stricter one.
 
 # %%
-posteriors = model.posteriors(model.open_fasta(example / "query.fa.gz", **references))
+posteriors = model.posteriors(model.open(FastaDoor([example / "query.fa.gz"], **references)))
 ax = plot_posterior(posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=model.threshold)
 
 # %% [markdown]

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from genolstm.introgression.formats import write_simulation
 from genolstm.introgression.simulate import SimulatedRegion, SimulationSettings, simulate_region
+from genolstm.runs.simulate import write_simulation
 from genolstm.sequences.panel.build import build_panel
 
 SETTINGS = SimulationSettings(length=600_000, seed=41_000, n_target=3, n_outgroup=50, n_archaic=1, chrom="chr21")

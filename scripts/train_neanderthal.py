@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.introgression.dataset import LabelledTracks
-from genolstm.introgression.train import NETWORK, IntrogressionTraining, train_on_tracks
-from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.introgression.settings import LABELLING, NETWORK, TRAINING
+from genolstm.introgression.train import train_on_tracks
 
 CARD = """# neanderthal
 
@@ -59,13 +59,13 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--validation", type=Path, nargs="+", required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=TRAINING.epochs)
     parser.add_argument("--units", type=int, default=NETWORK.layer_units[0])
     parser.add_argument("--layers", type=int, default=NETWORK.layers)
-    parser.add_argument("--window", type=int, default=500)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=3e-3)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--window", type=int, default=LABELLING.window)
+    parser.add_argument("--batch-size", type=int, default=TRAINING.batch_size)
+    parser.add_argument("--learning-rate", type=float, default=TRAINING.learning_rate)
+    parser.add_argument("--seed", type=int, default=TRAINING.seed)
     parser.add_argument("--force", action="store_true")
     arguments = parser.parse_args()
     training, plain = load(arguments.folders)
@@ -75,14 +75,15 @@ def main() -> None:
         validation,
         output=arguments.output,
         network=replace(NETWORK, units=arguments.units, layers=arguments.layers),
-        settings=TrainingSettings(
+        settings=replace(
+            TRAINING,
             epochs=arguments.epochs,
             batch_size=arguments.batch_size,
             learning_rate=arguments.learning_rate,
             seed=arguments.seed,
             patience=0,
         ),
-        options=IntrogressionTraining(label="neanderthal", window=arguments.window),
+        options=replace(LABELLING, label="neanderthal", window=arguments.window),
         folder=Path(f"{arguments.output}.training"),
         log_csv=Path(f"{arguments.output}.csv"),
         force=arguments.force,

@@ -87,7 +87,7 @@ def tiny_model(region, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def region_folder(region, tmp_path_factory) -> Path:
     """The region as ``introgression simulate`` writes it."""
-    from genolstm.introgression.formats import write_simulation
+    from genolstm.runs.simulate import write_simulation
 
     folder = tmp_path_factory.mktemp("region")
     write_simulation(region, folder)

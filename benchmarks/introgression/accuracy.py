@@ -20,11 +20,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from genolstm import IntrogressionClassifier
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.evaluate import Pieces, bootstrap, calibration_error, evaluate, pieces_of_posteriors, rank
-from genolstm.introgression.formats import write_simulation_vcf
 from genolstm.introgression.model import ScanResult
 from genolstm.introgression.segments import Interval
 from genolstm.introgression.simulate import KNOWN_MODELS, SimulatedRegion, SimulationSettings, simulate_region
+from genolstm.runs.simulate import write_simulation_vcf
 from genolstm.sequences.panel.builder import PanelBuilder
 
 
@@ -82,7 +84,7 @@ def main() -> None:
                 for role in ("target", "outgroup", "archaic")
             }
             for door, baseline in (("LSTM, VCF", None), ("HMM, VCF", "hmm")):
-                found, segments = scored(model, model.open_vcf(vcf, **groups, baseline=baseline), region)
+                found, segments = scored(model, model.open(VcfDoor(vcf, **groups), baseline=baseline), region)
                 pieces[door].append(found)
                 if baseline is None:
                     # Replicates share names; the seed keeps them apart.
@@ -95,7 +97,7 @@ def main() -> None:
                 query = Path(name) / "query.fa.gz"
                 write_query(region, query)
                 panels = {role: panel(region, role) for role in ("archaic", "outgroup")}
-                pieces["LSTM, FASTA"].append(scored(model, model.open_fasta(query, **panels), region)[0])
+                pieces["LSTM, FASTA"].append(scored(model, model.open(FastaDoor([query], **panels)), region)[0])
         row = "  ".join(f"{door} AP {rank(p[-1]).ap:.3f}" for door, p in pieces.items())
         print(f"  seed {seed}: {row}  ({time.perf_counter() - start:.0f} s)", flush=True)
     print("\n| | AP | 95 % | best F1 | 95 % | precision | recall | recall at 95 % precision | ECE |")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from genolstm import IntrogressionClassifier
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.variants import read_sample_list
 
 REGION = ("22", 21_000_000, 22_000_000)
@@ -50,7 +51,8 @@ def main() -> None:
         (f"{len(ceu)} CEU against {len(yri)} YRI", ceu, yri),
         (f"{half} YRI against {len(yri) - half} other YRI (control)", yri[:half], yri[half:]),
     ):
-        result = model.open_vcf(vcf, target=target, outgroup=outgroup, archaic=archaic)
+        door = VcfDoor(vcf, target, outgroup, archaic)
+        result = model.open(door)
         segments = result.segments()
         total = sum(s.end - s.start for s in segments)
         share = total / (2 * len(target) * (REGION[2] - REGION[1]))
@@ -64,8 +66,7 @@ def main() -> None:
                 print(
                     f"  of what is called in anyone, {100 * inside:.1f} % lies in at least {least} published maps ({100 * (maps >= least).mean():.1f} % of the region does)"
                 )
-        assert result.reader is not None
-        print(f"  {result.reader.counts.summary()}")
+        print(f"  {door.reader.counts.summary()}")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from genolstm.introgression.formats import write_simulation, write_simulation_vcf
 from genolstm.introgression.simulate import SimulationSettings, simulate_region
+from genolstm.runs.simulate import write_simulation, write_simulation_vcf
 
 # A process of its own, so that its peak memory is the scan's and nothing else's.
 _SCAN = """

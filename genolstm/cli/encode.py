@@ -49,7 +49,7 @@ def kmers(
 
     K-mers that cover a base other than A, C, G and T are left out.
     """
-    from genolstm.sequences.tables import write_kmer_counts
+    from genolstm.runs.encode import write_kmer_counts
 
     write_kmer_counts(
         fasta, output, k=k, canonical=canonical, window=window, step=step, wide=wide, skip_short=skip_short, force=force
@@ -72,9 +72,10 @@ def kmers(
 )
 @_skip_short
 @options.force
-def onehot(fasta: str, output: str, window: int, step: int | None, skip_short: bool, force: bool) -> None:
+@options.quiet
+def onehot(fasta: str, output: str, window: int, step: int | None, skip_short: bool, force: bool, quiet: bool) -> None:
     """Cut records into windows and write them one-hot (A, C, G, T; unknown bases are all 0)."""
-    from genolstm.sequences.tables import write_one_hot
+    from genolstm.runs.encode import write_one_hot
 
     n = write_one_hot(fasta, output, window=window, step=step, skip_short=skip_short, force=force)
-    click.echo(f"{n:,} windows of {window:,} bases -> {output}", err=True)
+    options.say(f"{n:,} windows of {window:,} bases -> {output}", quiet=quiet)

@@ -25,8 +25,7 @@ def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> N
 
     Segments are sorted by position; posteriors follow one another in the order of PARTS.
     """
-    from genolstm.runs.gather import gather as join
+    from genolstm.runs.gather import gather
 
-    written = join(parts, output, force=force)
-    if not quiet:
-        click.echo(f"{output}: {written} lines, gathered from {len(parts)}", err=True)
+    written = gather(parts, output, force=force)
+    options.say(f"{output}: {written} lines, gathered from {len(parts)}", quiet=quiet)

@@ -10,6 +10,21 @@ import click
 from genolstm.cli import options
 from genolstm.cli.gather import gather
 from genolstm.cli.plot import plot
+from genolstm.errors import SettingError
+from genolstm.introgression.settings import (
+    DEFAULT_MODEL,
+    NETWORK,
+    TRAINING,
+    IntrogressionTraining,
+    ScanSettings,
+    SimulationSettings,
+    TrackSettings,
+)
+from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.train.settings import TrainingSettings
+
+_path = click.Path(path_type=Path)
+_path_or_stdout = click.Path(path_type=Path, allow_dash=True)
 
 
 @click.group()
@@ -22,19 +37,23 @@ def introgression() -> None:
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Folder to make; with --replicates, one folder a seed inside it.",
+    type=_path,
+    help="Folder to make; with --replicates, one folder per seed inside it.",
 )
-@click.option(
-    "--model",
-    default="PapuansOutOfAfrica_10J19",
-    show_default=True,
-    help="stdpopsim demographic model of Homo sapiens, or a demes YAML file.",
+@options.renamed("--model", to="model")
+@options.settings(
+    SimulationSettings,
+    model="--demography",
+    n_target="--target-size",
+    n_outgroup="--outgroup-size",
+    n_archaic="--archaic-size",
+    donors={
+        "flags": "--donor",
+        "multiple": True,
+        "show_default": False,
+        "help": "Population that gave ancestry; may be repeated; by default the demography's.",
+    },
 )
-@click.option(
-    "--length", type=click.IntRange(min=1000), default=5_000_000, show_default=True, help="Length of the region in bp."
-)
-@options.seed
 @click.option(
     "--replicates",
     type=click.IntRange(min=1),
@@ -42,156 +61,61 @@ def introgression() -> None:
     show_default=True,
     help="Independent regions, with seeds counted up from --seed.",
 )
-@click.option(
-    "--target-size", type=click.IntRange(min=1), default=10, show_default=True, help="Diploid target individuals."
-)
-@click.option(
-    "--outgroup-size", type=click.IntRange(min=1), default=100, show_default=True, help="Diploid outgroup individuals."
-)
-@click.option(
-    "--archaic-size", type=click.IntRange(min=1), default=1, show_default=True, help="Diploid archaic individuals."
-)
-@click.option("--target", help="Target population (default: by the model).")
-@click.option("--outgroup", help="Outgroup population (default: by the model).")
-@click.option("--archaic", help="Archaic population that is sampled (default: by the model).")
-@click.option("--donor", multiple=True, help="Population that gave ancestry; may be repeated (default: by the model).")
-@click.option("--archaic-time", type=float, help="Generations before present at which the archaic is sampled.")
-@click.option("--mutation-rate", type=float, help="Per bp and generation (default: the model's).")
-@click.option("--recombination-rate", type=float, help="Per bp and generation (default: the species' mean).")
-@click.option("--chrom", default="chr1", show_default=True, help="Name of the sequence.")
 @options.force
 @options.quiet
-def simulate(
-    output: Path,
-    model: str,
-    length: int,
-    seed: int,
-    replicates: int,
-    target_size: int,
-    outgroup_size: int,
-    archaic_size: int,
-    target: str | None,
-    outgroup: str | None,
-    archaic: str | None,
-    donor: tuple[str, ...],
-    archaic_time: float | None,
-    mutation_rate: float | None,
-    recombination_rate: float | None,
-    chrom: str,
-    force: bool,
-    quiet: bool,
-) -> None:
+def simulate(output: Path, settings: SimulationSettings, replicates: int, force: bool, quiet: bool) -> None:
     """Simulate haplotypes whose archaic tracts are known.
 
-    Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record a
+    Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record per
     haplotype, SAMPLE#1#chrom), region.vcf.gz (phased), target.txt, outgroup.txt, archaic.txt
     (sample names), truth.bed and simulation.json. A run that was stopped goes on with the region
     it was at.
     """
-    from genolstm.introgression.simulate import SimulationSettings, simulate_to_folders
+    from genolstm.runs.simulate import simulate_to_folders
 
-    settings = SimulationSettings(
-        model=model,
-        length=length,
-        seed=seed,
-        n_target=target_size,
-        n_outgroup=outgroup_size,
-        n_archaic=archaic_size,
-        target=target,
-        outgroup=outgroup,
-        archaic=archaic,
-        donors=donor or None,
-        archaic_time=archaic_time,
-        mutation_rate=mutation_rate,
-        recombination_rate=recombination_rate,
-        chrom=chrom,
-    )
-    regions = simulate_to_folders(settings, output, replicates=replicates, force=force)
-    for folder, summary in regions:
-        if not quiet:
-            click.echo(
-                f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
-                f"{100 * summary['archaic_fraction']:.2f} % archaic",
-                err=True,
-            )
+    for folder, summary in simulate_to_folders(settings, output, replicates=replicates, force=force):
+        options.say(
+            f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
+            f"{100 * summary['archaic_fraction']:.2f} % archaic",
+            quiet=quiet,
+        )
 
 
 @introgression.command()
-@click.argument("regions", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Model to write (.genolstm).")
-@click.option("--label", default="archaic", show_default=True, help="What segments are called in the output.")
-@click.option("-k", "k", type=click.IntRange(1, 31), default=31, show_default=True, help="Length of the k-mers.")
-@click.option(
-    "--bin", "bin_size", type=click.IntRange(min=31), default=1000, show_default=True, help="Length of a bin in bp."
+@click.argument("regions", nargs=-1, required=True, type=_path)
+@click.option("-o", "--output", required=True, type=_path, help="Model to write (.genolstm).")
+@options.settings(IntrogressionTraining, "label", "window", into="special")
+@options.settings(TrackSettings, into="tracks", k="-k")
+@options.settings(
+    NETWORK,
+    "cell",
+    "units",
+    "layers",
+    "dropout",
+    into="network",
+    units={"type": click.IntRange(min=1), "help": "Width of each direction of a recurrent layer."},
 )
-@click.option("--window", type=click.IntRange(min=8), default=500, show_default=True, help="Bins of a training window.")
-@click.option(
-    "--cell", type=click.Choice(["rnn", "gru", "lstm"]), default="lstm", show_default=True, help="Recurrent cell."
+@options.settings(
+    TRAINING,
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "patience",
+    "validation_fraction",
+    "seed",
+    validation_fraction="--validation",
 )
-@click.option(
-    "--units",
-    type=click.IntRange(min=1),
-    default=48,
-    show_default=True,
-    help="Width of each direction of a recurrent layer.",
-)
-@click.option("--layers", type=click.IntRange(min=1), default=2, show_default=True, help="Recurrent layers.")
-@click.option(
-    "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
-    default=0.0,
-    show_default=True,
-    help="Dropout after each recurrent layer.",
-)
-@click.option(
-    "--epochs", type=click.IntRange(min=1), default=12, show_default=True, help="Passes over the data at most."
-)
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Windows a step.")
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3e-3,
-    show_default=True,
-    help="Of Adam, at its height.",
-)
-@click.option(
-    "--patience",
-    type=click.IntRange(min=0),
-    default=4,
-    show_default=True,
-    help="Epochs without a better validation loss before stopping; 0: never stop early.",
-)
-@click.option(
-    "--validation",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.2,
-    show_default=True,
-    help="Share of the regions held out.",
-)
-@options.seed
-@click.option(
-    "--checkpoints", type=click.Path(path_type=Path), help="Folder of the checkpoint (default: OUTPUT.training)."
-)
-@click.option("--log", type=click.Path(path_type=Path), help="CSV of one row an epoch.")
+@click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
+@click.option("--log", type=_path, help="CSV of one row per epoch.")
 @options.force
 @options.quiet
 def train(
     regions: tuple[Path, ...],
     output: Path,
-    label: str,
-    k: int,
-    bin_size: int,
-    window: int,
-    cell: Any,
-    units: int,
-    layers: int,
-    dropout: float,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    patience: int,
-    validation: float,
-    seed: int,
+    special: IntrogressionTraining,
+    tracks: TrackSettings,
+    network: LSTMConfig,
+    settings: TrainingSettings,
     checkpoints: Path | None,
     log: Path | None,
     force: bool,
@@ -203,59 +127,34 @@ def train(
     take the same names. Whole regions are held out. A run that was killed goes on from its
     checkpoint, to the same result.
     """
-    from dataclasses import replace
+    from genolstm.runs.train import run_training
 
-    from genolstm.introgression.tracks import TrackSettings
-    from genolstm.introgression.train import NETWORK, IntrogressionTraining, train_model
-    from genolstm.lstm.train.settings import TrainingSettings
-
-    bundle = train_model(
+    said = run_training(
         regions,
         output=output,
-        network=replace(NETWORK, cell=cell, units=units, layers=layers, dropout=dropout),
-        settings=TrainingSettings(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            patience=patience,
-            seed=seed,
-            validation_fraction=validation,
-        ),
-        options=IntrogressionTraining(label=label, window=window),
-        tracks=TrackSettings(k=k, bin=bin_size),
-        folder=checkpoints,
-        log_csv=log,
+        network=network,
+        settings=settings,
+        options=special,
+        tracks=tracks,
+        checkpoints=checkpoints,
+        log=log,
         progress=not quiet,
         force=force,
     )
-    found = bundle.metadata["validation"]
-    click.echo(
-        f"{output}: validation AP {found['lstm']['ap']:.3f}, best F1 {found['lstm']['best_f1']:.3f}"
-        f" (HMM {found['hmm']['ap']:.3f}, {found['hmm']['best_f1']:.3f})"
-    )
+    click.echo(said)
 
 
 @introgression.command()
-@click.argument("query", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--vcf", type=click.Path(path_type=Path), help="Scan samples of this VCF or BCF instead of QUERY.")
+@click.argument("query", nargs=-1, type=_path_or_stdout)
+@click.option("--vcf", type=_path, help="Scan samples of this VCF or BCF instead of QUERY.")
 @click.option(
     "--archaic", required=True, help="Archaic k-mer panel; with --vcf, sample names (comma-separated, or a file)."
 )
 @click.option("--outgroup", required=True, help="Outgroup k-mer panel; with --vcf, sample names.")
 @click.option("--target", help="With --vcf: names of the samples to scan.")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Segments, BED6+; - is standard output.",
-)
-@click.option(
-    "--posteriors", type=click.Path(path_type=Path), help="Also write the posterior of every bin (.tsv or .tsv.gz)."
-)
-@click.option(
-    "--bedgraph", type=click.Path(path_type=Path), help="Also write posteriors as bedGraph, one track a haplotype."
-)
+@click.option("-o", "--output", required=True, type=_path_or_stdout, help="Segments, BED6+; - is standard output.")
+@click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
+@click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
@@ -266,35 +165,17 @@ def train(
 @click.option(
     "--sharing/--no-sharing",
     default=None,
-    help="Whether to ask which rare k-mers the query haplotypes share (reads the input "
-    "twice).  [default: yes for one haplotype a record]",
+    show_default="yes for one haplotype per record",
+    help="Whether to ask which rare k-mers the query haplotypes share (reads the input twice).",
 )
 @click.option("--skip-short", is_flag=True, help="Leave out FASTA records shorter than a bin instead of refusing them.")
-@click.option("--model", default="neanderthal", show_default=True, help="Name of a shipped model, or a .genolstm file.")
-@click.option(
-    "--baseline", type=click.Choice(["hmm"]), help="Use the supervised HMM that was trained beside the model."
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Least posterior in a segment (default: the model's).",
-)
-@click.option(
-    "--fdr",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Instead: share of called bp that may be wrong, by the model's validation.",
-)
-@click.option("--min-length", type=click.IntRange(min=0), default=0, show_default=True, help="Shortest segment in bp.")
+@options.model(DEFAULT_MODEL, help="Name of a shipped model, or a .genolstm file.")
+@options.settings(ScanSettings, changes=True)
 @click.option("--chrom", help="With --vcf: scan this chromosome only.")
 @click.option(
-    "--callable",
-    "callable_mask",
-    type=click.Path(path_type=Path),
-    help="With --vcf: BED of what to count; everything else is left out.",
+    "--callable", "callable_mask", type=_path, help="With --vcf: BED of what to count; everything else is left out."
 )
-@click.option(
-    "--exclude", "exclude_mask", type=click.Path(path_type=Path), help="With --vcf: BED of what to leave out."
-)
+@click.option("--exclude", "exclude_mask", type=_path, help="With --vcf: BED of what to leave out.")
 @click.option("--allow-unphased", is_flag=True, help="With --vcf: take unphased heterozygotes as they are written.")
 @options.threads
 @options.force
@@ -305,15 +186,21 @@ def scan(
     archaic: str,
     outgroup: str,
     target: str | None,
+    output: Path,
+    posteriors: Path | None,
+    bedgraph: Path | None,
     haplotypes: str,
     sharing: bool | None,
     skip_short: bool,
+    model: str,
+    settings: dict[str, Any],
     chrom: str | None,
     callable_mask: Path | None,
     exclude_mask: Path | None,
     allow_unphased: bool,
+    threads: int,
+    force: bool,
     quiet: bool,
-    **rest: Any,
 ) -> None:
     """Find archaic segments in QUERY haplotypes (FASTA), or in samples of a VCF.
 
@@ -324,41 +211,63 @@ def scan(
 
     Positions are 0-based half-open, in the query's own coordinates.
     """
-    only_vcf = {
-        "--target": target,
-        "--chrom": chrom,
-        "--callable": callable_mask,
-        "--exclude": exclude_mask,
-        "--allow-unphased": allow_unphased or None,
-    }
     if vcf is None:
         if not query:
             raise click.UsageError("name a QUERY FASTA, or give --vcf")
-        for name, value in only_vcf.items():
-            if value is not None:
-                raise click.UsageError(f"{name} goes with --vcf")
+        _refuse(
+            "goes with --vcf",
+            {
+                "--target": target is not None,
+                "--chrom": chrom is not None,
+                "--callable": callable_mask is not None,
+                "--exclude": exclude_mask is not None,
+                "--allow-unphased": allow_unphased,
+            },
+        )
     else:
-        if query:
-            raise click.UsageError("QUERY and --vcf exclude each other")
         if target is None:
             raise click.UsageError("--vcf needs --target, the names of the samples to scan")
-        if sharing is not None or haplotypes != "record" or skip_short:
-            raise click.UsageError("--sharing, --haplotypes and --skip-short go with FASTA, not with --vcf")
-    if rest["threshold"] is not None and rest["fdr"] is not None:
-        raise click.UsageError("--threshold and --fdr exclude each other")
-    if rest["fdr"] is not None and rest["baseline"] is not None:
-        raise click.UsageError("--fdr is known for the network only, not for the baseline")
+        _refuse(
+            "goes with FASTA, not with --vcf",
+            {
+                "QUERY": bool(query),
+                "--sharing": sharing is not None,
+                "--haplotypes": haplotypes != "record",
+                "--skip-short": skip_short,
+            },
+        )
     from genolstm.runs.scan import FastaDoor, VcfDoor, run_scan
 
+    try:
+        chosen = ScanSettings(**settings)
+    except SettingError as error:
+        raise click.UsageError(str(error)) from error
     door: FastaDoor | VcfDoor
     if vcf is None:
         door = FastaDoor(query, archaic, outgroup, haplotypes, sharing, skip_short)
     else:
         door = VcfDoor(vcf, target or "", outgroup, archaic, chrom, allow_unphased, callable_mask, exclude_mask)
-    summary = run_scan(door, progress=not quiet, **rest)
-    if not quiet:
-        for line in summary:
-            click.echo(line, err=True)
+    with options.status("reading", lambda name, bins: f"{name}: {bins:,} bins", quiet=quiet) as tell:
+        summary = run_scan(
+            door,
+            output=output,
+            posteriors=posteriors,
+            bedgraph=bedgraph,
+            model=model,
+            settings=chosen,
+            threads=threads,
+            force=force,
+            progress=tell,
+        )
+    for line in summary:
+        options.say(line, quiet=quiet)
+
+
+def _refuse(why: str, given: dict[str, bool]) -> None:
+    """Refuse options of the other door."""
+    for name, is_given in given.items():
+        if is_given:
+            raise click.UsageError(f"{name} {why}")
 
 
 @introgression.command()
@@ -374,7 +283,8 @@ def scan(
     "--output",
     type=click.Path(path_type=Path, allow_dash=True),
     default="-",
-    help="Where to write the result.  [default: standard output]",
+    show_default="standard output",
+    help="Where to write the result.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 @options.seed
@@ -387,7 +297,7 @@ def evaluate(
     Without --posteriors, AP ranks the segments by their own posterior, and what was not called
     is never found.
     """
-    from genolstm.runs.scan import run_evaluation
+    from genolstm.runs.evaluate import run_evaluation
 
     run_evaluation(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
 

@@ -188,8 +188,10 @@ def renamed(old: str, to: str) -> Callable[[F], F]:
         def translate(*args: Any, **kwargs: Any) -> Any:
             former = kwargs.pop(f"former_{to}")
             if former is not None:
-                if click.get_current_context().get_parameter_source(to) != ParameterSource.DEFAULT:
-                    raise click.UsageError(f"{old} is the former name of --{to.replace('_', '-')}: give one of them")
+                context = click.get_current_context()
+                if context.get_parameter_source(to) != ParameterSource.DEFAULT:
+                    new = next(option.opts[0] for option in context.command.params if option.name == to)
+                    raise click.UsageError(f"{old} is the former name of {new}: give one of them")
                 kwargs[to] = former
             return command(*args, **kwargs)
 

@@ -10,11 +10,10 @@ import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike
-from genolstm.introgression.doors.blocks import vcf_tracks
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.evaluate import Coverage, Pieces
 from genolstm.introgression.formats import line_of, read_intervals
-from genolstm.introgression.tracks import TrackSettings
-from genolstm.introgression.variants import VariantReader, read_sample_list
+from genolstm.introgression.settings import TrackSettings
 
 #: What a labelled region is made of, as ``introgression simulate`` writes it.
 REGION_FILES = ("region.vcf.gz", "target.txt", "outgroup.txt", "archaic.txt", "truth.bed")
@@ -92,23 +91,18 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     InputError
         A file is wrong, or the truth names haplotypes or positions that the VCF lacks.
     """
-    reader = VariantReader(
-        folder / "region.vcf.gz",
-        target=read_sample_list(folder / "target.txt"),
-        outgroup=read_sample_list(folder / "outgroup.txt"),
-        archaic=read_sample_list(folder / "archaic.txt"),
-    )
-    truth = [interval for interval, _ in read_intervals(folder / "truth.bed")]
-    names = reader.names("target")
-    bed = folder / "truth.bed"
+    vcf, target, outgroup, archaic, bed = (folder / name for name in REGION_FILES)
+    door = VcfDoor(vcf, target, outgroup, archaic)
+    truth = [interval for interval, _ in read_intervals(bed)]
+    names = door.names()
     for tract in truth:
         if (tract.sample, tract.haplotype) not in names:
             raise InputError(
-                f"names haplotype {tract.haplotype} of {tract.sample}, which is no target sample",
+                f"names haplotype {tract.haplotype} of {tract.sample}, which is not a target sample",
                 path=bed,
                 line=line_of(bed, tract),
             )
-        length = reader.lengths.get(tract.chrom)
+        length = door.reader.lengths.get(tract.chrom)
         if length is not None and tract.end > length:
             raise InputError(
                 f"reaches {tract.chrom}:{tract.end}, beyond the end of {tract.chrom} ({length} bp)",
@@ -118,7 +112,7 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     coverage = Coverage(truth)
     parts: dict[str, list[np.ndarray]] = {}
     first_bin: dict[str, int] = {}
-    for block in vcf_tracks(reader, settings):
+    for block in door.tracks(settings):
         first_bin.setdefault(block.chrom, block.first_bin)
         parts.setdefault(block.chrom, []).append(block.tracks.astype(np.float16))
     absent = {t.chrom for t in truth} - set(parts)

@@ -10,6 +10,7 @@ import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.introgression.segments import Interval, merge_intervals
+from genolstm.lstm.calibration import expected_calibration_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -370,20 +371,7 @@ def evaluate(
 
 def calibration_error(pieces: Pieces, levels: int = 15) -> float:
     """Return the expected calibration error over equal-width classes, weighted by bp."""
-    index = np.minimum((pieces.score * levels).astype(np.int64), levels - 1)
-    weight = np.bincount(index, pieces.length, levels)
-    expected = np.bincount(index, pieces.score * pieces.length, levels)
-    observed = np.bincount(index, pieces.true, levels)
-    return float(np.abs(expected - observed).sum() / weight.sum())
-
-
-def reliability(pieces: Pieces, levels: int = 15) -> list[tuple[float, float, float]]:
-    """Return (mean posterior, true fraction, bp) of each class that holds anything."""
-    index = np.minimum((pieces.score * levels).astype(np.int64), levels - 1)
-    weight = np.bincount(index, pieces.length, levels)
-    expected = np.bincount(index, pieces.score * pieces.length, levels)
-    observed = np.bincount(index, pieces.true, levels)
-    return [(e / w, o / w, w) for e, o, w in zip(expected, observed, weight, strict=True) if w]
+    return expected_calibration_error(pieces.score, pieces.true / pieces.length, pieces.length, bins=levels)
 
 
 def _total(intervals: Iterable[Interval]) -> int:

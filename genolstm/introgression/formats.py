@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
-from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
+from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,18 +28,6 @@ SEGMENT_COLUMNS = (
     "n_match",
 )
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
-#: What :func:`write_simulation` writes, in order.
-SIMULATION_FILES = (
-    "target.fa.gz",
-    "target.txt",
-    "outgroup.fa.gz",
-    "outgroup.txt",
-    "archaic.fa.gz",
-    "archaic.txt",
-    "region.vcf.gz",
-    "truth.bed",
-    "simulation.json",
-)
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
 
 #: Posteriors are written with four decimals; making the text once is what makes writing fast.
@@ -69,7 +56,7 @@ def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
 
 
 def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:
-    """Write true tracts as BED6 with sample and haplotype behind."""
+    """Write true tracts as BED6, followed by sample and haplotype."""
     stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
     for t in truth:
         stream.write(f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
@@ -132,11 +119,20 @@ class BedGraphCollector:
                     stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
 
 
-def _position(text: str, path: PathLike, number: int) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
+def _span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
+    """Return start and end of a line of BED."""
+    found = []
+    for text in fields[1:3]:
+        try:
+            found.append(int(text))
+        except ValueError:
+            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
+    start, end = found
+    if not 0 <= start < end:
+        raise InputError(
+            f"{start} to {end} is not an interval (0-based, half-open)", path=display_name(path), line=number
+        )
+    return start, end
 
 
 def _probability(text: str, path: PathLike, number: int) -> float:
@@ -182,11 +178,7 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
                 path=display_name(path),
                 line=number,
             )
-        start, end = (_position(fields[i], path, number) for i in (1, 2))
-        if not 0 <= start < end:
-            raise InputError(
-                f"{start} to {end} is no interval (0-based, half-open)", path=display_name(path), line=number
-            )
+        start, end = _span(fields, path, number)
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
         posterior = _probability(text, path, number)
@@ -243,7 +235,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     for column in words:
         good &= frame[column].notna() & (frame[column] != "")
     if not good.all():
-        raise InputError("is no line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
+        raise InputError("is not a line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
     return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
 
 
@@ -280,106 +272,12 @@ def read_bed(path: PathLike) -> BedMask:
         fields = line.split("\t")
         if len(fields) < 3:
             raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
-        start, end = (_position(fields[i], path, number) for i in (1, 2))
-        if not 0 <= start < end:
-            raise InputError(
-                f"{start} to {end} is no interval (0-based, half-open)", path=display_name(path), line=number
-            )
+        start, end = _span(fields, path, number)
         mask.setdefault(fields[0], []).append((start, end))
         if end > farthest.get(fields[0], 0):
             farthest[fields[0]], mask.last_lines[fields[0]] = end, number
     if not mask:
         raise InputError("holds no interval", path=mask.path)
     for chrom, spans in mask.items():
-        mask[chrom] = _merge(spans)
+        mask[chrom] = merge_spans(spans)
     return mask
-
-
-def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], end)
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def write_simulation(region: Any, folder: Path) -> list[Path]:
-    """Write a simulated region: FASTA per population, VCF, sample lists, truth, manifest.
-
-    Parameters
-    ----------
-    region
-        A :class:`~genolstm.introgression.simulate.SimulatedRegion`.
-    folder
-        Existing folder; files of the same names are replaced.
-
-    Returns
-    -------
-    list of pathlib.Path
-        :data:`SIMULATION_FILES`; ``simulation.json`` is written last: where it is, all is.
-    """
-    from genolstm.files import atomic_path, atomic_text
-    from genolstm.introgression.simulate import manifest_json
-
-    written: list[Path] = []
-    letters = np.frombuffer(b"ACGT", dtype=np.uint8)
-    for role in ("target", "outgroup", "archaic"):
-        path = folder / f"{role}.fa.gz"
-        with atomic_text(path, force=True) as stream:
-            for column, (sample, haplotype) in zip(
-                region.haplotype_columns(role), region.haplotype_names(role), strict=True
-            ):
-                stream.write(f">{sample}#{haplotype}#{region.settings.chrom}\n")
-                text = letters[region.sequence(int(column))].tobytes().decode()
-                stream.write("\n".join(text[i : i + 80] for i in range(0, len(text), 80)) + "\n")
-        names = folder / f"{role}.txt"
-        with atomic_text(names, force=True) as stream:
-            stream.writelines(f"{region.samples[i]}\n" for i in region.individuals(role))
-        written += [path, names]
-    path = folder / "region.vcf.gz"
-    with atomic_path(path, force=True) as temporary:
-        write_simulation_vcf(region, temporary)
-    written.append(path)
-    path = folder / "truth.bed"
-    with atomic_text(path, force=True) as stream:
-        write_truth(stream, region.truth)
-    written.append(path)
-    path = folder / "simulation.json"
-    with atomic_text(path, force=True) as stream:
-        stream.write(manifest_json(region))
-    return [*written, path]
-
-
-def write_simulation_vcf(region: Any, path: Path) -> None:
-    """Write a simulated region's genotypes, phased, as BGZF: tabix and bcftools can index it."""
-    from Bio.bgzf import BgzfWriter
-
-    letters = "ACGT"
-    chrom, length = region.settings.chrom, region.settings.length
-    header = (
-        "##fileformat=VCFv4.2\n##source=genolstm simulate\n"
-        f"##contig=<ID={chrom},length={length}>\n"
-        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
-        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t" + "\t".join(region.samples) + "\n"
-    )
-    calls = np.array([[f"{a}|{b}" for b in range(4)] for a in range(4)], dtype=object)
-    with path.open("wb") as raw:
-        # The file name in the header would be that of the temporary file; BgzfWriter writes none.
-        stream = BgzfWriter(fileobj=raw)
-        stream.write(header.encode())
-        for position, row in zip(region.positions.tolist(), region.alleles, strict=True):
-            ref = int(region.reference[position])
-            alts = [a for a in np.unique(row).tolist() if a != ref]
-            index = np.zeros(4, dtype=np.int64)
-            for i, a in enumerate(alts, start=1):
-                index[a] = i
-            coded = index[row]
-            genotypes = "\t".join(calls[coded[0::2], coded[1::2]])
-            stream.write(
-                f"{chrom}\t{position + 1}\t.\t{letters[ref]}\t"
-                f"{','.join(letters[a] for a in alts) or '.'}\t.\tPASS\t.\tGT\t"
-                f"{genotypes}\n".encode()
-            )
-        stream.close()

@@ -11,9 +11,10 @@ import numpy as np
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.doors.blocks import FastaQuery, TrackBlock, fasta_tracks, vcf_tracks
+from genolstm.introgression.doors.blocks import TrackBlock
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier, NetworkPredictor
-from genolstm.introgression.variants import VariantReader, read_sample_list
 from genolstm.lstm.gates import Gates, inspect_gates
 
 
@@ -42,18 +43,11 @@ class HaplotypeTrack:
 
 
 def fasta_haplotypes(
-    model: IntrogressionClassifier,
-    query: PathLike | Sequence[PathLike] | FastaQuery,
-    *,
-    archaic: PathLike,
-    outgroup: PathLike,
+    model: IntrogressionClassifier, query: PathLike | Sequence[PathLike], *, archaic: PathLike, outgroup: PathLike
 ) -> Iterator[TrackBlock]:
     """Yield the tracks of query FASTA; arguments as in ``IntrogressionClassifier.scan``."""
-    from genolstm.sequences.panel.panel import KmerPanel
-
-    if not isinstance(query, FastaQuery):
-        query = FastaQuery([query] if isinstance(query, str | os.PathLike) else list(query))
-    return fasta_tracks(query, KmerPanel.open(archaic), KmerPanel.open(outgroup), model.settings, threads=model.threads)
+    paths = [query] if isinstance(query, str | os.PathLike) else list(query)
+    return FastaDoor(paths, archaic, outgroup).tracks(model.settings, threads=model.threads)
 
 
 def vcf_haplotypes(
@@ -66,10 +60,7 @@ def vcf_haplotypes(
     chrom: str | None = None,
 ) -> Iterator[TrackBlock]:
     """Yield the tracks of samples of a VCF; arguments as in ``scan_vcf``."""
-    reader = VariantReader(
-        vcf, read_sample_list(target), read_sample_list(outgroup), read_sample_list(archaic), chrom=chrom
-    )
-    return vcf_tracks(reader, model.settings)
+    return VcfDoor(vcf, target, outgroup, archaic, chrom).tracks(model.settings)
 
 
 def find_haplotype(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.compiled import compiled
-from genolstm.introgression.tracks import N_COUNTS
+from genolstm.introgression.channels import N_COUNTS
 
 _LEVELS = 9
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +12,11 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.doors.blocks import (
-    SPAN,
-    FastaQuery,
-    Mask,
-    Predictor,
-    Stages,
-    TrackBlock,
-    fasta_tracks,
-    posterior_blocks,
-    prefetch,
-    vcf_tracks,
-)
+from genolstm.introgression.channels import CHANNELS
+from genolstm.introgression.doors.blocks import Door, Predictor, Stages, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
-from genolstm.introgression.segments import DecodeSettings, PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.tracks import TrackSettings
-from genolstm.introgression.variants import VariantReader, read_sample_list
+from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
+from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.calibration import apply_calibration
@@ -36,10 +25,10 @@ from genolstm.threads import count_threads
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genolstm.introgression.variants import VariantReader
     from genolstm.sequences.panel.panel import KmerPanel
 
 KIND = "introgression"
-DEFAULT_MODEL = "neanderthal"
 BASELINES = ("hmm",)
 
 
@@ -94,16 +83,10 @@ class ScanResult:
         Posteriors, in order.
     decoder
         Turns each block into finished segments.
-    reader
-        The VCF reader with its counts; None for FASTA.
-    query
-        The FASTA query with what it skipped; None for a VCF.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
-    reader: VariantReader | None = None
-    query: FastaQuery | None = None
 
     def segments(self) -> list[Segment]:
         """Run the scan and return the segments, sorted by position within each sequence."""
@@ -127,8 +110,6 @@ class IntrogressionClassifier:
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
-        from genolstm.introgression.tracks import CHANNELS
-
         self.bundle = bundle
         self.threads = count_threads(threads)
         bundle.require(kind=KIND)
@@ -199,13 +180,8 @@ class IntrogressionClassifier:
         baseline
             Whether the threshold is for the baseline's posteriors.
         """
-        if threshold is not None and fdr is not None:
-            raise SettingError("threshold and fdr exclude each other")
+        ScanSettings(baseline, threshold, fdr, min_length)  # type: ignore[arg-type]
         if fdr is not None:
-            if not 0 < fdr < 1:
-                raise SettingError(f"fdr is {fdr}, it has to lie between 0 and 1")
-            if baseline is not None:
-                raise SettingError("fdr is known for the network only, not for the baseline")
             good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
             if not good:
                 best = max(p for _, p in self.precision_curve)
@@ -221,93 +197,60 @@ class IntrogressionClassifier:
             threshold = self.threshold
         return DecodeSettings(threshold, min_length)
 
-    # --- the two doors ----------------------------------------------------------------------
+    # --- scans ------------------------------------------------------------------------------
 
-    def open_fasta(
+    def open(
         self,
-        query: PathLike | Sequence[PathLike] | FastaQuery,
+        door: Door,
         *,
-        archaic: PathLike | KmerPanel,
-        outgroup: PathLike | KmerPanel,
         decode: DecodeSettings | None = None,
         baseline: str | None = None,
         stages: Stages | None = None,
         progress: Callable[[TrackBlock], None] | None = None,
     ) -> ScanResult:
-        """Prepare a scan of query sequences against k-mer panels."""
-        from genolstm.sequences.panel.panel import KmerPanel
+        """Prepare a scan.
 
-        if not isinstance(query, FastaQuery):
-            paths = [query] if isinstance(query, str | os.PathLike) else list(query)
-            query = FastaQuery(paths)
-        panels = [p if isinstance(p, KmerPanel) else KmerPanel.open(p) for p in (archaic, outgroup)]
-        blocks = fasta_tracks(query, panels[0], panels[1], self.settings, threads=self.threads, stages=stages)
-        result = self._result(blocks, decode, baseline, stages, progress)
-        return replace(result, query=query)
-
-    def open_vcf(
-        self,
-        vcf: PathLike | VariantReader,
-        *,
-        target: PathLike | Sequence[str] = (),
-        outgroup: PathLike | Sequence[str] = (),
-        archaic: PathLike | Sequence[str] = (),
-        chrom: str | None = None,
-        allow_unphased: bool = False,
-        callable_mask: Mask | None = None,
-        exclude_mask: Mask | None = None,
-        decode: DecodeSettings | None = None,
-        baseline: str | None = None,
-        span: int = SPAN,
-        stages: Stages | None = None,
-        progress: Callable[[TrackBlock], None] | None = None,
-    ) -> ScanResult:
-        """Prepare a scan of the target samples of a VCF."""
-        if not isinstance(vcf, VariantReader):
-            groups = {"target": target, "outgroup": outgroup, "archaic": archaic}
-            names = {
-                role: read_sample_list(group) if isinstance(group, str | os.PathLike) else group
-                for role, group in groups.items()
-            }
-            vcf = VariantReader(
-                vcf, names["target"], names["outgroup"], names["archaic"], allow_unphased=allow_unphased, chrom=chrom
-            )
-        blocks = vcf_tracks(
-            vcf, self.settings, callable_mask=callable_mask, exclude_mask=exclude_mask, span=span, stages=stages
-        )
-        result = self._result(blocks, decode, baseline, stages, progress)
-        return replace(result, reader=vcf)
-
-    def _result(
-        self,
-        blocks: Iterator[TrackBlock],
-        decode: DecodeSettings | None,
-        baseline: str | None,
-        stages: Stages | None,
-        progress: Callable[[TrackBlock], None] | None,
-    ) -> ScanResult:
+        Parameters
+        ----------
+        door
+            The input: a :class:`~genolstm.introgression.doors.fasta.FastaDoor` or a
+            :class:`~genolstm.introgression.doors.vcf.VcfDoor`.
+        decode
+            How segments are cut; by default as :meth:`decode_settings` says.
+        baseline
+            Name of the baseline to use instead of the network.
+        stages
+            Collects the time that each stage takes.
+        progress
+            Called with each block that was read.
+        """
         decode = decode or self.decode_settings(baseline=baseline)
-        posteriors = posterior_blocks(prefetch(blocks), self.predictor(baseline), stages=stages, progress=progress)
+        blocks = prefetch(door.tracks(self.settings, threads=self.threads, stages=stages))
+        posteriors = posterior_blocks(blocks, self.predictor(baseline), stages=stages, progress=progress)
         return ScanResult(posteriors, SegmentDecoder(decode, self.settings.bin))
 
     def scan(
         self,
-        query: PathLike | Sequence[PathLike] | FastaQuery,
+        query: PathLike | Sequence[PathLike],
         *,
         archaic: PathLike | KmerPanel,
         outgroup: PathLike | KmerPanel,
-        **options: Any,
+        decode: DecodeSettings | None = None,
+        baseline: str | None = None,
+        **door: Any,
     ) -> pd.DataFrame:
         """Scan query FASTA and return the segments as a table.
 
         Parameters
         ----------
         query
-            FASTA file or files, or a :class:`~genolstm.introgression.doors.blocks.FastaQuery`.
+            FASTA file or files.
         archaic, outgroup
             Panels, or their files.
-        **options
-            Those of :meth:`open_fasta`.
+        decode, baseline
+            As in :meth:`open`.
+        **door
+            More of :class:`~genolstm.introgression.doors.fasta.FastaDoor`.
 
         Returns
         -------
@@ -315,16 +258,39 @@ class IntrogressionClassifier:
             The columns of the BED output; positions 0-based half-open in the query's own
             coordinates.
         """
+        from genolstm.introgression.doors.fasta import FastaDoor
+
+        paths = [query] if isinstance(query, str | os.PathLike) else list(query)
+        return self._segments(FastaDoor(paths, archaic, outgroup, **door), decode, baseline)
+
+    def scan_vcf(
+        self,
+        vcf: PathLike | VariantReader,
+        *,
+        decode: DecodeSettings | None = None,
+        baseline: str | None = None,
+        **door: Any,
+    ) -> pd.DataFrame:
+        """Scan samples of a VCF and return the segments as a table.
+
+        Parameters
+        ----------
+        vcf
+            VCF or BCF file.
+        decode, baseline
+            As in :meth:`open`.
+        **door
+            ``target``, ``outgroup``, ``archaic`` and more of
+            :class:`~genolstm.introgression.doors.vcf.VcfDoor`.
+        """
+        from genolstm.introgression.doors.vcf import VcfDoor
+
+        return self._segments(VcfDoor(vcf, **door), decode, baseline)
+
+    def _segments(self, door: Door, decode: DecodeSettings | None, baseline: str | None) -> pd.DataFrame:
         from genolstm.introgression.formats import segments_frame
 
-        result = self.open_fasta(query, archaic=archaic, outgroup=outgroup, **options)
-        return segments_frame(result.segments(), self.label)
-
-    def scan_vcf(self, vcf: PathLike | VariantReader, **options: Any) -> pd.DataFrame:
-        """Scan a VCF and return the segments as a table; options of :meth:`open_vcf`."""
-        from genolstm.introgression.formats import segments_frame
-
-        return segments_frame(self.open_vcf(vcf, **options).segments(), self.label)
+        return segments_frame(self.open(door, decode=decode, baseline=baseline).segments(), self.label)
 
     def posteriors(self, result: ScanResult) -> pd.DataFrame:
         """Run a prepared scan and return the posterior of every bin as a table."""

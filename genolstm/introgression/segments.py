@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genolstm.errors import SettingError
+from genolstm.introgression.settings import DecodeSettings
 
 
 class Interval(NamedTuple):
@@ -41,46 +41,27 @@ class Segment(NamedTuple):
     n_match: int
 
 
-def _order(i: Interval) -> tuple[str, str, str, int, int]:
-    return i.chrom, i.sample, i.haplotype, i.start, i.end
+def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Merge overlapping and touching (start, end); sorted."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def merge_intervals(intervals: Iterable[Interval]) -> list[Interval]:
     """Merge overlapping and touching intervals of the same haplotype; sort by position."""
-    merged: list[Interval] = []
-    for interval in sorted(intervals, key=_order):
-        last = merged[-1] if merged else None
-        if (
-            last is not None
-            and (last.chrom, last.sample, last.haplotype) == (interval.chrom, interval.sample, interval.haplotype)
-            and interval.start <= last.end
-        ):
-            merged[-1] = last._replace(end=max(last.end, interval.end))
-        else:
-            merged.append(interval)
-    return sorted(merged, key=lambda i: (i.chrom, i.start, i.end, i.sample, i.haplotype))
-
-
-@dataclass(frozen=True)
-class DecodeSettings:
-    """How posteriors become segments.
-
-    Parameters
-    ----------
-    threshold
-        Least posterior of a bin inside a segment.
-    min_length
-        Shorter segments are dropped; bp.
-    """
-
-    threshold: float = 0.5
-    min_length: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise SettingError(f"threshold is {self.threshold}, it has to lie between 0 and 1")
-        if self.min_length < 0:
-            raise SettingError(f"min_length is {self.min_length}, it cannot be negative")
+    spans: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for chrom, start, end, sample, haplotype in intervals:
+        spans.setdefault((chrom, sample, haplotype), []).append((start, end))
+    return sorted(
+        Interval(chrom, start, end, sample, haplotype)
+        for (chrom, sample, haplotype), members in spans.items()
+        for start, end in merge_spans(members)
+    )
 
 
 @dataclass

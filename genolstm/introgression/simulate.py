@@ -6,23 +6,20 @@ live behind the extra ``simulate``: nothing outside :func:`simulate_region` impo
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.errors import InputError, MissingExtraError, OutputError, SettingError
-from genolstm.files import check_output
+from genolstm.errors import InputError, MissingExtraError, SettingError
 from genolstm.introgression.segments import Interval, merge_intervals
+from genolstm.introgression.settings import SimulationSettings
 from genolstm.introgression.variants import VariantBlock
 
 if TYPE_CHECKING:
     import msprime
-
-_BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 
 #: Who is sampled and who gave ancestry in the stdpopsim models that hold Neanderthals.
 #: ``archaic_time`` is in generations and is needed where the model samples no archaic itself.
@@ -58,59 +55,6 @@ KNOWN_MODELS: dict[str, dict[str, Any]] = {
         "archaic_populations": ("Neanderthal",),
     },
 }
-
-
-@dataclass(frozen=True)
-class SimulationSettings:
-    """What to simulate. Sample sizes count diploid individuals; rates are per bp and generation.
-
-    Parameters
-    ----------
-    model
-        A stdpopsim demographic model of *Homo sapiens*, or the path of a demes YAML file.
-    length
-        Length of the region in bp.
-    seed
-        Seed of ancestry, mutations and reference sequence.
-    n_target, n_outgroup, n_archaic
-        Diploid individuals sampled from each population.
-    target, outgroup, archaic
-        Population names; by default those of :data:`KNOWN_MODELS`.
-    donors
-        Populations into which a lineage has to trace for its segment to count as introgressed.
-    archaic_time
-        Generations before present at which the archaic is sampled; by default the model's own.
-    mutation_rate, recombination_rate
-        By default the model's rate (or the species') and the species' mean rate.
-    chrom
-        Name of the simulated sequence.
-    """
-
-    model: str = "PapuansOutOfAfrica_10J19"
-    length: int = 5_000_000
-    seed: int = 1
-    n_target: int = 10
-    n_outgroup: int = 100
-    n_archaic: int = 1
-    target: str | None = None
-    outgroup: str | None = None
-    archaic: str | None = None
-    donors: tuple[str, ...] | None = None
-    archaic_time: float | None = None
-    mutation_rate: float | None = None
-    recombination_rate: float | None = None
-    chrom: str = "chr1"
-
-    def __post_init__(self) -> None:
-        for name in ("length", "n_target", "n_outgroup", "n_archaic"):
-            if getattr(self, name) < 1:
-                raise SettingError(f"{name} is {getattr(self, name)}, it has to be at least 1")
-        for name in ("mutation_rate", "recombination_rate"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < 1e-3:
-                raise SettingError(f"{name} is {value}, it has to lie between 0 and 0.001")
-        if len(self.chrom.split()) != 1 or self.chrom.startswith(("#", ">")):
-            raise SettingError(f"chrom is '{self.chrom}', it has to be one word")
 
 
 @dataclass
@@ -302,7 +246,7 @@ def simulate_region(settings: SimulationSettings, *, demography: msprime.Demogra
         roles += [role] * size
     truth = introgressed_tracts(
         ancestry,
-        donors=full.donors or (),
+        donors=full.donors,
         archaic=_archaic_populations(full),
         haplotypes=[(names[h // 2], str(h % 2 + 1)) for h in range(2 * full.n_target)],
         chrom=full.chrom,
@@ -316,7 +260,7 @@ def simulate_region(settings: SimulationSettings, *, demography: msprime.Demogra
 
 def _archaic_populations(settings: SimulationSettings) -> set[str]:
     known = KNOWN_MODELS.get(settings.model, {}).get("archaic_populations", ())
-    return {str(settings.archaic), *(settings.donors or ()), *known}
+    return {str(settings.archaic), *settings.donors, *known}
 
 
 def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -330,7 +274,7 @@ def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         table = np.array([code[a] for a in variant.alleles if a is not None], dtype=np.int8)
         alleles[i] = table[variant.genotypes]
         ancestral[i] = code[variant.site.ancestral_state]
-    # A site that only back-mutated lineages once varied at is no variant.
+    # A site that only back-mutated lineages once varied at is not a variant.
     varies = (alleles != alleles[:, :1]).any(axis=1) if len(alleles) else np.zeros(0, dtype=bool)
     kept = varies | (alleles[:, 0] != ancestral) if len(alleles) else varies
     return positions[kept], alleles[kept], ancestral[kept]
@@ -387,71 +331,3 @@ def introgressed_tracts(
                     tracts.append((sample, *span))
     intervals = [Interval(chrom, a, b, *haplotypes[h]) for h, a, b in tracts]
     return merge_intervals(intervals)
-
-
-def manifest(region: SimulatedRegion) -> dict[str, Any]:
-    """Return a JSON-ready summary of a simulated region."""
-    carried = sum(tract.end - tract.start for tract in region.truth)
-    haplotypes = len(region.haplotype_names("target"))
-    return {
-        "settings": asdict(region.settings),
-        "sites": len(region.positions),
-        "tracts": len(region.truth),
-        "archaic_fraction": carried / (haplotypes * region.settings.length),
-    }
-
-
-def manifest_json(region: SimulatedRegion) -> str:
-    """Return :func:`manifest` as JSON text."""
-    return json.dumps(manifest(region), indent=2) + "\n"
-
-
-def simulate_to_folders(
-    settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
-) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Simulate regions and write each to its folder; yield (folder, manifest) as they are done.
-
-    One replicate goes to ``folder`` itself, several to ``folder/seed_N``. A region that is whole
-    and has the same settings is not made again; one that was being made when the run was stopped
-    is made anew.
-
-    Raises
-    ------
-    OutputError
-        A folder holds another simulation or other files of the same names and ``force`` is false,
-        or cannot be made.
-    """
-    from genolstm.introgression.formats import SIMULATION_FILES, write_simulation
-
-    for seed in range(settings.seed, settings.seed + replicates):
-        full, _ = resolve(replace(settings, seed=seed))
-        place = folder if replicates == 1 else folder / f"seed_{seed}"
-        done, begun = place / "simulation.json", place / ".simulating"
-        if done.exists() and not force:
-            yield place, _finished(done, full)
-            continue
-        if place.is_dir() and not (force or begun.exists()):
-            for name in SIMULATION_FILES:
-                check_output(place / name, force=False)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            begun.touch()
-        except OSError as error:
-            raise OutputError(f"cannot be made ({error.strerror})", path=place) from error
-        done.unlink(missing_ok=True)
-        region = simulate_region(full)
-        write_simulation(region, place)
-        begun.unlink()
-        yield place, manifest(region)
-
-
-def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
-    """Return the manifest of a region that is there, if it is the one that is wanted."""
-    try:
-        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        same = summary["settings"] == json.loads(json.dumps(asdict(settings)))
-    except (OSError, ValueError, KeyError, TypeError):
-        same = False
-    if not same:
-        raise OutputError("holds another simulation", path=path.parent, hint="use --force")
-    return summary

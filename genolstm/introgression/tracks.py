@@ -11,77 +11,28 @@ sequence. One model therefore serves both doors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from genolstm.compiled import compiled
-from genolstm.errors import SettingError
+from genolstm.introgression.channels import (
+    CHANNEL_NAMES,
+    CHANNELS,
+    COUNT_CHANNELS,
+    FREQUENCY_EDGES,
+    N_COUNTS,
+    RARE_CLASSES,
+)
+from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.variants import VariantBlock
 
-#: Upper ends of the outgroup-frequency classes; class 0 is "absent", the last one is the rest.
-FREQUENCY_EDGES = (0.0, 0.01, 0.05, 0.20, 0.50, 0.90)
-#: Classes up to this one are rare enough for sharing among the targets to mean something.
-_RARE_CLASSES = 3
-_N_CLASSES = len(FREQUENCY_EDGES) + 1
-
-
-def _channel_table() -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return (archaic match, frequency class, shared) -> channel, and the channels' names."""
-    table = np.full((2, _N_CLASSES, 2), -1, dtype=np.int8)
-    names: list[str] = []
-    labels = ["absent", *(f"to{edge:g}" for edge in FREQUENCY_EDGES[1:]), "to1"]
-    for match in (1, 0):
-        for f in range(_N_CLASSES):
-            if match and f == _N_CLASSES - 1:
-                continue  # shared by all: nearly every k-mer of every genome
-            stem = f"{'match' if match else 'differ'}_{labels[f]}"
-            if f < _RARE_CLASSES:
-                for shared, word in enumerate(("single", "shared")):
-                    table[match, f, shared] = len(names)
-                    names.append(f"{stem}_{word}")
-            else:
-                table[match, f, :] = len(names)
-                names.append(stem)
-    return table, tuple(names)
-
-
-CHANNEL_OF, COUNT_CHANNELS = _channel_table()
-#: Every channel, in order. The counts are in units of variant sites (k-mers / k); ``callable`` is
-#: the fraction of the bin's k-mers that could be asked; the last two are log10 of the haplotypes
-#: in the outgroup and among the targets, so that a model knows what a frequency of 0 is worth.
-CHANNELS = (*COUNT_CHANNELS, "callable", "outgroup_size", "target_size")
-N_COUNTS = len(COUNT_CHANNELS)
+#: (archaic match, frequency class, shared) -> channel; -1 where nothing is counted.
+CHANNEL_OF = np.full((2, len(FREQUENCY_EDGES) + 1, 2), -1, dtype=np.int8)
+for _place, _name in CHANNEL_NAMES.items():
+    CHANNEL_OF[_place] = COUNT_CHANNELS.index(_name)
 #: Channels of rare k-mers that the archaic carries, and that it does not.
-RARE_MATCH = np.unique(CHANNEL_OF[1, :_RARE_CLASSES])
-RARE_DIFFER = np.unique(CHANNEL_OF[0, :_RARE_CLASSES])
-
-
-@dataclass(frozen=True)
-class TrackSettings:
-    """How haplotypes become tracks; a model only reads tracks made with its own settings.
-
-    Parameters
-    ----------
-    k
-        Length of the (virtual) k-mers in bp, 1 to 31.
-    bin
-        Length of a bin in bp.
-    """
-
-    k: int = 31
-    bin: int = 1000
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.k <= 31:
-            raise SettingError(f"k is {self.k}, it has to be 1 to 31")
-        if self.bin < self.k:
-            raise SettingError(f"bin is {self.bin} bp, it has to be at least k ({self.k})")
-
-    def requirements(self) -> dict[str, Any]:
-        """Return what a model and its data must agree on."""
-        return {**asdict(self), "channels": list(CHANNELS)}
+RARE_MATCH = np.unique(CHANNEL_OF[1, :RARE_CLASSES])
+RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
 
 
 def n_bins(length: int, bin_size: int) -> int:
@@ -215,6 +166,71 @@ def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
 
 
 @compiled()
+def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndarray) -> int:
+    """Change, for one site, at how many sites each target differs from the archaic.
+
+    Returns ``change`` if the archaic is missing there, else 0.
+    """
+    known = False
+    for a in range(archaic.shape[0]):
+        known = known or archaic[a] >= 0
+    if not known:
+        return change
+    for h in range(row.shape[0]):
+        found = False
+        for a in range(archaic.shape[0]):
+            found = found or archaic[a] == row[h]
+        if not found:
+            differs[h] += change
+    return 0
+
+
+@compiled()
+def _tell_apart(
+    codes: np.ndarray,
+    missing: np.ndarray,
+    pattern: np.ndarray,
+    carriers: np.ndarray,
+    seen: np.ndarray,
+    pattern_of: np.ndarray,
+) -> int:
+    """Find the distinct patterns of the targets, which are few, and who carries them."""
+    n = 0
+    for h in range(codes.shape[0]):
+        if missing[h] > 0:
+            pattern_of[h] = -1
+            continue
+        q = 0
+        while q < n and pattern[q] != codes[h]:
+            q += 1
+        if q == n:
+            pattern[q] = codes[h]
+            carriers[q] = 0
+            seen[q] = 0
+            n += 1
+        carriers[q] += 1
+        pattern_of[h] = q
+    return n
+
+
+@compiled()
+def _count_outgroup(
+    codes: np.ndarray, missing: np.ndarray, pattern: np.ndarray, n_patterns: int, seen: np.ndarray
+) -> int:
+    """Count how often each pattern is in the outgroup; return how many haplotypes are called."""
+    called = 0
+    for h in range(codes.shape[0]):
+        if missing[h] > 0:
+            continue
+        called += 1
+        for q in range(n_patterns):
+            if pattern[q] == codes[h]:
+                seen[q] += 1
+                break
+    return called
+
+
+@compiled()
 def _bin_patterns(
     positions: np.ndarray,
     target: np.ndarray,
@@ -231,7 +247,7 @@ def _bin_patterns(
 ) -> None:
     """Add the windows that start in [begin, end) and cover a site; bin 0 holds ``begin``."""
     n_sites, n_target = target.shape
-    n_outgroup, n_archaic = outgroup.shape[1], archaic.shape[1]
+    n_outgroup = outgroup.shape[1]
     first_bin = (begin + k // 2) // bin_size
     tcode = np.zeros(n_target, np.uint64)
     ocode = np.zeros(n_outgroup, np.uint64)
@@ -259,48 +275,15 @@ def _bin_patterns(
         while j < n_sites and positions[j] - k + 1 <= p:
             _enter(target[j], j - i, tcode, tmissing)
             _enter(outgroup[j], j - i, ocode, omissing)
-            known = False
-            for a in range(n_archaic):
-                known = known or archaic[j, a] >= 0
-            if not known:
-                unknown += 1
-            else:
-                for h in range(n_target):
-                    found = False
-                    for a in range(n_archaic):
-                        found = found or archaic[j, a] == target[j, h]
-                    if not found:
-                        differs[h] += 1
+            unknown += _compare(target[j], archaic[j], 1, differs)
             j += 1
         stop = min(positions[i] + 1, end)
         if j < n_sites:
             stop = min(stop, positions[j] - k + 1)
 
-        # Windows [p, stop) cover sites [i, j). The distinct patterns of the targets are few.
-        n_patterns = 0
-        for h in range(n_target):
-            if tmissing[h] > 0 or unknown > 0:
-                pattern_of[h] = -1
-                continue
-            q = 0
-            while q < n_patterns and pattern[q] != tcode[h]:
-                q += 1
-            if q == n_patterns:
-                pattern[q] = tcode[h]
-                carriers[q] = 0
-                seen[q] = 0
-                n_patterns += 1
-            carriers[q] += 1
-            pattern_of[h] = q
-        called = 0
-        for h in range(n_outgroup):
-            if omissing[h] > 0:
-                continue
-            called += 1
-            for q in range(n_patterns):
-                if pattern[q] == ocode[h]:
-                    seen[q] += 1
-                    break
+        # Windows [p, stop) cover sites [i, j).
+        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of)
+        called = 0 if unknown > 0 else _count_outgroup(ocode, omissing, pattern, n_patterns, seen)
         low = p
         while low < stop:
             b = (low + k // 2) // bin_size
@@ -322,18 +305,7 @@ def _bin_patterns(
         while i < j and positions[i] < p:
             _leave(target[i], tcode, tmissing)
             _leave(outgroup[i], ocode, omissing)
-            known = False
-            for a in range(n_archaic):
-                known = known or archaic[i, a] >= 0
-            if not known:
-                unknown -= 1
-            else:
-                for h in range(n_target):
-                    found = False
-                    for a in range(n_archaic):
-                        found = found or archaic[i, a] == target[i, h]
-                    if not found:
-                        differs[h] -= 1
+            unknown += _compare(target[i], archaic[i], -1, differs)
             i += 1
 
 

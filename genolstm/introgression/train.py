@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError
 from genolstm.files import PathLike, check_output
+from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
-from genolstm.introgression.tracks import CHANNELS, TrackSettings
+from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.saving import export_members
@@ -25,47 +26,10 @@ from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.lstm.train.training import TrainedModel, train
 from genolstm.provenance import record
 
-#: Loss and split are for bins; the network reads tracks as counts and takes their logarithm itself.
-NETWORK = LSTMConfig(
-    head="tag",
-    n_outputs=1,
-    input="features",
-    n_features=len(CHANNELS),
-    transform="log1p",
-    input_units=32,
-    input_activation="relu",
-    cell="lstm",
-    units=48,
-    layers=2,
-    bidirectional=True,
-)
-
 #: Trained networks latch: a cell may remember a tract for thousands of bins, so that no context
 #: makes chunked and whole reading agree to the last digit (measured: 512 bins leave 3e-2 at most
 #: and 1e-5 on average, and the same AP). Outputs are therefore defined by tiles.
 TILE, CONTEXT = 4096, 512
-
-
-@dataclass(frozen=True)
-class IntrogressionTraining:
-    """What is particular to this pipeline; everything else is the core's.
-
-    Parameters
-    ----------
-    label
-        What a segment is called in the output.
-    window
-        Bins of a training window.
-    """
-
-    label: str = "archaic"
-    window: int = 500
-
-    def __post_init__(self) -> None:
-        if self.window < 8:
-            raise SettingError(f"window is {self.window} bins, it has to be at least 8")
-        if not self.label or len(self.label.split()) != 1:
-            raise SettingError(f"label is '{self.label}', it has to be one word")
 
 
 def train_model(
@@ -73,9 +37,9 @@ def train_model(
     *,
     output: PathLike,
     network: LSTMConfig = NETWORK,
-    settings: TrainingSettings | None = None,
-    options: IntrogressionTraining | None = None,
-    tracks: TrackSettings | None = None,
+    settings: TrainingSettings = TRAINING,
+    options: IntrogressionTraining = LABELLING,
+    tracks: TrackSettings = TRACKS,
     folder: PathLike | None = None,
     log_csv: PathLike | None = None,
     progress: bool = True,
@@ -94,8 +58,6 @@ def train_model(
         The output exists or cannot be written.
     """
     check_output(output, force=force)
-    settings = settings or TrainingSettings()
-    tracks = tracks or TrackSettings()
     labelled = [part for path in region_folders(regions) for part in load_region(path, tracks)]
     groups = [region.group for region in labelled]
     if len(set(groups)) < 2:
@@ -127,9 +89,9 @@ def train_on_tracks(
     *,
     output: PathLike,
     network: LSTMConfig = NETWORK,
-    settings: TrainingSettings | None = None,
-    options: IntrogressionTraining | None = None,
-    tracks: TrackSettings | None = None,
+    settings: TrainingSettings = TRAINING,
+    options: IntrogressionTraining = LABELLING,
+    tracks: TrackSettings = TRACKS,
     folder: PathLike | None = None,
     log_csv: PathLike | None = None,
     progress: bool = True,
@@ -147,9 +109,6 @@ def train_on_tracks(
         More to be recorded about the data.
     """
     check_output(output, force=force)
-    settings = settings or TrainingSettings()
-    options = options or IntrogressionTraining()
-    tracks = tracks or TrackSettings()
     network = replace(network, n_features=len(CHANNELS))
     x, y, _ = windows(training, options.window)
     held_x, held_y, _ = windows(validation, options.window)

@@ -208,12 +208,10 @@ class VariantReader:
         length: int | None = None
         position, reference = -1, ""
         pending: np.ndarray | None = None
-        n_target = len(self.target)
-        lut = np.full(64, -1, dtype=np.int8)
         for record in self._records():
             self.counts.records += 1
             if record.end <= record.start:  # cyvcf2 crashes on the chromosome of an empty line
-                raise InputError("is no VCF record", path=self.path, line=self._line())
+                raise InputError("is not a VCF record", path=self.path, line=self._line())
             if chrom != record.CHROM:
                 if pending is not None and chrom is not None:
                     yield chrom, position, pending
@@ -245,39 +243,7 @@ class VariantReader:
             if alts and max(codes) < 0:
                 self.counts.not_snv += 1
                 continue
-            try:
-                calls = record.genotype.array()
-            except Exception as error:  # cyvcf2 raises a bare one
-                raise self._fail("the record has no GT", record) from error
-            if calls.shape[1] != 3:
-                if calls.shape[1] == 2:  # haploid throughout: the second haplotype is missing
-                    calls = np.insert(calls, 1, -1, axis=1)
-                else:
-                    raise self._fail(f"genotypes have {calls.shape[1] - 1} alleles, 1 or 2 are understood", record)
-            calls = calls[self._columns]
-            if len(codes) > 61:
-                raise self._fail(f"the site has {len(codes)} alternative alleles", record)
-            if calls[:, :2].max() > len(codes):
-                raise self._fail(
-                    f"a genotype names allele {calls[:, :2].max()}, the record has {len(codes) + 1}", record
-                )
-            # Index -1 (missing) and -2 (absent: haploid) fall on the table's end, which is -1.
-            lut[:] = -1
-            lut[0] = _BASE[ref]
-            lut[1 : 1 + len(codes)] = codes
-            targets = calls[:n_target]
-            loose = (targets[:, 2] == 0) & (targets[:, 0] != targets[:, 1])
-            if loose.any():
-                loose &= (targets[:, 0] >= 0) & (targets[:, 1] >= 0)
-                n_loose = int(loose.sum())
-                if n_loose and not self.allow_unphased:
-                    raise self._fail(
-                        f"sample {self.target[int(np.argmax(loose))]} is heterozygous and not phased",
-                        record,
-                        "phase the file, or use --allow-unphased (see the documentation)",
-                    )
-                self.counts.unphased += n_loose
-            row = lut[calls[:, :2]].ravel()
+            row = self._row(record, ref, codes)
             if at == position and pending is not None:
                 if ref != reference:
                     raise self._fail(
@@ -293,6 +259,40 @@ class VariantReader:
             position, pending, reference = at, row, ref
         if pending is not None and chrom is not None:
             yield chrom, position, pending
+
+    def _row(self, record: Any, ref: str, codes: list[int]) -> np.ndarray:
+        """Return the base codes of all wanted haplotypes; ``codes`` are those of the alternative alleles."""
+        try:
+            calls = record.genotype.array()
+        except Exception as error:  # cyvcf2 raises a bare one
+            raise self._fail("the record has no GT", record) from error
+        if calls.shape[1] != 3:
+            if calls.shape[1] == 2:  # haploid throughout: the second haplotype is missing
+                calls = np.insert(calls, 1, -1, axis=1)
+            else:
+                raise self._fail(f"genotypes have {calls.shape[1] - 1} alleles, 1 or 2 are understood", record)
+        calls = calls[self._columns]
+        if len(codes) > 61:
+            raise self._fail(f"the site has {len(codes)} alternative alleles", record)
+        if calls[:, :2].max() > len(codes):
+            raise self._fail(f"a genotype names allele {calls[:, :2].max()}, the record has {len(codes) + 1}", record)
+        # Index -1 (missing) and -2 (absent: haploid) fall on the table's end, which is -1.
+        lut = np.full(64, -1, dtype=np.int8)
+        lut[0] = _BASE[ref]
+        lut[1 : 1 + len(codes)] = codes
+        targets = calls[: len(self.target)]
+        loose = (targets[:, 2] == 0) & (targets[:, 0] != targets[:, 1])
+        if loose.any():
+            loose &= (targets[:, 0] >= 0) & (targets[:, 1] >= 0)
+            n_loose = int(loose.sum())
+            if n_loose and not self.allow_unphased:
+                raise self._fail(
+                    f"sample {self.target[int(np.argmax(loose))]} is heterozygous and not phased",
+                    record,
+                    "phase the file, or use --allow-unphased (see the documentation)",
+                )
+            self.counts.unphased += n_loose
+        return lut[calls[:, :2]].ravel()
 
     def _records(self) -> Iterator[Any]:
         try:

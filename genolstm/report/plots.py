@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from genolstm.errors import InputError, MissingExtraError, SettingError
-from genolstm.files import PathLike, atomic_path, check_output
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike
 from genolstm.introgression.formats import read_intervals, read_posteriors
+from genolstm.report.style import INK, pyplot, tidy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 FOUND = "#0072B2"
 TRUE = "#E69F00"
 POSTERIOR = "#56B4E9"
-_INK = "#333333"
-_FORMATS = (".svg", ".png", ".pdf")
 #: Where in a row, from -0.5 to 0.5, segments and tracts lie: (posteriors above?, truth beneath?).
 _LANES = {
     (False, False): [(-0.25, 0.25)],
@@ -44,7 +42,7 @@ def plot_segments(
     length: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the segments of every haplotype of one sequence, a row a haplotype.
+    """Draw the segments of every haplotype of one sequence, one row per haplotype.
 
     Parameters
     ----------
@@ -158,7 +156,7 @@ def plot_posterior(
     ax = ax or _new_axes(height=2.9)
     ax.stairs(table["posterior"].to_numpy(), _edges(table), fill=True, color=POSTERIOR, linewidth=0, label="posterior")
     if threshold is not None:
-        ax.axhline(threshold, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
+        ax.axhline(threshold, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
     lane = -0.07
     for intervals, label, colour in ((segments, "found", FOUND), (truth, "true", TRUE)):
         if intervals is None:
@@ -166,7 +164,7 @@ def plot_posterior(
         spans = _spans(_of(_intervals(intervals), chrom, name))
         ax.broken_barh(spans, (lane - 0.07, 0.07), facecolors=colour, linewidth=0, label=label)
         lane -= 0.11
-    ax.axhline(0, color=_INK, linewidth=0.8)
+    ax.axhline(0, color=INK, linewidth=0.8)
     ax.set_ylim(lane - 0.02, 1.02)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.set_ylabel("posterior of\narchaic ancestry")
@@ -174,56 +172,6 @@ def plot_posterior(
     _finish(ax, chrom, int(table["end"].iloc[-1]))
     ax.set_title(_label(name), loc="left", fontsize="medium")
     return ax
-
-
-def save_plot(
-    segments: PathLike,
-    output: PathLike,
-    *,
-    truth: PathLike | None = None,
-    chrom: str | None = None,
-    posteriors: PathLike | None = None,
-    haplotype: str | None = None,
-    force: bool = False,
-) -> None:
-    """Draw a scan's files into a file.
-
-    Parameters
-    ----------
-    segments, truth, posteriors
-        Files; with ``posteriors``, haplotypes in which nothing was found have their row too.
-    output
-        Figure to write; ``.svg``, ``.png`` or ``.pdf``.
-    chrom
-        Sequence to draw; may be left out if there is only one.
-    haplotype
-        ``SAMPLE#HAPLOTYPE``: draw the posterior along this one.
-    force
-        Whether to replace an existing output.
-
-    Raises
-    ------
-    SettingError
-        The output is not a figure's name, or there is no such sequence or haplotype.
-    """
-    suffix = Path(output).suffix.lower()
-    if suffix not in _FORMATS:
-        raise SettingError(f"a figure's name ends in {', '.join(_FORMATS)}, not in '{suffix}'")
-    check_output(output, force=force)
-    plt = _pyplot()
-    # A fixed salt and no date: the same data give the same bytes.
-    with plt.rc_context({"svg.hashsalt": "genolstm", "svg.fonttype": "none"}):
-        if haplotype is not None:
-            if posteriors is None:
-                raise SettingError("a haplotype's posterior needs posteriors")
-            sample, _, number = haplotype.rpartition("#")
-            plot_posterior(posteriors, sample=sample, haplotype=number, segments=segments, truth=truth, chrom=chrom)
-        else:
-            plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)
-        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
-        with atomic_path(output, force=force) as temporary:
-            plt.savefig(temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata)
-        plt.close()
 
 
 def _posterior_lanes(ax: Axes, bins: pd.DataFrame, chrom: str, rows: dict[tuple[str, str], int]) -> None:
@@ -318,16 +266,8 @@ def _spans(table: pd.DataFrame) -> list[tuple[float, float]]:
 # --- looks ------------------------------------------------------------------------------------
 
 
-def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingExtraError("matplotlib", "plot") from error
-    return plt
-
-
 def _new_axes(*, height: float) -> Axes:
-    _, ax = _pyplot().subplots(figsize=(8.0, height), layout="constrained")
+    _, ax = pyplot().subplots(figsize=(8.0, height), layout="constrained")
     return ax
 
 
@@ -339,8 +279,7 @@ def _finish(ax: Axes, chrom: str, length: int) -> None:
     """Give the axis along the sequence, and a legend that covers no data."""
     ax.set_xlim(0, length / 1e6)
     ax.set_xlabel(f"position on {chrom} (Mb)")
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
+    tidy(ax)
     ax.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),

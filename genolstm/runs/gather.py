@@ -1,12 +1,12 @@
-"""Joining the files of scans that were made in parts."""
+"""``genolstm introgression gather``: join the files of scans that were made in parts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_text, check_output, display_name, open_input, readable
+from genolstm.files import PathLike, atomic_text, check_output, display_name, open_input, read_lines, readable
 from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
 
 _SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
@@ -75,19 +75,16 @@ def _lines(
     width = header.count("\t")
     if _header(path) != header:
         raise InputError("has another header than the first file", path=name, line=1)
-    with readable(path), open_input(path) as stream:
-        next(stream)
-        for at, raw in enumerate(stream, start=2):
-            line = raw.decode("utf-8", "replace").rstrip("\r\n")
-            fields = line.split("\t")
-            if len(fields) != width + 1 or not (fields[1].isdigit() and fields[2].isdigit()):
-                raise InputError("does not fit the header", path=name, line=at)
-            key = (fields[0], fields[column], fields[column + 1])
-            if owners.setdefault(key, number) != number:
-                raise InputError(
-                    f"the haplotype {key[1]} {key[2]} of {key[0]} is in an earlier file already", path=name, line=at
-                )
-            yield line + "\n"
+    for at, line in islice(read_lines(path), 1, None):
+        fields = line.split("\t")
+        if len(fields) != width + 1 or not (fields[1].isdigit() and fields[2].isdigit()):
+            raise InputError("does not fit the header", path=name, line=at)
+        key = (fields[0], fields[column], fields[column + 1])
+        if owners.setdefault(key, number) != number:
+            raise InputError(
+                f"the haplotype {key[1]} {key[2]} of {key[0]} is in an earlier file already", path=name, line=at
+            )
+        yield line + "\n"
 
 
 def _position(line: str) -> tuple[str, int, int, str]:

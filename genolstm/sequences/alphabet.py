@@ -79,7 +79,7 @@ def encode(sequence: bytes | str) -> Codes:
     Raises
     ------
     InputError
-        A character is no DNA letter.
+        A character is not a DNA letter.
     """
     data = sequence.encode("utf-8") if isinstance(sequence, str) else sequence
     codes = np.frombuffer(data.translate(_ENCODE), dtype=np.uint8)

@@ -105,7 +105,7 @@ def read_records(
     Raises
     ------
     InputError
-        The file is empty, is no FASTA or FASTQ, is truncated, or a record is wrong; with the line.
+        The file is empty, is not FASTA or FASTQ, is truncated, or a record is wrong; with the line.
     """
     where = display_name(path)
     with open_input(path) as stream:

@@ -94,16 +94,6 @@ def decode_kmer(word: int, k: int) -> str:
     return "".join("ACGT"[(int(word) >> 2 * (k - 1 - i)) & 3] for i in range(k))
 
 
-def encode_kmer(text: str) -> int:
-    """Return the number of a k-mer given as letters, on the strand given."""
-    from genolstm.sequences.alphabet import encode
-
-    word, valid = kmers(encode(text), len(text), canonical=False)
-    if not valid.all():
-        raise SettingError(f"{text!r} holds bases other than A, C, G and T")
-    return int(word[0])
-
-
 def count_kmers(codes: Codes, k: int, *, canonical: bool = True) -> KmerCounts:
     """Count the k-mers of a sequence; those that cover an unknown base are left out."""
     words, valid = kmers(codes, k, canonical=canonical)

@@ -73,7 +73,7 @@ def encode_masks(sequence: bytes | str, *, record: str | None = None) -> Masks:
     Raises
     ------
     InputError
-        A character is no DNA letter, or a gap sign.
+        A character is not a DNA letter, or a gap sign.
     """
     data = sequence.encode("utf-8") if isinstance(sequence, str) else bytes(sequence)
     masks = np.frombuffer(data.translate(_ENCODE), dtype=np.uint8)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support import DATA
 
 from genolstm.cli import main
 
@@ -146,3 +149,53 @@ def test_bad_files_and_outputs(capsys: pytest.CaptureFixture[str], fasta: Path, 
     code, _, stderr = run(capsys, "encode", "onehot", fasta, "-o", "-")
     assert (code, stderr.count("\n")) == (1, 1)
     assert run(capsys, "encode", command)[0] == 2
+
+
+def test_outputs_are_what_they_always_were(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The golden files, and the checksum, are of the first release."""
+    text = "".join(random.Random(1).choices("ACGT", k=300))
+    other = text[:150] + "T" + text[151:]
+    path = tmp_path / "group.fa"
+    path.write_text(f">S#1#c\n{text}\n>S#2#c\n{other}\n>T_hap1\n{text.lower()}\n")
+    _, found, _ = run(capsys, "encode", "kmers", path, "-k", 2, "-w", 100, "-s", 75)
+    assert found == (DATA / "kmers.tsv").read_text()
+    _, found, _ = run(capsys, "encode", "kmers", path, "-k", 3, "--stranded", "--wide")
+    assert found == (DATA / "kmers_wide.tsv").read_text()
+    run(capsys, "encode", "onehot", path, "-o", tmp_path / "x.npz", "-w", 60, "-s", 40)
+    with np.load(tmp_path / "x.npz") as arrays:
+        content = b"".join(arrays[name].tobytes() for name in ("onehot", "record", "start"))
+    assert hashlib.sha256(content).hexdigest() == "b280c1908ddd7f2abda90fccef31354831d8ee4b5165868b715d65c84fff2652"
+
+
+def test_options_arrive(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from genolstm.runs import encode
+
+    calls = []
+    monkeypatch.setattr(encode, "write_kmer_counts", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(encode, "write_one_hot", lambda *args, **options: calls.append((args, options)) or 1234)
+    chosen = ["-o", "x.tsv", "-k", 5, "--stranded", "-w", 50, "-s", 10, "--wide", "--skip-short", "--force"]
+    assert run(capsys, "encode", "kmers", "a.fa", *chosen) == (0, "", "")
+    assert run(capsys, "encode", "kmers", "a.fa") == (0, "", "")
+    windows = ["-o", "x.npz", "-w", 2000, "-s", 10, "--skip-short", "--force", "-q"]
+    assert run(capsys, "encode", "onehot", "a.fa", *windows) == (0, "", "")
+    assert run(capsys, "encode", "onehot", "a.fa", "-o", "x.npz") == (0, "", "1,234 windows of 1,000 bases -> x.npz\n")
+    assert calls == [
+        (
+            ("a.fa", "x.tsv"),
+            {"k": 5, "canonical": False, "window": 50, "step": 10, "wide": True, "skip_short": True, "force": True},
+        ),
+        (
+            ("a.fa", "-"),
+            {
+                "k": 4,
+                "canonical": True,
+                "window": None,
+                "step": None,
+                "wide": False,
+                "skip_short": False,
+                "force": False,
+            },
+        ),
+        (("a.fa", "x.npz"), {"window": 2000, "step": 10, "skip_short": True, "force": True}),
+        (("a.fa", "x.npz"), {"window": 1000, "step": None, "skip_short": False, "force": False}),
+    ]

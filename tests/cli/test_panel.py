@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import DATA
 
+import genolstm
 from genolstm.cli import main
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.panel.panel import KmerPanel
@@ -192,3 +194,41 @@ def test_help_loads_no_compiled_code() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert "--min-count" in done.stdout
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_info_writes_what_it_always_wrote(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
+    """The golden files were written by the first release."""
+    out = tmp_path / "group.panel"
+    run(capsys, "panel", "build", fasta, "-o", out, "-k", 15, "-t", 1, "-q")
+    assert run(capsys, "panel", "info", out) == (0, (DATA / "panel_info.txt").read_text(), "")
+    expected = json.loads((DATA / "panel_info.json").read_text())
+    expected["provenance"]["genolstm"] = genolstm.__version__
+    text = json.dumps(expected, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    assert run(capsys, "panel", "info", out, "--json") == (0, text, "")
+
+
+def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from genolstm.runs import panel as runs
+    from genolstm.sequences.panel.settings import PanelSettings
+
+    class Built:
+        n_kmers, k, n_haplotypes = 1234, 15, 7
+
+    calls = []
+    monkeypatch.setattr(runs, "build", lambda *args, **options: calls.append((args, options)) or Built())
+    monkeypatch.setattr(runs, "info", lambda *args, **options: calls.append((args, options)) or "held")
+    chosen = ["-k", 15, "--haplotypes", "file", "--min-count", 3, "--skip-short", "--force", "-t", 3, "-q"]
+    assert run(capsys, "panel", "build", "a.fa", "b.fa", "-o", "x.panel", *chosen) == (0, "", "")
+    said = run(capsys, "panel", "build", "a.fa", "-o", "x.panel")
+    assert said == (0, "", "1,234 15-mers of 7 haplotypes -> x.panel\n")
+    assert run(capsys, "panel", "info", "x.panel", "--json") == (0, "held\n", "")
+    assert run(capsys, "panel", "info", "x.panel") == (0, "held\n", "")
+    assert calls == [
+        (
+            (("a.fa", "b.fa"), "x.panel", PanelSettings(15, "file", 3, True)),
+            {"threads": 3, "force": True, "progress": None},
+        ),
+        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "force": False, "progress": None}),
+        (("x.panel",), {"as_json": True}),
+        (("x.panel",), {"as_json": False}),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import os
 import shutil
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +23,17 @@ from support import DATA, EXAMPLE, Result
 from support.introgression import tiny_bundle, vcf_text
 
 from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.introgression.settings import (
+    NETWORK,
+    TRAINING,
+    IntrogressionTraining,
+    ScanSettings,
+    SimulationSettings,
+    TrackSettings,
+)
 from genolstm.introgression.tracks import CHANNELS
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
+from genolstm.lstm.train.settings import TrainingSettings
 
 Cli = Callable[..., Result]
 ROLES = ("target", "outgroup", "archaic")
@@ -383,8 +395,9 @@ def test_bad_panels(cli: Cli, region_folder: Path, panels, tiny_model, tmp_path:
         bad.write_bytes(make(panels[role].read_bytes()))
     elif case == "another k":
         from genolstm.sequences.panel.build import build_panel
+        from genolstm.sequences.panel.settings import PanelSettings
 
-        build_panel([region_folder / "archaic.fa.gz"], k=21, threads=1).save(bad)
+        build_panel([region_folder / "archaic.fa.gz"], PanelSettings(k=21), threads=1).save(bad)
     elif case == "folder":
         bad.mkdir()
     files = {"bad.panel"} if bad.is_file() else set()
@@ -518,7 +531,7 @@ VCFS = {
         {"exclude": "chr1\t0\t50\nchr1\t70\t50001\nchr1\t60\t80\n"},
         ":2: reaches chr1:50001, beyond the end of chr1 (50000 bp)",
     ),
-    "mask that is none": (vcf_of(calls()), {"callable": "chr1\t9\t5\n"}, ":1: 9 to 5 is no interval"),
+    "mask that is none": (vcf_of(calls()), {"callable": "chr1\t9\t5\n"}, ":1: 9 to 5 is not an interval"),
     "empty mask": (vcf_of(calls()), {"exclude": ""}, ": holds no interval"),
     "group twice": (vcf_of(calls()), {"archaic": "o1"}, "sample o1 is named as outgroup and as"),
     "sample twice": (vcf_of(calls()), {"target": "t1,t1"}, "names the sample t1 twice"),
@@ -605,7 +618,7 @@ EVALUATIONS = {
     "wrong posteriors": (
         {"posteriors": TABLE + "chr1\t100\t200\tS\t1\thigh\n"},
         "posteriors",
-        ":3: is no line of a posterior table",
+        ":3: is not a line of a posterior table",
     ),
     "segments as posteriors": ({"posteriors": SEGMENT * 2}, "posteriors", ":1: has no column"),
 }
@@ -654,7 +667,7 @@ def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[P
         return regions, f"{truth}:{lines + 1}: reaches chr1:240001, beyond the end of chr1"
     if case == "no target":
         truth.write_text(text + row.replace("target0", "outgroup0"))
-        return regions, f"{truth}:{lines + 1}: names haplotype 1 of outgroup0, which is no target"
+        return regions, f"{truth}:{lines + 1}: names haplotype 1 of outgroup0, which is not a target"
     if case == "other names":
         truth.write_text(row.replace("chr1", "1"))
         return regions, f"{truth}: is on 1, the VCF on chr1; chromosome names have to agree"
@@ -692,7 +705,6 @@ def test_bad_simulations(cli: Cli, tmp_path: Path) -> None:
         (["--model", "NoSuchModel"], "there is no stdpopsim model named NoSuchModel; name one of"),
         (["--model", tmp_path / "x.yaml"], f"{tmp_path}/x.yaml: no such file"),
         (["--target", "elves"], "PapuansOutOfAfrica_10J19 has no population elves; it has"),
-        (["--mutation-rate", "0.5"], "mutation_rate is 0.5, it has to lie between"),
     ]:
         result = cli("introgression", "simulate", "-o", out, *options)
         check_refusal(result, message, tmp_path, set())
@@ -821,6 +833,7 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "simulate",
         "simulate -o r --length 10",
         "simulate -o r --replicates 0",
+        "simulate -o r --mutation-rate 0.5",
         "no-such-command",
     ],
 )
@@ -844,211 +857,137 @@ def test_help_of_every_command(cli: Cli) -> None:
         assert "--help" in text
 
 
-def test_options_of_scan_arrive(cli: Cli, monkeypatch) -> None:
-    from genolstm.runs import scan as run
+@pytest.fixture
+def told(monkeypatch):
+    """Put a stand-in in a run's place; it keeps what it is called with and gives back ``answer``."""
 
-    seen: list[tuple[object, dict[str, object]]] = []
-    monkeypatch.setattr(run, "run_scan", lambda door, **options: seen.append((door, options)) or [])
-    common = ["--model", "m", "--threshold", 0.3, "--min-length", 7, "-t", 5, "--force", "-q"]
-    cli(
-        "introgression",
-        "scan",
-        "a.fa",
-        "b.fa",
-        "--archaic",
-        "A",
-        "--outgroup",
-        "O",
-        "-o",
-        "x.bed",
-        "--posteriors",
-        "p",
-        "--bedgraph",
-        "b",
-        "--haplotypes",
-        "file",
-        "--sharing",
-        "--baseline",
-        "hmm",
-        *common,
-    )
-    cli(
-        "introgression",
-        "scan",
-        "--vcf",
-        "v",
-        "--target",
-        "T",
-        "--archaic",
-        "A",
-        "--outgroup",
-        "O",
-        "-o",
-        "-",
-        "--chrom",
-        "7",
-        "--callable",
-        "c",
-        "--exclude",
-        "e",
-        "--allow-unphased",
-        "--fdr",
-        0.1,
-    )
-    (fasta, first), (vcf, second) = seen
-    assert fasta == run.FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", True)
-    assert first == {
-        "output": Path("x.bed"),
-        "posteriors": Path("p"),
-        "bedgraph": Path("b"),
-        "model": "m",
-        "baseline": "hmm",
-        "threshold": 0.3,
-        "fdr": None,
-        "min_length": 7,
-        "threads": 5,
-        "force": True,
-        "progress": False,
-    }
-    assert vcf == run.VcfDoor(Path("v"), "T", "O", "A", "7", True, Path("c"), Path("e"))
-    assert second == {
-        "output": Path("-"),
+    def replace_run(
+        module: str, name: str, answer: object = None
+    ) -> list[tuple[tuple[object, ...], dict[str, object]]]:
+        calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+
+        def run(*args: object, **options: object) -> object:
+            calls.append((args, options))
+            return answer
+
+        monkeypatch.setattr(import_module(f"genolstm.runs.{module}"), name, run)
+        return calls
+
+    return replace_run
+
+
+def test_options_of_scan_arrive(cli: Cli, told) -> None:
+    from genolstm.runs.scan import FastaDoor, VcfDoor
+
+    calls = told("scan", "run_scan", ["found"])
+    files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b"]
+    of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short"]
+    how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "-t", 5, "--force", "-q"]
+    assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
+    vcf = ["--vcf", "v", "--target", "T", "--archaic", "A", "--outgroup", "O", "-o", "-"]
+    of_vcf = ["--chrom", "7", "--callable", "c", "--exclude", "e", "--allow-unphased"]
+    assert cli("introgression", "scan", *vcf, *of_vcf, "--fdr", 0.1) == (0, "", "found\n")
+    assert cli("introgression", "scan", *vcf).code == 0
+    assert cli("introgression", "scan", *files[:1], *files[2:]).code == 0
+    nothing_said = {
         "posteriors": None,
         "bedgraph": None,
         "model": "neanderthal",
-        "baseline": None,
-        "threshold": None,
-        "fdr": 0.1,
-        "min_length": 0,
+        "settings": ScanSettings(),
         "threads": 0,
         "force": False,
-        "progress": True,
+        "progress": None,
     }
+    assert calls == [
+        (
+            (FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", False, True),),
+            {
+                "output": Path("x.bed"),
+                "posteriors": Path("p"),
+                "bedgraph": Path("b"),
+                "model": "m",
+                "settings": ScanSettings("hmm", 0.3, None, 7),
+                "threads": 5,
+                "force": True,
+                "progress": None,
+            },
+        ),
+        (
+            (VcfDoor(Path("v"), "T", "O", "A", "7", True, Path("c"), Path("e")),),
+            {**nothing_said, "output": Path("-"), "settings": ScanSettings(fdr=0.1)},
+        ),
+        ((VcfDoor(Path("v"), "T", "O", "A"),), {**nothing_said, "output": Path("-")}),
+        ((FastaDoor((Path("a.fa"),), "A", "O"),), {**nothing_said, "output": Path("x.bed")}),
+    ]
 
 
-def test_options_of_train_arrive(cli: Cli, monkeypatch, tiny_model) -> None:
-    from genolstm.introgression import train
-    from genolstm.introgression.tracks import TrackSettings
-
-    seen: list[dict[str, object]] = []
-    scores = {"ap": 0.5, "best_f1": 0.25}
-
-    def fake(regions, **options):
-        seen.append({"regions": regions, **options})
-        bundle = Bundle.open(tiny_model)
-        bundle.metadata["validation"] = {"lstm": scores, "hmm": scores}
-        return bundle
-
-    monkeypatch.setattr(train, "train_model", fake)
-    result = cli(
-        "introgression",
-        "train",
-        "r1",
-        "r2",
-        "-o",
-        "m.genolstm",
-        "--label",
-        "denisovan",
-        "-k",
-        21,
-        "--bin",
-        500,
-        "--window",
-        64,
-        "--cell",
-        "gru",
-        "--units",
-        9,
-        "--layers",
-        3,
-        "--dropout",
-        0.25,
-        "--epochs",
-        4,
-        "--batch-size",
-        8,
-        "--learning-rate",
-        0.01,
-        "--patience",
-        0,
-        "--validation",
-        0.4,
-        "--seed",
-        77,
-        "--checkpoints",
-        "c",
-        "--log",
-        "l.csv",
-        "--force",
-        "-q",
-    )
-    assert result.code == 0, result.err
-    assert result.out == ("m.genolstm: validation AP 0.500, best F1 0.250 (HMM 0.500, 0.250)\n")
-    (options,) = seen
-    network, settings = options["network"], options["settings"]
-    assert (network.cell, network.units, network.layers, network.dropout) == ("gru", 9, 3, 0.25)
-    assert network.n_features == len(CHANNELS)
-    assert (settings.epochs, settings.batch_size, settings.learning_rate) == (4, 8, 0.01)
-    assert (settings.patience, settings.validation_fraction, settings.seed) == (0, 0.4, 77)
-    assert options["tracks"] == TrackSettings(21, 500)
-    assert (options["options"].label, options["options"].window) == ("denisovan", 64)
-    assert (options["regions"], options["output"]) == ((Path("r1"), Path("r2")), Path("m.genolstm"))
-    assert (options["folder"], options["log_csv"]) == (Path("c"), Path("l.csv"))
-    assert (options["progress"], options["force"]) == (False, True)
+def test_options_of_train_arrive(cli: Cli, told) -> None:
+    calls = told("train", "run_training", "how good")
+    data = ["--label", "denisovan", "-k", 21, "--bin", 500, "--window", 64]
+    network = ["--cell", "gru", "--units", 9, "--layers", 3, "--dropout", 0.25]
+    how = ["--epochs", 4, "--batch-size", 8, "--learning-rate", 0.01, "--patience", 0, "--validation", 0.4]
+    rest = ["--seed", 77, "--checkpoints", "c", "--log", "l.csv", "--force", "-q"]
+    said = cli("introgression", "train", "r1", "r2", "-o", "m.genolstm", *data, *network, *how, *rest)
+    assert said == (0, "how good\n", "")
+    assert cli("introgression", "train", "r1", "-o", "m").code == 0
+    assert calls == [
+        (
+            ((Path("r1"), Path("r2")),),
+            {
+                "output": Path("m.genolstm"),
+                "network": replace(NETWORK, cell="gru", units=9, layers=3, dropout=0.25),
+                "settings": TrainingSettings(
+                    epochs=4, batch_size=8, learning_rate=0.01, patience=0, validation_fraction=0.4, seed=77
+                ),
+                "options": IntrogressionTraining("denisovan", 64),
+                "tracks": TrackSettings(21, 500),
+                "checkpoints": Path("c"),
+                "log": Path("l.csv"),
+                "progress": False,
+                "force": True,
+            },
+        ),
+        (
+            ((Path("r1"),),),
+            {
+                "output": Path("m"),
+                "network": NETWORK,
+                "settings": TRAINING,
+                "options": IntrogressionTraining(),
+                "tracks": TrackSettings(),
+                "checkpoints": None,
+                "log": None,
+                "progress": True,
+                "force": False,
+            },
+        ),
+    ]
 
 
-def test_options_of_simulate_arrive(cli: Cli, monkeypatch) -> None:
-    from genolstm.introgression import simulate
+def test_the_api_trains_as_the_command_line_does() -> None:
+    from genolstm.introgression.train import train_model, train_on_tracks
+    from genolstm.runs.train import run_training
 
-    seen = []
+    for function in (run_training, train_model, train_on_tracks):
+        defaults = inspect.signature(function).parameters
+        assert defaults["network"].default is NETWORK
+        assert defaults["settings"].default is TRAINING
+        assert defaults["options"].default == IntrogressionTraining()
+        assert defaults["tracks"].default == TrackSettings()
 
-    def fake(settings, folder, **options):
-        seen.append((settings, folder, options))
-        yield folder, {"sites": 3, "tracts": 2, "archaic_fraction": 0.0123}
 
-    monkeypatch.setattr(simulate, "simulate_to_folders", fake)
-    result = cli(
-        "introgression",
-        "simulate",
-        "-o",
-        "r",
-        "--model",
-        "m.yaml",
-        "--length",
-        5000,
-        "--seed",
-        3,
-        "--replicates",
-        4,
-        "--target-size",
-        5,
-        "--outgroup-size",
-        6,
-        "--archaic-size",
-        7,
-        "--target",
-        "T",
-        "--outgroup",
-        "O",
-        "--archaic",
-        "A",
-        "--donor",
-        "D",
-        "--donor",
-        "E",
-        "--archaic-time",
-        9.5,
-        "--mutation-rate",
-        1e-8,
-        "--recombination-rate",
-        2e-8,
-        "--chrom",
-        "c",
-        "--force",
-    )
-    assert result == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic\n")
-    ((settings, folder, options),) = seen
-    assert settings == simulate.SimulationSettings(
+def test_options_of_simulate_arrive(cli: Cli, told) -> None:
+    summary = {"sites": 3, "tracts": 2, "archaic_fraction": 0.0123}
+    calls = told("simulate", "simulate_to_folders", [(Path("r"), summary)])
+    sizes = ["--length", 5000, "--seed", 3, "--target-size", 5, "--outgroup-size", 6, "--archaic-size", 7]
+    populations = ["--target", "T", "--outgroup", "O", "--archaic", "A", "--donor", "D", "--donor", "E"]
+    rates = ["--archaic-time", 9.5, "--mutation-rate", 1e-8, "--recombination-rate", 2e-8, "--chrom", "c"]
+    chosen = ["-o", "r", "--demography", "m.yaml", "--replicates", 4, *sizes, *populations, *rates]
+    assert cli("introgression", "simulate", *chosen, "--force", "-q") == (0, "", "")
+    said = cli("introgression", "simulate", "-o", "r")
+    assert said == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic\n")
+    settings = SimulationSettings(
         model="m.yaml",
         length=5000,
         seed=3,
@@ -1064,7 +1003,47 @@ def test_options_of_simulate_arrive(cli: Cli, monkeypatch) -> None:
         recombination_rate=2e-8,
         chrom="c",
     )
-    assert (folder, options) == (Path("r"), {"replicates": 4, "force": True})
+    assert calls == [
+        ((settings, Path("r")), {"replicates": 4, "force": True}),
+        ((SimulationSettings(), Path("r")), {"replicates": 1, "force": False}),
+    ]
+    # The former spelling.
+    assert cli("introgression", "simulate", "-o", "r", "--model", "m.yaml").code == 0
+    assert calls[-1][0][0] == SimulationSettings(model="m.yaml")
+    both = cli("introgression", "simulate", "-o", "r", "--model", "m.yaml", "--demography", "m.yaml")
+    assert both.code == 2
+    assert "--model is the former name of --demography" in both.err
+    assert "--model" not in cli("introgression", "simulate", "--help").out
+
+
+def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
+    evaluated, gathered, drawn = (
+        told("evaluate", "run_evaluation"),
+        told("gather", "gather", 8),
+        told("plot", "save_plot"),
+    )
+    rest = ["-o", "e.json", "--json", "--seed", 9, "--force"]
+    assert cli("introgression", "evaluate", "s.bed", "t.bed", "--posteriors", "p.tsv", *rest) == (0, "", "")
+    assert cli("introgression", "evaluate", "s.bed", "t.bed") == (0, "", "")
+    options = {"posteriors": None, "output": Path("-"), "as_json": False, "seed": 1, "force": False}
+    changed = {"posteriors": Path("p.tsv"), "output": Path("e.json"), "as_json": True, "seed": 9, "force": True}
+    files = (Path("s.bed"), Path("t.bed"))
+    assert evaluated == [(files, changed), (files, options)]
+
+    assert cli("introgression", "gather", "a", "b", "-o", "c", "--force", "-q") == (0, "", "")
+    assert cli("introgression", "gather", "a", "-o", "c") == (0, "", "c: 8 lines, gathered from 1\n")
+    assert gathered == [
+        (((Path("a"), Path("b")), Path("c")), {"force": True}),
+        (((Path("a"),), Path("c")), {"force": False}),
+    ]
+
+    what = ["--truth", "t", "--chrom", "7", "--posteriors", "p", "--haplotype", "A#1", "--force"]
+    assert cli("introgression", "plot", "s.bed", "-o", "f.svg", *what) == (0, "", "")
+    assert cli("introgression", "plot", "s.bed", "-o", "f.svg") == (0, "", "")
+    options = {"truth": None, "chrom": None, "posteriors": None, "haplotype": None, "force": False}
+    changed = {"truth": Path("t"), "chrom": "7", "posteriors": Path("p"), "haplotype": "A#1", "force": True}
+    files = (Path("s.bed"), Path("f.svg"))
+    assert drawn == [(files, changed), (files, options)]
 
 
 def test_debug_shows_the_traceback(cli: Cli, scan_args, tmp_path: Path) -> None:

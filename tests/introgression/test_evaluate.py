@@ -20,7 +20,6 @@ from genolstm.introgression.evaluate import (
     pieces_of_intervals,
     pieces_of_posteriors,
     rank,
-    reliability,
 )
 from genolstm.introgression.segments import Interval
 from genolstm.lstm.calibration import expected_calibration_error
@@ -184,11 +183,6 @@ def test_calibration_error_is_that_of_every_base() -> None:
     per_base = np.repeat(scores, 10, axis=1).ravel()
     expected = expected_calibration_error(per_base, painted(truth).ravel(), bins=15)
     assert calibration_error(pieces) == pytest.approx(expected, abs=1e-9)
-    rows = reliability(pieces)
-    assert sum(bp for _, _, bp in rows) == 3 * LENGTH
-    assert sum(share * bp for _, share, bp in rows) == pytest.approx(painted(truth).sum())
-    assert sum(mean * bp for mean, _, bp in rows) == pytest.approx(per_base.sum())
-    assert all(i / 15 <= mean <= (i + 1) / 15 for i, (mean, _, _) in enumerate(rows))
     found = evaluate([(truth[0], 0.7)], truth, posteriors=table)
     assert found.calibration_error == pytest.approx(expected)
     assert found.true_fraction == pytest.approx(painted(truth).mean())

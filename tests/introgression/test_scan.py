@@ -16,8 +16,10 @@ from support import EXAMPLE
 from support.introgression import tiny_bundle
 
 from genolstm.errors import InputError, ModelError, SettingError
-from genolstm.introgression.doors import blocks as scanning
-from genolstm.introgression.doors.blocks import FastaQuery, Stages, fasta_tracks, prefetch, vcf_tracks
+from genolstm.introgression.doors import fasta as scanning
+from genolstm.introgression.doors.blocks import Stages, TrackBlock, prefetch
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import SPAN, VcfDoor
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import DecodeSettings
@@ -31,9 +33,9 @@ from genolstm.sequences.panel.panel import KmerPanel
 SAMPLES = ("target", "outgroup", "archaic")
 
 
-def open_region(model: IntrogressionClassifier, folder: Path, **options):
+def open_region(model: IntrogressionClassifier, folder: Path, *, span: int = SPAN, **options):
     lists = {role: folder / f"{role}.txt" for role in SAMPLES}
-    return model.open_vcf(folder / "region.vcf.gz", **lists, **options)
+    return model.open(VcfDoor(folder / "region.vcf.gz", **lists, span=span), **options)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_posteriors_do_not_depend_on_blocks_or_threads(model_path, region_folder
 def test_posteriors_do_not_depend_on_batch_size_or_chunk(model_path, region_folder: Path) -> None:
     model = IntrogressionClassifier.load(model_path, threads=2)
     names = {role: (region_folder / f"{role}.txt").read_text().split() for role in SAMPLES}
-    (block,) = vcf_tracks(VariantReader(region_folder / "region.vcf.gz", **names), model.settings)
+    (block,) = VcfDoor(VariantReader(region_folder / "region.vcf.gz", **names)).tracks(model.settings)
     expected = model.runtime.predict(block.tracks)
     for batch_size in (1, 5, 64):
         for chunk in (50, 111, 1000):
@@ -91,13 +93,13 @@ def test_posteriors_do_not_depend_on_batch_size_or_chunk(model_path, region_fold
 def test_haplotypes_are_read_apart(tiny_model, region_folder: Path, panels, tmp_path) -> None:
     """One haplotype's posterior is its own, whoever else is in the file and in whatever group."""
     model = IntrogressionClassifier.load(tiny_model)
-    query = FastaQuery([region_folder / "target.fa.gz"], sharing=False)
-    together = model.posteriors(model.open_fasta(query, **panels))
+    query = FastaDoor([region_folder / "target.fa.gz"], **panels, sharing=False)
+    together = model.posteriors(model.open(query))
     text = gzip.decompress((region_folder / "target.fa.gz").read_bytes())
     third = b">" + text.split(b">")[3]
     path = tmp_path / "one.fa"
     path.write_bytes(third)
-    alone = model.posteriors(model.open_fasta(path, **panels))
+    alone = model.posteriors(model.open(FastaDoor([path], **panels)))
     expected = together[(together["sample"] == "target1") & (together["haplotype"] == "1")]
     # Only the number of targets differs, and it is 1 either way without sharing.
     np.testing.assert_allclose(alone["posterior"], expected["posterior"], atol=1e-5, rtol=0)
@@ -105,11 +107,11 @@ def test_haplotypes_are_read_apart(tiny_model, region_folder: Path, panels, tmp_
 
 def test_groups_of_records_do_not_show(region_folder: Path, panels, monkeypatch) -> None:
     opened = [KmerPanel.open(panels[role]) for role in ("archaic", "outgroup")]
-    query = FastaQuery([region_folder / "target.fa.gz"])
+    query = FastaDoor([region_folder / "target.fa.gz"], *opened)
 
-    def tracks(group: int, threads: int) -> list[scanning.TrackBlock]:
+    def tracks(group: int, threads: int) -> list[TrackBlock]:
         monkeypatch.setattr(scanning, "_GROUP", group)
-        return list(fasta_tracks(query, *opened, TrackSettings(), threads=threads))
+        return list(query.tracks(TrackSettings(), threads=threads))
 
     (whole,) = tracks(32, 1)
     pieces = tracks(2, 3)
@@ -121,7 +123,7 @@ def test_evidence_stays_with_its_bins(tiny_model, region_folder: Path, monkeypat
     monkeypatch.setattr(runtime, "STREAM_STEPS", 100)
     model = IntrogressionClassifier.load(tiny_model)
     names = {role: (region_folder / f"{role}.txt").read_text().split() for role in SAMPLES}
-    (whole,) = vcf_tracks(VariantReader(region_folder / "region.vcf.gz", **names), model.settings)
+    (whole,) = VcfDoor(VariantReader(region_folder / "region.vcf.gz", **names)).tracks(model.settings)
     blocks = list(open_region(model, region_folder, span=9_000).blocks)
     assert len(blocks) > 5
     assert [b.last for b in blocks] == [False] * (len(blocks) - 1) + [True]
@@ -140,7 +142,7 @@ def test_evidence_stays_with_its_bins(tiny_model, region_folder: Path, monkeypat
 def test_the_baseline_reads_the_whole_sequence(tiny_model, region, region_folder: Path) -> None:
     model = IntrogressionClassifier.load(tiny_model)
     names = {role: (region_folder / f"{role}.txt").read_text().split() for role in SAMPLES}
-    (whole,) = vcf_tracks(VariantReader(region_folder / "region.vcf.gz", **names), model.settings)
+    (whole,) = VcfDoor(VariantReader(region_folder / "region.vcf.gz", **names)).tracks(model.settings)
     hmm = SupervisedHMM.from_dict(Bundle.open(tiny_model).metadata["hmm"])
     (block,) = open_region(model, region_folder, baseline="hmm", span=20_000).blocks
     np.testing.assert_array_equal(block.posterior, hmm.posterior(whole.tracks))
@@ -154,7 +156,7 @@ def test_the_baseline_reads_the_whole_sequence(tiny_model, region, region_folder
 def test_both_doors_of_the_shipped_model_agree() -> None:
     model = IntrogressionClassifier.load("neanderthal")
     panels = {role: EXAMPLE / f"{role}.panel" for role in ("archaic", "outgroup")}
-    fasta = model.posteriors(model.open_fasta(EXAMPLE / "query.fa.gz", **panels))
+    fasta = model.posteriors(model.open(FastaDoor([EXAMPLE / "query.fa.gz"], **panels)))
     vcf = model.posteriors(open_region(model, EXAMPLE))
     keys = ["chrom", "start", "sample", "haplotype"]
     both = fasta.merge(vcf, on=keys, suffixes=("_fasta", "_vcf"))
@@ -173,11 +175,13 @@ def test_both_doors_of_the_shipped_model_agree() -> None:
 def test_names_may_be_lists_too(tiny_model, region_folder: Path) -> None:
     model = IntrogressionClassifier.load(tiny_model)
     names = {role: (region_folder / f"{role}.txt").read_text().split() for role in SAMPLES}
-    a = model.posteriors(model.open_vcf(region_folder / "region.vcf.gz", **names))
-    b = model.posteriors(model.open_vcf(region_folder / "region.vcf.gz", **{r: ",".join(n) for r, n in names.items()}))
+    a = model.posteriors(model.open(VcfDoor(region_folder / "region.vcf.gz", **names)))
+    b = model.posteriors(
+        model.open(VcfDoor(region_folder / "region.vcf.gz", **{r: ",".join(n) for r, n in names.items()}))
+    )
     pd.testing.assert_frame_equal(a, b)
     with pytest.raises(SettingError, match="no outgroup sample is named"):
-        model.open_vcf(region_folder / "region.vcf.gz", **{**names, "outgroup": ()})
+        model.open(VcfDoor(region_folder / "region.vcf.gz", **{**names, "outgroup": ()}))
 
 
 def test_thresholds(tiny_model) -> None:
@@ -263,15 +267,15 @@ def test_a_copy_is_the_same_file(tiny_model, tmp_path: Path) -> None:
     ],
 )
 def test_names(haplotypes: str, path: str, name: str, expected) -> None:
-    query = FastaQuery([path], haplotypes)
+    query = FastaDoor([path], "a", "o", haplotypes)
     assert query.name(path, Record(name, "", b"", 1)) == expected
 
 
 def test_queries_that_make_no_sense() -> None:
     with pytest.raises(SettingError, match="haplotypes is 'chromosome'"):
-        FastaQuery(["x"], "chromosome")
+        FastaDoor(["x"], "a", "o", "chromosome")
     with pytest.raises(SettingError, match="no query is given"):
-        FastaQuery([])
+        FastaDoor([], "a", "o")
 
 
 def cut_up(region_folder: Path, folder: Path) -> list[Path]:
@@ -290,7 +294,7 @@ def cut_up(region_folder: Path, folder: Path) -> list[Path]:
 def test_assemblies_of_many_contigs(tiny_model, region_folder, panels, tmp_path: Path) -> None:
     paths = cut_up(region_folder, tmp_path)
     model = IntrogressionClassifier.load(tiny_model)
-    table = model.posteriors(model.open_fasta(FastaQuery(paths, "file"), **panels))
+    table = model.posteriors(model.open(FastaDoor(paths, **panels, haplotypes="file")))
     groups = table.groupby(["sample", "haplotype", "chrom"], sort=False)
     assert [key for key, _ in groups] == [("asm", h, c) for h in ("1", "2") for c in ("c1", "c2", "c3")]
     for (_, _, chrom), group in groups:
@@ -298,7 +302,7 @@ def test_assemblies_of_many_contigs(tiny_model, region_folder, panels, tmp_path:
         assert group["start"].tolist() == list(range(0, length, 1000))
         assert group["end"].iloc[-1] == length
     # c1 is the start of the whole sequence: away from its end, the posteriors are the same.
-    whole = model.posteriors(model.open_fasta(FastaQuery([region_folder / "target.fa.gz"], sharing=False), **panels))
+    whole = model.posteriors(model.open(FastaDoor([region_folder / "target.fa.gz"], **panels, sharing=False)))
     first = whole[(whole["sample"] == "target0") & (whole["haplotype"] == "1")]["posterior"]
     np.testing.assert_allclose(table["posterior"][:10], first[:10], atol=1e-5)
 
@@ -309,8 +313,8 @@ def test_sharing_among_assemblies(region_folder, panels, tmp_path: Path) -> None
     opened = [KmerPanel.open(panels[role]) for role in ("archaic", "outgroup")]
     renamed = tmp_path / "pansn.fa"
     renamed.write_text("".join(path.read_text().replace(">", f">asm#{i}#") for i, path in enumerate(paths, 1)))
-    by_file = fasta_tracks(FastaQuery(paths, "file", sharing=True), *opened, TrackSettings(), threads=1)
-    by_name = fasta_tracks(FastaQuery([renamed]), *opened, TrackSettings(), threads=1)
+    by_file = FastaDoor(paths, *opened, "file", sharing=True).tracks(TrackSettings())
+    by_name = FastaDoor([renamed], *opened).tracks(TrackSettings())
     for a, b in zip(by_file, by_name, strict=True):
         assert (a.chrom, list(a.haplotypes)) == (b.chrom, list(b.haplotypes))
         np.testing.assert_array_equal(a.tracks, b.tracks)
@@ -321,14 +325,14 @@ def test_sharing_among_assemblies(region_folder, panels, tmp_path: Path) -> None
     records = [f">{text}" for whole in zip(a.split(">")[1:], b.split(">")[1:], strict=True) for text in whole]
     mixed.write_text("".join(records))
     with pytest.raises(InputError, match="records of the haplotype asm 1 do not follow each other"):
-        list(fasta_tracks(FastaQuery([mixed]), *opened, TrackSettings(), threads=1))
-    blocks = fasta_tracks(FastaQuery([mixed], sharing=False), *opened, TrackSettings(), threads=1)
+        list(FastaDoor([mixed], *opened).tracks(TrackSettings()))
+    blocks = FastaDoor([mixed], *opened, sharing=False).tracks(TrackSettings())
     assert sum(len(block.haplotypes) for block in blocks) == 6
 
 
 def test_the_same_haplotype_in_two_files(region_folder, panels, tmp_path: Path) -> None:
     (tmp_path / "again.fa.gz").write_bytes((region_folder / "target.fa.gz").read_bytes())
-    query = FastaQuery([region_folder / "target.fa.gz", tmp_path / "again.fa.gz"])
+    query = FastaDoor([region_folder / "target.fa.gz", tmp_path / "again.fa.gz"], **panels)
     with pytest.raises(InputError, match="the haplotype target0 1 of chr1 comes twice") as error:
         list(query.records())
     assert (error.value.path, error.value.line) == (str(tmp_path / "again.fa.gz"), 1)
@@ -336,10 +340,10 @@ def test_the_same_haplotype_in_two_files(region_folder, panels, tmp_path: Path) 
 
 def test_standard_input_is_read_once(region_folder, panels, monkeypatch) -> None:
     opened = [KmerPanel.open(panels[role]) for role in ("archaic", "outgroup")]
-    (expected,) = fasta_tracks(FastaQuery([region_folder / "target.fa.gz"]), *opened, TrackSettings(), threads=1)
+    (expected,) = FastaDoor([region_folder / "target.fa.gz"], *opened).tracks(TrackSettings())
     packed = io.BytesIO((region_folder / "target.fa.gz").read_bytes())
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(packed))
-    (found,) = fasta_tracks(FastaQuery(["-"]), *opened, TrackSettings(), threads=1)
+    (found,) = FastaDoor(["-"], *opened).tracks(TrackSettings())
     np.testing.assert_array_equal(found.tracks, expected.tracks)
 
 
@@ -348,7 +352,7 @@ def test_a_record_shorter_than_a_bin(region_folder, panels, tmp_path: Path) -> N
     path = tmp_path / "x.fa"
     path.write_text(">a#1\n" + "ACGTT" * 200 + "\n>b#1\n" + "ACGTT" * 199 + "ACGT\n")
     with pytest.raises(InputError, match="is 999 bp, shorter than a bin") as error:
-        list(fasta_tracks(FastaQuery([path]), *opened, TrackSettings(), threads=1))
+        list(FastaDoor([path], *opened).tracks(TrackSettings()))
     assert (error.value.line, error.value.record) == (3, "b#1")
 
 

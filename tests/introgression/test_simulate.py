@@ -17,17 +17,12 @@ from support import DATA
 
 from genolstm.errors import InputError, MissingExtraError, OutputError, SettingError
 from genolstm.introgression.evaluate import Coverage
-from genolstm.introgression.formats import SIMULATION_FILES, read_intervals
+from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.segments import merge_intervals
-from genolstm.introgression.simulate import (
-    KNOWN_MODELS,
-    SimulationSettings,
-    introgressed_tracts,
-    resolve,
-    simulate_region,
-    simulate_to_folders,
-)
+from genolstm.introgression.settings import SimulationSettings
+from genolstm.introgression.simulate import KNOWN_MODELS, introgressed_tracts, resolve, simulate_region
 from genolstm.introgression.variants import VariantReader
+from genolstm.runs.simulate import SIMULATION_FILES, simulate_to_folders
 
 SMALL = SimulationSettings(
     model=str(DATA / "admixture.yaml"),
@@ -202,7 +197,7 @@ def test_a_stopped_run_goes_on_to_the_same_files(tmp_path: Path, monkeypatch) ->
         (half / name).unlink()
     (half / ".simulating").touch()
     (half / "region.vcf.gz").write_bytes(b"half")
-    from genolstm.introgression import simulate
+    from genolstm.runs import simulate
 
     calls = []
     real = simulate.simulate_region
@@ -214,14 +209,14 @@ def test_a_stopped_run_goes_on_to_the_same_files(tmp_path: Path, monkeypatch) ->
 
 
 def test_a_killed_run_leaves_its_mark(tmp_path: Path, monkeypatch) -> None:
-    from genolstm.introgression import formats
+    from genolstm.runs import simulate
 
     def killed(region, folder: Path):
         (folder / "region.vcf.gz").write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(formats, "write_simulation", killed)
+        patch.setattr(simulate, "write_simulation", killed)
         with pytest.raises(KeyboardInterrupt):
             list(simulate_to_folders(SMALL, tmp_path / "r"))
     ((path, _),) = simulate_to_folders(SMALL, tmp_path / "r")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from support.introgression import haplotype_texts, tracks_by_kmers, vcf_of_alleles
 
 from genolstm.errors import InputError, PanelError, SettingError
-from genolstm.introgression.doors.blocks import FastaQuery, fasta_tracks, vcf_tracks
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.tracks import (
     CHANNELS,
     COUNT_CHANNELS,
@@ -205,13 +206,13 @@ def reader(folder: Path, vcf: str = "region.vcf.gz") -> VariantReader:
 
 def from_fasta(path, panels, *, threads=2, sharing=None, size=1000) -> np.ndarray:
     opened = [KmerPanel.open(panels[role]) for role in ("archaic", "outgroup")]
-    blocks = fasta_tracks(FastaQuery([path], sharing=sharing), *opened, TrackSettings(31, size), threads=threads)
+    blocks = FastaDoor([path], *opened, sharing=sharing).tracks(TrackSettings(31, size), threads=threads)
     return joined(blocks, rows=6)
 
 
 @pytest.fixture(scope="module")
 def vcf_whole(region_folder) -> np.ndarray:
-    return joined(vcf_tracks(reader(region_folder), TrackSettings()), rows=6)
+    return joined(VcfDoor(reader(region_folder)).tracks(TrackSettings()), rows=6)
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +288,7 @@ def test_doors_are_equal_for_one_archaic_haplotype(region, region_folder, panels
 
 @pytest.mark.parametrize("span", [1, 1000, 7000, 50_000, 239_000, 1_000_000])
 def test_blocks_of_any_span_give_the_same_tracks(region_folder, vcf_whole, span) -> None:
-    blocks = list(vcf_tracks(reader(region_folder), TrackSettings(), span=span))
+    blocks = list(VcfDoor(reader(region_folder), span=span).tracks(TrackSettings()))
     at = 0
     for block in blocks:
         assert block.first_bin == at
@@ -310,7 +311,7 @@ def test_spans_with_and_without_a_length_in_the_header(tmp_path_factory, region,
     end = int(positions[called][-1]) + 1
     length = len(reference) if header else end
     vcf_of_alleles(path, positions + shift, alleles, list(chain(*names)), length=length + shift if header else None)
-    blocks = list(vcf_tracks(VariantReader(path, *names), track_settings, span=span))
+    blocks = list(VcfDoor(VariantReader(path, *names), span=span).tracks(track_settings))
     found = joined(blocks, rows=2 * target.shape[1]) if blocks else np.zeros(0)
     first, last = ((int(positions[called][0]) + shift) // track_settings.bin, -(-(end + shift) // track_settings.bin))
     expected = tracks_from_variants(
@@ -380,7 +381,7 @@ def test_masks_remove_what_they_name_and_no_more(region, region_folder, vcf_whol
     k, length = 31, 240_000
     spans = [(0, 1), (5_000, 5_100), (10_500, 13_200), (100_020, 100_021), (239_300, 239_999)]
     excluded = joined(
-        vcf_tracks(reader(region_folder), TrackSettings(), exclude_mask={"chr1": spans}, span=9000), rows=6
+        VcfDoor(reader(region_folder), exclude_mask={"chr1": spans}, span=9000).tracks(TrackSettings()), rows=6
     )
     bases = np.ones(length, dtype=bool)
     for a, b in spans:
@@ -395,17 +396,18 @@ def test_masks_remove_what_they_name_and_no_more(region, region_folder, vcf_whol
     assert (excluded[:, [11, 12], :N_COUNTS] == 0).all()
 
     allowed = {"chr1": complement(spans, length)}
-    called = joined(vcf_tracks(reader(region_folder), TrackSettings(), callable_mask=allowed), rows=6)
+    called = joined(VcfDoor(reader(region_folder), callable_mask=allowed).tracks(TrackSettings()), rows=6)
     np.testing.assert_array_equal(called, excluded)
     both = joined(
-        vcf_tracks(reader(region_folder), TrackSettings(), callable_mask=allowed, exclude_mask={"chr1": spans}), rows=6
+        VcfDoor(reader(region_folder), callable_mask=allowed, exclude_mask={"chr1": spans}).tracks(TrackSettings()),
+        rows=6,
     )
     np.testing.assert_array_equal(both, excluded)
 
 
 def test_a_callable_mask_of_another_chromosome_too(region_folder) -> None:
     mask = {"chr1": [(0, 1000)], "chr2": [(0, 5)]}
-    tracks = joined(vcf_tracks(reader(region_folder), TrackSettings(), callable_mask=mask), rows=6)
+    tracks = joined(VcfDoor(reader(region_folder), callable_mask=mask).tracks(TrackSettings()), rows=6)
     assert tracks[0, 0, CALLABLE] == pytest.approx(0.97 - 0.015 + 0.015, abs=1e-6)
     assert (tracks[:, 1:, : CALLABLE + 1] == 0).all()
 
@@ -420,7 +422,7 @@ def test_a_callable_mask_of_another_chromosome_too(region_folder) -> None:
 @pytest.mark.parametrize("which", ["callable_mask", "exclude_mask"])
 def test_masks_that_do_not_fit(region_folder, which, mask, said) -> None:
     with pytest.raises(InputError, match=said):
-        next(vcf_tracks(reader(region_folder), TrackSettings(), **{which: mask}))
+        next(VcfDoor(reader(region_folder), **{which: mask}).tracks(TrackSettings()))
 
 
 def test_panel_of_another_k(region_folder, panels, tmp_path) -> None:

@@ -214,7 +214,7 @@ def test_an_empty_line_among_the_records(tmp_path: Path) -> None:
     for at in (len(lines) - 1, len(lines)):
         path = tmp_path / "x.vcf"
         path.write_text("\n".join([*lines[:at], "", *lines[at:]]) + "\n")
-        with pytest.raises(InputError, match="is no VCF record") as error:
+        with pytest.raises(InputError, match="is not a VCF record") as error:
             list(open_vcf(path).blocks(span=1000, overlap=0))
         assert error.value.line == at + 1
 

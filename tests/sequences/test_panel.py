@@ -18,7 +18,8 @@ from genolstm.sequences.panel import builder as panel_builder
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.kernels import HEAVY
-from genolstm.sequences.panel.panel import KmerPanel, check_same_k
+from genolstm.sequences.panel.panel import KmerPanel
+from genolstm.sequences.panel.settings import PanelSettings
 
 LENGTHS = [1, 2, 3, 4, 5, 8, 11, 16, 21, 30, 31]
 
@@ -298,9 +299,6 @@ def test_what_is_no_panel_is_refused(group: KmerPanel, tmp_path: Path) -> None:
 def test_another_k_is_refused(group: KmerPanel) -> None:
     with pytest.raises(PanelError, match="holds 11-mers where 31-mers are needed"):
         group.require_k(31)
-    assert check_same_k([group, group]) == 11
-    with pytest.raises(PanelError):
-        check_same_k([group, build([["ACGTACGTTT"]], 5)])
 
 
 # ------------------------------------------------------------------------- from FASTA and FASTQ
@@ -327,7 +325,7 @@ def test_a_panel_does_not_depend_on_the_layout(tmp_path: Path, haplotypes: list[
         path = write_fasta(
             tmp_path / "x.fa", {n: t.lower() if lower else t for n, t in records.items()}, width, newline
         )
-        panel = build_panel([path], k=11, threads=threads)
+        panel = build_panel([path], PanelSettings(k=11), threads=threads)
         assert panel.names == ("h0", "h1", "h2", "h3")
         files.add(b"".join(array.tobytes() for array in panel.arrays.values()))
     assert len(files) == 1
@@ -336,7 +334,7 @@ def test_a_panel_does_not_depend_on_the_layout(tmp_path: Path, haplotypes: list[
 def test_the_same_input_gives_the_same_file(tmp_path: Path, haplotypes: list[str]) -> None:
     path = write_fasta(tmp_path / "x.fa", {f"h{i}": t for i, t in enumerate(haplotypes)})
     for name in ("a.panel", "b.panel"):
-        build_panel([path], k=21).save(tmp_path / name)
+        build_panel([path], PanelSettings(k=21)).save(tmp_path / name)
     assert (tmp_path / "a.panel").read_bytes() == (tmp_path / "b.panel").read_bytes()
     provenance = KmerPanel.open(tmp_path / "a.panel").provenance
     assert provenance["inputs"][0]["file"] == "x.fa"
@@ -346,13 +344,13 @@ def test_the_same_input_gives_the_same_file(tmp_path: Path, haplotypes: list[str
 def test_a_haplotype_is_a_record_or_a_file(tmp_path: Path, haplotypes: list[str]) -> None:
     one = write_fasta(tmp_path / "one.fa", {"c1": haplotypes[0], "c2": haplotypes[1]})
     two = write_fasta(tmp_path / "two.fasta", {"c3": haplotypes[2], "c4": haplotypes[3]})
-    records = build_panel([one, two], k=11)
+    records = build_panel([one, two], PanelSettings(k=11))
     assert records.names == ("c1", "c2", "c3", "c4")
     expected = carriers([[text] for text in haplotypes], 11)
     codes = encode(haplotypes[0])
     assert records.lookup(codes).tolist() == [expected[w] for w in words(haplotypes[0], 11)]
 
-    files = build_panel([one, two], k=11, haplotypes="file")
+    files = build_panel([one, two], PanelSettings(k=11, haplotypes="file"))
     assert files.names == ("one", "two")
     expected = carriers([haplotypes[:2], haplotypes[2:]], 11)
     assert files.lookup(codes).tolist() == [expected[w] for w in words(haplotypes[0], 11)]
@@ -361,7 +359,7 @@ def test_a_haplotype_is_a_record_or_a_file(tmp_path: Path, haplotypes: list[str]
 def test_adjacent_contigs_of_one_haplotype(tmp_path: Path, haplotypes: list[str]) -> None:
     names = ["S#1#c1", "S#1#c2", "S#2#c1", "S#2#c2"]
     path = write_fasta(tmp_path / "x.fa", dict(zip(names, haplotypes, strict=True)))
-    panel = build_panel([path], k=11)
+    panel = build_panel([path], PanelSettings(k=11))
     assert panel.names == ("S#1", "S#2")
     expected = carriers([haplotypes[:2], haplotypes[2:]], 11)
     for text in haplotypes:
@@ -369,9 +367,9 @@ def test_adjacent_contigs_of_one_haplotype(tmp_path: Path, haplotypes: list[str]
     names = ["S#1#c1", "S#2#c1", "S#1#c2", "S#2#c2"]
     path = write_fasta(tmp_path / "y.fa", dict(zip(names, haplotypes, strict=True)))
     with pytest.raises(InputError, match=r"y.fa:27: S#1#c2: the same haplotype comes twice"):
-        build_panel([path], k=11)
+        build_panel([path], PanelSettings(k=11))
     with pytest.raises(InputError, match="the same haplotype comes twice"):
-        build_panel([tmp_path / "x.fa", tmp_path / "x.fa"], k=11)
+        build_panel([tmp_path / "x.fa", tmp_path / "x.fa"], PanelSettings(k=11))
 
 
 def write_reads(path: Path, texts: list[str]) -> Path:
@@ -396,11 +394,11 @@ def test_reads_of_one_or_of_several_individuals(tmp_path: Path, haplotypes: list
         count = Counter(w for text in reads for w in words(text, 21) if w)
         return {word for word, n in count.items() if n >= 3}
 
-    pooled = build_panel(paths, k=21, min_count=3)
+    pooled = build_panel(paths, PanelSettings(k=21, min_count=3))
     assert (pooled.n_haplotypes, pooled.min_count, pooled.names) == (1, 3, ("a",))
     together = kept(first + second)
     assert pooled.n_kmers == len(together)
-    apart = build_panel(paths, k=21, min_count=3, haplotypes="file")
+    apart = build_panel(paths, PanelSettings(k=21, min_count=3, haplotypes="file"))
     assert (apart.n_haplotypes, apart.names) == (2, ("a", "b_1"))
     each = Counter([*kept(first), *kept(second)])
     assert max(each.values()) == 2
@@ -409,26 +407,26 @@ def test_reads_of_one_or_of_several_individuals(tmp_path: Path, haplotypes: list
         assert pooled.lookup(codes).tolist() == [int(w in together) for w in expected]
         assert apart.lookup(codes).tolist() == [each[w] for w in expected]
     with pytest.raises(InputError, match="these are reads"):
-        build_panel(paths, k=21)
+        build_panel(paths, PanelSettings(k=21))
     with pytest.raises(PanelError, match="is every k-mer rarer than 1000"):
-        build_panel(paths, k=21, min_count=1000)
+        build_panel(paths, PanelSettings(k=21, min_count=1000))
 
 
 def test_short_records(tmp_path: Path, haplotypes: list[str]) -> None:
     path = write_fasta(tmp_path / "x.fa", {"long": haplotypes[0], "short": "ACGTAC"})
     with pytest.raises(InputError, match=r"x.fa:14: short: has 6 bases, fewer than k = 11"):
-        build_panel([path], k=11)
-    assert build_panel([path], k=11, skip_short=True).names == ("long",)
+        build_panel([path], PanelSettings(k=11))
+    assert build_panel([path], PanelSettings(k=11, skip_short=True)).names == ("long",)
     with pytest.raises(InputError, match="every record is shorter than k = 31"):
-        build_panel([write_fasta(path, {"a": "ACGT", "b": "AC"})], k=31, skip_short=True)
+        build_panel([write_fasta(path, {"a": "ACGT", "b": "AC"})], PanelSettings(k=31, skip_short=True))
     with pytest.raises(PanelError, match="do all sequences consist of unknown bases"):
-        build_panel([write_fasta(path, {"a": "N" * 100})], k=11)
+        build_panel([write_fasta(path, {"a": "N" * 100})], PanelSettings(k=11))
 
 
 def test_senseless_settings(tmp_path: Path) -> None:
     path = write_fasta(tmp_path / "x.fa", {"a": "ACGTACGT"})
     for settings_ in ({"k": 0}, {"k": 32}, {"min_count": 0}, {"haplotypes": "contig"}):
         with pytest.raises(SettingError):
-            build_panel([path], **settings_)  # type: ignore[arg-type]
+            build_panel([path], PanelSettings(**settings_))  # type: ignore[arg-type]
     with pytest.raises(SettingError):
         build_panel([])

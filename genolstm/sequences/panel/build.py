@@ -16,15 +16,13 @@ from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.panel import KmerPanel
+from genolstm.sequences.panel.settings import PANEL, PanelSettings
 
 
 def build_panel(
     paths: Sequence[PathLike],
+    settings: PanelSettings = PANEL,
     *,
-    k: int = 31,
-    haplotypes: str = "record",
-    min_count: int = 1,
-    skip_short: bool = False,
     threads: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> KmerPanel:
@@ -34,22 +32,14 @@ def build_panel(
     ----------
     paths
         The files; ``-`` is standard input.
-    k
-        Length of the k-mers, 1 to 31.
-    haplotypes
-        ``"record"``: every record is a haplotype. Adjacent records whose names give the same
-        sample and haplotype (see :func:`~genolstm.sequences.fasta.parse_haplotype_name`) are
-        contigs of one. ``"file"``: every file is a haplotype, or an individual, of many contigs.
-    min_count
-        More than 1 says that the files hold raw reads: k-mers that occur less often are dropped as
-        sequencing errors. With ``"record"`` all files together are one individual, with ``"file"``
-        each is one; k-mers are counted once per individual.
-    skip_short
-        Pass over records shorter than k instead of refusing them. Always so for reads.
+    settings
+        What is counted. Records are contigs of one haplotype if they are adjacent and their names
+        give the same sample and haplotype (see
+        :func:`~genolstm.sequences.fasta.parse_haplotype_name`).
     threads
         1 reads and counts in turn; otherwise a second thread reads ahead.
     progress
-        Called with the number of bases after every record.
+        Called with the number of bases read so far, after every record.
 
     Raises
     ------
@@ -58,46 +48,46 @@ def build_panel(
     PanelError
         No k-mer is left.
     SettingError
-        A setting makes no sense.
+        There is no file.
     """
-    if haplotypes not in ("record", "file"):
-        raise SettingError(f"haplotypes are one a 'record' or one a 'file', not {haplotypes!r}")
-    if min_count < 1:
-        raise SettingError(f"min_count must be at least 1, not {min_count}")
     if not paths:
         raise SettingError("no file is given to build a panel of")
-    reads = min_count > 1
-    builder = PanelBuilder(k, occurrences=reads and haplotypes == "record")
+    k, by_file, reads = settings.k, settings.haplotypes == "file", settings.min_count > 1
+    builder = PanelBuilder(k, occurrences=reads and not by_file)
     names: list[str] = []
+    done = 0
 
     def sequences(path: PathLike) -> Iterator[tuple[Record, Codes]]:
-        stream = _usable(path, k, skip=skip_short or reads, reads=reads or haplotypes == "file")
+        nonlocal done
+        stream = _usable(path, k, skip=settings.skip_short or reads, reads=reads or by_file)
         for record, codes in stream if threads == 1 else _ahead(stream):
             yield record, codes
+            done += codes.size
             if progress is not None:
-                progress(codes.size)
+                progress(done)
 
     def contigs(path: PathLike) -> Iterator[Codes]:
         return (codes for _, codes in sequences(path))
 
-    if reads and haplotypes == "record":
-        builder.add_haplotype(codes for path in paths for codes in contigs(path))
-        names.append(_stem(paths[0]))
-    elif haplotypes == "file":
+    if by_file:
         names += map(_stem, paths)
         for path in paths:
-            if reads:
-                counter = PanelBuilder(k, occurrences=True)
-                counter.add_haplotype(contigs(path))
-                builder.add_haplotype(counter.strings(min_count))
-            else:
-                builder.add_haplotype(contigs(path))
+            builder.add_haplotype(_kept_strings(contigs(path), settings) if reads else contigs(path))
+    elif reads:
+        builder.add_haplotype(codes for path in paths for codes in contigs(path))
+        names.append(_stem(paths[0]))
     else:
         for path in paths:
             names += _add_records(builder, sequences(path), path, set(names))
-    return builder.finish(
-        names=names, min_count=min_count, provenance=_account(paths, k=k, haplotypes=haplotypes, min_count=min_count)
-    )
+    account = _account(paths, k=k, haplotypes=settings.haplotypes, min_count=settings.min_count)
+    return builder.finish(names=names, min_count=settings.min_count, provenance=account)
+
+
+def _kept_strings(reads: Iterator[Codes], settings: PanelSettings) -> Iterator[Codes]:
+    """Return the k-mers that the reads of one individual hold often enough, as strings."""
+    counter = PanelBuilder(settings.k, occurrences=True)
+    counter.add_haplotype(reads)
+    return counter.strings(settings.min_count)
 
 
 def _add_records(

@@ -14,7 +14,8 @@ from genolstm.sequences.alphabet import UNKNOWN, Codes
 from genolstm.sequences.panel import compact as panel_compact
 from genolstm.sequences.panel import kernels
 from genolstm.sequences.panel import walk as panel_walk
-from genolstm.sequences.panel.panel import MAX_K, KmerPanel
+from genolstm.sequences.panel.panel import KmerPanel
+from genolstm.sequences.panel.settings import MAX_K
 
 # Short sequences are joined, an unknown base between them, so that one call walks many.
 _BATCH = 1 << 20

@@ -43,6 +43,14 @@ def _find_free(place, direction, k, m, minimum, words, exists, count, n_bases, t
     return int64(-1), 0
 
 
+@njit(nogil=True)
+def _onward(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited):
+    """Return the next k-mer of a string: its neighbour in the old one, or else any that fits."""
+    if _is_free(place + direction, k, minimum, count, n_bases, visited):
+        return place + direction, direction
+    return _find_free(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited)
+
+
 @compiled(
     types.UniTuple(_i64, 3)(
         _i64,
@@ -78,14 +86,9 @@ def compact(k, m, minimum, words, exists, count, n_bases, table, visited, bases,
         length = 0
         place, direction = int64(start), -1
         while True:
-            if _is_free(place + direction, k, minimum, count, n_bases, visited):
-                place += direction
-            else:
-                place, direction = _find_free(
-                    place, direction, k, m, minimum, words, exists, count, n_bases, table, visited
-                )
-                if place < 0:
-                    break
+            place, direction = _onward(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited)
+            if place < 0:
+                break
             visited[place] = 1
             if direction == 1:
                 bases[length] = _base(words, place + k - 1)
@@ -106,14 +109,9 @@ def compact(k, m, minimum, words, exists, count, n_bases, table, visited, bases,
         kmers += length + 1
         place, direction = int64(start), 1
         while True:
-            if _is_free(place + direction, k, minimum, count, n_bases, visited):
-                place += direction
-            else:
-                place, direction = _find_free(
-                    place, direction, k, m, minimum, words, exists, count, n_bases, table, visited
-                )
-                if place < 0:
-                    break
+            place, direction = _onward(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited)
+            if place < 0:
+                break
             visited[place] = 1
             if n + k > new_count.size:
                 return int64(-1), kmers, strings

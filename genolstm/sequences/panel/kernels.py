@@ -13,7 +13,7 @@ by one under their own hash, so that no look-up scans a long list.
 
 The next k-mer of a query is first tried at the next place of the string in which the last one was
 found; the index is asked only where query and string part. Where they parted at one base, the
-string is tried again right behind that base.
+string is tried again right after that base.
 
 Sources: simplitigs (Brinda et al. 2021, Genome Biology 22:96), SSHash (Pibiri 2022, Bioinformatics
 38:i185).
@@ -80,7 +80,7 @@ def _base(words, place):
 
 @njit(nogil=True)
 def _kmer(words, place, k):
-    """Return the k-mer (k <= 31) that begins at a place; needs one word behind the last base."""
+    """Return the k-mer (k <= 31) that begins at a place; needs one word after the last base."""
     at = place >> 5
     shift = uint64(2 * (place & 31))
     x = words[at] << shift
@@ -166,7 +166,7 @@ def _agree(query, i, words, place, direction, limit):
         if direction == 1:
             x = _word(words, place + t)
         else:
-            # The word that ends here; at the head of all strings there is no whole one.
+            # The word that ends here; at the head of all strings there is not a whole one.
             begin = max(place - t - 31, 0)
             x = _reverse_complement(_word(words, begin), 32) << uint64(2 * (begin + 31 - place + t))
         x ^= _word(query, i + t)

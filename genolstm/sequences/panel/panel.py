@@ -14,7 +14,7 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,9 @@ import numpy.typing as npt
 from genolstm.errors import InputError, PanelError
 from genolstm.files import PathLike, atomic_path
 from genolstm.sequences.alphabet import Codes
+from genolstm.sequences.panel.settings import MAX_K
 
 SUFFIX = ".panel"
-MAX_K = 31
 
 _MAGIC = b"\x89GLPANEL"
 _VERSION = 1
@@ -209,7 +209,7 @@ class KmerPanel:
         InputError
             There is no such file, or it may not be read.
         PanelError
-            The file is no panel, of another version, truncated or changed.
+            The file is not a panel, or is of another version, truncated or changed.
         """
         name = os.fspath(path)
         try:
@@ -310,10 +310,3 @@ def _no_panel(path: str, start: bytes) -> PanelError:
     if not start:
         return PanelError("is empty, a k-mer panel is needed", path=path, hint=hint)
     return PanelError("is not a k-mer panel", path=path, hint=hint)
-
-
-def check_same_k(panels: Sequence[KmerPanel]) -> int:
-    """Return the k that all panels share, or raise :class:`PanelError`."""
-    for panel in panels[1:]:
-        panel.require_k(panels[0].k)
-    return panels[0].k

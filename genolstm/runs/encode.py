@@ -1,4 +1,4 @@
-"""Files of encoded sequences: tables of k-mer counts, arrays of one-hot windows."""
+"""``genolstm encode``: tables of k-mer counts, arrays of one-hot windows."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _BLOCK = 1 << 20
 
 def write_kmer_counts(
     path: PathLike,
-    output: PathLike,
+    output: PathLike = "-",
     *,
-    k: int,
+    k: int = 4,
     canonical: bool = True,
     window: int | None = None,
     step: int | None = None,
@@ -101,7 +101,7 @@ def write_one_hot(
     path: PathLike,
     output: PathLike,
     *,
-    window: int,
+    window: int = 1000,
     step: int | None = None,
     skip_short: bool = False,
     force: bool = False,

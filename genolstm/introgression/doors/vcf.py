@@ -1,0 +1,163 @@
+"""Samples of a VCF or BCF: tracks out of virtual k-mers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from genolstm.errors import InputError
+from genolstm.files import PathLike
+from genolstm.introgression.doors.blocks import Stages, TrackBlock
+from genolstm.introgression.formats import read_bed
+from genolstm.introgression.segments import merge_spans
+from genolstm.introgression.settings import TrackSettings
+from genolstm.introgression.tracks import n_bins, tracks_from_variants
+from genolstm.introgression.variants import VariantReader, read_sample_list
+
+Names = PathLike | Sequence[str]
+Mask = Mapping[str, Sequence[tuple[int, int]]]
+
+#: Bases read before tracks are made of them; memory grows with it, results do not change.
+SPAN = 2_000_000
+
+
+@dataclass(frozen=True)
+class VcfDoor:
+    """The target samples of a VCF or BCF; it is read once.
+
+    Parameters
+    ----------
+    vcf
+        The file, or a reader of it that names the samples itself.
+    target, outgroup, archaic
+        Sample names: a list, text with commas between, or a file of one name per line.
+    chrom
+        Read this chromosome only.
+    allow_unphased
+        Take unphased heterozygotes of the target as they are written.
+    callable_mask, exclude_mask
+        Stretches outside, or inside, of which nothing is counted: a BED file, or bp per chromosome.
+    span
+        Bases per block, rounded to whole bins.
+    """
+
+    vcf: PathLike | VariantReader
+    target: Names = ()
+    outgroup: Names = ()
+    archaic: Names = ()
+    chrom: str | None = None
+    allow_unphased: bool = False
+    callable_mask: PathLike | Mask | None = None
+    exclude_mask: PathLike | Mask | None = None
+    span: int = SPAN
+
+    @cached_property
+    def reader(self) -> VariantReader:
+        """The open file, with its counts of what was left out."""
+        if isinstance(self.vcf, VariantReader):
+            return self.vcf
+        target, outgroup, archaic = (
+            read_sample_list(group) if isinstance(group, str | os.PathLike) else group
+            for group in (self.target, self.outgroup, self.archaic)
+        )
+        return VariantReader(self.vcf, target, outgroup, archaic, self.allow_unphased, self.chrom)
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return (sample, haplotype) of the target."""
+        return self.reader.names("target")
+
+    def left_out(self) -> list[str]:
+        """Say how many records were left out, and why."""
+        return [self.reader.counts.summary()]
+
+    def tracks(
+        self, settings: TrackSettings, *, threads: int = 1, stages: Stages | None = None
+    ) -> Iterator[TrackBlock]:
+        """Yield the tracks of all target haplotypes, in one thread.
+
+        Raises
+        ------
+        InputError
+            The file is wrong, or a mask names no chromosome of it or runs past its end.
+        """
+        masks = [
+            read_bed(mask) if isinstance(mask, str | os.PathLike) else mask
+            for mask in (self.callable_mask, self.exclude_mask)
+        ]
+        return _tracks(self.reader, settings, *masks, span=self.span, stages=stages or Stages())
+
+
+def _tracks(
+    reader: VariantReader,
+    settings: TrackSettings,
+    callable_mask: Mask | None,
+    exclude_mask: Mask | None,
+    *,
+    span: int,
+    stages: Stages,
+) -> Iterator[TrackBlock]:
+    names = reader.names("target")
+    size = settings.bin
+    span = max(span // size, 1) * size
+    masks = [m for m in (callable_mask, exclude_mask) if m is not None]
+    for mask in masks:
+        if reader.contigs:
+            _check_names(mask, reader.contigs)
+    seen: set[str] = set()
+    blocks = reader.blocks(span=span, overlap=settings.k + size)
+    for block in stages.timed("read", blocks):
+        with stages.time("tracks"):
+            if block.chrom not in seen:
+                seen.add(block.chrom)
+                for mask in masks:
+                    _check_end(mask, block.chrom, reader.lengths.get(block.chrom))
+            first = block.start // size
+            last = n_bins(block.end, size) if block.last else block.end // size
+            length = block.length if block.length is not None else block.end + span
+            # The k-mers of a bin begin and end up to k bp outside it.
+            uncallable = _uncallable(
+                block.chrom, first * size - settings.k, last * size + settings.k, callable_mask, exclude_mask
+            )
+            tracks = tracks_from_variants(
+                block, first_bin=first, last_bin=last, length=length, settings=settings, uncallable=uncallable
+            )
+        yield TrackBlock(block.chrom, names, first, tracks, block.length, block.last)
+    for mask in masks:
+        _check_names(mask, seen)
+
+
+def _check_names(mask: Mask, chroms: Collection[str]) -> None:
+    if not set(chroms) & set(mask):
+        raise InputError(
+            f"the mask is of {', '.join(sorted(mask)[:3])}, the VCF of {', '.join(sorted(chroms)[:3])}",
+            path=getattr(mask, "path", None),
+            hint="chromosome names have to agree",
+        )
+
+
+def _check_end(mask: Mask, chrom: str, length: int | None) -> None:
+    if length is not None and mask.get(chrom) and mask[chrom][-1][1] > length:
+        raise InputError(
+            f"reaches {chrom}:{mask[chrom][-1][1]}, beyond the end of {chrom} ({length} bp)",
+            path=getattr(mask, "path", None),
+            line=getattr(mask, "last_lines", {}).get(chrom),
+        )
+
+
+def _uncallable(
+    chrom: str, start: int, end: int, callable_mask: Mask | None, exclude_mask: Mask | None
+) -> list[tuple[int, int]]:
+    """Return sorted, disjoint stretches that touch [start, end) and that the masks rule out."""
+    spans: list[tuple[int, int]] = []
+    if callable_mask is not None:
+        at = 0
+        for a, b in callable_mask.get(chrom, ()):
+            if a > at:
+                spans.append((at, a))
+            at = b
+        spans.append((at, max(end, at + 1)))
+    if exclude_mask is not None:
+        spans += exclude_mask.get(chrom, ())
+    return merge_spans((a, b) for a, b in spans if b > start and a < end)

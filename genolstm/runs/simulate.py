@@ -1,0 +1,168 @@
+"""``genolstm introgression simulate``: simulated regions into folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genolstm.errors import OutputError
+from genolstm.files import atomic_path, atomic_text, check_output
+from genolstm.introgression.formats import write_truth
+from genolstm.introgression.settings import SimulationSettings
+from genolstm.introgression.simulate import SimulatedRegion, resolve, simulate_region
+
+#: What :func:`write_simulation` writes, in order.
+SIMULATION_FILES = (
+    "target.fa.gz",
+    "target.txt",
+    "outgroup.fa.gz",
+    "outgroup.txt",
+    "archaic.fa.gz",
+    "archaic.txt",
+    "region.vcf.gz",
+    "truth.bed",
+    "simulation.json",
+)
+
+
+def manifest(region: SimulatedRegion) -> dict[str, Any]:
+    """Return a JSON-ready summary of a simulated region."""
+    carried = sum(tract.end - tract.start for tract in region.truth)
+    haplotypes = len(region.haplotype_names("target"))
+    return {
+        "settings": asdict(region.settings),
+        "sites": len(region.positions),
+        "tracts": len(region.truth),
+        "archaic_fraction": carried / (haplotypes * region.settings.length),
+    }
+
+
+def simulate_to_folders(
+    settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Simulate regions and write each to its folder; yield (folder, manifest) as they are done.
+
+    One replicate goes to ``folder`` itself, several to ``folder/seed_N``. A region that is whole
+    and has the same settings is not made again; one that was being made when the run was stopped
+    is made anew.
+
+    Raises
+    ------
+    OutputError
+        A folder holds another simulation or other files of the same names and ``force`` is false,
+        or cannot be made.
+    """
+    for seed in range(settings.seed, settings.seed + replicates):
+        full, _ = resolve(replace(settings, seed=seed))
+        place = folder if replicates == 1 else folder / f"seed_{seed}"
+        done, begun = place / "simulation.json", place / ".simulating"
+        if done.exists() and not force:
+            yield place, _finished(done, full)
+            continue
+        if place.is_dir() and not (force or begun.exists()):
+            for name in SIMULATION_FILES:
+                check_output(place / name, force=False)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            begun.touch()
+        except OSError as error:
+            raise OutputError(f"cannot be made ({error.strerror})", path=place) from error
+        done.unlink(missing_ok=True)
+        region = simulate_region(full)
+        write_simulation(region, place)
+        begun.unlink()
+        yield place, manifest(region)
+
+
+def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
+    """Return the manifest of a region that is there, if it is the one that is wanted."""
+    try:
+        summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        same = summary["settings"] == json.loads(json.dumps(asdict(settings)))
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False
+    if not same:
+        raise OutputError("holds another simulation", path=path.parent, hint="use --force")
+    return summary
+
+
+def write_simulation(region: SimulatedRegion, folder: Path) -> list[Path]:
+    """Write a simulated region: FASTA per population, VCF, sample lists, truth, manifest.
+
+    Parameters
+    ----------
+    region
+        What to write.
+    folder
+        Existing folder; files of the same names are replaced.
+
+    Returns
+    -------
+    list of pathlib.Path
+        :data:`SIMULATION_FILES`; ``simulation.json`` is written last: where it is, all is.
+    """
+    written: list[Path] = []
+    letters = np.frombuffer(b"ACGT", dtype=np.uint8)
+    for role in ("target", "outgroup", "archaic"):
+        path = folder / f"{role}.fa.gz"
+        with atomic_text(path, force=True) as stream:
+            for column, (sample, haplotype) in zip(
+                region.haplotype_columns(role), region.haplotype_names(role), strict=True
+            ):
+                stream.write(f">{sample}#{haplotype}#{region.settings.chrom}\n")
+                text = letters[region.sequence(int(column))].tobytes().decode()
+                stream.write("\n".join(text[i : i + 80] for i in range(0, len(text), 80)) + "\n")
+        names = folder / f"{role}.txt"
+        with atomic_text(names, force=True) as stream:
+            stream.writelines(f"{region.samples[i]}\n" for i in region.individuals(role))
+        written += [path, names]
+    path = folder / "region.vcf.gz"
+    with atomic_path(path, force=True) as temporary:
+        write_simulation_vcf(region, temporary)
+    written.append(path)
+    path = folder / "truth.bed"
+    with atomic_text(path, force=True) as stream:
+        write_truth(stream, region.truth)
+    written.append(path)
+    path = folder / "simulation.json"
+    with atomic_text(path, force=True) as stream:
+        stream.write(json.dumps(manifest(region), indent=2) + "\n")
+    return [*written, path]
+
+
+def write_simulation_vcf(region: SimulatedRegion, path: Path) -> None:
+    """Write a simulated region's genotypes, phased, as BGZF: tabix and bcftools can index it."""
+    from Bio.bgzf import BgzfWriter
+
+    letters = "ACGT"
+    chrom, length = region.settings.chrom, region.settings.length
+    header = (
+        "##fileformat=VCFv4.2\n##source=genolstm simulate\n"
+        f"##contig=<ID={chrom},length={length}>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t" + "\t".join(region.samples) + "\n"
+    )
+    calls = np.array([[f"{a}|{b}" for b in range(4)] for a in range(4)], dtype=object)
+    with path.open("wb") as raw:
+        # The file name in the header would be that of the temporary file; BgzfWriter writes none.
+        stream = BgzfWriter(fileobj=raw)
+        stream.write(header.encode())
+        for position, row in zip(region.positions.tolist(), region.alleles, strict=True):
+            ref = int(region.reference[position])
+            alts = [a for a in np.unique(row).tolist() if a != ref]
+            index = np.zeros(4, dtype=np.int64)
+            for i, a in enumerate(alts, start=1):
+                index[a] = i
+            coded = index[row]
+            genotypes = "\t".join(calls[coded[0::2], coded[1::2]])
+            stream.write(
+                f"{chrom}\t{position + 1}\t.\t{letters[ref]}\t"
+                f"{','.join(letters[a] for a in alts) or '.'}\t.\tPASS\t.\tGT\t"
+                f"{genotypes}\n".encode()
+            )
+        stream.close()

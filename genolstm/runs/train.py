@@ -1,0 +1,56 @@
+"""``genolstm introgression train``: from labelled regions to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from genolstm.files import PathLike
+from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
+from genolstm.introgression.train import train_model
+from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.train.settings import TrainingSettings
+
+
+def run_training(
+    regions: Sequence[PathLike],
+    *,
+    output: PathLike,
+    network: LSTMConfig = NETWORK,
+    settings: TrainingSettings = TRAINING,
+    options: IntrogressionTraining = LABELLING,
+    tracks: TrackSettings = TRACKS,
+    checkpoints: PathLike | None = None,
+    log: PathLike | None = None,
+    progress: bool = True,
+    force: bool = False,
+) -> str:
+    """Train on labelled regions, write the model, and say how good it is on those held out.
+
+    Parameters
+    ----------
+    regions
+        Folders as ``simulate`` writes them, or folders of such folders.
+    checkpoints
+        Folder of the checkpoint; by default the output's name with ``.training`` after it.
+    log
+        CSV of one row per epoch.
+    progress
+        Report on stderr.
+    """
+    bundle = train_model(
+        regions,
+        output=output,
+        network=network,
+        settings=settings,
+        options=options,
+        tracks=tracks,
+        folder=checkpoints,
+        log_csv=log,
+        progress=progress,
+        force=force,
+    )
+    found = bundle.metadata["validation"]
+    return (
+        f"{output}: validation AP {found['lstm']['ap']:.3f}, best F1 {found['lstm']['best_f1']:.3f}"
+        f" (HMM {found['hmm']['ap']:.3f}, {found['hmm']['best_f1']:.3f})"
+    )

@@ -1,0 +1,41 @@
+"""How a k-mer panel is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from genolstm.settings import Range, check
+
+MAX_K = 31
+
+
+@dataclass(frozen=True)
+class PanelSettings:
+    """How a panel is made of FASTA or FASTQ files.
+
+    Parameters
+    ----------
+    k
+        Length of the k-mers.
+    haplotypes
+        What one haplotype is: a record (adjacent contigs named SAMPLE#1#contig are one), or a file
+        of many contigs.
+    min_count
+        For raw reads: drop k-mers that occur less often, as sequencing errors. All files are then
+        one individual, or each is one with ``file`` haplotypes; k-mers are counted once per
+        individual.
+    skip_short
+        Pass over records shorter than k instead of refusing them. Always so for reads.
+    """
+
+    k: Annotated[int, Range(1, MAX_K)] = 31
+    haplotypes: Literal["record", "file"] = "record"
+    min_count: Annotated[int, Range(1)] = 1
+    skip_short: bool = False
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+PANEL = PanelSettings()
