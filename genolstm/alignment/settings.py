@@ -1,37 +1,14 @@
-"""How to align, and what a neural model has to offer to the aligner."""
+"""How to align."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
-from genolstm.alignment.pairhmm.pairhmm import MODES, Context, Mode
-from genolstm.alignment.pairhmm.parameters import PairHMMParameters
+from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.errors import SettingError
-from genolstm.sequences.masks import Masks
 
-Strand = Literal["both", "plus", "minus"]
 Decoding = Literal["mea", "viterbi"]
-
-
-class ContextualModel(Protocol):
-    """What a neural model has to offer to the scorer.
-
-    ``encode`` reads one sequence (bit masks) once; ``pair`` turns two encoded sequences and the
-    parameters chosen for the pair into contextual terms and, if it knows better, other parameters.
-    """
-
-    name: str
-    margin: float
-    """Bits by which a pair has to be likelier in context before context is used for it."""
-
-    def encode(self, masks: Masks) -> Any:
-        """Return whatever ``pair`` needs of a sequence."""
-
-    def pair(
-        self, query: Any, reference: Any, parameters: PairHMMParameters
-    ) -> tuple[Context, Context, PairHMMParameters]:
-        """Return the contextual terms of query and reference, and the pair's parameters."""
 
 
 @dataclass(frozen=True)

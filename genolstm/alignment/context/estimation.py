@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from genolstm.alignment.context import crf
 from genolstm.alignment.pairhmm.kernels import coefficients
-from genolstm.alignment.pairhmm.pairhmm import PairHMM
 from genolstm.alignment.pairhmm.parameters import Counts, PairHMMParameters, ParameterFamily, hky_joint
-from genolstm.alignment.pairhmm.selection import select
+from genolstm.alignment.pairhmm.selection import select_pair
 from genolstm.errors import InputError
 from genolstm.sequences.alphabet import decode
 from genolstm.sequences.masks import encode_masks
@@ -148,47 +147,6 @@ def expected_counts(query: Codes, reference: Codes, parameters: PairHMMParameter
     return counts, float(bits)
 
 
-def baum_welch(
-    pairs: Sequence[tuple[Codes, Codes]],
-    start: PairHMMParameters | None = None,
-    *,
-    rounds: int = 20,
-    tolerance: float = 1e-4,
-    threads: int = 0,
-) -> Fit:
-    """Learn one set of parameters from pairs without alignments (Baum-Welch).
-
-    Parameters
-    ----------
-    start
-        Where to begin; by default a divergence of .4.
-    rounds, tolerance
-        At most so many rounds; fewer once the mean log-odds gain less than this part of a bit.
-
-    References
-    ----------
-    Durbin et al. 1998, Biological Sequence Analysis, ch. 4.
-    """
-    _need_pairs(pairs)
-    letters = np.zeros(4)
-    for pair in pairs:
-        for sequence in pair:
-            letters += np.bincount(np.minimum(sequence, 4), minlength=5)[:4]
-    letters += 1
-    null = np.log2(letters / letters.sum())
-    current = start or ParameterFamily().member(0.4, 0.045, letters)
-    history: list[float] = []
-    for _ in range(rounds):
-        total, bits = _expect(pairs, threads, lambda _: current)  # noqa: B023
-        # The background is learned, too: without this the null model would move along.
-        moved = float(letters @ (np.log2(current.background) - null)) / len(pairs)
-        history.append(bits + moved)
-        if len(history) > 1 and history[-1] - history[-2] < tolerance:
-            break
-        current = total.parameters()
-    return Fit(current, tuple(history))
-
-
 def fit_family(
     pairs: Sequence[tuple[Codes, Codes]],
     start: ParameterFamily | None = None,
@@ -210,8 +168,7 @@ def fit_family(
     for _ in range(rounds):
 
         def place(k: int, family: ParameterFamily = family) -> tuple[float, float, float]:
-            a, b = masks[k]
-            found = select(a, b, family, lambda member: PairHMM(a, b, member).score())
+            found = select_pair(*masks[k], family)
             assert found.divergence is not None
             assert found.gap_rate is not None
             return found.divergence, found.gap_rate, found.bits

@@ -8,11 +8,12 @@ training. With a gate of 0 every term is 0 and what is left is the classical ali
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.alignment.pairhmm.pairhmm import Context
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters
 from genolstm.lstm.config import LSTMConfig
 from genolstm.sequences.masks import SHARES, Masks
@@ -56,6 +57,26 @@ FIELDS = {name: slice(int(end - size), int(end)) for (name, size), end in zip(_S
 WIDTH = int(_ENDS[-1])
 SIGNS = np.ones(N_VECTOR, dtype=np.float32)
 SIGNS[-N_NEGATIVE:] = -1.0
+
+
+class ContextualModel(Protocol):
+    """What a neural model has to offer to the aligner.
+
+    ``encode`` reads one sequence (bit masks) once; ``pair`` turns two encoded sequences and the
+    parameters chosen for the pair into contextual terms and, if it knows better, other parameters.
+    """
+
+    name: str
+    margin: float
+    """Bits by which a pair has to be likelier in context before context is used for it."""
+
+    def encode(self, masks: Masks) -> Any:
+        """Return whatever ``pair`` needs of a sequence."""
+
+    def pair(
+        self, query: Any, reference: Any, parameters: PairHMMParameters
+    ) -> tuple[Context, Context, PairHMMParameters]:
+        """Return the contextual terms of query and reference, and the pair's parameters."""
 
 
 def network_config(*, units: int = 56, layers: int = 1, kernel_size: int = 7, filters: int = 32) -> LSTMConfig:
