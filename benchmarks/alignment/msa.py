@@ -149,7 +149,6 @@ def main() -> None:
         variants |= {
             "no consistency": MsaSettings(consistency=0),
             "two rounds": MsaSettings(consistency=2),
-            "two refinements": MsaSettings(refinements=2),
             **{f"gain {g}": MsaSettings(gain=g) for g in (0.0, 0.1, 0.4)},
         }
     for depth in DEPTHS:

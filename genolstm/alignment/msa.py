@@ -3,8 +3,8 @@
 Every pair is aligned and all posteriors are kept as one sparse matrix over all residues. Squaring
 it lets every third sequence vote on every pair (probabilistic consistency); a guide tree from
 expected accuracies says in which order sequences are joined; columns are joined where their mean
-posterior is worth it. Splitting the family at the tree's edges and realigning it is offered, but
-does not help on the whole once consistency has been applied.
+posterior is worth it. (Splitting the family at the tree's edges and realigning it was tried: it does
+not help on the whole once consistency has been applied.)
 
 References
 ----------
@@ -37,7 +37,6 @@ CUTOFF = 0.01
 ROUNDS = 1
 GAIN = 0.2
 """Posterior from which on a pair of residues is worth aligning."""
-REFINEMENTS = 0
 
 Columns = npt.NDArray[np.int32]
 """Residue of every sequence (rows) in every column, -1 for a gap."""
@@ -54,17 +53,14 @@ class MsaSettings:
     gain
         Mean posterior above which residues are aligned: 0 aligns all it can, higher values only
         what is likely.
-    refinements
-        Passes over the edges of the guide tree in which both sides are realigned.
     """
 
     consistency: int = ROUNDS
     gain: float = GAIN
-    refinements: int = REFINEMENTS
 
     def __post_init__(self) -> None:
-        if self.consistency < 0 or self.refinements < 0:
-            raise SettingError("consistency and refinements have to be at least 0")
+        if self.consistency < 0:
+            raise SettingError("consistency has to be at least 0")
         if not 0 <= self.gain < 1:
             raise SettingError(f"gain is {self.gain}, it has to lie between 0 and 1")
 
@@ -171,7 +167,6 @@ def align_family(
     posterior = _consistent(plain, owner, settings.consistency)
     merges = guide_tree(similarity)
     layout = _progressive(posterior, lengths, starts, merges, settings.gain)
-    layout = _refine(layout, posterior, starts, merges, settings)
     confidence = column_confidence(layout, plain, starts)
     names = [str(r.id) for r in family]
     return FamilyAlignment(family, layout, confidence, _newick(merges, names))
@@ -240,6 +235,8 @@ def guide_tree(similarity: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     list
         n - 1 couples of nodes; sequences are nodes 0 to n - 1, the k-th merge makes node n + k.
     """
+    # Not by scipy's linkage: it merges equal pairs, of which families with duplicates are full, in an
+    # order of its own.
     n = len(similarity)
     s = np.full((2 * n - 1, 2 * n - 1), -np.inf)
     s[:n, :n] = similarity
@@ -310,49 +307,6 @@ def _progressive(
     for a, b in merges:
         nodes.append(_join(nodes[a], nodes[b], posterior, starts, gain))
     return nodes[-1]
-
-
-def _worth(columns: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float) -> float:
-    """Return the expected gain of an alignment: what every pair of residues is worth, summed."""
-    s, c = np.nonzero(columns >= 0)
-    shape = (posterior.shape[0], columns.shape[1])
-    side = sparse.csr_array((np.ones(len(s), np.float32), (starts[s] + columns[s, c], c)), shape)
-    total = float((side * (posterior @ side)).sum()) / 2
-    full = (columns >= 0).sum(axis=0)
-    return total - gain * float((full * (full - 1) // 2).sum())
-
-
-def _refine(
-    columns: Columns,
-    posterior: Any,
-    starts: npt.NDArray[np.int64],
-    merges: list[tuple[int, int]],
-    settings: MsaSettings,
-) -> Columns:
-    """Split the family at every edge of the tree and realign; keep what is worth more."""
-    n = len(columns)
-    below: list[list[int]] = [[k] for k in range(n)]
-    for a, b in merges:
-        below.append(below[a] + below[b])
-    if n < 3:
-        return columns
-    best = _worth(columns, posterior, starts, settings.gain)
-    for _ in range(settings.refinements):
-        before = best
-        for group in below[: 2 * n - 2]:
-            inside = np.zeros(n, dtype=bool)
-            inside[group] = True
-            sides = []
-            for chosen in (inside, ~inside):
-                part = np.where(chosen[:, None], columns, np.int32(-1))
-                sides.append(part[:, (part >= 0).any(axis=0)])
-            again = _join(sides[0], sides[1], posterior, starts, settings.gain)
-            worth = _worth(again, posterior, starts, settings.gain)
-            if worth > best + 1e-6:
-                columns, best = again, worth
-        if best <= before + 1e-6:
-            break
-    return columns
 
 
 def column_confidence(columns: Columns, posterior: Any, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -108,28 +108,6 @@ class PairHMMParameters:
         odds: Matrix = match_odds(np.ascontiguousarray(joint))
         return odds
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what :meth:`from_dict` reads, ready for JSON."""
-        return {
-            "match": [list(row) for row in self.match],
-            "gap_open": list(self.gap_open),
-            "gap_extend": list(self.gap_extend),
-            "gap_link": self.gap_link,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> PairHMMParameters:
-        """Read parameters; raise ModelError where something is missing or wrong."""
-        try:
-            return cls(
-                tuple(tuple(float(x) for x in row) for row in data["match"]),
-                (float(data["gap_open"][0]), float(data["gap_open"][1])),
-                (float(data["gap_extend"][0]), float(data["gap_extend"][1])),
-                float(data["gap_link"]),
-            )
-        except (KeyError, TypeError, ValueError, IndexError, SettingError) as error:
-            raise ModelError(f"the pair-HMM's parameters are not whole ({error})") from error
-
 
 def hky_joint(
     divergence: float, *, kappa: float = 3.0, shape: float = 0.0, frequencies: Sequence[float] | Matrix = UNIFORM
@@ -248,10 +226,6 @@ class Counts:
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
-
-    def scaled(self, factor: float) -> Counts:
-        """Return all counts times ``factor``."""
-        return Counts(**{n: getattr(self, n) * factor for n in self.__dataclass_fields__})
 
     def parameters(self) -> PairHMMParameters:
         """Return the parameters under which these counts are likeliest (closed form).
