@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 from genolstm.alignment.calibrate import fit_significance
-from genolstm.alignment.pairhmm.pairhmm import MODES
+from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.significance import Significance
 from genolstm.files import atomic_text

@@ -28,12 +28,13 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 from families import amplicons, families, placed_reads
 
-from genolstm.alignment.pairhmm.many import PackedSequences, pack
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors, NetworkEncoder, Prefilter, SeedIndex
+from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors, NetworkEncoder
 from genolstm.alignment.search.searcher import Searcher
+from genolstm.alignment.search.seeds import Prefilter, SeedIndex
 from genolstm.alignment.settings import SearchSettings
 from genolstm.sequences.masks import Masks, complement_masks, decode_masks, encode_masks
+from genolstm.sequences.packed import PackedSequences, pack
 
 DEPTHS = (2, 6, 21, 51, 101, 201, 601)
 

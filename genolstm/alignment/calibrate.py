@@ -8,15 +8,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.many import fits, pack, score_pairs
-from genolstm.alignment.pairhmm.pairhmm import MODES, Mode
+from genolstm.alignment.pairhmm.many import fits, score_pairs
+from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
+from genolstm.alignment.pairhmm.selection import two_strands
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.settings import Strand
-from genolstm.alignment.significance import LEVELS, Floats, ScoreTail, Significance, tail_knots, two_strands
+from genolstm.alignment.significance import LEVELS, Floats, ScoreTail, Significance, tail_knots
 from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks, decode_masks
+from genolstm.sequences.packed import pack
 
 LENGTHS = (20, 40, 80, 160, 320, 640)
 RATIOS: dict[str, tuple[float, ...]] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import InputError
@@ -157,9 +158,16 @@ def bootstrap_mean(
     x = np.asarray(values, dtype=np.float64)
     if not x.size:
         raise InputError("no values to take a mean of")
-    rng = np.random.default_rng(seed)
-    means = np.concatenate(
-        [x[rng.integers(0, x.size, size=(100, x.size))].mean(axis=1) for _ in range(-(-rounds // 100))]
+    mean = float(x.mean())
+    if x.size == 1:
+        return Interval(mean, mean, mean)
+    found = stats.bootstrap(
+        (x,),
+        np.mean,
+        n_resamples=rounds,
+        batch=100,
+        confidence_level=level,
+        method="percentile",
+        random_state=np.random.default_rng(seed),
     )
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(x.mean()), float(low), float(high))
+    return Interval(mean, float(found.confidence_interval.low), float(found.confidence_interval.high))

@@ -209,6 +209,8 @@ def guide_tree(similarity: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     list
         n - 1 couples of nodes; sequences are nodes 0 to n - 1, the k-th merge makes node n + k.
     """
+    # Not by scipy's linkage: it merges equal pairs, of which families with duplicates are full, in an
+    # order of its own.
     n = len(similarity)
     s = np.full((2 * n - 1, 2 * n - 1), -np.inf)
     s[:n, :n] = similarity

@@ -1,14 +1,21 @@
-"""Which part of the matrix a pair needs: all of it, a band, or a band within a window."""
+"""Which part of the matrix a pair needs: all of it, a band, or a band within a window.
+
+Choosing a pair's parameters takes half a dozen forward runs. Where the first look at a pair leaves
+no doubt about where its alignments lie, the others need not visit the rest (:func:`narrow`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genolstm.alignment.pairhmm.band import Band, anchors, band_around
 from genolstm.alignment.pairhmm.decode import SparsePosterior
-from genolstm.alignment.pairhmm.pairhmm import Mode
+from genolstm.alignment.pairhmm.kernels import GROUP
+from genolstm.alignment.pairhmm.modes import Mode
+from genolstm.alignment.pairhmm.pairhmm import PairHMM
+from genolstm.compiled import compiled
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks
 
@@ -19,6 +26,13 @@ BYTES_PER_RESIDUE = 320
 """What the recursions keep per residue of either sequence, blocks aside."""
 MOST_CELLS = 1 << 37
 """More than this takes about half an hour."""
+NARROWED_CELLS = 1 << 14
+"""Of smaller matrices all is visited each time."""
+CUTOFF = 1e-6
+MARGIN = 16
+"""Columns on either side of matches whose posterior reaches the cutoff."""
+MOST = 0.6
+"""A band that holds a larger part of the matrix is not worth having."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +64,9 @@ class Region:
             return self.band.cells
         return (self.query[1] - self.query[0] + 1) * (self.reference[1] - self.reference[0] + 1)
 
-
-def whole(query: Masks, reference: Masks) -> Region:
-    """Return the region that leaves nothing out."""
-    return Region((0, len(query)), (0, len(reference)))
+    def whole(self) -> Region:
+        """Return the window without a band."""
+        return replace(self, band=None, narrowed=False)
 
 
 def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
@@ -66,7 +79,7 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
         way; ``none``: all of it; a number: a band with this margin on either side of the exact
         matches.
     """
-    everything = whole(query, reference)
+    everything = Region((0, len(query)), (0, len(reference)))
     if band == "none" or (band == "auto" and everything.cells <= AUTO_CELLS):
         return everything
     width = BAND_WIDTH if band == "auto" else int(band)
@@ -89,6 +102,72 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
     # The recursion lays the longer window along the rows.
     made = band_around(chain, n, m, width) if n > m else band_around(chain[:, ::-1], m, n, width)
     return Region(windows[0], windows[1], made, len(chain))
+
+
+@compiled()
+def _band_around(rows, columns, n, m, margin, lo, hi):
+    """Write the band around matches (0-based residues), the same for all rows of a group."""
+    lo[:] = m
+    hi[:] = 0
+    for k in range(rows.size):
+        i, j = rows[k] + 1, columns[k] + 1
+        lo[i] = min(lo[i], j)
+        hi[i] = max(hi[i], j)
+    # Rows without a match are those of a gap; a gap of columns lies in the row before a match.
+    for i in range(n - 1, -1, -1):
+        lo[i] = min(lo[i], lo[i + 1])
+    lo[0] = 0
+    hi[n] = m
+    for i in range(1, n + 1):
+        hi[i] = max(hi[i], hi[i - 1])
+    for i in range(n):
+        hi[i] = max(hi[i], lo[i + 1])
+    for i in range(1, n + 1):
+        hi[i] = max(hi[i], hi[i - 1])
+        lo[i] = min(lo[i], hi[i - 1])
+    for i in range(n, 0, -1):
+        lo[i - 1] = min(lo[i - 1], lo[i])
+    for first in range(0, n, GROUP):
+        last = min(first + GROUP, n)
+        low, high = max(lo[first + 1] - margin, 0), min(hi[last] + margin, m)
+        for i in range(first + 1, last + 1):
+            lo[i], hi[i] = low, high
+    lo[0], hi[0] = 0, hi[1]
+
+
+def narrow(hmm: PairHMM, region: Region) -> Region:
+    """Return a region with a band around all matches that are likely at all.
+
+    The region itself where it has a band, is small, or likely matches are all over it.
+    """
+    if region.band is not None or region.cells < NARROWED_CELLS:
+        return region
+    rows, columns = hmm.likely_matches(CUTOFF)
+    if not len(rows):
+        return region
+    lo, hi = np.empty(hmm.n + 1, dtype=np.int64), np.empty(hmm.n + 1, dtype=np.int64)
+    _band_around(rows, columns, hmm.n, hmm.m, MARGIN, lo, hi)
+    band = Band(lo, hi)
+    if band.cells > MOST * region.cells:
+        return region
+    return replace(region, band=band, narrowed=True)
+
+
+def around(posterior: SparsePosterior, n: int, m: int, mode: Mode) -> Region | None:
+    """Return the part of the matrix around the densest posterior, None if there is none."""
+    if not len(posterior.probability):
+        return None
+    size = 2 * n + 200
+    bins = np.bincount(posterior.reference // size, weights=posterior.probability)
+    top = int(bins.argmax())
+    inside = posterior.reference // size == top
+    low, high = int(posterior.reference[inside].min()), int(posterior.reference[inside].max())
+    margin = n + n // 2 + 100
+    reference = (max(0, low - margin), min(m, high + margin))
+    if mode == "local":
+        first, last = int(posterior.query[inside].min()), int(posterior.query[inside].max())
+        return Region((max(0, first - 500), min(n, last + 500)), reference)
+    return Region((0, n), reference)
 
 
 def check_size(region: Region, memory: int, block_cells: int, names: tuple[str, str]) -> int:

@@ -24,8 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.pairhmm import MODES, Mode
-from genolstm.alignment.settings import Strand
+from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.errors import ModelError, SettingError
 
 Floats = npt.NDArray[np.float64]
@@ -269,12 +268,6 @@ class Significance:
         return isinstance(other, Significance) and self.to_dict() == other.to_dict()
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def two_strands(plus: Floats, minus: Floats) -> Floats:
-    """Return the score of a pair of which both strands are tried, from the strands' own, bits."""
-    top, other = np.maximum(plus, minus), np.minimum(plus, minus)
-    return np.asarray(top + np.log2(1 + np.exp2(other - top)) - 1)
 
 
 def tail_knots(scores: Floats, least: int) -> Floats:

@@ -53,6 +53,11 @@ MEMBERS = np.array([[mask >> k & 1 for k in range(4)] for mask in range(16)], dt
 """Which of A, C, G, T a code holds, (16, 4)."""
 SHARES = MEMBERS / np.maximum(MEMBERS.sum(axis=1, keepdims=True), 1)
 """The same with a code shared out over its bases; the code 0 holds nothing."""
+COMPLEMENTS = np.frombuffer(_COMPLEMENT[:16], dtype=np.uint8)
+"""The code of the other strand, by code."""
+BASE_OF_MASK = np.full(16, 255, dtype=np.uint8)
+"""0 to 3 for A, C, G, T; 255 for the code of more than one base."""
+BASE_OF_MASK[[1, 2, 4, 8]] = [0, 1, 2, 3]
 
 
 def encode_masks(sequence: bytes | str, *, record: str | None = None) -> Masks:

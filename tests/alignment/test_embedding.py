@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from genolstm.alignment.pairhmm.many import pack
 from genolstm.alignment.search.encoders import EMBEDDING_KIND, NearestVectors, NetworkEncoder
 from genolstm.errors import ModelError
 from genolstm.lstm.bundle.bundle import save_bundle
 from genolstm.sequences.masks import complement_masks
+from genolstm.sequences.packed import pack
 
 WIDTH = 12
 RNG = np.random.default_rng(760_500)

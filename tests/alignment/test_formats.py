@@ -201,8 +201,10 @@ def test_damage_profile_mirrors_with_the_strand() -> None:
     parameters = ParameterFamily().member(0.01, 0.03)
     for library in ("double", "single"):
         profile = DamageProfile(five_prime=0.4, three_prime=0.2, library=library)
-        forward, classes = profile.odds(parameters, 40)
-        back, classes_back = profile.odds(parameters, 40, reverse=True)
+        (forward, classes), (back, classes_back) = (
+            ([parameters.odds(first=matrix) for matrix in matrices], places)
+            for matrices, places in (profile.reading(40, reverse=reverse) for reverse in (False, True))
+        )
         masks = np.array([1, 2, 4, 8])
         flipped = complement_masks(masks.astype(np.uint8))[::-1]
         for i in (0, 5, 20, 39):

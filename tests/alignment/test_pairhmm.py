@@ -14,7 +14,9 @@ from support.pairhmm import Reference, lse
 from genolstm.alignment.context.estimation import expected_counts
 from genolstm.alignment.pairhmm.band import Band, anchors, band_around
 from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, heaviest_chain
-from genolstm.alignment.pairhmm.pairhmm import MODES, Context, PairHMM
+from genolstm.alignment.pairhmm.member import Reading
+from genolstm.alignment.pairhmm.modes import MODES
+from genolstm.alignment.pairhmm.pairhmm import Context, PairHMM
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily, hky_joint
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import complement_masks, encode_masks
@@ -257,9 +259,10 @@ def test_classes_of_places_have_their_own_matrices() -> None:
     for n, m in ((12, 30), (30, 12)):
         query, reference = relatives(n, m)
         a, b = encode_masks(query), encode_masks(reference)
-        tables = np.stack([PARAMETERS.odds(), PARAMETERS.odds() ** 0.5, PARAMETERS.odds() ** 2])
+        matrices = np.stack([np.eye(4), *RNG.dirichlet(np.ones(4), (2, 4))])
+        tables = np.stack([PARAMETERS.odds(first=matrix) for matrix in matrices])
         classes = RNG.integers(0, 3, n)
-        hmm = PairHMM(a, b, PARAMETERS, odds=tables, classes=classes)
+        hmm = PairHMM(a, b, PARAMETERS, reading=Reading(matrices, classes))
         model = plain(query, reference, hmm, "global")
         S = np.log(tables[classes[:, None], a[:, None], b[None, :]])
         model.S = S if hmm.flipped else S.T

@@ -10,13 +10,14 @@ import pytest
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.pairhmm.many import pack
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors, SeedIndex
+from genolstm.alignment.search.encoders import KmerEncoder, NearestVectors
 from genolstm.alignment.search.searcher import Searcher
+from genolstm.alignment.search.seeds import SeedIndex
 from genolstm.alignment.settings import SearchSettings
 from genolstm.errors import InputError, SettingError
 from genolstm.sequences.masks import complement_masks, decode_masks
+from genolstm.sequences.packed import pack
 
 RNG = np.random.default_rng(11)
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from genolstm.alignment.context import crf
 from genolstm.alignment.pairhmm.kernels import coefficients
-from genolstm.alignment.pairhmm.pairhmm import PairHMM
 from genolstm.alignment.pairhmm.parameters import Counts, PairHMMParameters, ParameterFamily, hky_joint
-from genolstm.alignment.pairhmm.selection import select
+from genolstm.alignment.pairhmm.selection import select_pair
 from genolstm.errors import InputError
 from genolstm.sequences.alphabet import decode
 from genolstm.sequences.masks import encode_masks
@@ -114,12 +114,12 @@ class Fit:
     Attributes
     ----------
     parameters
-        The parameters, or the family.
+        The family.
     bits
         Mean log-odds per pair in each round, in bits, against one and the same null model.
     """
 
-    parameters: PairHMMParameters | ParameterFamily
+    parameters: ParameterFamily
     bits: tuple[float, ...]
 
 
@@ -148,47 +148,6 @@ def expected_counts(query: Codes, reference: Codes, parameters: PairHMMParameter
     return counts, float(bits)
 
 
-def baum_welch(
-    pairs: Sequence[tuple[Codes, Codes]],
-    start: PairHMMParameters | None = None,
-    *,
-    rounds: int = 20,
-    tolerance: float = 1e-4,
-    threads: int = 0,
-) -> Fit:
-    """Learn one set of parameters from pairs without alignments (Baum-Welch).
-
-    Parameters
-    ----------
-    start
-        Where to begin; by default a divergence of .4.
-    rounds, tolerance
-        At most so many rounds; fewer once the mean log-odds gain less than this part of a bit.
-
-    References
-    ----------
-    Durbin et al. 1998, Biological Sequence Analysis, ch. 4.
-    """
-    _need_pairs(pairs)
-    letters = np.zeros(4)
-    for pair in pairs:
-        for sequence in pair:
-            letters += np.bincount(np.minimum(sequence, 4), minlength=5)[:4]
-    letters += 1
-    null = np.log2(letters / letters.sum())
-    current = start or ParameterFamily().member(0.4, 0.045, letters)
-    history: list[float] = []
-    for _ in range(rounds):
-        total, bits = _expect(pairs, threads, lambda _: current)  # noqa: B023
-        # The background is learned, too: without this the null model would move along.
-        moved = float(letters @ (np.log2(current.background) - null)) / len(pairs)
-        history.append(bits + moved)
-        if len(history) > 1 and history[-1] - history[-2] < tolerance:
-            break
-        current = total.parameters()
-    return Fit(current, tuple(history))
-
-
 def fit_family(
     pairs: Sequence[tuple[Codes, Codes]],
     start: ParameterFamily | None = None,
@@ -203,15 +162,17 @@ def fit_family(
     what all pairs share: transitions against transversions, gap lengths, gaps beside gaps, and
     the prior of the gap rate.
     """
-    _need_pairs(pairs)
+    if not pairs:
+        raise InputError("no pairs to learn from")
+    if any(not len(a) or not len(b) for a, b in pairs):
+        raise InputError("a pair to learn from has a sequence without residues")
     family = start or ParameterFamily()
     masks = [(encode_masks(decode(a)), encode_masks(decode(b))) for a, b in pairs]
     history: list[float] = []
     for _ in range(rounds):
 
         def place(k: int, family: ParameterFamily = family) -> tuple[float, float, float]:
-            a, b = masks[k]
-            found = select(a, b, family, lambda member: PairHMM(a, b, member).score())
+            found = select_pair(*masks[k], family)
             assert found.divergence is not None
             assert found.gap_rate is not None
             return found.divergence, found.gap_rate, found.bits
@@ -222,39 +183,17 @@ def fit_family(
         if len(history) > 1 and history[-1] - history[-2] < tolerance:
             break
         members = [family.member(d, r) for d, r, _ in placed]
-        each: list[Counts] = []
-        total, _ = _expect(pairs, threads, lambda k: members[k], each)  # noqa: B023
-        family = _refit(family, placed, each, total)
+        with worker_pool(threads) as pool:
+            jobs = [pool.submit(expected_counts, a, b, m) for (a, b), m in zip(pairs, members, strict=True)]
+            counted = [job.result()[0] for job in jobs]
+        family = _refit(family, placed, counted)
     return Fit(family, tuple(history))
 
 
-def _need_pairs(pairs: Sequence[tuple[Codes, Codes]]) -> None:
-    if not pairs:
-        raise InputError("no pairs to learn from")
-    if any(not len(a) or not len(b) for a, b in pairs):
-        raise InputError("a pair to learn from has a sequence without residues")
-
-
-def _expect(
-    pairs: Sequence[tuple[Codes, Codes]],
-    threads: int,
-    parameters: Callable[[int], PairHMMParameters],
-    each: list[Counts] | None = None,
-) -> tuple[Counts, float]:
-    total, bits = Counts(), 0.0
-    with worker_pool(threads) as pool:
-        jobs = pool.map(lambda k: expected_counts(*pairs[k], parameters(k)), range(len(pairs)))
-        for counts, score in jobs:
-            total += counts
-            bits += score
-            if each is not None:
-                each.append(counts)
-    return total, bits / len(pairs)
-
-
 def _refit(
-    family: ParameterFamily, placed: Sequence[tuple[float, float, float]], each: Sequence[Counts], total: Counts
+    family: ParameterFamily, placed: Sequence[tuple[float, float, float]], each: Sequence[Counts]
 ) -> ParameterFamily:
+    """Return the family that fits pairs best, given where each lies in it and its expected events."""
     letters = sum((c.match for c in each), np.zeros((4, 4)))
     frequencies = (letters.sum(axis=0) + letters.sum(axis=1)) / 2
 
@@ -265,25 +204,18 @@ def _refit(
             value -= float((counts.match * np.log(joint)).sum())
         return value
 
-    # A golden section over log kappa: one dimension, one minimum.
-    low, high = math.log(0.5), math.log(60.0)
-    ratio = (math.sqrt(5) - 1) / 2
-    a, b = high - ratio * (high - low), low + ratio * (high - low)
-    at_a, at_b = loss(math.exp(a)), loss(math.exp(b))
-    for _ in range(18):
-        if at_a < at_b:
-            high, b, at_b = b, a, at_a
-            a = high - ratio * (high - low)
-            at_a = loss(math.exp(a))
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + ratio * (high - low)
-            at_b = loss(math.exp(b))
+    best = minimize_scalar(
+        lambda x: loss(math.exp(x)), bounds=(math.log(0.5), math.log(60.0)), method="bounded", options={"xatol": 1e-3}
+    )
+    kappa = math.exp(best.x)
+    total = Counts()
+    for counts in each:
+        total += counts
     gaps = total.parameters()
     opened = total.opened.sum(axis=0) + total.linked
     weight = float(opened.sum())
     if weight < 20:  # too few gaps to say anything about their lengths
-        return replace(family, kappa=math.exp((low + high) / 2))
+        return replace(family, kappa=kappa)
     x = float(np.mean([d * r for d, r, _ in placed]))
     extend = [
         float(np.clip(e - x * growth, 0.05, 0.97))
@@ -291,7 +223,7 @@ def _refit(
     ]
     return replace(
         family,
-        kappa=math.exp((low + high) / 2),
+        kappa=kappa,
         gap_share=gaps.gap_open[0] / sum(gaps.gap_open),
         gap_extend=(extend[0], extend[1]),
         gap_link=min(max(gaps.gap_link, 0.2), 20.0),

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from genolstm.alignment.context.terms import PADDING, SIGNS, WIDTH, adjust, factors, features, interpret, logistic
 from genolstm.alignment.pairhmm.damage import DamageProfile
-from genolstm.alignment.pairhmm.pairhmm import MODES, Context
+from genolstm.alignment.pairhmm.modes import MODES
+from genolstm.alignment.pairhmm.pairhmm import Context
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
 from genolstm.alignment.significance import Significance
 from genolstm.errors import ModelError

@@ -20,9 +20,8 @@ from threadpoolctl import threadpool_limits
 from genolstm.alignment.context.estimation import check_pairs
 from genolstm.alignment.context.loss import OUTSIDE, UNKNOWN, PairLoss, add_noise, inner_network, make_pair_model
 from genolstm.alignment.context.terms import PADDING, network_config
-from genolstm.alignment.pairhmm.pairhmm import PairHMM
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.alignment.pairhmm.selection import select
+from genolstm.alignment.pairhmm.selection import select_pair
 from genolstm.alignment.settings import AlignTrainSettings
 from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings, simulate_pair
 from genolstm.errors import InputError, SettingError
@@ -157,7 +156,7 @@ def pack_pairs(pairs: Iterable[SimulatedPair | LabelledPair], family: ParameterF
                 targets["unit"][k, side, place] = (pair.query_unit, pair.reference_unit)[side]
         targets["partner"][k, pair.pairs[:, 0]] = pair.pairs[:, 1]
         a, b = (np.where(s < 4, 1 << np.minimum(s, 3), 15).astype(np.uint8) for s in sequences)
-        chosen = select(a, b, family, lambda p: PairHMM(a, b, p).score()).parameters
+        chosen = select_pair(a, b, family).parameters
         table = np.log(chosen.odds())
         known = np.array([1, 2, 4, 8, 15])
         targets["log_odds"][k] = table[np.ix_(known, known)]

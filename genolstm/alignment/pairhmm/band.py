@@ -16,12 +16,10 @@ import numpy.typing as npt
 
 from genolstm.alignment.pairhmm.decode import heaviest_chain
 from genolstm.compiled import compiled
-from genolstm.sequences.masks import Masks
+from genolstm.sequences.masks import BASE_OF_MASK, Masks
 
 TABLE_K = 9
 """Up to this length k-mers are looked up in a table of all, beyond it in a sorted list."""
-_BASE_OF_MASK = np.full(16, 255, dtype=np.uint8)
-_BASE_OF_MASK[[1, 2, 4, 8]] = [0, 1, 2, 3]
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,10 @@ def anchors(rows: Masks, columns: Masks, k: int | None = None) -> npt.NDArray[np
     # The shorter sequence is sorted, the longer one only looked up in it.
     flipped = len(rows) > len(columns)
     short, long = (columns, rows) if flipped else (rows, columns)
-    a, at_a = _once(_kmers(_BASE_OF_MASK[short], k))
+    a, at_a = _once(_kmers(BASE_OF_MASK[short], k))
     if not len(a):
         return np.empty((0, 2), dtype=np.int64)
-    kmers = _kmers(_BASE_OF_MASK[long], k)
+    kmers = _kmers(BASE_OF_MASK[long], k)
     place = np.minimum(np.searchsorted(a, kmers), len(a) - 1)
     hits = np.flatnonzero(a[place] == kmers)
     b, at_b = _once(kmers[hits])
@@ -130,50 +128,31 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
 
 
 @compiled()
-def _shared(short, long, k):
-    """Return the k-mers of ``short`` that ``long`` has, and how many either has."""
-    n_short, n_long = (short >= 0).sum(), (long >= 0).sum()
+def shared_kmers(query, reference):
+    """Return the shorter sequence's k-mers that the longer one has, too.
+
+    Takes bit masks. Returns how many; of how many; the share expected by chance; k. The sequences
+    are too short for any if there are none.
+    """
+    short, long = (query, reference) if query.size <= reference.size else (reference, query)
+    k = min(max(math.ceil(math.log(max(long.size, 4)) / math.log(4.0)) + 2, 6), 20)
+    if short.size < k + 4:
+        return 0, 0, 0.0, k
+    own, others = _kmers(BASE_OF_MASK[short], k), _kmers(BASE_OF_MASK[long], k)
+    total = (own >= 0).sum()
+    if not (others >= 0).any():
+        return 0, 0, 0.0, k
     hits = 0
     if k <= TABLE_K:
         there = np.zeros(1 << (2 * k), np.bool_)
-        for x in long:
+        for x in others:
             if x >= 0:
                 there[x] = True
-        for x in short:
-            if x >= 0 and there[x]:
-                hits += 1
-        return hits, n_short, n_long
-    known = np.sort(long[long >= 0])
-    at = np.searchsorted(known, short)
-    for i in range(short.size):
-        if short[i] >= 0 and at[i] < known.size and known[at[i]] == short[i]:
-            hits += 1
-    return hits, n_short, n_long
-
-
-def shared_kmers(query: Masks, reference: Masks) -> tuple[int, int, float, int]:
-    """Return the shorter sequence's k-mers that the longer one has, too.
-
-    Returns
-    -------
-    tuple
-        How many; of how many; the share expected by chance; k. The sequences are too short for
-        any if there are none.
-    """
-    short, long = sorted((query, reference), key=len)
-    k = min(max(math.ceil(math.log(max(len(long), 4), 4)) + 2, 6), 20)
-    if len(short) < k + 4:
-        return 0, 0, 0.0, k
-    a, b = _kmers(_BASE_OF_MASK[short], k), _kmers(_BASE_OF_MASK[long], k)
-    hits, total, others = _shared(a, b, k)
-    if not others:
-        return 0, 0, 0.0, k
-    return int(hits), int(total), 1 - math.exp(-len(b) / 4.0**k), k
-
-
-def identity_of(hits: int, total: int, chance: float, k: int) -> float:
-    """Return a rough identity from :func:`shared_kmers`: substitutions only."""
-    if not total:
-        return 0.9
-    share = (hits / total - chance) / (1 - chance)
-    return float(max(share, 1e-3) ** (1 / k))
+        for x in own:
+            hits += x >= 0 and there[x]
+    else:
+        known = np.sort(others[others >= 0])
+        for x in own:
+            at = np.searchsorted(known, x)
+            hits += at < known.size and known[at] == x
+    return hits, total, 1 - math.exp(-others.size / 4.0**k), k

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.parameters import PairHMMParameters
+from genolstm.alignment.pairhmm.member import Reading
 
 _REACH = 16
 """Bases from an end beyond which damage is that of the inside."""
@@ -51,21 +51,13 @@ class DamageProfile:
         half = np.full(length, self.inside / 2)
         return np.clip(np.stack([half + five, half + three], axis=1), 0, 0.98)
 
-    def odds(
-        self, parameters: PairHMMParameters, length: int, *, reverse: bool = False
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Return the odds of matches by class of place, and the class of each place.
+    def reading(self, length: int, *, reverse: bool = False) -> Reading:
+        """Return how a read is read, by class of place.
 
         Parameters
         ----------
         reverse
             The read is given as its reverse complement.
-
-        Returns
-        -------
-        tuple
-            (classes, 16, 16) as :class:`~genolstm.alignment.pairhmm.pairhmm.PairHMM` takes it, and
-            int64 (length,).
         """
         i = np.arange(length)
         keys = np.minimum(i, _REACH) * (_REACH + 1) + np.minimum(length - 1 - i, _REACH)
@@ -73,10 +65,9 @@ class DamageProfile:
         rates = self.rates(length)
         if reverse:
             rates = rates[::-1, ::-1]
-        tables = []
-        for c_to_t, g_to_a in rates[first]:
-            read = np.eye(4)
-            read[1, 1], read[1, 3] = 1 - c_to_t, c_to_t
-            read[2, 2], read[2, 0] = 1 - g_to_a, g_to_a
-            tables.append(parameters.odds(first=read))
-        return np.stack(tables), classes.astype(np.int64)
+        c_to_t, g_to_a = rates[first].T
+        matrices = np.zeros((len(first), 4, 4))
+        matrices[:] = np.eye(4)
+        matrices[:, 1, 1], matrices[:, 1, 3] = 1 - c_to_t, c_to_t
+        matrices[:, 2, 2], matrices[:, 2, 0] = 1 - g_to_a, g_to_a
+        return Reading(matrices, classes.astype(np.int64))

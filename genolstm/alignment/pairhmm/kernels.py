@@ -56,12 +56,18 @@ def coefficients(
     gap_open: tuple[float, float], gap_extend: tuple[float, float], gap_link: float, dtype: type = np.float32
 ) -> np.ndarray:
     """Return the weights the kernels read, from the parameters of :class:`PairHMMParameters`."""
+    weights: np.ndarray = weights_of_gaps(gap_open, gap_extend, gap_link).astype(dtype)
+    return weights
+
+
+@compiled()
+def weights_of_gaps(gap_open, gap_extend, gap_link):
+    """Return the weights in float64, (9,)."""
     o1, o2 = gap_open
     e1, e2 = gap_extend
     no_link = 1.0 - gap_link * (o1 + o2)
     stay = 1.0 - (1.0 + no_link) * (o1 + o2)
-    values = [stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, gap_link]
-    return np.array(values, dtype=dtype)
+    return np.array([stay, o1, o2, e1, e2, 1.0 - e1, 1.0 - e2, no_link, gap_link])
 
 
 @compiled(inline="always")

@@ -16,7 +16,6 @@ import copy
 import math
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +24,8 @@ from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm import viterbi as vt
 from genolstm.alignment.pairhmm.band import Band
 from genolstm.alignment.pairhmm.decode import SparsePosterior
-from genolstm.alignment.pairhmm.modes import MODES, Mode, placements
+from genolstm.alignment.pairhmm.member import Reading, lay_out_odds, layout_of
+from genolstm.alignment.pairhmm.modes import Mode
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks
@@ -104,11 +104,8 @@ class PairHMM:
     mode
         ``global``: both from end to end; ``semiglobal``: all of the query somewhere in the
         reference; ``local``: a stretch of each.
-    odds
-        Odds of matches, (classes, 16, 16), by class of the query's position, bit mask of query
-        and of reference; None takes them from ``parameters``.
-    classes
-        Class of each query position, int (n,); needed with more than one class.
+    reading
+        How the query is read where its bases may be damaged; None for as it is.
     context
         Contextual part for query and reference; None for the classical aligner.
     band
@@ -127,61 +124,30 @@ class PairHMM:
         parameters: PairHMMParameters,
         *,
         mode: Mode = "global",
-        odds: npt.NDArray[np.float64] | None = None,
-        classes: npt.NDArray[np.int64] | None = None,
+        reading: Reading | None = None,
         context: tuple[Context, Context] | None = None,
         band: Band | None = None,
         places: int | None = None,
         block_cells: int = BLOCK_CELLS,
     ) -> None:
-        if mode not in MODES:
-            raise SettingError(f"mode is {mode!r}, it has to be one of {', '.join(MODES)}")
-        if not len(query) or not len(reference):
-            raise SettingError("a sequence without residues cannot be aligned")
-        #: Rows are the longer sequence: what is kept per row is then short.
-        self.flipped = len(query) > len(reference)
-        rows, columns = (query, reference) if self.flipped else (reference, query)
-        self.n, self.m = len(rows), len(columns)
-        self.columns = columns
-        self.n_query, self.n_reference = len(query), len(reference)
-        self.mode = {
-            "global": kn.GLOBAL,
-            "semiglobal": kn.FREE_COLUMNS if self.flipped else kn.FREE_ROWS,
-            "local": kn.LOCAL,
-        }[mode]
-        n, m = self.n_query, self.n_reference
-        self.begin = 1.0 / (places or placements(n, m, mode))
-        self.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
-        self.band = band or Band.full(self.n, self.m)
+        layout = layout_of(query, reference, mode, places, reading)
+        if band is not None:
+            layout = layout._replace(lo=band.lo, hi=band.hi)
+        #: The pair without its parameters.
+        self.layout = layout
+        #: Whether rows, the longer sequence, are the query.
+        self.flipped = layout.flipped
+        self.n, self.m = len(layout.key) - 1, len(layout.columns)
+        self.mode, self.begin = layout.mode, layout.begin
+        self.band = Band(layout.lo, layout.hi)
+        self.row_key = layout.key
         self.offset = np.zeros(self.n + 2, dtype=np.int64)
         np.cumsum(self.band.hi - self.band.lo + 1, out=self.offset[1:])
-        self._set_emission(rows, columns, parameters, odds, classes)
+        self.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
+        self.profile: Vector = lay_out_odds(np.asarray(parameters.match), layout)
         self._set_context(context)
         self._set_blocks(block_cells)
         self._end: npt.NDArray[np.float64] | None = None
-
-    def _set_emission(
-        self,
-        rows: Masks,
-        columns: Masks,
-        parameters: PairHMMParameters,
-        odds: npt.NDArray[np.float64] | None,
-        classes: npt.NDArray[np.int64] | None,
-    ) -> None:
-        table = parameters.odds()[None] if odds is None else odds
-        if table.shape[0] > 1 and (classes is None or len(classes) != self.n_query):
-            raise SettingError("every query position needs a class")
-        profile = np.zeros((table.shape[0] * 16 if self.flipped else 16, self.m + 1), np.float32)
-        if self.flipped:
-            profile[:, 1:] = table[:, :, columns].reshape(-1, self.m)
-            key = rows if table.shape[0] == 1 else rows + 16 * np.asarray(classes)
-        else:
-            at = 0 if table.shape[0] == 1 else np.asarray(classes)
-            profile[:, 1:] = table[at, columns, :].T
-            key = rows
-        self.profile = profile
-        self.row_key = np.zeros(self.n + 1, dtype=np.int64)
-        self.row_key[1:] = key
 
     def _set_context(self, context: tuple[Context, Context] | None) -> None:
         ones = np.ones(self.n + 1, dtype=np.float32)
@@ -370,24 +336,6 @@ class PairHMM:
                     )
                 )
             last = first
-
-    def plain_pair(self, band: Band | None = None) -> tuple[Any, ...]:
-        """Return what :mod:`genolstm.alignment.pairhmm.many` needs to score the pair under any member."""
-        band = band or self.band
-        # Offsets are of values that are kept, and none are.
-        work = (
-            band.lo,
-            band.hi,
-            self.offset,
-            np.ones(self.n + 1, dtype=np.float32),
-            np.empty((4, self.m + 1), dtype=np.float32),
-            np.empty(self.m // kn.TILE + 1, dtype=np.int64),
-            self.row_key,
-            np.zeros((16, self.m + 1), dtype=np.float32),
-        )
-        rows = np.zeros(self.n, dtype=np.uint8)
-        no_classes = np.zeros(0, dtype=np.int64)
-        return (np.eye(4)[None], no_classes, rows, self.columns.copy(), self.flipped, self.mode, self.begin, work)
 
     # ------------------------------------------------------------------ Viterbi
 

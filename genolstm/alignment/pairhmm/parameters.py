@@ -7,7 +7,6 @@ of gaps; the aligner chooses for each pair by likelihood.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.alignment.pairhmm.member import gaps_of_member, hky85, match_odds
 from genolstm.errors import ModelError, SettingError
-from genolstm.sequences.masks import MEMBERS
 
 Matrix = npt.NDArray[np.float64]
 
@@ -106,33 +105,8 @@ class PairHMMParameters:
             joint = first.T @ joint
         if second is not None:
             joint = joint @ second
-        rows, columns = joint.sum(axis=1), joint.sum(axis=0)
-        members = MEMBERS.copy()
-        members[0] = 1.0
-        odds: Matrix = (members @ joint @ members.T) / np.outer(members @ rows, members @ columns)
+        odds: Matrix = match_odds(np.ascontiguousarray(joint))
         return odds
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what :meth:`from_dict` reads, ready for JSON."""
-        return {
-            "match": [list(row) for row in self.match],
-            "gap_open": list(self.gap_open),
-            "gap_extend": list(self.gap_extend),
-            "gap_link": self.gap_link,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> PairHMMParameters:
-        """Read parameters; raise ModelError where something is missing or wrong."""
-        try:
-            return cls(
-                tuple(tuple(float(x) for x in row) for row in data["match"]),
-                (float(data["gap_open"][0]), float(data["gap_open"][1])),
-                (float(data["gap_extend"][0]), float(data["gap_extend"][1])),
-                float(data["gap_link"]),
-            )
-        except (KeyError, TypeError, ValueError, IndexError, SettingError) as error:
-            raise ModelError(f"the pair-HMM's parameters are not whole ({error})") from error
 
 
 def hky_joint(
@@ -147,27 +121,7 @@ def hky_joint(
     ----------
     Hasegawa, Kishino & Yano 1985, J Mol Evol 22:160; Yang 1993, Mol Biol Evol 10:1396.
     """
-    a, c, g, t = (float(x) for x in frequencies)
-    total = a + c + g + t
-    pi = (a / total, c / total, g / total, t / total)
-    purine, pyrimidine = pi[0] + pi[2], pi[1] + pi[3]
-    beta = 0.5 / (purine * pyrimidine + kappa * (pi[0] * pi[2] + pi[1] * pi[3]))
-
-    def decay(x: float) -> float:
-        return math.exp(-x) if shape <= 0 else (1 + x / shape) ** -shape
-
-    between = decay(beta * divergence)
-    joint = np.empty((4, 4))
-    for i in range(4):
-        group = purine if i in (0, 2) else pyrimidine
-        within = decay(beta * divergence * (1 + group * (kappa - 1)))
-        for j in range(4):
-            if (i ^ j) in (0, 2):
-                p = pi[j] * (1 + (1 / group - 1) * between)
-                p += ((group - pi[j]) if i == j else -pi[j]) / group * within
-            else:
-                p = pi[j] * (1 - between)
-            joint[i, j] = pi[i] * p
+    joint: Matrix = hky85(float(divergence), float(kappa), float(shape), np.asarray(frequencies, dtype=np.float64))
     return joint
 
 
@@ -211,18 +165,17 @@ class ParameterFamily:
         ``gap_rate`` counts gaps in one sequence per substitution.
         """
         joint = hky_joint(divergence, kappa=self.kappa, shape=self.shape, frequencies=background)
-        x = divergence * gap_rate
-        opened = min(1 - math.exp(-x), 0.4)
-        extend = [
-            min(e + x * growth, limit)
-            for e, growth, limit in zip(self.gap_extend, self.extend_growth, (0.7, 0.98), strict=True)
-        ]
-        return PairHMMParameters(
-            tuple(map(tuple, joint.tolist())),
-            (self.gap_share * opened, (1 - self.gap_share) * opened),
-            (extend[0], extend[1]),
-            min(self.gap_link, 0.9 / opened),
-        )
+        gaps = gaps_of_member(float(divergence * gap_rate), self.numbers())
+        return PairHMMParameters(tuple(map(tuple, joint.tolist())), *gaps)
+
+    def numbers(self) -> tuple[float, ...]:
+        """Return what the compiled functions of :mod:`~genolstm.alignment.pairhmm.member` take."""
+        shared = (self.kappa, self.shape, self.gap_share, *self.gap_extend, *self.extend_growth, self.gap_link)
+        return tuple(map(float, shared))
+
+    def prior(self) -> tuple[float, float]:
+        """Return median and logarithmic spread of the gap rate."""
+        return float(self.gap_rate), float(self.gap_rate_spread)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads, ready for JSON."""
@@ -273,10 +226,6 @@ class Counts:
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
-
-    def scaled(self, factor: float) -> Counts:
-        """Return all counts times ``factor``."""
-        return Counts(**{n: getattr(self, n) * factor for n in self.__dataclass_fields__})
 
     def parameters(self) -> PairHMMParameters:
         """Return the parameters under which these counts are likeliest (closed form).

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.band import identity_of, shared_kmers
+from genolstm.alignment.pairhmm.band import shared_kmers
+from genolstm.alignment.pairhmm.member import Layout, layout_of, log_odds
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
+from genolstm.compiled import compiled
 from genolstm.sequences.masks import Masks, composition
 
 LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
@@ -39,7 +40,7 @@ class Selection:
         parameters were not fitted to the pair.
     bits
         Log-odds of the pair against the null model, averaged over the family (Laplace's
-        approximation): what the choice of parameters gains is paid for.
+        approximation): this penalises the choice of parameters.
     """
 
     parameters: PairHMMParameters
@@ -48,86 +49,81 @@ class Selection:
     bits: float
 
 
-def select(
-    query: Masks,
-    reference: Masks,
-    family: ParameterFamily,
-    score: Callable[[PairHMMParameters], float] | None = None,
-    *,
-    nats: Callable[[float, float], float] | None = None,
-    background: npt.NDArray[np.float64] | None = None,
-    guess: float | None = None,
-) -> Selection:
+def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.float64], guess: float) -> Selection:
     """Choose the member of a family with the highest posterior probability for a pair.
-
-    Log divergence (flat prior) and log gap rate (normal prior) are climbed one after the other in
-    steps; a parabola through the best three points gives the maximum between them.
 
     Parameters
     ----------
-    score
-        Log-odds of the pair in bits under a member.
-    nats
-        Instead of it: log-odds in nats by log divergence and log gap rate.
-    background, guess
-        The pair's bases with pseudocounts, and its :func:`guess_divergence`, if known already.
+    background
+        The pair's bases with pseudocounts, (4,).
+    guess
+        Divergence to begin with (:func:`guess_divergence`).
     """
-    if background is None:
-        background = composition(query, reference) + PSEUDOCOUNT
-
-    def value(u: float, v: float) -> float:
-        if nats is not None:
-            return nats(u, v)
-        assert score is not None
-        return score(family.member(math.exp(u), math.exp(v), background)) * math.log(2)
-
-    v0 = math.log(family.gap_rate)
-    known: dict[int, float] = {}
-
-    def along_u(k: int) -> float:
-        if k not in known:
-            known[k] = value(LOWEST + k * STEP, v0)
-        return known[k]
-
-    first = math.log(guess or guess_divergence(query, reference))
-    k = _climb(along_u, round((first - LOWEST) / STEP), 0, STEPS - 1)
-    du, sd_u, top = _peak(known, k, STEP)
-    u = LOWEST + k * STEP + du
-
-    gaps = {0: top}
-
-    def along_v(j: int) -> float:
-        if j not in gaps:
-            prior = -0.5 * (j * GAP_STEP / family.gap_rate_spread) ** 2
-            gaps[j] = value(u, v0 + j * GAP_STEP) + prior
-        return gaps[j]
-
-    j = _climb(along_v, 0, -GAP_STEPS, GAP_STEPS)
-    dv, sd_v, top = _peak(gaps, j, GAP_STEP)
-    v = v0 + j * GAP_STEP + dv
-    evidence = top + math.log(min(sd_u * math.sqrt(2 * math.pi) / (STEP * (STEPS - 1)), 1.0))
-    evidence += math.log(min(sd_v / family.gap_rate_spread, 1.0))
+    u, v, nats = best_member(guess, family.prior(), background, family.numbers(), pair)
     d, r = math.exp(u), math.exp(v)
-    return Selection(family.member(d, r, background), d, r, evidence / math.log(2))
+    return Selection(family.member(d, r, background), d, r, nats / math.log(2))
 
 
-def _climb(value: Callable[[int], float], start: int, low: int, high: int) -> int:
-    """Return the place of a maximum in [low, high]; its neighbours have been asked for, too."""
-    k = min(max(start, low), high)
+def select_pair(query: Masks, reference: Masks, family: ParameterFamily) -> Selection:
+    """Choose the member for two sequences (bit masks) that are alike from end to end."""
+    bases = composition(query, reference) + PSEUDOCOUNT
+    return select(layout_of(query, reference), family, bases, float(guess_divergence(query, reference)))
+
+
+@compiled()
+def best_member(guess, prior, background, family, pair):
+    """Return log divergence and log gap rate of the best member, and the log-odds in nats.
+
+    Log divergence (flat prior) and log gap rate (normal prior) are climbed one after the other in
+    steps; a parabola through the best three points gives the maximum between them.
+    """
+    median, spread = prior
+    v0 = math.log(median)
+    known = np.full(STEPS + 2, np.nan)  # of place k at k + 1
+    k = min(max(int(np.rint((math.log(guess) - LOWEST) / STEP)), 0), STEPS - 1)
     while True:
-        if k < high and value(k + 1) > value(k):
+        for near in (k, k + 1, k - 1):
+            if 0 <= near < STEPS and math.isnan(known[near + 1]):
+                if near == k - 1 and known[k + 2] > known[k + 1]:
+                    break
+                known[near + 1] = log_odds(LOWEST + near * STEP, v0, background, family, pair)
+        if k < STEPS - 1 and known[k + 2] > known[k + 1]:
             k += 1
-        elif k > low and value(k - 1) > value(k):
+        elif k > 0 and known[k] > known[k + 1]:
             k -= 1
         else:
-            return k
+            break
+    du, sd_u, top = _peak(known[k], known[k + 1], known[k + 2], STEP)
+    u = LOWEST + k * STEP + du
+    gaps = np.full(2 * GAP_STEPS + 3, np.nan)
+    middle = GAP_STEPS + 1
+    gaps[middle] = top
+    j = 0
+    while True:
+        for near in (j + 1, j - 1):
+            if abs(near) <= GAP_STEPS and math.isnan(gaps[middle + near]):
+                if near == j - 1 and gaps[middle + j + 1] > gaps[middle + j]:
+                    break
+                value = log_odds(u, v0 + near * GAP_STEP, background, family, pair)
+                gaps[middle + near] = value - 0.5 * (near * GAP_STEP / spread) ** 2
+        if j < GAP_STEPS and gaps[middle + j + 1] > gaps[middle + j]:
+            j += 1
+        elif j > -GAP_STEPS and gaps[middle + j - 1] > gaps[middle + j]:
+            j -= 1
+        else:
+            break
+    at = middle + j
+    dv, sd_v, top = _peak(gaps[at - 1], gaps[at], gaps[at + 1], GAP_STEP)
+    top += math.log(min(sd_u * math.sqrt(2 * math.pi) / (STEP * (STEPS - 1)), 1.0))
+    return u, v0 + j * GAP_STEP + dv, top + math.log(min(sd_v / spread, 1.0))
 
 
-def _peak(known: dict[int, float], k: int, step: float) -> tuple[float, float, float]:
-    """Return offset, standard deviation and height of the parabola's top around place ``k``."""
-    if k - 1 not in known or k + 1 not in known:
-        return 0.0, step, known[k]
-    left, middle, right = known[k - 1], known[k], known[k + 1]
+@compiled()
+def _peak(left, middle, right, step):
+    """Return offset, standard deviation and height of the top of the parabola through three points.
+
+    A neighbour that is not known is NaN.
+    """
     bend = left - 2 * middle + right
     if not math.isfinite(bend) or bend > -1e-6:
         return 0.0, step, middle
@@ -135,16 +131,36 @@ def _peak(known: dict[int, float], k: int, step: float) -> tuple[float, float, f
     return offset, step / math.sqrt(-bend), middle - (left - right) ** 2 / (8 * bend)
 
 
-def guess_divergence(query: Masks, reference: Masks) -> float:
-    """Return a first guess of the substitutions per site, .003 to 2, from shared k-mers."""
-    return divergence_of(*shared_kmers(query, reference))
+@compiled()
+def guess_divergence(query, reference):
+    """Return a first guess of the substitutions per site, .003 to 2, from shared k-mers.
 
-
-def divergence_of(hits: int, total: int, chance: float, k: int) -> float:
-    """Return the guess that follows from :func:`genolstm.alignment.pairhmm.band.shared_kmers`.
-
-    Identity becomes divergence as under Jukes-Cantor with gamma-distributed rates of shape 1.
+    Takes bit masks.
     """
-    identity = identity_of(hits, total, chance, k)
+    return divergence_of(shared_kmers(query, reference))
+
+
+@compiled()
+def divergence_of(shared):
+    """Return the guess that follows from what ``band.shared_kmers`` returns.
+
+    Substitutions alone break k-mers; identity becomes divergence as under Jukes-Cantor with
+    gamma-distributed rates of shape 1.
+    """
+    hits, total, chance, k = shared
+    identity = 0.9
+    if total:
+        share = (hits / total - chance) / (1 - chance)
+        identity = max(share, 1e-3) ** (1 / k)
     x = min(max((4 * identity - 1) / 3, 0.12), 0.9999)
     return min(max(0.75 * (1 / x - 1), 0.003), 2.0)
+
+
+@compiled()
+def two_strands(plus, minus):
+    """Return the score of a pair of which both strands are tried, from the strands' own, bits.
+
+    Each strand is as likely beforehand; takes numbers or arrays.
+    """
+    top, other = np.maximum(plus, minus), np.minimum(plus, minus)
+    return top + np.log2(1 + np.exp2(other - top)) - 1

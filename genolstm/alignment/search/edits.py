@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.many import PackedSequences
 from genolstm.compiled import compiled
+from genolstm.sequences.packed import PackedSequences
 from genolstm.threads import worker_pool
 
 _CHUNK = 1024
@@ -100,7 +100,7 @@ def edit_distances(
     Parameters
     ----------
     queries, references
-        Of :func:`genolstm.alignment.pairhmm.many.pack`; none empty. Letters that may be equal count as
+        Of :func:`genolstm.sequences.packed.pack`; none empty. Letters that may be equal count as
         equal.
     pairs
         Indices of query and reference, (k, 2); fastest if sorted by query.

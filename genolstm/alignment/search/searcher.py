@@ -1,7 +1,7 @@
 """Many sequences against many, or against long references.
 
 Long references are cut into overlapping windows. Shared k-mers (or another
-:class:`~genolstm.alignment.search.encoders.Prefilter`) name candidates, edit distances (or, locally, a
+:class:`~genolstm.alignment.search.seeds.Prefilter`) name candidates, edit distances (or, locally, a
 first score) choose among them, and what is left is scored and aligned exactly as
 ``align score`` does.
 """
@@ -18,18 +18,19 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import score_masks
-from genolstm.alignment.pairhmm.many import PackedSequences, fits, pack, score_pairs
+from genolstm.alignment.pairhmm.many import fits, score_pairs
 from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.region import Region, shifted
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.edits import edit_distances
-from genolstm.alignment.search.encoders import Prefilter, SeedIndex
+from genolstm.alignment.search.seeds import Prefilter, SeedIndex
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
 from genolstm.alignment.significance import Significance
 from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
+from genolstm.sequences.packed import PackedSequences, pack
 from genolstm.threads import count_threads
 
 BATCH = 1000
