@@ -224,9 +224,9 @@ def scan(
                 "--allow-unphased": allow_unphased,
             },
         )
+    elif target is None:
+        raise click.UsageError("--vcf needs --target, the names of the samples to scan")
     else:
-        if target is None:
-            raise click.UsageError("--vcf needs --target, the names of the samples to scan")
         _refuse(
             "goes with FASTA, not with --vcf",
             {
