@@ -259,8 +259,7 @@ def scan(
             force=force,
             progress=tell,
         )
-    for line in summary:
-        options.say(line, quiet=quiet)
+    options.say("\n".join(summary), quiet=quiet)
 
 
 def _refuse(why: str, given: dict[str, bool]) -> None:
