@@ -224,9 +224,9 @@ def scan(
                 "--allow-unphased": allow_unphased,
             },
         )
+    elif target is None:
+        raise click.UsageError("--vcf needs --target, the names of the samples to scan")
     else:
-        if target is None:
-            raise click.UsageError("--vcf needs --target, the names of the samples to scan")
         _refuse(
             "goes with FASTA, not with --vcf",
             {
@@ -259,8 +259,7 @@ def scan(
             force=force,
             progress=tell,
         )
-    for line in summary:
-        options.say(line, quiet=quiet)
+    options.say("\n".join(summary), quiet=quiet)
 
 
 def _refuse(why: str, given: dict[str, bool]) -> None:
