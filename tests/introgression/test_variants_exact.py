@@ -272,7 +272,7 @@ def test_two_records_of_a_site_whatever_the_bases_are(tmp_path: Path, reference:
     """The code of a base is no rank: alternatives may come before the reference in the alphabet."""
     code = "ACGT".index
     for one, other in (alts, alts[::-1]):
-        records = [record(5, reference, one, "1|0 0|0 0|. 0|0"), record(5, reference, other, "0|1 0|0 .|0 0|1")]
+        records = [record(5, reference, one, "1|0 0|0 0|0 0|0"), record(5, reference, other, "0|1 0|0 0|0 0|1")]
         (block,) = blocks_of(tmp_path, records)
         assert block.target.tolist() == [[code(one), code(other), code(reference), code(reference)]]
         assert block.archaic.tolist() == [[code(reference), code(other)]]
