@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -346,3 +347,42 @@ def test_nothing_to_decode_gives_no_pairs() -> None:
     for options in ({}, {"gap_factor": 1.0}, {"span_cost": 0.1}, {"slack": 1.0}):
         pairs = decode_mea(posterior, **options)
         assert pairs.shape == (0, 2)
+
+
+# ---------------------------------------------------------------- ties and borders
+
+
+def test_of_equally_heavy_chains_the_one_that_ends_first_is_taken() -> None:
+    """Results do not hang on the order of additions: ties have one answer."""
+    rows, columns, weights = sparse({(0, 1): 0.5, (1, 0): 0.5})
+    assert heaviest_chain(rows, columns, weights, 2, 0.0)[0].tolist() == [0]
+    # Within a row, the one farther to the right is looked at first.
+    rows, columns, weights = sparse({(0, 0): 0.5, (0, 1): 0.5})
+    assert heaviest_chain(rows, columns, weights, 2, 0.0)[0].tolist() == [1]
+
+
+@pytest.mark.parametrize("first", range(5))
+def test_a_stretch_is_completed_wherever_it_lies(first: int) -> None:
+    """Two links in rows of one parity, with a row without posteriors between them."""
+    a = first
+    cells = {(a, a): 1.0, (a + 2, a + 2): 0.25, (a + 4, a + 4): 0.25, (a + 6, a + 6): 1.0}
+    rows, columns, p = sparse(cells)
+    found = align_doubtful(rows, columns, p, np.array([0, 3]), 0.5, 7.0, a + 7, a + 7, 1.0, False)
+    assert found.tolist() == [0, 1, 2, 3]
+
+
+def test_without_slack_not_even_a_free_link_is_added() -> None:
+    rows, columns, p = sparse({(0, 0): 1.0, (1, 1): 0.5}, np.float32)
+    sides = [np.array([1.0, 0.0], dtype=np.float32)] * 2
+    # One residue is aligned by expectation; half of the best F1 is 0.5: the second link gains nothing.
+    posterior = SparsePosterior(rows, columns, p, *sides)
+    assert decode_mea(posterior, slack=0).tolist() == [[0, 0]]
+    assert decode_mea(posterior, slack=1e-9).tolist() == [[0, 0], [1, 1]]
+
+
+def test_a_posterior_cannot_be_changed_and_options_are_named() -> None:
+    posterior = posterior_of({(0, 0): 1.0}, 1, 1)
+    with pytest.raises(FrozenInstanceError):
+        posterior.probability = None
+    with pytest.raises(TypeError):
+        decode_mea(posterior, 1.0)

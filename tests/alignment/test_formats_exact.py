@@ -345,3 +345,11 @@ def test_json() -> None:
     }
     changed = {"query_start": 7, "query_end": 18, "strand": "-", "evalue": 0.5, "p_homolog": 0.75}
     assert second == first | changed
+
+
+@pytest.mark.parametrize(("strand", "flag"), [("+", 0), ("-", 16)])
+def test_sam_clips_what_is_left_of_a_long_query(strand: str, flag: int) -> None:
+    made = hand_made("GATT" + "A" * 19, "CATTC", [(1, 1), (2, 2)], [0.5, 0.5], strand=strand)
+    line = written("sam", made, references=[]).splitlines()[-1].split("\t")
+    assert line[1:6] == [str(flag), "chr1", "2", str(made.mapq), "1S2=20S"]
+    assert line[9] == "GATT" + "A" * 19

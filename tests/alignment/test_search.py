@@ -180,3 +180,16 @@ def test_other_formats_and_refusals(cli, files: Path) -> None:
     assert bad.code == 1
     assert len(bad.err.splitlines()) == 1
     assert not Path("x.paf").exists()
+
+
+def test_json_holds_the_hits_of_the_default_format(cli, files: Path) -> None:
+    common = ("align", "search", "q.fa", "r.fa", "--evalue", "1e-3", "-t", 1, "--classical", "-q")
+    paf = [line.split("\t") for line in cli(*common).out.splitlines()]
+    hits = json.loads(cli(*common, "--format", "json").out)["alignments"]
+    assert [(h["query"], h["reference"], h["strand"]) for h in hits] == [
+        ("q0", "r3", "+"),
+        ("q1", "r17", "-"),
+        ("q2", "r29", "+"),
+    ]
+    assert [f"cg:Z:{h['cigar']}" for h in hits] == [line[-1] for line in paf]
+    assert [(h["query_start"], h["query_end"]) for h in hits] == [(int(line[2]), int(line[3])) for line in paf]

@@ -269,3 +269,11 @@ def test_a_simulation_replaces_the_files_of_another(tmp_path: Path) -> None:
     first = [path.read_bytes() for path in write_simulation(region_by_hand(), tmp_path)]
     assert b"old" not in first
     assert [path.read_bytes() for path in write_simulation(region_by_hand(), tmp_path)] == first
+
+
+@pytest.mark.parametrize("first_bin", [0, 1, 2, 7])
+def test_bins_before_the_end_of_a_sequence_are_whole(first_bin: int) -> None:
+    stream = io.StringIO()
+    write_posteriors(stream, block_of([0.5, 0.5, 0.5], first_bin=first_bin, last=False), 10)
+    spans = [tuple(map(int, line.split("\t")[1:3])) for line in stream.getvalue().splitlines()]
+    assert spans == [(10 * b, 10 * b + 10) for b in range(first_bin, first_bin + 3)]

@@ -265,3 +265,14 @@ def test_a_list_of_samples_keeps_its_order(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names the sample a twice") as error:
         read_sample_list("a,b,a")
     assert (error.value.path, error.value.line) == (None, None)
+
+
+@pytest.mark.parametrize(("reference", "alts"), [("A", "CG"), ("C", "AG"), ("G", "AT"), ("T", "AC")])
+def test_two_records_of_a_site_whatever_the_bases_are(tmp_path: Path, reference: str, alts: str) -> None:
+    """The code of a base is no rank: alternatives may come before the reference in the alphabet."""
+    code = "ACGT".index
+    for one, other in (alts, alts[::-1]):
+        records = [record(5, reference, one, "1|0 0|0 0|0 0|0"), record(5, reference, other, "0|1 0|0 0|0 0|1")]
+        (block,) = blocks_of(tmp_path, records)
+        assert block.target.tolist() == [[code(one), code(other), code(reference), code(reference)]]
+        assert block.archaic.tolist() == [[code(reference), code(other)]]

@@ -197,3 +197,16 @@ def test_a_saved_model_is_the_same(tmp_path):
     TextGenerator.load(source).save(copy)
     assert copy.read_bytes() == source.read_bytes()
     assert Sampling() == TextGenerator.load(copy).default_sampling
+
+
+def test_stretches_without_a_warm_up_would_show(monkeypatch):
+    """The test of stretches above is one only if they are made: too little of a warm-up is seen."""
+    codes = random_dna(3000)
+    whole = toy_dna().score(dna_corpus([("x", codes)])).records[0].bits
+    monkeypatch.setattr(scoring, "WARM_UP", 1)
+    monkeypatch.setattr(scoring, "KEPT", 20)
+    cut = toy_dna().score(dna_corpus([("x", codes)])).records[0].bits
+    assert len(cut) == len(whole)
+    # The first stretch has no need of a warm-up.
+    assert cut[:20] == pytest.approx(whole[:20], abs=1e-4)
+    assert abs(cut[21:] - whole[21:]).max() > 1e-3
