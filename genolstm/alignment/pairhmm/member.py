@@ -225,29 +225,9 @@ def log_odds(u, v, background, family, pair):
     end = np.zeros(2)
     kn.begin_rows(c, pair.mode, pair.begin, pair.hi, ones, ones, state, exponent, end)
     # Nothing is kept, and so offsets are not read.
-    kept, kept_exponent = np.empty(1, np.float32), np.empty((1, 1), np.int64)
-    kn.forward_rows(
-        0,
-        n,
-        profile,
-        pair.key,
-        pair.lo,
-        pair.hi,
-        pair.lo,
-        c,
-        pair.mode,
-        pair.begin,
-        ones,
-        ones,
-        ones,
-        ones,
-        state,
-        exponent,
-        False,
-        kept,
-        kept_exponent,
-        end,
-    )
+    band, kept = (pair.lo, pair.hi, pair.lo), (np.empty(1, np.float32), np.empty((1, 1), np.int64))
+    opens = (ones, ones, ones, ones)
+    kn.forward_rows(0, n, (profile, pair.key), band, c, pair.mode, pair.begin, opens, state, exponent, False, kept, end)
     if not end[0] > 0:
         return -math.inf
     return math.log(end[0]) + end[1] * math.log(2.0)

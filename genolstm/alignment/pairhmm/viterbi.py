@@ -57,32 +57,17 @@ def viterbi_begin(c, mode, begin, hi, open_y_row, open_y_col, state):
 
 
 @compiled()
-def viterbi_rows(
-    first,
-    last,
-    log_emission,
-    emission_row,
-    lo,
-    hi,
-    offset,
-    c,
-    mode,
-    begin,
-    open_x_row,
-    open_x_col,
-    open_y_row,
-    open_y_col,
-    state,
-    keep,
-    trace,
-    best,
-    n_rows,
-):
+def viterbi_rows(first, last, emission, band, c, mode, begin, opens, state, keep, trace, best):
     """Advance the recursion from row ``first`` to ``last``.
 
-    With ``keep``, traces go to ``trace`` (ragged, by ``offset``). ``best`` holds the score, row,
-    column and state of the best end so far.
+    Arguments as of :func:`genolstm.alignment.pairhmm.kernels.forward_rows`, with the logarithms of
+    odds and ``begin``. With ``keep``, traces go to ``trace`` (ragged, by the band's offsets).
+    ``best`` holds the score, row, column and state of the best end so far.
     """
+    odds, line = emission
+    lo, hi, offset = band
+    open_x_row, open_x_col, open_y_row, open_y_col = opens
+    n_rows = lo.size - 1
     m = state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]
     lt, lo1, lo2 = np.log(np.float64(c[T])), np.log(np.float64(c[O1])), np.log(np.float64(c[O2]))
@@ -92,7 +77,7 @@ def viterbi_rows(
     log_xc, log_yc = np.log(open_x_col.astype(np.float64)), np.log(open_y_col.astype(np.float64))
     for i in range(first + 1, last + 1):
         jl, jh = lo[i], hi[i]
-        e = log_emission[emission_row[i]]
+        e = odds[line[i]]
         diagonal = H[jl - 1] if jl > 0 else NEVER
         y1, y2 = NEVER, NEVER
         left_m, left_x1, left_x2 = NEVER, NEVER, NEVER
@@ -151,22 +136,19 @@ def viterbi_rows(
             left_m, left_x1, left_x2 = here, x1, x2
             if keep:
                 trace[base + j] = bits | y_from | state_out
+            end, which = NEVER, M_
             if mode == LOCAL:
-                if j > 0 and here > best[0]:
-                    best[0], best[1], best[2], best[3] = here, i, j, M_
+                end = here if j > 0 else NEVER
             elif mode == FREE_ROWS and j == m:
-                end, which = here + lt, M_
+                end = here + lt
                 if y1 + lc1 > end:
                     end, which = y1 + lc1, Y1_
                 if y2 + lc2 > end:
                     end, which = y2 + lc2, Y2_
-                if end > best[0]:
-                    best[0], best[1], best[2], best[3] = end, i, j, which
-            elif i == n_rows and mode == FREE_COLUMNS:
-                if exit_score > best[0]:
-                    best[0], best[1], best[2], best[3] = exit_score, i, j, state_out
-            elif i == n_rows and mode == GLOBAL and j == m:
-                best[0], best[1], best[2], best[3] = exit_score, i, j, state_out
+            elif i == n_rows and (mode == FREE_COLUMNS or (mode == GLOBAL and j == m)):
+                end, which = exit_score, state_out
+            if end > best[0]:
+                best[0], best[1], best[2], best[3] = end, i, j, which
         for j in range(lo[i - 1], jl):
             M[j] = X1[j] = X2[j] = H[j] = NEVER
 
