@@ -253,7 +253,7 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
     power1, power2 = sc.weights(e1, size), sc.weights(e2, size)
     last1, last2 = power1[3, sc.LANE - 1], power2[3, sc.LANE - 1]
     columns1, columns2 = sums1[sc.PAD :], sums2[sc.PAD :]
-    before = behind = -1
+    first_column = last_column = -1
     for i in range(first + 1, last + 1):
         jl, jh = lo[i], hi[i]
         if (i - 1) % GROUP == 0:
@@ -268,8 +268,8 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
                 kept_exponent[(i - 1 - first) // GROUP, : t1 - t0 + 1] = exponent[t0 : t1 + 1]
         # Slices, as indices that count from 0 let the compiler vectorise. Making them takes time,
         # too: only where the row begins or ends elsewhere than the one before.
-        if jl != before or jh != behind:
-            before, behind = jl, jh
+        if jl != first_column or jh != last_column:
+            first_column, last_column = jl, jh
             j0 = max(jl, 1)
             d0, left, f0, s0 = (diagonal[j0 : jh + 1], H[j0 - 1 : jh], factor[j0 : jh + 1], start[j0 : jh + 1])
             d, h, rest_ = diagonal[jl : jh + 1], H[jl : jh + 1], rest[jl : jh + 1]

@@ -47,7 +47,7 @@ class Layout(NamedTuple):
     Attributes
     ----------
     mode
-        Of the kernels.
+        One of the kernels' codes (``GLOBAL``, ...).
     begin
         Probability of each place where the alignment may begin.
     flipped
@@ -58,7 +58,7 @@ class Layout(NamedTuple):
     columns
         Bit masks of the shorter sequence.
     lo, hi
-        Of the band, int64 (rows + 1,).
+        First and last column of each row, int64 (rows + 1,).
     reading
         How the query is read.
     """
