@@ -108,7 +108,7 @@ def align_family(
     Raises
     ------
     InputError
-        There are too few or too many sequences, a name occurs twice, or one is empty or no DNA.
+        There are too few or too many sequences, a name occurs twice, or one is empty or not DNA.
     """
     settings = settings or MsaSettings()
     family = list(sequences)

@@ -92,11 +92,11 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
     for side in free:
         other = 1 - side
         before = int(chain[0, other]) * 3 // 2 + width
-        behind = (windows[other][1] - int(chain[-1, other])) * 3 // 2 + width
+        after = (windows[other][1] - int(chain[-1, other])) * 3 // 2 + width
         if mode == "local":
-            before, behind = min(before, 4096 + width), min(behind, 4096 + width)
+            before, after = min(before, 4096 + width), min(after, 4096 + width)
         low, high = windows[side]
-        windows[side] = (max(low, int(chain[0, side]) - before), min(high, int(chain[-1, side]) + behind))
+        windows[side] = (max(low, int(chain[0, side]) - before), min(high, int(chain[-1, side]) + after))
     chain -= np.array([windows[0][0], windows[1][0]])
     n, m = (end - start for start, end in windows)
     # The recursion lays the longer window along the rows.

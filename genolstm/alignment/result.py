@@ -167,7 +167,7 @@ class PosteriorAlignment(Alignment):
         self.evalue: float | None = None
         self.p_homolog: float | None = None
         self.is_secondary = False
-        self._aligned = masks
+        self.masks = masks
 
     def _coordinates(self, strand: str) -> npt.NDArray[np.int64]:
         steps_q = np.concatenate([[0], np.cumsum(self.column_query >= 0)]) + self._span[0][0]
@@ -244,7 +244,7 @@ class PosteriorAlignment(Alignment):
 
     def sure_bases(self) -> tuple[int, int]:
         """Return how many letters of query and reference stand for one base only."""
-        query, reference = (int((masks & (masks - 1) == 0).sum()) for masks in self._aligned)
+        query, reference = (int((masks & (masks - 1) == 0).sum()) for masks in self.masks)
         return query, reference
 
     @property

@@ -83,7 +83,7 @@ class AlignmentScorer:
         InputError
             There is no such model.
         ModelError
-            It is damaged, or no aligner.
+            It is damaged, or not an aligner.
         """
         parts = read_aligner(name, classical=classical)
         return cls(
@@ -109,7 +109,7 @@ class AlignmentScorer:
         Raises
         ------
         InputError
-            A sequence is empty or no DNA.
+            A sequence is empty or not DNA.
         SettingError
             A setting makes no sense, or the pair needs more memory than allowed.
         """
@@ -201,7 +201,7 @@ class AlignmentScorer:
         Parameters
         ----------
         reference_lengths, counts
-            Of all references that the query was compared with.
+            Lengths of all references that the query was compared with, and how many there are of each.
         """
         known = self.significance
         if known is None or settings.mode not in known.modes():

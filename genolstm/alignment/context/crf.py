@@ -228,7 +228,7 @@ def _gap_weights(pairs, n, m, c, xr, xc, yr, yc, events, open_xr, open_xc, open_
                 total += math.log(c[PN])
                 events[UNLINKED] += 1.0
         if y > 0:
-            # Column residues stand behind the row residues, at boundary i of the rows.
+            # Column residues come after the row residues, at boundary i of the rows.
             b1 = c[O1] * c[E1] ** (y - 1) * c[C1]
             b2 = c[O2] * c[E2] ** (y - 1) * c[C2]
             total += math.log((b1 + b2) * (c[KAPPA] if x > 0 else c[PN]) * yr[i] * yc[last_j])

@@ -36,8 +36,8 @@ def check_pairs(query: Codes, reference: Codes, pairs: npt.NDArray[np.int32]) ->
 def gap_runs(query: Codes, reference: Codes, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
     """Return what lies between matches, the two ends included: residues of each, (k + 1, 2)."""
     before = np.vstack([[-1, -1], pairs]).astype(np.int64)
-    behind = np.vstack([pairs, [len(query), len(reference)]]).astype(np.int64)
-    return behind - before - 1
+    after = np.vstack([pairs, [len(query), len(reference)]]).astype(np.int64)
+    return after - before - 1
 
 
 def count_alignments(alignments: Iterable[AlignedPair], *, iterations: int = 60) -> Counts:
@@ -91,7 +91,7 @@ def _mixture(
     for _ in range(iterations):
         weight = share * extend ** (values[:, None] - 1.0) * (1 - extend)
         weight *= (counts / (weight.sum(axis=1) + 1e-300))[:, None]
-        # A little of the starting point, so that few gaps give no extreme.
+        # A weak prior at the starting point, so that few gaps give no extreme.
         total = weight.sum(axis=0) + 0.5
         share = total / total.sum()
         inner = (weight * (values[:, None] - 1)).sum(axis=0) + 0.5 * np.array([0.4, 9.0])

@@ -40,7 +40,7 @@ Array = npt.NDArray[Any]
 OUTSIDE = 4
 """Code of the padding in a batch of pairs."""
 UNKNOWN = 255
-"""Label of a position about which the auxiliary heads are told nothing."""
+"""Label of a position for which the auxiliary heads have no label."""
 
 
 def make_pair_model(config: Any, seed: int | None = None, rows: int = 2) -> Any:
@@ -130,7 +130,7 @@ class _PairModel:
         codes = y["codes"][k, 2 * copy : 2 * copy + 2].astype(np.int64)
         of_rows = codes[rows, PADDING : PADDING + n]
         of_columns = codes[columns, PADDING : PADDING + m]
-        # The second sequence's vectors bear the signs: the product is the same in either order.
+        # The second sequence's vectors carry the signs: the product is the same in either order.
         self.score = y["log_odds"][k][of_rows][:, of_columns] + self.a @ self.b.T
         gaps = y["gaps"][k].astype(np.float64)
         opened, extend, link = adjusted_gaps(gaps[:2], gaps[2:4], float(gaps[4]), rates.astype(np.float64))

@@ -23,7 +23,7 @@ from genolstm.sequences.masks import Masks
 
 KIND = "alignment"
 TILE, CONTEXT = 4096, 256
-"""Longer sequences are read in tiles of so many steps, each with so much context on either side."""
+"""Longer sequences are read in tiles of ``TILE`` steps, each with ``CONTEXT`` more on either side."""
 
 Vector = npt.NDArray[np.float32]
 

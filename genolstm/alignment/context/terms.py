@@ -1,6 +1,6 @@
 """What the shared LSTM core says of one sequence, and what the pair-HMM makes of it.
 
-The network (convolution, BiLSTM, dense head) gives ``WIDTH`` numbers a position. :func:`interpret`
+The network (convolution, BiLSTM, dense head) gives ``WIDTH`` numbers per position. :func:`interpret`
 turns them into bounded, gated terms; it is written once, for NumPy at inference and for Keras in
 training. With a gate of 0 every term is 0 and what is left is the classical aligner.
 """
@@ -169,7 +169,7 @@ def interpret(ops: Any, outputs: Any) -> Terms:
 
 
 def logistic(ops: Any, x: Any) -> Any:
-    """Return the logistic function by way of tanh, which NumPy and Keras have alike."""
+    """Return the logistic function by way of tanh, which NumPy and Keras both have."""
     return 0.5 + 0.5 * ops.tanh(0.5 * x)
 
 

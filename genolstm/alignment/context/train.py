@@ -202,7 +202,7 @@ def train_network(
     Returns
     -------
     tuple
-        The Keras network of single sequences, and one row an epoch.
+        The Keras network of single sequences, and one row per epoch.
     """
     config = config or make_config(settings)
     weights, history = initial_weights, []

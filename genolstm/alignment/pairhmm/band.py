@@ -114,13 +114,13 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
     """Return the band of ``width`` columns on either side of a chain, rectangles between links."""
     i = np.concatenate([[0], chain[:, 0] + 1, [n]])
     j = np.concatenate([[0], chain[:, 1] + 1, [m]])
-    # Row r lies between the links before and behind it.
+    # Row r lies between the links before and after it.
     rows = np.arange(n + 1)
     before = np.clip(np.searchsorted(i, rows, side="right") - 1, 0, len(i) - 1)
-    behind = np.clip(np.searchsorted(i, rows, side="left"), 0, len(i) - 1)
+    after = np.clip(np.searchsorted(i, rows, side="left"), 0, len(i) - 1)
     # Gaps may shift by as much as they are long, so that an anchor's own row is no bottleneck.
     lo = np.maximum(j[before] - width, 0)
-    hi = np.minimum(j[behind] + width, m)
+    hi = np.minimum(j[after] + width, m)
     lo = np.minimum.accumulate(lo[::-1])[::-1]
     hi = np.maximum.accumulate(hi)
     lo[0], hi[n] = 0, m

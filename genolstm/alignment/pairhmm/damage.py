@@ -52,7 +52,7 @@ class DamageProfile:
         return np.clip(np.stack([half + five, half + three], axis=1), 0, 0.98)
 
     def reading(self, length: int, *, reverse: bool = False) -> Reading:
-        """Return how a read is read, by class of place.
+        """Return how the bases of a damaged read come out, by class of place.
 
         Parameters
         ----------

@@ -59,7 +59,7 @@ def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     """Return the indices of the heaviest rising chain, and its weight.
 
     ``rows``, ``columns`` are sorted by row, then column. Residues left out between two links cost
-    ``span_cost`` each, residues before and behind the chain nothing.
+    ``span_cost`` each, residues before and after the chain nothing.
     """
     best = np.full(n_columns + 1, -1.0)  # Fenwick tree: best chain ending before a column
     owner = np.full(n_columns + 1, -1, np.int64)
@@ -132,7 +132,7 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
 
 @compiled()
 def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_columns, slack, ends):
-    """Add links where residues of both sequences were left unaligned side by side.
+    """Add links where residues of both sequences were left unaligned opposite each other.
 
     Each costs half - p of the expected pairs; the cheapest stretches are completed, by the links
     likeliest in sum, as long as expected F1 falls by no more than ``slack`` in all.
@@ -246,7 +246,7 @@ def decode_mea(
         reference from jumping between two equally likely places.
     slack
         Expected F1 that may be given up for aligning residues of both sequences that would be left
-        unaligned side by side: where a genome's few doubtful places cost nothing measurable, no
+        unaligned opposite each other: where a genome's few doubtful places cost nothing measurable, no
         gaps are opened for them, and its identity is that of any other aligner.
 
     References

@@ -222,35 +222,19 @@ def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end)
 
 
 @compiled(fastmath=_FAST, error_model="numpy")
-def forward_rows(
-    first,
-    last,
-    emission,
-    emission_row,
-    lo,
-    hi,
-    offset,
-    c,
-    mode,
-    begin,
-    open_x_row,
-    open_x_col,
-    open_y_row,
-    open_y_col,
-    state,
-    exponent,
-    keep,
-    kept,
-    kept_exponent,
-    end,
-):
+def forward_rows(first, last, emission, band, c, mode, begin, opens, state, exponent, keep, kept, end):
     """Advance the forward recursion from row ``first`` (a multiple of GROUP) to row ``last``.
 
-    ``emission[emission_row[i], j]`` is E[i, j]. ``lo`` and ``hi`` give the columns of each row,
-    inclusive and never falling. With ``keep``, M goes to ``kept`` (ragged, by ``offset``) and the
-    tiles' exponents to ``kept_exponent`` (one row per group, from the tile of ``lo`` on). ``end``
-    collects the weight of alignments that end early.
+    ``emission`` is odds and, for every row, the line of them that it uses. ``band`` is the first
+    and last column of each row, never falling, and where its values begin among those kept.
+    ``opens`` are factors of opening X by row and column, and Y by row and column. With ``keep``, M
+    and the tiles' exponents (one row per group, from the tile of the first column on) go to
+    ``kept``. ``end`` collects the weight of alignments that end early.
     """
+    odds, line = emission
+    lo, hi, offset = band
+    open_x_row, open_x_col, open_y_row, open_y_col = opens
+    kept_state, kept_exponent = kept
     n, m = lo.size - 1, state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]
     diagonal = np.empty(m + 1, np.float32)
@@ -269,24 +253,23 @@ def forward_rows(
     power1, power2 = sc.weights(e1, size), sc.weights(e2, size)
     last1, last2 = power1[3, sc.LANE - 1], power2[3, sc.LANE - 1]
     columns1, columns2 = sums1[sc.PAD :], sums2[sc.PAD :]
-    before = behind = -1
+    first_column = last_column = -1
     for i in range(first + 1, last + 1):
         jl, jh = lo[i], hi[i]
         if (i - 1) % GROUP == 0:
             high = hi[min(i - 1 + GROUP, n)]
             _renew(state, exponent, lo[i - 1], high, True)
-            _set_factor(factor, exponent, lo[i - 1] // TILE, high // TILE, True)
+            t0, t1 = lo[i - 1] // TILE, high // TILE
+            _set_factor(factor, exponent, t0, t1, True)
             if mode == LOCAL:
                 for j in range(lo[i - 1], high + 1):
                     start[j] = np.float32(begin) * _power(-exponent[j // TILE])
             if keep:
-                t0 = lo[i - 1] // TILE
-                for t in range(t0, high // TILE + 1):
-                    kept_exponent[(i - 1 - first) // GROUP, t - t0] = exponent[t]
+                kept_exponent[(i - 1 - first) // GROUP, : t1 - t0 + 1] = exponent[t0 : t1 + 1]
         # Slices, as indices that count from 0 let the compiler vectorise. Making them takes time,
         # too: only where the row begins or ends elsewhere than the one before.
-        if jl != before or jh != behind:
-            before, behind = jl, jh
+        if jl != first_column or jh != last_column:
+            first_column, last_column = jl, jh
             j0 = max(jl, 1)
             d0, left, f0, s0 = (diagonal[j0 : jh + 1], H[j0 - 1 : jh], factor[j0 : jh + 1], start[j0 : jh + 1])
             d, h, rest_ = diagonal[jl : jh + 1], H[jl : jh + 1], rest[jl : jh + 1]
@@ -304,7 +287,7 @@ def forward_rows(
             s1, s2 = sums1[jl + sc.PAD : jh + 1 + sc.PAD], sums2[jl + sc.PAD : jh + 1 + sc.PAD]
             i1, i2 = into1[jl : jh + 1], into2[jl : jh + 1]
             p1, p2 = power1[3, jl : jh + 1], power2[3, jl : jh + 1]
-        e = emission[emission_row[i]][j0 : jh + 1]
+        e = odds[line[i]][j0 : jh + 1]
         if mode == LOCAL:
             for j in range(e.size):
                 d0[j] = e[j] * (left[j] * f0[j] + s0[j])
@@ -342,7 +325,7 @@ def forward_rows(
             H[0] = t_ * M[0]
         state[:, lo[i - 1] : jl] = 0.0
         if keep:
-            kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]] = M[jl : jh + 1]
+            kept_state[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]] = M[jl : jh + 1]
         if mode == FREE_ROWS and jh == m:
             value = np.float64(H[m]) - pn * (c1 * X1[m] + c2 * X2[m])
             add_scaled(end, value, exponent[m // TILE])
@@ -350,18 +333,25 @@ def forward_rows(
             for j in range(jl, jh + 1):
                 ended[j] += M[j]
             if i % GROUP == 0 or i == last:
-                for t in range(lo[(i - 1) // GROUP * GROUP + 1] // TILE, jh // TILE + 1):
-                    total = np.float64(0.0)
-                    for j in range(t * TILE, min(m + 1, (t + 1) * TILE)):
-                        total += ended[j]
-                        ended[j] = 0.0
-                    add_scaled(end, total, exponent[t])
+                _end_local(ended, lo[(i - 1) // GROUP * GROUP + 1] // TILE, jh // TILE, exponent, end)
     if last == n:
         if mode == GLOBAL:
             add_scaled(end, np.float64(H[m]), exponent[m // TILE])
         elif mode == FREE_COLUMNS:
             for j in range(lo[n], hi[n] + 1):
                 add_scaled(end, np.float64(H[j]), exponent[j // TILE])
+
+
+@compiled()
+def _end_local(ended, t0, t1, exponent, end):
+    """Add what has ended in tiles ``t0`` to ``t1`` of a local alignment's rows, and forget it."""
+    for t in range(t0, t1 + 1):
+        part = ended[t * TILE : min(ended.size, (t + 1) * TILE)]
+        total = np.float64(0.0)
+        for j in range(part.size):
+            total += part[j]
+            part[j] = 0.0
+        add_scaled(end, total, exponent[t])
 
 
 @compiled()
@@ -428,40 +418,40 @@ def _append(values, size, cutoff, row, column, rows, columns, kept, found):
     return found
 
 
+@compiled()
+def _visible(kept_exponent, exponent, t0, t1, end, seen, weight_f, weight_b):
+    """List the tiles ``t0`` to ``t1`` with a posterior to speak of; return their number.
+
+    The weights bring the products of forward and backward values to probabilities.
+    """
+    total = np.float32(1.0 / end[0])
+    n_seen = 0
+    for t in range(t0, t1 + 1):
+        k = kept_exponent[t - t0] + exponent[t] - int(end[1])
+        if k >= UNSEEN:
+            seen[n_seen] = t
+            weight_f[n_seen] = _power(k // 2)
+            weight_b[n_seen] = _power(k - k // 2) * total
+            n_seen += 1
+    return n_seen
+
+
 @compiled(fastmath=_FAST, error_model="numpy")
 def backward_rows(
-    first,
-    last,
-    emission,
-    emission_row,
-    lo,
-    hi,
-    offset,
-    c,
-    mode,
-    open_x_row,
-    open_x_col,
-    open_y_row,
-    open_y_col,
-    state,
-    exponent,
-    kept,
-    kept_exponent,
-    end,
-    cutoff,
-    found,
-    rows,
-    columns,
-    values,
-    row_sum,
-    column_sum,
+    first, last, emission, band, c, mode, opens, state, exponent, kept, end, cutoff, found, matches, row_sum, column_sum
 ):
     """Carry the backward recursion from row ``last`` to ``first``; collect match posteriors.
 
-    Posteriors of at least ``cutoff`` are appended to ``rows``, ``columns`` (0-based residues) and
-    ``values``; returns these (they may have grown) and their number. ``row_sum`` and
+    Arguments up to ``kept`` are those of :func:`forward_rows`. ``matches`` are rows,
+    columns (0-based residues) and values, to which posteriors of at least ``cutoff`` are appended
+    from place ``found`` on; returns these (they may have grown) and their number. ``row_sum`` and
     ``column_sum`` receive all of each residue's match posterior.
     """
+    odds, line = emission
+    lo, hi, offset = band
+    open_x_row, open_x_col, open_y_row, open_y_col = opens
+    kept_state, kept_exponent = kept
+    rows, columns, values = matches
     n, m = lo.size - 1, state.shape[1] - 2
     M, X1, X2 = state[0], state[1], state[2]
     g = np.zeros(m + 2, np.float32)
@@ -472,8 +462,6 @@ def backward_rows(
     weight_b = np.empty(exponent.size, np.float32)
     n_seen = 0
     factor = np.ones((m // TILE + 1) * TILE, np.float32)
-    total_exponent = int(end[1])
-    total_mantissa = np.float32(1.0 / end[0])
     t_, o1, o2, e1, e2, c1, c2, pn, kappa = (c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA])
     n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
     for i in range(last, first, -1):
@@ -485,14 +473,7 @@ def backward_rows(
             # Powers of two of both recursions stay the same for all rows of the group.
             group = (i - 1 - first) // GROUP
             t0 = lo[first + group * GROUP] // TILE
-            n_seen = 0
-            for t in range(t0, jh // TILE + 1):
-                k = kept_exponent[group, t - t0] + exponent[t] - total_exponent
-                if k >= UNSEEN:
-                    seen[n_seen] = t
-                    weight_f[n_seen] = _power(k // 2)
-                    weight_b[n_seen] = _power(k - k // 2) * total_mantissa
-                    n_seen += 1
+            n_seen = _visible(kept_exponent[group], exponent, t0, jh // TILE, end, seen, weight_f, weight_b)
         if i < n:
             right, g_, f = M[jl + 1 : jh + 2], g[jl : jh + 1], factor[jl : jh + 1]
             for j in range(g_.size):
@@ -538,7 +519,7 @@ def backward_rows(
                     for j in range(max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)):
                         M[j] += one
             state[:, jh + 1 : hi[i + 1] + 1] = 0.0
-        F = kept[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
+        F = kept_state[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
         here = np.float32(0.0)
         if found + jh - jl + 1 + TILE > rows.size:
             rows, columns, values = _grow(rows, columns, values, jh - jl + 1 + TILE)
@@ -556,7 +537,7 @@ def backward_rows(
             if top >= cutoff:
                 found = _append(product, b - a, cutoff, i - 1, a - 1, rows, columns, values, found)
         row_sum[i - 1] = here
-        e, m_ = emission[emission_row[i]][jl : jh + 1], M[jl : jh + 1]
+        e, m_ = odds[line[i]][jl : jh + 1], M[jl : jh + 1]
         for j in range(m_.size):
             m_[j] *= e[j]
         if jl == 0:

@@ -142,7 +142,7 @@ def score_pairs(
     family
         Each pair gets its own member of it.
     damage
-        Of ancient queries.
+        Damage of ancient queries.
     rough
         Only under the member that shared k-mers suggest: about eight times as fast.
     threads

@@ -47,7 +47,7 @@ class Layout(NamedTuple):
     Attributes
     ----------
     mode
-        Of the kernels.
+        One of the kernels' codes (``GLOBAL``, ...).
     begin
         Probability of each place where the alignment may begin.
     flipped
@@ -58,7 +58,7 @@ class Layout(NamedTuple):
     columns
         Bit masks of the shorter sequence.
     lo, hi
-        Of the band, int64 (rows + 1,).
+        First and last column of each row, int64 (rows + 1,).
     reading
         How the query is read.
     """
@@ -225,29 +225,9 @@ def log_odds(u, v, background, family, pair):
     end = np.zeros(2)
     kn.begin_rows(c, pair.mode, pair.begin, pair.hi, ones, ones, state, exponent, end)
     # Nothing is kept, and so offsets are not read.
-    kept, kept_exponent = np.empty(1, np.float32), np.empty((1, 1), np.int64)
-    kn.forward_rows(
-        0,
-        n,
-        profile,
-        pair.key,
-        pair.lo,
-        pair.hi,
-        pair.lo,
-        c,
-        pair.mode,
-        pair.begin,
-        ones,
-        ones,
-        ones,
-        ones,
-        state,
-        exponent,
-        False,
-        kept,
-        kept_exponent,
-        end,
-    )
+    band, kept = (pair.lo, pair.hi, pair.lo), (np.empty(1, np.float32), np.empty((1, 1), np.int64))
+    opens = (ones, ones, ones, ones)
+    kn.forward_rows(0, n, (profile, pair.key), band, c, pair.mode, pair.begin, opens, state, exponent, False, kept, end)
     if not end[0] > 0:
         return -math.inf
     return math.log(end[0]) + end[1] * math.log(2.0)

@@ -143,6 +143,7 @@ class PairHMM:
         self.row_key = layout.key
         self.offset = np.zeros(self.n + 2, dtype=np.int64)
         np.cumsum(self.band.hi - self.band.lo + 1, out=self.offset[1:])
+        self._band = (self.band.lo, self.band.hi, self.offset)
         self.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
         self.profile: Vector = lay_out_odds(np.asarray(parameters.match), layout)
         self._set_context(context)
@@ -151,7 +152,8 @@ class PairHMM:
 
     def _set_context(self, context: tuple[Context, Context] | None) -> None:
         ones = np.ones(self.n + 1, dtype=np.float32)
-        self.open = [ones, ones[: self.m + 1], ones, ones[: self.m + 1]]
+        opens = [ones, ones[: self.m + 1], ones, ones[: self.m + 1]]
+        self.open = tuple(opens)
         self.vectors: tuple[Vector, Vector] | None = None
         if context is None:
             return
@@ -165,8 +167,9 @@ class PairHMM:
             factor = np.exp(sequence.gap_open.astype(np.float32))
             # Column 0 is gaps that take query residues; X gaps take residues of the rows.
             x = 0 if self.flipped else 1
-            self.open[side] = np.ascontiguousarray(factor[:, x])
-            self.open[2 + side] = np.ascontiguousarray(factor[:, 1 - x])
+            opens[side] = np.ascontiguousarray(factor[:, x])
+            opens[2 + side] = np.ascontiguousarray(factor[:, 1 - x])
+        self.open = tuple(opens)
         a, b = (sequence.gated() for sequence in sides)
         if (a is None) != (b is None):
             raise SettingError("contextual vectors are needed for both sequences or for neither")
@@ -220,31 +223,26 @@ class PairHMM:
         kn.begin_rows(self.c, self.mode, self.begin, self.band.hi, self.open[2], self.open[3], state, exponent, end)
         return state, exponent, end
 
-    def _forward(self, first, last, state, exponent, end, kept=None, kept_exponent=None, emission=None):
+    def _forward(self, first, last, state, exponent, end, kept=None, emission=None):
+        """Run forward from row ``first`` to ``last``; write M and exponents to ``kept`` if it is given."""
         keep = kept is not None
-        if not keep:
-            kept, kept_exponent = np.empty(1, np.float32), np.empty((1, 1), np.int64)
+        kept = kept or (np.empty(1, np.float32), np.empty((1, 1), np.int64))
         step = last - first if self.vectors is None or keep else self.block_rows
         for a in range(first, last, step):
             b = min(a + step, last)
-            odds, line = emission or self._emission(a, b)
             kn.forward_rows(
                 a,
                 b,
-                odds,
-                line,
-                self.band.lo,
-                self.band.hi,
-                self.offset,
+                emission or self._emission(a, b),
+                self._band,
                 self.c,
                 self.mode,
                 self.begin,
-                *self.open,
+                self.open,
                 state,
                 exponent,
                 keep,
                 kept,
-                kept_exponent,
                 end,
             )
 
@@ -306,34 +304,30 @@ class PairHMM:
                 inner = self._checkpoints(first, last, state, exponent, np.zeros(2))
                 self._backward(inner, last, end, backward, backward_exponent, found)
             else:
-                kept = _scratch(int(self.offset[last + 1] - self.offset[first + 1]))
                 groups = -(-(last - first) // kn.GROUP)
-                kept_exponent = np.zeros((groups, len(exponent)), dtype=np.int64)
+                kept = (
+                    _scratch(int(self.offset[last + 1] - self.offset[first + 1])),
+                    np.zeros((groups, len(exponent)), dtype=np.int64),
+                )
                 emission = self._emission(first, last)
-                self._forward(first, last, state, exponent, end, kept, kept_exponent, emission)
+                self._forward(first, last, state, exponent, end, kept, emission)
                 # In blocks, the total is known from the first run; `end` then counts twice.
                 total = end if self._end is None else self._end
                 self._end = total
                 if not total[0] > 0:
                     return
-                found.take(
-                    kn.backward_rows(
-                        first,
-                        last,
-                        *emission,
-                        self.band.lo,
-                        self.band.hi,
-                        self.offset,
-                        self.c,
-                        self.mode,
-                        *self.open,
-                        backward,
-                        backward_exponent,
-                        kept,
-                        kept_exponent,
-                        total,
-                        *found.arguments(),
-                    )
+                found.collect(
+                    first,
+                    last,
+                    emission,
+                    self._band,
+                    self.c,
+                    self.mode,
+                    self.open,
+                    backward,
+                    backward_exponent,
+                    kept,
+                    total,
                 )
             last = first
 
@@ -365,23 +359,9 @@ class PairHMM:
             odds, line = self._emission(a, b)
             with np.errstate(divide="ignore"):
                 odds = np.log(odds)
+            begin = math.log(self.begin)
             vt.viterbi_rows(
-                a,
-                b,
-                odds,
-                line,
-                self.band.lo,
-                self.band.hi,
-                self.offset,
-                self.c,
-                self.mode,
-                math.log(self.begin),
-                *self.open,
-                state,
-                keep,
-                trace,
-                best,
-                self.n,
+                a, b, (odds, line), self._band, self.c, self.mode, begin, self.open, state, keep, trace, best
             )
 
     def _viterbi_points(self, first, last, state, best):
@@ -420,11 +400,12 @@ class _Found:
         self.row_sum, self.column_sum = np.zeros(n, np.float32), np.zeros(m, np.float32)
         self.cutoff, self.size = np.float32(cutoff), 0
 
-    def arguments(self):
-        return (self.cutoff, self.size, self.rows, self.columns, self.values, self.row_sum, self.column_sum)
-
-    def take(self, result):
-        self.rows, self.columns, self.values, self.size = result
+    def collect(self, *run):
+        """Run backward over a block; the arguments are the first of ``backward_rows``."""
+        matches = (self.rows, self.columns, self.values)
+        self.rows, self.columns, self.values, self.size = kn.backward_rows(
+            *run, self.cutoff, self.size, matches, self.row_sum, self.column_sum
+        )
 
     def sparse(self, flipped: bool) -> SparsePosterior:
         rows, columns = self.rows[: self.size], self.columns[: self.size]

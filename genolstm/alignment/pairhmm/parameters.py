@@ -35,7 +35,7 @@ class PairHMMParameters:
     gap_extend
         Probability that a short and a long gap goes on.
     gap_link
-        How many times likelier a gap is right behind a gap of the other sequence than elsewhere.
+        How many times likelier a gap is right after a gap of the other sequence than elsewhere.
     """
 
     match: tuple[tuple[float, ...], ...]
@@ -141,7 +141,7 @@ class ParameterFamily:
         Part of the gaps that are short.
     gap_extend, extend_growth
         Extension probability of short and long gaps, and what it gains per unit of d r (gaps that
-        lie side by side merge).
+        are adjacent merge).
     gap_link
         See :class:`PairHMMParameters`.
     gap_rate, gap_rate_spread
@@ -206,7 +206,7 @@ class Counts:
     stay
         Matches that follow a match.
     opened
-        Gaps that open behind a match, by kind: (2,) for each sequence, shape (2, 2).
+        Gaps that open after a match, by kind: (2,) for each sequence, shape (2, 2).
     extended, closed
         Gap residues that follow one of the same gap, and ends of gaps, by kind, (2,).
     linked, unlinked

@@ -57,60 +57,50 @@ def viterbi_begin(c, mode, begin, hi, open_y_row, open_y_col, state):
 
 
 @compiled()
-def viterbi_rows(
-    first,
-    last,
-    log_emission,
-    emission_row,
-    lo,
-    hi,
-    offset,
-    c,
-    mode,
-    begin,
-    open_x_row,
-    open_x_col,
-    open_y_row,
-    open_y_col,
-    state,
-    keep,
-    trace,
-    best,
-    n_rows,
-):
+def _logs(c):
+    """Return the logarithms of the weights in the order of the coefficient array."""
+    x = np.log(c.astype(np.float64))
+    return x[T], x[O1], x[O2], x[E1], x[E2], x[C1], x[C2], x[PN], x[KAPPA]
+
+
+@compiled(inline="always")
+def _likelier(score, state, other_score, other_state):
+    """Return the likelier of two; the first if they are equal."""
+    return (other_score, other_state) if other_score > score else (score, state)
+
+
+@compiled()
+def viterbi_rows(first, last, emission, band, c, mode, begin, opens, state, keep, trace, best):
     """Advance the recursion from row ``first`` to ``last``.
 
-    With ``keep``, traces go to ``trace`` (ragged, by ``offset``). ``best`` holds the score, row,
-    column and state of the best end so far.
+    Arguments as of :func:`genolstm.alignment.pairhmm.kernels.forward_rows`, with the logarithms of
+    odds and ``begin``. With ``keep``, traces go to ``trace`` (ragged, by the band's offsets).
+    ``best`` holds the score, row, column and state of the best end so far.
     """
-    m = state.shape[1] - 1
+    odds, line = emission
+    lo, hi, offset = band
+    open_x_row, open_x_col, open_y_row, open_y_col = opens
+    n_rows, m = lo.size - 1, state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]
-    lt, lo1, lo2 = np.log(np.float64(c[T])), np.log(np.float64(c[O1])), np.log(np.float64(c[O2]))
-    le1, le2 = np.log(np.float64(c[E1])), np.log(np.float64(c[E2]))
-    lc1, lc2 = np.log(np.float64(c[C1])), np.log(np.float64(c[C2]))
-    ln, lk = np.log(np.float64(c[PN])), np.log(np.float64(c[KAPPA]))
+    lt, lo1, lo2, le1, le2, lc1, lc2, ln, lk = _logs(c)
     log_xc, log_yc = np.log(open_x_col.astype(np.float64)), np.log(open_y_col.astype(np.float64))
     for i in range(first + 1, last + 1):
         jl, jh = lo[i], hi[i]
-        e = log_emission[emission_row[i]]
+        e = odds[line[i]]
         diagonal = H[jl - 1] if jl > 0 else NEVER
-        y1, y2 = NEVER, NEVER
-        left_m, left_x1, left_x2 = NEVER, NEVER, NEVER
+        y1 = y2 = left_m = left_x1 = left_x2 = NEVER
         lxr, lyr = np.log(np.float64(open_x_row[i - 1])), np.log(np.float64(open_y_row[i]))
         base = offset[i] - offset[first + 1] - jl
         for j in range(jl, jh + 1):
-            bits = 0
-            y_from = 0
+            bits, y_from = 0, 0
             # Y first: it needs the cell to the left in this row.
             if j > jl:
                 gate = lyr + log_yc[j - 1]
                 source, which = left_m + ln, 1
                 if mode == FREE_COLUMNS and i == n_rows:
                     source = NEVER
-                if left_x1 + lc1 + lk > source:
-                    source, which = left_x1 + lc1 + lk, 2
-                if left_x2 + lc2 + lk > source:
-                    source, which = left_x2 + lc2 + lk, 3
+                source, which = _likelier(source, which, left_x1 + lc1 + lk, 2)
+                source, which = _likelier(source, which, left_x2 + lc2 + lk, 3)
                 y1 += le1
                 if source + lo1 + gate > y1:
                     y1 = source + lo1 + gate
@@ -138,35 +128,26 @@ def viterbi_rows(
                 here = begin
             exit_score, state_out = here + lt, M_
             if j > 0 or mode != FREE_ROWS:
-                if x1 + lc1 + ln > exit_score:
-                    exit_score, state_out = x1 + lc1 + ln, X1_
-                if x2 + lc2 + ln > exit_score:
-                    exit_score, state_out = x2 + lc2 + ln, X2_
-            if y1 + lc1 > exit_score:
-                exit_score, state_out = y1 + lc1, Y1_
-            if y2 + lc2 > exit_score:
-                exit_score, state_out = y2 + lc2, Y2_
+                exit_score, state_out = _likelier(exit_score, state_out, x1 + lc1 + ln, X1_)
+                exit_score, state_out = _likelier(exit_score, state_out, x2 + lc2 + ln, X2_)
+            exit_score, state_out = _likelier(exit_score, state_out, y1 + lc1, Y1_)
+            exit_score, state_out = _likelier(exit_score, state_out, y2 + lc2, Y2_)
             diagonal = H[j]
             M[j], X1[j], X2[j], H[j] = here, x1, x2, exit_score
             left_m, left_x1, left_x2 = here, x1, x2
             if keep:
                 trace[base + j] = bits | y_from | state_out
+            end, which = NEVER, M_
             if mode == LOCAL:
-                if j > 0 and here > best[0]:
-                    best[0], best[1], best[2], best[3] = here, i, j, M_
+                end = here if j > 0 else NEVER
             elif mode == FREE_ROWS and j == m:
-                end, which = here + lt, M_
-                if y1 + lc1 > end:
-                    end, which = y1 + lc1, Y1_
-                if y2 + lc2 > end:
-                    end, which = y2 + lc2, Y2_
-                if end > best[0]:
-                    best[0], best[1], best[2], best[3] = end, i, j, which
-            elif i == n_rows and mode == FREE_COLUMNS:
-                if exit_score > best[0]:
-                    best[0], best[1], best[2], best[3] = exit_score, i, j, state_out
-            elif i == n_rows and mode == GLOBAL and j == m:
-                best[0], best[1], best[2], best[3] = exit_score, i, j, state_out
+                end = here + lt
+                end, which = _likelier(end, which, y1 + lc1, Y1_)
+                end, which = _likelier(end, which, y2 + lc2, Y2_)
+            elif i == n_rows and (mode == FREE_COLUMNS or (mode == GLOBAL and j == m)):
+                end, which = exit_score, state_out
+            if end > best[0]:
+                best[0], best[1], best[2], best[3] = end, i, j, which
         for j in range(lo[i - 1], jl):
             M[j] = X1[j] = X2[j] = H[j] = NEVER
 

@@ -173,7 +173,7 @@ class Searcher:
         Raises
         ------
         InputError
-            A query is empty or no DNA.
+            A query is empty or not DNA.
         """
         masks = [encode_masks(str(q.seq), record=q.id) for q in queries]
         for query, own in zip(queries, masks, strict=True):
@@ -379,7 +379,7 @@ class Searcher:
         out = PosteriorAlignment(
             a.sequences[1],
             self.references[hit.reference],
-            (a._aligned[0], self._masks[hit.reference]),
+            (a.masks[0], self._masks[hit.reference]),
             a.pairs + np.array([0, hit.start], dtype=np.int32),
             shifted(a.posterior, region, n, m),
             bits=a.bits + math.log2(fewer),

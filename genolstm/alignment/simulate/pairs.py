@@ -52,7 +52,7 @@ class DamageSettings:
     single, double
         Probability that a cytosine is deaminated in an overhang, and elsewhere.
     nick
-        Probability of a nick per base; behind it, damage shows as G to A.
+        Probability of a nick per base; after it, damage shows as G to A.
     error
         Sequencing error per base.
     flank
