@@ -75,7 +75,7 @@ class SimulationSettings:
     """
 
     model: str = "PapuansOutOfAfrica_10J19"
-    length: Annotated[int, Range(1000)] = 5_000_000
+    length: Annotated[int, Range(1)] = 5_000_000
     seed: Annotated[int, Range(0)] = 1
     n_target: Annotated[int, Range(1)] = 10
     n_outgroup: Annotated[int, Range(1)] = 100

@@ -12,7 +12,6 @@ import pytest
 
 from genolstm.errors import InputError
 from genolstm.introgression.formats import (
-    SIMULATION_FILES,
     BedGraphCollector,
     line_of,
     read_bed,
@@ -21,11 +20,12 @@ from genolstm.introgression.formats import (
     segments_frame,
     write_posteriors,
     write_segments,
-    write_simulation,
     write_truth,
 )
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
-from genolstm.introgression.simulate import SimulatedRegion, SimulationSettings
+from genolstm.introgression.settings import SimulationSettings
+from genolstm.introgression.simulate import SimulatedRegion
+from genolstm.runs.simulate import SIMULATION_FILES, write_simulation
 
 
 def block_of(rows, *, chrom="c", first_bin=0, length=None, last=True, names=None) -> PosteriorBlock:
@@ -108,8 +108,8 @@ def test_intervals_at_the_border_of_what_is_read(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ("c\t1\t2\tn\t0\t.\tS", "has 7 tab-separated columns, sample and haplotype are missing"),
-        ("c\t-1\t2\tn\t0\t.\tS\t1", "-1 to 2 is no interval (0-based, half-open)"),
-        ("c\t2\t2\tn\t0\t.\tS\t1", "2 to 2 is no interval (0-based, half-open)"),
+        ("c\t-1\t2\tn\t0\t.\tS\t1", "-1 to 2 is not an interval (0-based, half-open)"),
+        ("c\t2\t2\tn\t0\t.\tS\t1", "2 to 2 is not an interval (0-based, half-open)"),
         ("c\t1.0\t2\tn\t0\t.\tS\t1", "'1.0' is not a position"),
         ("c\t1\tx\tn\t0\t.\tS\t1", "'x' is not a position"),
         ("c\t1\t2\tn\t0\t.\tS\t1\t-0.01", "'-0.01' is not a posterior (0 to 1)"),
@@ -176,7 +176,7 @@ def test_posteriors_at_the_border_of_what_is_read(tmp_path: Path) -> None:
 def test_the_first_wrong_line_of_posteriors_is_named(tmp_path: Path, row: str) -> None:
     good = "c\t0\t5\tS\t1\t0.5\n"
     text = f"{HEADER}{good}{good}{row}\n{good}{row}\n"
-    assert refused(read_posteriors, tmp_path / "x.tsv", text) == ("is no line of a posterior table", 4)
+    assert refused(read_posteriors, tmp_path / "x.tsv", text) == ("is not a line of a posterior table", 4)
 
 
 # ---------------------------------------------------------------- masks
@@ -197,9 +197,9 @@ def test_masks_are_merged_where_they_overlap_or_touch(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ("c\t1", "has fewer than 3 tab-separated columns"),
-        ("c\t-1\t2", "-1 to 2 is no interval (0-based, half-open)"),
-        ("c\t2\t2", "2 to 2 is no interval (0-based, half-open)"),
-        ("c\t2\t1", "2 to 1 is no interval (0-based, half-open)"),
+        ("c\t-1\t2", "-1 to 2 is not an interval (0-based, half-open)"),
+        ("c\t2\t2", "2 to 2 is not an interval (0-based, half-open)"),
+        ("c\t2\t1", "2 to 1 is not an interval (0-based, half-open)"),
         ("c\t2\tx", "'x' is not a position"),
     ],
 )
