@@ -831,7 +831,7 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "train r -o m --epochs 0",
         "train r -o m --dropout 1",
         "simulate",
-        "simulate -o r --length 10",
+        "simulate -o r --length 0",
         "simulate -o r --replicates 0",
         "simulate -o r --mutation-rate 0.5",
         "no-such-command",
