@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.alignment.pairhmm.many import fits, score_pairs
+from genolstm.alignment.pairhmm.member import two_strands
 from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.alignment.pairhmm.selection import two_strands
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.significance import LEVELS, Floats, ScoreTail, Significance, tail_knots
 from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair

@@ -18,24 +18,35 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.context.terms import ContextualModel
-from genolstm.alignment.pairhmm.band import shared_kmers
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, settle_ties
-from genolstm.alignment.pairhmm.member import Reading
-from genolstm.alignment.pairhmm.modes import placements
-from genolstm.alignment.pairhmm.pairhmm import BLOCK_CELLS, Context, PairHMM
-from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
-from genolstm.alignment.pairhmm.selection import (
+from genolstm.alignment.pairhmm.member import (
     CLEAR_BITS,
     LARGE_CELLS,
     PSEUDOCOUNT,
     SHORTEST_FITTED,
+    Reading,
     Selection,
     divergence_of,
     select,
     two_strands,
 )
-from genolstm.alignment.region import AUTO_CELLS, BAND_WIDTH, Region, around, check_size, narrow, plan, shifted
+from genolstm.alignment.pairhmm.modes import placements
+from genolstm.alignment.pairhmm.pairhmm import BLOCK_CELLS, Context, PairHMM
+from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
+from genolstm.alignment.pairhmm.region import (
+    AUTO_CELLS,
+    BAND_WIDTH,
+    LIKELY,
+    NARROWED_CELLS,
+    Region,
+    around,
+    check_size,
+    narrow,
+    plan,
+    shared_kmers,
+    shifted,
+)
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import InputError
@@ -191,8 +202,8 @@ class Pair:
 
     def narrow(self) -> None:
         """Leave out the part of the matrix where the first look sees no likely alignment."""
-        if self._fitted and self.region.cells <= LARGE_CELLS:
-            self.region = narrow(self.first, self.region)
+        if self._fitted and self.region.band is None and NARROWED_CELLS <= self.region.cells <= LARGE_CELLS:
+            self.region = narrow(self.region, *self.first.likely_matches(LIKELY))
 
     def fit(self) -> None:
         """Choose the pair's parameters, in the part of the matrix that matters."""

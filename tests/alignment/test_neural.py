@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genolstm.alignment.context.loss import _loss_of_pair, add_noise
-from genolstm.alignment.context.model import KIND, NetworkContext, aligner_metadata, read_aligner
+from genolstm.alignment.context.model import KIND, aligner_metadata, read_aligner
 from genolstm.alignment.context.terms import (
     FIELDS,
     PADDING,
@@ -16,6 +16,7 @@ from genolstm.alignment.context.terms import (
     SIGNS,
     UNARY,
     WIDTH,
+    NetworkContext,
     adjust,
     factors,
     features,

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from support.pairhmm import Reference, lse
 
 from genolstm.alignment.context.estimation import expected_counts
-from genolstm.alignment.pairhmm.band import Band, anchors, band_around
 from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, heaviest_chain
 from genolstm.alignment.pairhmm.member import Reading
 from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.pairhmm.pairhmm import Context, PairHMM
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily, hky_joint
+from genolstm.alignment.pairhmm.region import Band, anchors, band_around
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import complement_masks, encode_masks
 

@@ -19,9 +19,9 @@ from genolstm.alignment.context.estimation import (
     parameters_from_alignments,
 )
 from genolstm.alignment.pairhmm import kernels as kn
+from genolstm.alignment.pairhmm.member import select_pair
 from genolstm.alignment.pairhmm.pairhmm import PairHMM
 from genolstm.alignment.pairhmm.parameters import Counts, PairHMMParameters, ParameterFamily, hky_joint
-from genolstm.alignment.pairhmm.selection import select_pair
 from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.sequences.masks import encode_masks

@@ -12,9 +12,9 @@ import pytest
 from genolstm.alignment.calibrate import fit_homolog, fit_significance, random_masks, score_masks, unrelated_pairs
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.many import LARGEST, score_pairs
+from genolstm.alignment.pairhmm.member import two_strands
 from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily, hky_joint
-from genolstm.alignment.pairhmm.selection import two_strands
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.edits import edit_distances
 from genolstm.alignment.significance import LEVELS, ScoreTail, Significance

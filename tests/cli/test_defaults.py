@@ -12,7 +12,6 @@ import click
 import pytest
 
 from genolstm.cli import cli, main
-from genolstm.settings import describe
 
 # What is only for show, or says where the call came from.
 PRIVATE = {"progress", "command", "on_network", "quiet", "stages"}
@@ -112,5 +111,4 @@ def commands(group: click.Group = cli, path: str = "") -> list[str]:
 
 
 def test_every_command_is_compared() -> None:
-    known = {line for line in COMMANDS}
-    assert [c for c in commands() if not any(line == c or line.startswith(c + " ") for line in known)] == []
+    assert [c for c in commands() if not any(line == c or line.startswith(c + " ") for line in COMMANDS)] == []

@@ -12,8 +12,8 @@ from scipy.optimize import minimize_scalar
 
 from genolstm.alignment.context import crf
 from genolstm.alignment.pairhmm.kernels import coefficients
+from genolstm.alignment.pairhmm.member import select_pair
 from genolstm.alignment.pairhmm.parameters import Counts, PairHMMParameters, ParameterFamily, hky_joint
-from genolstm.alignment.pairhmm.selection import select_pair
 from genolstm.errors import InputError
 from genolstm.sequences.alphabet import decode
 from genolstm.sequences.masks import encode_masks

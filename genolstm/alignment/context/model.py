@@ -1,4 +1,4 @@
-"""Model bundles of the aligner: what is in one, and the network's inference."""
+"""Model bundles of the aligner: what is in one."""
 
 from __future__ import annotations
 
@@ -6,99 +6,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from genolstm.alignment.context.terms import PADDING, SIGNS, WIDTH, adjust, factors, features, interpret, logistic
+from genolstm.alignment.context.terms import CONTEXT, TILE, NetworkContext
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.modes import MODES
-from genolstm.alignment.pairhmm.pairhmm import Context
-from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.significance import Significance
 from genolstm.errors import ModelError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
-from genolstm.lstm.bundle.runtime import Runtime
-from genolstm.sequences.masks import Masks
 
 KIND = "alignment"
-TILE, CONTEXT = 4096, 256
-"""Longer sequences are read in tiles of ``TILE`` steps, each with ``CONTEXT`` more on either side."""
-
-Vector = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the network says of one sequence, ready for a pair.
-
-    Attributes
-    ----------
-    first, second
-        Vectors for the role of the query and of the reference, (n, d).
-    gate
-        (n,).
-    gap_open
-        Of gaps that take residues of this sequence and of the other one, (n + 1, 2).
-    rates
-        What the sequence says of the pair's gap rates.
-    evidence
-        What it says for the use of context.
-    """
-
-    first: Vector
-    second: Vector
-    gate: Vector
-    gap_open: Vector
-    rates: npt.NDArray[np.float64]
-    evidence: float
-
-
-class NetworkContext:
-    """Contextual terms from an ONNX graph; no TensorFlow.
-
-    Parameters
-    ----------
-    source
-        A bundle, or an ONNX graph.
-    name
-        What alignments say they were made with.
-    margin
-        Bits by which a pair has to be likelier in context before context is used for it.
-    """
-
-    def __init__(self, source: Bundle | bytes, name: str, margin: float = 0.0) -> None:
-        self.name = name
-        self.margin = margin
-        self.runtime = Runtime(source, threads=1, context=CONTEXT, tile=TILE)
-        if self.runtime.n_outputs != WIDTH or self.runtime.n_features != 4:
-            path = source.path if isinstance(source, Bundle) else None
-            raise ModelError("its network is none that feeds the aligner", path=path)
-
-    def encode(self, masks: Masks) -> Encoded:
-        """Read one sequence."""
-        n = len(masks)
-        outputs = self.runtime.predict(features(masks)[None])[0, PADDING : PADDING + n + 1]
-        terms = interpret(np, outputs)
-        return Encoded(
-            factors(np, terms, SIGNS, True)[:n],
-            factors(np, terms, SIGNS, False)[:n],
-            np.ascontiguousarray(terms.gate[:n, 0]),
-            terms.gap_open,
-            terms.rates[:n].mean(axis=0, dtype=np.float64),
-            float(terms.evidence[:n].mean(dtype=np.float64)),
-        )
-
-    def pair(
-        self, query: Encoded, reference: Encoded, parameters: PairHMMParameters
-    ) -> tuple[Context, Context, PairHMMParameters]:
-        """Return the terms of a pair, and its parameters with the gap rates that context has."""
-        gate = logistic(np, np.float32(query.evidence + reference.evidence))
-        return (
-            Context(query.first, gate * query.gate, gate * query.gap_open),
-            Context(reference.second, reference.gate, gate * reference.gap_open[:, ::-1]),
-            adjust(parameters, gate * (query.rates + reference.rates) / 2),
-        )
 
 
 @dataclass(frozen=True)

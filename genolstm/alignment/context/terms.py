@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 from genolstm.alignment.pairhmm.pairhmm import Context
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters
+from genolstm.errors import ModelError
+from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.sequences.masks import SHARES, Masks
 
@@ -57,6 +60,11 @@ FIELDS = {name: slice(int(end - size), int(end)) for (name, size), end in zip(_S
 WIDTH = int(_ENDS[-1])
 SIGNS = np.ones(N_VECTOR, dtype=np.float32)
 SIGNS[-N_NEGATIVE:] = -1.0
+
+TILE, CONTEXT = 4096, 256
+"""Longer sequences are read in tiles of ``TILE`` steps, each with ``CONTEXT`` more on either side."""
+
+Vector = npt.NDArray[np.float32]
 
 
 class ContextualModel(Protocol):
@@ -212,3 +220,76 @@ def adjusted_gaps(
     changed = link * np.exp(rates[4])
     limit = max(0.9, link * total) / opened.sum()
     return opened, extend, float(min(changed, limit))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the network says of one sequence, ready for a pair.
+
+    Attributes
+    ----------
+    first, second
+        Vectors for the role of the query and of the reference, (n, d).
+    gate
+        (n,).
+    gap_open
+        Of gaps that take residues of this sequence and of the other one, (n + 1, 2).
+    rates
+        What the sequence says of the pair's gap rates.
+    evidence
+        What it says for the use of context.
+    """
+
+    first: Vector
+    second: Vector
+    gate: Vector
+    gap_open: Vector
+    rates: npt.NDArray[np.float64]
+    evidence: float
+
+
+class NetworkContext:
+    """Contextual terms from an ONNX graph; no TensorFlow.
+
+    Parameters
+    ----------
+    source
+        A bundle, or an ONNX graph.
+    name
+        What alignments say they were made with.
+    margin
+        Bits by which a pair has to be likelier in context before context is used for it.
+    """
+
+    def __init__(self, source: Bundle | bytes, name: str, margin: float = 0.0) -> None:
+        self.name = name
+        self.margin = margin
+        self.runtime = Runtime(source, threads=1, context=CONTEXT, tile=TILE)
+        if self.runtime.n_outputs != WIDTH or self.runtime.n_features != 4:
+            path = source.path if isinstance(source, Bundle) else None
+            raise ModelError("its network is none that feeds the aligner", path=path)
+
+    def encode(self, masks: Masks) -> Encoded:
+        """Read one sequence."""
+        n = len(masks)
+        outputs = self.runtime.predict(features(masks)[None])[0, PADDING : PADDING + n + 1]
+        terms = interpret(np, outputs)
+        return Encoded(
+            factors(np, terms, SIGNS, True)[:n],
+            factors(np, terms, SIGNS, False)[:n],
+            np.ascontiguousarray(terms.gate[:n, 0]),
+            terms.gap_open,
+            terms.rates[:n].mean(axis=0, dtype=np.float64),
+            float(terms.evidence[:n].mean(dtype=np.float64)),
+        )
+
+    def pair(
+        self, query: Encoded, reference: Encoded, parameters: PairHMMParameters
+    ) -> tuple[Context, Context, PairHMMParameters]:
+        """Return the terms of a pair, and its parameters with the gap rates that context has."""
+        gate = logistic(np, np.float32(query.evidence + reference.evidence))
+        return (
+            Context(query.first, gate * query.gate, gate * query.gap_open),
+            Context(reference.second, reference.gate, gate * reference.gap_open[:, ::-1]),
+            adjust(parameters, gate * (query.rates + reference.rates) / 2),
+        )

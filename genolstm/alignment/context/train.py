@@ -20,8 +20,8 @@ from threadpoolctl import threadpool_limits
 from genolstm.alignment.context.estimation import check_pairs
 from genolstm.alignment.context.loss import OUTSIDE, UNKNOWN, PairLoss, add_noise, inner_network, make_pair_model
 from genolstm.alignment.context.terms import PADDING, network_config
+from genolstm.alignment.pairhmm.member import select_pair
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.alignment.pairhmm.selection import select_pair
 from genolstm.alignment.settings import AlignTrainSettings
 from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings, simulate_pair
 from genolstm.errors import InputError, SettingError

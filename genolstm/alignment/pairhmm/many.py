@@ -13,18 +13,21 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.alignment.pairhmm.damage import DamageProfile
-from genolstm.alignment.pairhmm.member import Reading, lay_out_pair, log_odds, plain_reading
-from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
-from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.alignment.pairhmm.selection import (
+from genolstm.alignment.pairhmm.member import (
     CLEAR_BITS,
     LARGE_CELLS,
     PSEUDOCOUNT,
     SHORTEST_FITTED,
+    Reading,
     best_member,
     guess_divergence,
+    lay_out_pair,
+    log_odds,
+    plain_reading,
     two_strands,
 )
+from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.compiled import compiled
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import COMPLEMENTS, SHARES

@@ -22,11 +22,11 @@ import numpy.typing as npt
 
 from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm import viterbi as vt
-from genolstm.alignment.pairhmm.band import Band
 from genolstm.alignment.pairhmm.decode import SparsePosterior
 from genolstm.alignment.pairhmm.member import Reading, lay_out_odds, layout_of
 from genolstm.alignment.pairhmm.modes import Mode
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters
+from genolstm.alignment.pairhmm.region import Band
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks
 

@@ -7,6 +7,7 @@ of gaps; the aligner chooses for each pair by likelihood.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,12 +15,62 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.member import gaps_of_member, hky85, match_odds
+from genolstm.compiled import compiled
 from genolstm.errors import ModelError, SettingError
+from genolstm.sequences.masks import MEMBERS
 
 Matrix = npt.NDArray[np.float64]
 
 UNIFORM = (0.25, 0.25, 0.25, 0.25)
+_MEMBERS = MEMBERS.copy()
+_MEMBERS[0] = 1.0
+
+
+@compiled()
+def hky85(divergence, kappa, shape, frequencies):
+    """Return the joint probabilities of two residues, see :func:`hky_joint`."""
+    pi = frequencies / frequencies.sum()
+    purine, pyrimidine = pi[0] + pi[2], pi[1] + pi[3]
+    beta = 0.5 / (purine * pyrimidine + kappa * (pi[0] * pi[2] + pi[1] * pi[3]))
+    joint = np.empty((4, 4))
+    x = beta * divergence
+    between = math.exp(-x) if shape <= 0 else (1 + x / shape) ** -shape
+    for i in range(4):
+        group = purine if i % 2 == 0 else pyrimidine
+        y = x * (1 + group * (kappa - 1))
+        within = math.exp(-y) if shape <= 0 else (1 + y / shape) ** -shape
+        for j in range(4):
+            if i % 2 == j % 2:
+                p = pi[j] * (1 + (1 / group - 1) * between)
+                p += ((group - pi[j]) if i == j else -pi[j]) / group * within
+            else:
+                p = pi[j] * (1 - between)
+            joint[i, j] = pi[i] * p
+    return joint
+
+
+@compiled()
+def gaps_of_member(x, family):
+    """Return gap opening and extension (short, long) and link where d r is ``x``.
+
+    ``family`` is what ``ParameterFamily.numbers`` returns.
+    """
+    _, _, share, e1, e2, growth1, growth2, link = family
+    opened = min(1 - math.exp(-x), 0.4)
+    opens = (share * opened, (1 - share) * opened)
+    extends = (min(e1 + x * growth1, 0.7), min(e2 + x * growth2, 0.98))
+    return opens, extends, min(link, 0.9 / opened)
+
+
+@compiled()
+def match_odds(joint):
+    """Return the odds of matches of sets of bases, (16, 16) by bit masks."""
+    top = _MEMBERS @ joint @ _MEMBERS.T
+    rows, columns = _MEMBERS @ joint.sum(axis=1), _MEMBERS @ joint.sum(axis=0)
+    for p in range(16):
+        for q in range(16):
+            top[p, q] /= rows[p] * columns[q]
+    return top
 
 
 @dataclass(frozen=True)
@@ -169,7 +220,7 @@ class ParameterFamily:
         return PairHMMParameters(tuple(map(tuple, joint.tolist())), *gaps)
 
     def numbers(self) -> tuple[float, ...]:
-        """Return what the compiled functions of :mod:`~genolstm.alignment.pairhmm.member` take."""
+        """Return the family as compiled functions take it."""
         shared = (self.kappa, self.shape, self.gap_share, *self.gap_extend, *self.extend_growth, self.gap_link)
         return tuple(map(float, shared))
 

@@ -21,7 +21,7 @@ from genolstm.alignment.calibrate import score_masks
 from genolstm.alignment.pairhmm.many import fits, score_pairs
 from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.alignment.region import Region, shifted
+from genolstm.alignment.pairhmm.region import Region, shifted
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.edits import edit_distances
