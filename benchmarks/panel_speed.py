@@ -1,4 +1,4 @@
-"""Speed and size of k-mer panels, beside `jellyfish count` on the same FASTA in the same run.
+"""Speed and size of k-mer panels, and of `jellyfish count` on the same FASTA in the same run.
 
     python benchmarks/panel_speed.py                    # 100 haplotypes of 5 Mb
     python benchmarks/panel_speed.py --haplotypes 200 --length 600000
@@ -50,7 +50,7 @@ def ancestor(length: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def haplotypes(number: int, length: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield haplotypes of one population of 20,000, about one SNP per kb between any two."""
+    """Yield haplotypes of one population of 20,000, with about one SNP per kb between any two."""
     trees = msprime.sim_ancestry(
         samples=-(-number // 2),
         sequence_length=length,

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # From RNN to LSTM
 #
-# A recurrent network reads a sequence base by base and keeps a state. What it says at the end has
-# to reach, as a gradient, back to the step where the thing to remember stood. This notebook
-# measures how far gradients reach, shows a task on which that decides, and then opens the gates of
+# A recurrent network reads a sequence base by base and keeps a state. For it to learn, the error at
+# the end has to travel back, as a gradient, to the step with the thing to remember. This notebook
+# measures how far gradients reach, shows a task that depends on it, and then opens the gates of
 # two LSTMs: a small one that has learned the task, and the one that finds Neanderthal segments.
 
 # %%
@@ -101,19 +101,20 @@ _ = axes[0].set_ylabel("gradient, relative to the last step's")
 # %% [markdown]
 # For the RNN there is one scale between vanishing and exploding (near 1.3 here), at which the
 # gradient keeps its size; every step of training may push the matrix off that edge, and what comes
-# through is stirred by each base on the way. The LSTM's decay is set by one number a unit, the bias
-# of its forget gate, and the way along the cell state stirs nothing. With the usual bias of 1 the
-# gate begins at 0.73, and the gradient of a *fresh* LSTM fades as well. What counts is what
-# training makes of it.
+# through is scrambled by each base on the way. The LSTM's decay is set by one number per unit, the
+# bias of its forget gate, and the path along the cell state scrambles nothing. With the usual bias
+# of 1 the gate begins at 0.73, and the gradient of a *fresh* LSTM fades as well. What counts is
+# what training makes of it.
 
 # %% [markdown]
 # ## A task with a memory
 #
 # Two copies of a site lie in a random sequence, each on one strand: *convergent*, *divergent*, or
 # in *tandem* in either direction (as two CTCF sites may, where only convergent ones hold a loop).
-# Whoever forgets the first site before the second one comes can tell the second one's strand, and
-# is right in half of the cases. The figures are those of `benchmarks/comparison/run.py`, three
-# seeds each; `genolstm compare --task long-range --figure long-range.svg` makes them again.
+# A network that forgets the first site before the second one comes can still tell the second one's
+# strand, and is right in half of the cases. The figures are those of
+# `benchmarks/comparison/run.py`, three seeds each;
+# `genolstm compare --task long-range --figure long-range.svg` reproduces them.
 
 # %%
 results = root / "benchmarks" / "comparison" / "results"
@@ -136,17 +137,17 @@ plt.show()
 # they gain, they gain by learning. The training sequences hold short distances as well as long
 # ones, and each distance learned opens the way to the next. After training, the gradient that
 # arrives over 200 steps is about $10^{-4}$ of the last step's in the GRU, $10^{-8}$ in the LSTM and
-# $10^{-17}$ in the RNN. That the LSTM's is not larger has a reason of its own: it has come to hold
-# the first site as one of a few stable states, which small changes of the input no longer disturb,
-# and what nothing disturbs has no gradient (Bengio et al. 1994 on latching).
+# $10^{-17}$ in the RNN. There is a reason why the LSTM's is not larger: it has learned to hold the
+# first site as one of a few stable states, which small changes of the input no longer disturb, and
+# what nothing disturbs has no gradient (Bengio et al. 1994 on latching).
 
 # %% [markdown]
 # ## The gates, seen
 #
-# An LSTM of 25 units learns the task at up to 75 bases here and now. Then one sequence goes
-# through it, and `genolstm.lstm.cell` (NumPy, equal to Keras to within 1e-6) says what every
-# gate does at every base. Beside each unit's number stands the half-life of its memory: after how
-# many steps half of its content is gone.
+# Here an LSTM of 25 units learns the task at up to 75 bases. Then one sequence goes through it, and
+# `genolstm.lstm.cell` (NumPy, equal to Keras to within 1e-6) computes what every gate does at every
+# base. Next to each unit's number is the half-life of its memory: the number of steps after which
+# half of its content is gone.
 
 # %%
 bundles = []
@@ -172,9 +173,9 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 
 # %% [markdown]
 # The lines mark the two sites. Several cell states change sign at the first one, keep it until the
-# second one comes and turn again there. They keep it in two ways: where the forget gate stays near
-# 1 (black) the content stays; where it does not, the layer reads its own last output and writes the
-# same value anew at each step, which is why some half-lives are short.
+# second one comes, and change again there. They keep it in two ways: where the forget gate stays
+# near 1 (black) the content stays; where it does not, the layer reads its own last output and
+# writes the same value anew at each step, which is why some half-lives are short.
 #
 # ## The same, where it matters
 #
@@ -206,9 +207,10 @@ _ = plot_gates(
 )
 
 # %% [markdown]
-# At the left edge the candidates of nearly all units turn over within a few bins, at the right edge
-# they turn back. The units differ in how long they remember: most forget within a few kb, some
-# hold on for tens of kb, which is the length of the segments themselves. The table has all 48.
+# At the left edge the candidates of nearly all units change sign within a few bins; at the right
+# edge they change back. The units differ in how long they remember: most forget within a few kb,
+# while some remember for tens of kb, which is the length of the segments themselves. The table has
+# all 48.
 
 # %%
 everything = haplotype_gates(model, track, layer=2, units=range(48))

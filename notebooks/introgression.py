@@ -16,7 +16,7 @@
 #
 # The example is 600 kb of a simulated chromosome: six modern human haplotypes, a Neanderthal, and
 # 100 African haplotypes as the outgroup. Because it is simulated, we know which tracts are
-# Neanderthal, and can lay them beside what the model finds.
+# Neanderthal, and can compare them with what the model finds.
 
 # %%
 from pathlib import Path
@@ -60,7 +60,7 @@ segments = model.scan(example / "query.fa.gz", **references)
 segments
 
 # %% [markdown]
-# ## All haplotypes, truth beneath
+# ## All haplotypes, with the truth beneath
 
 # %%
 truth = pd.read_csv(example / "truth.bed", sep="\t")
@@ -70,7 +70,7 @@ ax = plot_segments(segments, truth=truth, haplotypes=haplotypes, length=600_000)
 # %% [markdown]
 # ## The posterior along one haplotype
 #
-# Segments are where the posterior is over the threshold, which was chosen on validation data when
+# Segments are where the posterior is above the threshold, which was chosen on validation data when
 # the model was trained. `decode=model.decode_settings(fdr=0.05)` asks for a stricter one.
 
 # %%

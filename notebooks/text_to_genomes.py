@@ -67,9 +67,10 @@ print(rhyme.read_text().splitlines()[0])
 print(f"{poet.score(rhyme).bits_per_symbol:.2f} bits a character, on the rhyme itself")
 
 # %% [markdown]
-# Each character is drawn from what the network expects. The temperature says how closely: near 0
-# always the likeliest, at 1 as expected, above 1 more freely. The state is carried along, so that
-# each character costs the same, and one seed gives one text.
+# Each character is drawn from what the network expects. The temperature sets how closely it follows
+# that: near 0 the most likely one is always drawn, at 1 as expected, above 1 more freely. The state
+# is carried along, so that each character takes the same time, and the same seed gives the same
+# text.
 
 # %%
 for temperature in (0.2, 0.8, 1.3):
@@ -77,7 +78,7 @@ for temperature in (0.2, 0.8, 1.3):
     print(f"--- temperature {temperature}\nAnd a {written}\n")
 
 # %% [markdown]
-# What do the cells of such a network hold? `plot_gates` shows it, letter by letter; the same as
+# What do the cells of such a network hold? `plot_gates` shows it letter by letter, as does
 # `genolstm model gates rhyme.genolstm "..." --figure gates.svg`.
 
 # %%
@@ -92,9 +93,9 @@ _ = plot_gates(
 # ## A genome
 #
 # The genome is simulated: genes with codons of uneven usage, repeats that have mutated, tandem
-# repeats, and a base composition that drifts; half of it are copies of two repeat families, which
-# differ from each other by 5 to 25 %. Three quarters are for training, on both strands, the rest
-# for the test.
+# repeats, and a base composition that drifts; half of it consists of copies of two repeat families,
+# each of which differs by 5 to 25 % from its family's consensus. Three quarters are for training,
+# on both strands, the rest for the test.
 
 # %%
 codes, _ = simulate_genome(80_000, seed=11, genes=0.3, repeats=0.5, families=2)
@@ -110,7 +111,7 @@ bits |= {f"Markov, order {order}": markov[order] for order in (0, 2, 4, 5, 8, 12
 pd.DataFrame({"bits per base": bits}).round(4)
 
 # %% [markdown]
-# Two bits a base are what random letters cost. The Markov models count words of k + 1 bases; with
+# Random letters cost two bits per base. The Markov models count words of k + 1 bases; with
 # longer words they run out of data and fall back on shorter ones. A network this small, trained for
 # seconds, comes close to the best of them and no further. `benchmarks/text` trains models properly
 # and compares them with all orders up to 12 and with `xz`.
@@ -144,9 +145,9 @@ _ = axes[0].set_ylabel("per 1,000 in the other")
 # %% [markdown]
 # ## What does not belong
 #
-# 3 kb of another simulated genome, with codons and repeats of its own, are put into the test
-# sequence. The surprise, averaged over windows of 1,000 bases, is highest in the foreign stretch.
-# `genolstm text score --bedgraph` writes such a track for a genome browser.
+# A stretch of 3 kb of another simulated genome, with codons and repeats of its own, is put into the
+# test sequence. The surprise, averaged over windows of 1,000 bases, is highest in the foreign
+# stretch. `genolstm text score --bedgraph` writes such a track for a genome browser.
 
 # %%
 other, _ = simulate_genome(40_000, seed=99, genes=0.3, repeats=0.5, families=2)

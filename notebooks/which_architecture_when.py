@@ -14,10 +14,10 @@
 # %% [markdown]
 # # Which architecture when
 #
-# `genolstm compare` trains an MLP, a CNN, an RNN, a GRU and an LSTM of about as many parameters on
-# the same labelled sequences, with the same split, the same batches and the same number of
-# epochs. This notebook runs it once, small, and then looks at the two tasks of the benchmark:
-# one that the CNN wins, and one that only the gated networks solve.
+# `genolstm compare` trains an MLP, a CNN, an RNN, a GRU and an LSTM with about the same number of
+# parameters on the same labelled sequences, with the same split, the same batches and the same
+# number of epochs. This notebook runs it once, on a small scale, and then looks at the two tasks of
+# the benchmark: one that the CNN wins, and one that only the gated networks solve.
 
 # %%
 from pathlib import Path
@@ -54,7 +54,7 @@ def short(runs: pd.DataFrame, *scores: str) -> pd.DataFrame:
 # %% [markdown]
 # ## Labelled sequences
 #
-# What goes in is FASTA with `label=` in the headers, or a table beside it. `group=` says what
+# What goes in is FASTA with `label=` in the headers, or with a separate table. `group=` says what
 # belongs together: chromosomes, families, donors. Whole groups are held out, never windows of a
 # sequence that was also trained on. Here the file is simulated: half of the sequences hold a
 # degenerate motif of 12 bases, the other half the same motif with its columns shuffled.
@@ -71,7 +71,7 @@ fasta.unlink()
 # ## Five networks of one size
 #
 # Widths are chosen so that the numbers of parameters agree within a few per cent. The three
-# recurrent networks are one setting of the toolkit's core and differ in the cell alone.
+# recurrent networks are one setting of the toolkit's core and differ only in the cell.
 
 # %%
 networks = [
@@ -90,7 +90,7 @@ pd.DataFrame(
 # %% [markdown]
 # ## A small run
 #
-# Two of them, one seed, a few seconds. On the command line this is
+# Here are two of them, with one seed, in a few seconds. On the command line this is
 # `genolstm compare motif.fa --architectures mlp,cnn --parameters 3000 --seeds 1`.
 
 # %%
@@ -115,9 +115,9 @@ short(motif, "ap", "accuracy")
 _ = plot_scores(motif)
 
 # %% [markdown]
-# A recurrent network *could* express a motif detector with a memory. What it lacks is a way there:
-# an answer at the end, up to 200 steps behind the motif, says next to nothing about what to look
-# for. Ten times the sequences, with the same number of epochs, do not help yet:
+# A recurrent network *could* express a motif detector with a memory. What it lacks is a way to get
+# there: an answer at the end, up to 200 steps after the motif, says next to nothing about what to
+# look for. Ten times the sequences, with the same number of epochs, do not help yet:
 
 # %%
 short(pd.read_csv(results / "motif-large.tsv", sep="\t"), "ap").drop(columns="range of ap")
@@ -126,7 +126,7 @@ short(pd.read_csv(results / "motif-large.tsv", sep="\t"), "ap").drop(columns="ra
 # ## Two sites and their order: the gated networks
 #
 # Now the sequence holds two copies of a site, 20 to 500 bases apart, each on one strand, and the
-# question is in which of four arrangements. One half alone gives 50 %.
+# question is which of four arrangements they are in. One half alone gives 50 %.
 
 # %%
 far = pd.read_csv(results / "long-range.tsv", sep="\t")
@@ -143,9 +143,9 @@ plt.show()
 # - The **RNN** depends on luck: one seed of three learns nothing, another most of the near pairs;
 #   at 500 bases none knows more than the second half.
 # - The **CNN** sees which words occur, at any distance, but its filters cover 23 bases and not the
-#   order of words further apart. Much of the first half it can tell all the same: the second site
-#   always lies near the sequence's end, and a filter that asks for a site *and* bases behind it
-#   does not see that one. It is a hint that this task gives away, not a memory.
+#   order of words further apart. It can still tell much of the first half: the second site always
+#   lies near the sequence's end, and a filter that asks for a site *and* bases after it does not see
+#   that one. It is a hint that this task gives away, not a memory.
 # - The **MLP** has one weight for each base of each position, and never sees the same site at the
 #   same place often enough.
 #
@@ -159,5 +159,5 @@ plt.show()
 # | order or state over hundreds of bases | LSTM or GRU |
 # | a label for every position, by both sides | bidirectional LSTM, as in `introgression` |
 #
-# A GAN is missing on purpose: it makes sequences, it does not label them. `docs/architectures.md`
+# A GAN is missing on purpose: it makes sequences and does not label them. `docs/architectures.md`
 # says what it would be for.

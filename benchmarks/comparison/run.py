@@ -5,8 +5,8 @@
 
 Parts: ``motif``; ``long-range``; ``motif-large``, motif with ten times the data; ``learning-rates``,
 three rates for the CNN, the RNN and the LSTM on distances up to 200, one seed each. A run that was
-stopped goes on with the next network. The results lie in ``results/``: one row a network, seed and
-test set.
+stopped resumes with the next network. The results are in ``results/``: one row per network, seed
+and test set.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ characters; public domain outside the United Kingdom), without the verse numbers
 
 Any UTF-8 text will do; without one, the documentation that comes with Python (pydoc_data.topics,
 half a million characters) is used. The last part is the test, the part before it the validation;
-evaluation.py says what each is for. The network's alphabet is that of the whole text; Markov
-models get the same. Compressors start cold on the test part, as a user would run them, and are
-shown primed with the other two parts too. Training goes on from its checkpoint if it is stopped.
+evaluation.py says what each is for. The network's alphabet is that of the whole text; Markov models
+get the same one. Compressors start cold on the test part, as a user would run them, and are shown
+primed with the other two parts too. Training resumes from its checkpoint if it was stopped.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ def main() -> None:
         "--held-out",
         type=int,
         default=0,
-        help="characters of the validation and of the test part; 0: 200,000 or a tenth",
+        help="characters in the validation and in the test part; 0: 200,000 or a tenth, whichever is less",
     )
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--steps-per-epoch", type=int, default=0)
     parser.add_argument("--units", type=int)
     parser.add_argument("--max-order", type=int, default=12)
-    parser.add_argument("--block", type=int, default=1000, help="of the bootstrap")
-    parser.add_argument("--refit", action="store_true", help="train anew on training and validation part together")
+    parser.add_argument("--block", type=int, default=1000, help="symbols per block of the bootstrap")
+    parser.add_argument("--refit", action="store_true", help="train again, on training and validation part together")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--work", default="text-benchmark", help="folder of model and checkpoint")
+    parser.add_argument("--work", default="text-benchmark", help="folder for model and checkpoint")
     options = parser.parse_args()
 
     text = read_text(options.text) if options.text else python_documentation()

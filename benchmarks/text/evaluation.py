@@ -1,11 +1,11 @@
-"""What english.py and genome.py share: training, the baselines' choices, figures of the test part.
+"""What english.py and genome.py share: training, the baselines' choices, and figures for the test part.
 
 The data are in three parts. The network learns from the training part, and the validation part
 chooses its epoch. Markov models choose order and back-off on the validation part, given the counts
 of the training part, and then count both parts. With ``refit`` the network does likewise: it is
-trained anew on both parts for the number of epochs that was best. Without, it has learned from
-less than the Markov models, which are then also shown as they stand with the training part alone.
-The test part is scored once, after all that.
+trained again on both parts, for the number of epochs that was best. Without it, the network has
+learned from less than the Markov models, which are then also shown with the counts of the training
+part alone. The test part is scored once, after all that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Markov:
 
 
 def fit(training: Corpus, validation: Corpus, settings: TextSettings, work: Path, refit: bool) -> TextGenerator:
-    """Train, the validation part choosing the epoch; then, if wanted, anew on both parts."""
+    """Train, with the validation part choosing the epoch; then, if wanted, again on both parts."""
     work.mkdir(exist_ok=True)
     model = TextGenerator.fit(
         training,
@@ -65,7 +65,7 @@ def fit(training: Corpus, validation: Corpus, settings: TextSettings, work: Path
 
 
 def both_strands(corpus: Corpus, reverse_complement: bool) -> np.ndarray:
-    """Return the stream of a corpus, of DNA with that of the other strand behind it."""
+    """Return the stream of a corpus; for DNA, followed by that of the other strand."""
     stream = corpus.stream()
     if corpus.kind != DNA or not reverse_complement:
         return stream
@@ -77,7 +77,7 @@ def both_strands(corpus: Corpus, reverse_complement: bool) -> np.ndarray:
 def markov_models(
     training: Corpus, validation: Corpus, test: Corpus, max_order: int, reverse_complement: bool
 ) -> list[Markov]:
-    """Return every order from 0 to ``max_order`` with both ways of backing off."""
+    """Return every order from 0 to ``max_order`` with both kinds of back-off."""
     parts = [both_strands(one, reverse_complement) for one in (training, validation)]
     rows = []
     for name in ("Witten-Bell", "tuned"):

@@ -9,9 +9,9 @@ Two cases, or one of your own::
     python benchmarks/text/genome.py fasta NC_008253.fna.gz
 
 ``simulated``: a million bases with isochores, genes, repeat families and microsatellites
-(genolstm.text.simulate, seed 7). The last tenth is the test, the tenth before it the validation; of
-FASTA, records can be named instead. evaluation.py says what each part is for. Markov models count
-both strands where the network reads both. For the simulated genome a sample as long as the test
+(genolstm.text.simulate, seed 7). The last tenth is the test, the tenth before it the validation;
+for FASTA, records can be named instead. evaluation.py says what each part is for. Markov models
+count both strands if the network reads both. For the simulated genome a sample as long as the test
 part is drawn and its k-mers compared, and a foreign segment is inserted.
 """
 
@@ -31,7 +31,7 @@ from genolstm.text.spectrum import compare_spectra
 
 
 def insert_foreign(model: TextGenerator, codes: np.ndarray, seed: int) -> None:
-    """Put 1,000 bases of another genome into the test sequence; print how they stand out."""
+    """Put 1,000 bases of another genome into the test sequence; print how far they stand out."""
     foreign, _ = simulate_genome(1000, seed + 1000)
     half = len(codes) // 2
     joined = np.concatenate([codes[:half], foreign, codes[half:]])
@@ -75,7 +75,7 @@ def main() -> None:
             f"--{part}", action="append", default=[], metavar="NAME", help=f"record of the {part} part; may be repeated"
         )
     parser.add_argument("--max-order", type=int, default=12)
-    parser.add_argument("--block", type=int, default=1000, help="of the bootstrap")
+    parser.add_argument("--block", type=int, default=1000, help="symbols per block of the bootstrap")
     parser.add_argument("--length", type=int, default=1_000_000)
     parser.add_argument("--units", type=int)
     parser.add_argument("--embedding", type=int)
@@ -87,9 +87,9 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--warmup-steps", type=int, default=200)
     parser.add_argument("--forward-only", action="store_true")
-    parser.add_argument("--refit", action="store_true", help="train anew on training and validation part together")
+    parser.add_argument("--refit", action="store_true", help="train again, on training and validation part together")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--work", default="genome-benchmark", help="folder of model and checkpoint")
+    parser.add_argument("--work", default="genome-benchmark", help="folder for model and checkpoint")
     options = parser.parse_args()
 
     if options.case == "simulated":

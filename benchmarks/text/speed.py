@@ -1,11 +1,11 @@
-"""Characters a second: one ONNX step with carried state, against one Keras predict a window.
+"""Characters per second: one ONNX step with carried state, against one Keras predict per window.
 
 The same network with the same weights, in the same run, one process. The tutorial's way computes
 each character with ``model.predict`` on the last 100; ours reads one character and carries the
 state.
 
     python benchmarks/text/speed.py                      # the tutorial's network
-    python benchmarks/text/speed.py MODEL.genolstm       # a model of your own
+    python benchmarks/text/speed.py MODEL.genolstm       # your own model
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WINDOW = 100
 
 
 def random_model(preset: str, folder: Path) -> TextGenerator:
-    """A network of a preset with 60 symbols and its initial weights: speed needs no training."""
+    """Return a network of a preset with 60 symbols and initial weights: speed needs no training."""
     alphabet = "".join(map(chr, range(33, 93)))
     settings = PRESETS[preset].resolve("text", 10_000_000)
     config = settings.network(len(alphabet))
@@ -56,7 +56,7 @@ def measure(name: str, model: TextGenerator, predictions: int, characters: int) 
     network.predict(window, verbose=0)  # the first call compiles
     model.sample("", 100, carry=True)
     slow, fast = [], []
-    for _ in range(5):  # taken by turns, so that a busy machine slows both
+    for _ in range(5):  # in turn, so that a busy machine slows both
         began = time.perf_counter()
         for _ in range(predictions):
             network.predict(window, verbose=0)

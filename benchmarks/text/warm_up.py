@@ -1,6 +1,6 @@
-"""What scoring in stretches with a warm-up changes, against one state carried from the beginning.
+"""What scoring in stretches with a warm-up changes, compared with carrying the state throughout.
 
-``text score`` reads long records in stretches, side by side, each after a warm-up of 1,024 symbols
+``text score`` reads long records in stretches, in parallel, each after a warm-up of 1,024 symbols
 (genolstm/text/scoring.py). Here the same symbols are also read one by one, with the state carried
 from the first to the last.
 
@@ -51,7 +51,7 @@ def main() -> None:
     difference = stretches - carried
     largest = np.abs(difference).max()
     print(f"{len(carried)} symbols, stretches of {KEPT} after a warm-up of {WARM_UP}")
-    print(f"bits a symbol: {stretches.mean():.6f} in stretches, {carried.mean():.6f} carried")
+    print(f"bits per symbol: {stretches.mean():.6f} in stretches, {carried.mean():.6f} carried")
     print(f"difference of the means {difference.mean():+.2e}, of one symbol at most {largest:.2e}")
 
 

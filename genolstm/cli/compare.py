@@ -17,15 +17,17 @@ _path = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("fasta", required=False, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--task", type=click.Choice(tuple(TASKS)), help="Instead of FASTA: sequences simulated for this task.")
+@click.option(
+    "--task", type=click.Choice(tuple(TASKS)), help="Simulate sequences for this task instead of reading FASTA."
+)
 @click.option(
     "--labels",
     type=_path,
     help="Table with the columns name, label and group; by default label= and group= are read from the headers.",
 )
-@click.option("--regression", is_flag=True, help="The labels are numbers.")
+@click.option("--regression", is_flag=True, help="Treat the labels as numbers.")
 @click.option(
-    "--length", type=click.IntRange(min=1), show_default="all", help="Bases of each sequence to read, from its middle."
+    "--length", type=click.IntRange(min=1), show_default="all", help="Bases to read from the middle of each sequence."
 )
 @options.settings(
     ComparisonSettings,
@@ -47,7 +49,7 @@ _path = click.Path(path_type=Path)
     type=click.IntRange(min=SHORTEST),
     multiple=True,
     show_default=", ".join(map(str, DISTANCES)),
-    help="For long-range: bases between the two halves in a test set; may be repeated. Training "
+    help="For long-range: distance between the two sites in a test set, in bases; may be repeated. Training "
     "goes up to the largest.",
 )
 @click.option(
@@ -55,7 +57,7 @@ _path = click.Path(path_type=Path)
     "n",
     type=click.IntRange(min=20),
     show_default=", ".join(f"{task.n} for {name}" for name, task in TASKS.items()),
-    help="For a task: sequences to train on and validate with.",
+    help="For a task: number of sequences for training and validation.",
 )
 @click.option(
     "-o",
@@ -63,9 +65,9 @@ _path = click.Path(path_type=Path)
     type=click.Path(path_type=Path, allow_dash=True),
     default="-",
     show_default="standard output",
-    help="Table of means and ranges (.tsv).",
+    help="Where to write the table of means and ranges (.tsv).",
 )
-@click.option("--runs", type=_path, help="Also write every single run (.tsv).")
+@click.option("--runs", type=_path, help="Also write the scores of every run (.tsv).")
 @click.option("--gradients", type=_path, help="Also write how far back gradients reach (.tsv).")
 @click.option("--figure", type=_path, help="Also draw the comparison (.svg, .png or .pdf).")
 @click.option("--models", type=_path, help="Folder for the trained networks, one bundle per run.")
@@ -86,8 +88,8 @@ def compare(
     """Train MLP, CNN, RNN, GRU and LSTM on the same labelled sequences and compare them.
 
     FASTA holds DNA, each header with `label=` (and `group=`, such as the chromosome or family:
-    whole groups are held out). All networks have about as many parameters, see the same batches
-    and take the same number of epochs. Needs the extra `train`.
+    whole groups are held out). All networks have about the same number of parameters, see the same
+    batches and take the same number of epochs. Needs the extra `train`.
 
     \b
     genolstm compare enhancers.fa --labels enhancers.tsv --figure compare.svg

@@ -29,7 +29,7 @@ def subject(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(named or model, **kwargs)
 
     argument = click.argument("model", required=False, metavar="MODEL")
-    named = click.option("--model", "named", metavar="NAME|FILE", help="The same as MODEL.")
+    named = click.option("--model", "named", metavar="NAME|FILE", help="Another way to give MODEL.")
     return argument(named(found))
 
 
@@ -53,17 +53,17 @@ class _Units(click.ParamType):
     type=click.Path(path_type=Path, allow_dash=True),
     default="-",
     show_default="standard output",
-    help="The table to write (.tsv, .tsv.gz).",
+    help="Where to write the table (.tsv, .tsv.gz).",
 )
 @click.option("--figure", type=_path, help="Also draw heat maps (.svg, .png or .pdf).")
 @click.option("--half-lives", type=_path, help="Also write the half-life of each unit's memory.")
 @options.settings(GateSettings, units={"type": _Units(), "metavar": "N,N,..."})
 @options.region("Stretch of the sequence to show")
 @click.option("--haplotype", metavar="SAMPLE#HAPLOTYPE", help="For introgression: the haplotype to show.")
-@click.option("--vcf", type=_path, help="For introgression: a VCF instead of FASTA.")
-@click.option("--archaic", help="For introgression: as in `introgression scan`.")
-@click.option("--outgroup", help="For introgression: as in `introgression scan`.")
-@click.option("--target", help="For introgression, with --vcf: samples of the target.")
+@click.option("--vcf", type=_path, help="For introgression: VCF to read instead of FASTA.")
+@click.option("--archaic", help="For introgression: archaic panel or samples, as in `introgression scan`.")
+@click.option("--outgroup", help="For introgression: outgroup panel or samples, as in `introgression scan`.")
+@click.option("--target", help="For introgression, with --vcf: target samples.")
 @options.force
 @options.quiet
 def gates(
@@ -72,7 +72,7 @@ def gates(
     """Show the gates of an LSTM along a sequence, step by step.
 
     For models of text, of genomes and of `compare`, SEQUENCE is the text itself, or a file
-    (FASTA by its name). For introgression, name FASTA and panels, or --vcf and samples, as for
+    (FASTA by its name). For introgression, give FASTA and panels, or --vcf and samples, as for
     `introgression scan`, and the haplotype.
 
     \b

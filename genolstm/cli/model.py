@@ -41,7 +41,7 @@ def info(model: str, as_json: bool) -> None:
 @model.command()
 @subject
 def verify(model: str) -> None:
-    """Check that a model is whole, loads, and computes what its weights say."""
+    """Check that a model is intact, loads, and computes what its weights say."""
     from genolstm.runs.model import run_verify
 
     for name, value in run_verify(model):
@@ -54,7 +54,7 @@ def verify(model: str) -> None:
 @click.option("--keras", type=_file, help="Write the Keras model here.")
 @options.force
 def export(model: str, onnx: Path | None, keras: Path | None, force: bool) -> None:
-    """Write a model's ONNX or Keras form to a file of its own."""
+    """Write a model's ONNX or Keras form to a separate file."""
     if onnx is None and keras is None:
         raise click.UsageError("say what to write: --onnx FILE, --keras FILE, or both")
     from genolstm.runs.model import run_export
@@ -65,7 +65,7 @@ def export(model: str, onnx: Path | None, keras: Path | None, force: bool) -> No
 @model.command()
 @subject
 def card(model: str) -> None:
-    """Print the model card: what it was trained on, how well it does, its limits."""
+    """Print the model card: what it was trained on, how well it does, and its limits."""
     from genolstm.runs.model import run_open
 
     click.echo(run_open(model).card.rstrip("\n"))

@@ -17,7 +17,7 @@ from genolstm.text.settings import FORMATS, MAX_K, MAX_ORDER, PRESETS, TextSetti
 
 @click.group()
 def text() -> None:
-    """Train on text or genomes, write more of it, and say what surprises."""
+    """Train on text or genomes, write more of the same, and measure surprise."""
 
 
 _path = click.Path(path_type=Path)
@@ -28,15 +28,15 @@ _format = click.option(
     type=click.Choice(FORMATS),
     default="auto",
     show_default=True,
-    help="What the files are; auto goes by their names.",
+    help="Format of the files; auto goes by their names.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 _skip_unknown = click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
 _strands = "--reverse-complement/--forward-only"
 
 
 def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--model`` and arguments; for one more version the first argument may be the model."""
+    """Add ``--model`` and arguments; for one more version, the first argument may be the model."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
@@ -60,20 +60,20 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 @text.command()
 @click.argument("files", nargs=-1, required=True, type=_dash)
-@click.option("-o", "--output", required=True, type=_path, help="The model, .genolstm.")
+@click.option("-o", "--output", required=True, type=_path, help="Where to write the model (.genolstm).")
 @click.option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),
     default="default",
     show_default=True,
-    help="tutorial: windows of 100, three LSTM layers of 256, 256, 128, dropout, 4 epochs.",
+    help="Defaults to use; tutorial: windows of 100, three LSTM layers of 256, 256, 128, dropout, 4 epochs.",
 )
 @_format
 @click.option(
     "--held-out",
     multiple=True,
     type=_path,
-    help="File that chooses the epoch, instead of a share of FILES; may be repeated.",
+    help="Held-out file that chooses the epoch, instead of a share of FILES; may be repeated.",
 )
 @options.settings(
     TextSettings,
@@ -96,15 +96,15 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     units={"type": click.IntRange(min=1)},
     reverse_complement=_strands,
 )
-@click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
-@click.option("--log", type=_path, help="CSV with one row per epoch.")
+@click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder for the checkpoint.")
+@click.option("--log", type=_path, help="Also write a CSV with one row per epoch.")
 @options.force
 @options.quiet
 def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str, Any], **settings: Any) -> None:
     """Train a model on FILES: UTF-8 text, or FASTA (needs the extra `train`).
 
     The end of the text, or whole records of FASTA, are held out; their bits per symbol choose
-    the epoch and are printed. A run that was killed goes on from its checkpoint.
+    the epoch and are printed. A killed run resumes from its checkpoint.
 
     \b
     genolstm text train example_data/rhyme.txt -o rhyme.genolstm
@@ -127,9 +127,11 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
 
 @text.command()
 @_model("")
-@click.option("-p", "--prompt", default="", help="What to go on from.")
-@click.option("--echo", is_flag=True, help="Print the prompt too.")
-@click.option("-n", "--length", type=click.IntRange(min=0), default=1000, show_default=True, help="Symbols to write.")
+@click.option("-p", "--prompt", default="", help="Text or DNA to continue.")
+@click.option("--echo", is_flag=True, help="Print the prompt, too.")
+@click.option(
+    "-n", "--length", type=click.IntRange(min=0), default=1000, show_default=True, help="Number of symbols to write."
+)
 @options.settings(Sampling, into="sampling", changes=True)
 @_skip_unknown
 @click.option(
@@ -139,15 +141,21 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     help="Carry the state, or read the last window again for each symbol.",
 )
 @click.option(
-    "--samples", type=click.IntRange(min=1), default=1, show_default=True, help="Independent samples to write."
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of independent samples to write.",
 )
-@click.option("-o", "--output", type=_dash, default="-", show_default="standard output", help="Where to write.")
+@click.option(
+    "-o", "--output", type=_dash, default="-", show_default="standard output", help="Where to write the samples."
+)
 @options.seed
 @options.force
 def generate(model: str, output: Path, **settings: Any) -> None:
     """Write new text, or new DNA as FASTA, with a model.
 
-    Symbols appear as they are made. The same seed gives the same bytes.
+    Symbols appear as they are generated. The same seed gives the same bytes.
     """
     from genolstm.runs.text_generate import run_generate
 
@@ -163,7 +171,7 @@ def generate(model: str, output: Path, **settings: Any) -> None:
 @click.option(
     "--bin", "bin_size", type=click.IntRange(min=1), default=1, show_default=True, help="Bases per bin of the bedGraph."
 )
-@click.option("--by-record", is_flag=True, help="One row per record, before the total.")
+@click.option("--by-record", is_flag=True, help="Print one row per record, before the total.")
 @_json
 @options.threads
 @options.force
@@ -178,9 +186,9 @@ def score(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Say how many bits each symbol of FILES costs a model.
+    """Report how many bits each symbol of FILES costs a model.
 
-    Low is expected, high is surprising: 2 bits per base is chance for DNA. Where the bits go to
+    Low means expected, high surprising: for DNA, 2 bits per base is chance. If the bits go to
     standard output, the totals go to stderr.
     """
     if bedgraph is None and bin_size != 1:
@@ -209,7 +217,9 @@ def score(
 @text.command()
 @click.argument("files", nargs=-1, required=True, type=_path)
 @_format
-@click.option("--held-out", multiple=True, type=_path, help="Held-out file; may be repeated.")
+@click.option(
+    "--held-out", multiple=True, type=_path, help="Held-out file, instead of a share of FILES; may be repeated."
+)
 @click.option(
     "--max-order",
     type=click.IntRange(0, MAX_ORDER),
@@ -220,9 +230,9 @@ def score(
 @options.settings(TextSettings, "validation", "reverse_complement", "seed", reverse_complement=_strands)
 @_json
 def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **inputs: Any) -> None:
-    """What Markov models and compressors need for the same held-out symbols.
+    """Report the bits per symbol that Markov models and compressors need.
 
-    With the options of a training run, the held-out symbols are the same as there.
+    Given the options of a training run, they are measured on the same held-out symbols.
     """
     from genolstm.runs.text_baseline import run_baseline
 
@@ -250,8 +260,8 @@ def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **i
 def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     """Compare the k-mers of SAMPLE with those of SOURCE, both FASTA.
 
-    The second pair of columns is for a stretch of the source of the sample's length: what chance
-    alone does to it.
+    The second pair of columns is for a stretch of the source as long as the sample: what differs by
+    chance alone.
     """
     from genolstm.runs.text_spectrum import run_spectrum
 

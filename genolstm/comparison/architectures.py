@@ -1,7 +1,7 @@
-"""The five networks, one frozen setting each, their widths chosen for a number of parameters.
+"""The five networks, each one settings object, with widths chosen for a number of parameters.
 
 All read one-hot bases, (n, steps, 4). The recurrent ones are the toolkit's own core with one layer
-that reads to the end and answers there; they differ in the cell and in nothing else.
+that reads to the end and answers there; they differ only in the cell.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KERNEL_SIZE = 12
 # Peak rates of Adam, from pilots on long-range; `benchmarks/comparison/run.py learning-rates` tries 0.001,
 # 0.003 and 0.01 for the CNN, the RNN and the LSTM.
 LEARNING_RATES = {"mlp": 0.003, "cnn": 0.003, "rnn": 0.003, "gru": 0.01, "lstm": 0.01}
-# A network this far from the wanted number of parameters is no match.
+# A network this far from the wanted number of parameters is not a match.
 _WORST_MATCH = 0.25
 _GOOD_MATCH = 0.02
 
@@ -38,15 +38,15 @@ class ArchitectureSettings:
         largest value of each filter. ``rnn``, ``gru``, ``lstm``: one recurrent layer, its last
         state.
     widths
-        Units (filters) of the hidden layers.
+        Numbers of units (filters) of the hidden layers.
     steps
-        Bases of a sequence; only the ``mlp`` depends on it.
+        Number of bases per sequence; only the ``mlp`` depends on it.
     n_outputs, activation
-        Outputs and activation of the head.
+        Number of outputs and activation of the head.
     learning_rate
         Peak learning rate of Adam.
     kernel_size
-        Bases that a filter of the ``cnn`` covers.
+        Number of bases that a filter of the ``cnn`` covers.
     bidirectional
         Whether a recurrent layer reads both ways.
     """
@@ -62,7 +62,7 @@ class ArchitectureSettings:
 
     @property
     def config(self) -> LSTMConfig:
-        """The settings of the recurrent network; for the others, of one with the same head."""
+        """The settings of the recurrent network; for the others, of a recurrent one with the same head."""
         return LSTMConfig(
             head="classify",
             n_outputs=self.n_outputs,
@@ -76,7 +76,7 @@ class ArchitectureSettings:
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers are trained."""
+        """Number of trainable parameters."""
         if self.name in RECURRENT:
             return self.config.n_parameters
         first, second = self.widths
@@ -109,7 +109,7 @@ class ArchitectureSettings:
                     hidden
                 )
         else:
-            # Without zeros around the sequence, which would tell the filters where it ends.
+            # No padding with zeros, which would tell the filters where the sequence ends.
             hidden = inputs
             for place, width in enumerate((first, second), start=1):
                 hidden = layers.Conv1D(
@@ -137,7 +137,7 @@ def match_architecture(
     learning_rate: float | None = None,
     bidirectional: bool = False,
 ) -> ArchitectureSettings:
-    """Return an architecture whose widths make about ``n_parameters``.
+    """Return an architecture whose widths give about ``n_parameters`` parameters.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def match_architecture(
     else:
         pairs = list(_pairs(make, n_parameters))
         good = [one for one in pairs if miss(one) <= _GOOD_MATCH]
-        # Of the good ones that whose layers are most alike.
+        # Of the good ones, the one whose layers are most alike.
         best = (
             min(good, key=lambda one: (abs(math.log(one.widths[1] / one.widths[0])), miss(one)))
             if good
@@ -194,7 +194,7 @@ def _single(make: Make, n_parameters: int) -> Iterator[ArchitectureSettings]:
 
 
 def _pairs(make: Make, n_parameters: int) -> Iterator[ArchitectureSettings]:
-    """Yield, for every first width, the two second widths on either side of the number."""
+    """Yield, for every first width, the two networks whose second widths bracket the number."""
     for first in itertools.count(1):
         base = make(first, 1).n_parameters
         each = make(first, 2).n_parameters - base
@@ -206,7 +206,7 @@ def _pairs(make: Make, n_parameters: int) -> Iterator[ArchitectureSettings]:
 
 
 def parse_architectures(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Return architectures from names with commas between them, in the order of the table."""
+    """Return architectures from comma-separated names, in the order of the table."""
     wanted = [name.strip().lower() for name in (names.split(",") if isinstance(names, str) else names) if name.strip()]
     for name in wanted:
         if name not in ARCHITECTURES:

@@ -1,4 +1,4 @@
-"""Labelled sequences: FASTA with ``label=`` in its headers or a table beside it, split by group."""
+"""Labelled sequences: FASTA with ``label=`` in its headers or in a table, split by group."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from genolstm.sequences.kmers import one_hot
 
 @dataclass(frozen=True, repr=False, eq=False)
 class LabelledSequences:
-    """Sequences of one length, what is to be said of each, and which belong together.
+    """Sequences of one length, the target of each, and which belong together.
 
     Attributes
     ----------
     codes
-        uint8, (n, bases); shorter sequences are filled up with unknown bases on the left, so that a
+        uint8, (n, bases); shorter sequences are padded with unknown bases on the left, so that a
         network that reads to the end ends on bases.
     targets
         (n,): class numbers as int64, or numbers as float64.
     classes
-        Names of the classes in order; empty where the targets are numbers.
+        Names of the classes in order; empty if the targets are numbers.
     groups
-        (n,) of text. A group is never split.
+        (n,): names of the groups, which are never split.
     names
         Names of the sequences.
     grouped
-        Whether the groups were given, or found here (equal sequences).
+        Whether the groups were given; if not, equal sequences form a group.
     """
 
     codes: Codes
@@ -50,7 +50,7 @@ class LabelledSequences:
 
     @property
     def length(self) -> int:
-        """Bases of each sequence, filling included."""
+        """Number of bases of each sequence, padding included."""
         return int(self.codes.shape[1])
 
     @property
@@ -71,7 +71,7 @@ class LabelledSequences:
 
 
 class Split(NamedTuple):
-    """Row numbers of the three parts, rising; no group is in two of them."""
+    """Row numbers of the three parts, ascending; no group is in two of them."""
 
     training: np.ndarray
     validation: np.ndarray
@@ -95,18 +95,18 @@ def read_labelled(
         DNA. Without ``labels``, headers such as ``>name label=enhancer group=chr1``.
     labels
         Tab-separated table with the columns ``name`` and ``label``, and ``group`` if there are
-        groups; its labels count, not the headers'. Names that the FASTA lacks are passed over.
+        groups; its labels replace the headers'. Names that the FASTA lacks are ignored.
     regression
         Whether the labels are numbers.
     length
-        Bases to read of each sequence: longer ones lose as much at both ends, shorter ones are
-        filled up. By default the longest one's length.
+        Number of bases to read of each sequence: longer ones are cut equally at both ends, shorter
+        ones are padded. By default the longest one's length.
 
     Raises
     ------
     InputError
-        A label is missing, there are fewer than two classes, some sequences have a group and
-        others not, or a file is not what it should be.
+        A label is missing, there are fewer than two classes, some sequences have a group and others
+        do not, or a file is malformed.
     """
     if length is not None and length < 1:
         raise SettingError(f"length is {length}, it must be at least 1")
@@ -198,7 +198,7 @@ def split_three_ways(
                 hint="every class must occur in at least three groups",
             )
     random = np.random.default_rng([seed, 0x5917])
-    # A part that lacks a class cannot be scored: draw again, and if that does not help, as where
+    # A part that lacks a class cannot be scored: draw again, and if that does not help, as when
     # every group is of one class, let the held-out parts grow.
     while n - sum(held) >= 1:
         for _ in range(200):

@@ -18,7 +18,7 @@ from genolstm.sequences.kmers import one_hot
 
 
 def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield names and bases of FASTA files, and of sequences that are given themselves."""
+    """Yield names and bases of FASTA files, and of sequences given directly."""
     for number, source in enumerate(sources, start=1):
         if source == "-" or Path(source).is_file():
             for entry in read_records(source):
@@ -38,7 +38,7 @@ def sequence_gates(bundle: Bundle, sequence: str, *, name: str = "sequence", **o
     Raises
     ------
     ModelError
-        The bundle is not of a comparison.
+        The bundle is not from a comparison.
     SettingError
         The network is not an LSTM.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Score = Callable[[np.ndarray, np.ndarray], float]
 # Sequences over which the gradient's decay is averaged.
 _N_GRADIENT = 50
-# Sequences on which the speed of inference is taken.
+# Sequences on which the speed of inference is measured.
 _N_SPEED = 256
 # Steps over which ONNX Runtime is compared with Keras.
 _N_CHECKED = 40
@@ -36,14 +36,14 @@ _TOLERANCE = 1e-4
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Trial:
-    """The data of one seed: to train on, to choose the best epoch by, and to test on.
+    """The data of one seed: for training, for choosing the best epoch, and for testing.
 
     Attributes
     ----------
     tests
         Test sets by name.
     extra
-        Further scores of the test sets by name, of (targets, prediction).
+        Further scores of the test sets by name, as functions of (targets, prediction).
     """
 
     training: LabelledSequences
@@ -54,7 +54,7 @@ class Trial:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Comparison:
-    """What came out.
+    """The results of a comparison.
 
     Attributes
     ----------
@@ -63,14 +63,14 @@ class Comparison:
         best_epoch, the scores, training_seconds, sequences_per_second (ONNX Runtime, one thread).
     gradients
         architecture, seed, stage (initial or trained), lag (steps from the last one), gradient
-        (relative to that at lag 0); empty unless it was asked for.
+        (relative to that at lag 0); empty unless asked for.
     """
 
     runs: pd.DataFrame
     gradients: pd.DataFrame
 
     def summary(self) -> pd.DataFrame:
-        """Return mean, least and largest of each score over the seeds, one row per architecture."""
+        """Return mean and range of each score over the seeds, one row per architecture and test set."""
         from genolstm.comparison.scores import summarise
 
         return summarise(self.runs)
@@ -103,9 +103,9 @@ def trials_from_task(
     name
         ``long-range`` or ``motif``.
     distances
-        Distances of the test sets of ``long-range``; training goes up to the largest.
+        Distances of the test sets of ``long-range``, in bases; training goes up to the largest.
     n
-        Sequences for training and validation, if not the task's own number.
+        Number of sequences for training and validation; by default the task's own.
 
     Raises
     ------
@@ -164,11 +164,11 @@ def compare(
     trials
         Function from a seed to its data; see :func:`trials_from_data` and :func:`trials_from_task`.
     settings
-        What all have in common.
+        Settings that all networks share.
     gradients
         Whether to measure how far back the recurrent networks' gradients reach.
     progress
-        Called with each row of the result as soon as it is there.
+        Called with each row of the result as soon as it is available.
     keep
         Called with each trained network, for instance to save it.
 
@@ -216,7 +216,7 @@ def _no_retracing_warnings() -> Iterator[None]:
 
 
 def match_for(name: str, data: LabelledSequences, settings: ComparisonSettings) -> ArchitectureSettings:
-    """Return an architecture as it is compared on these sequences."""
+    """Return an architecture with the widths to compare on these sequences."""
     n_classes = len(data.classes)
     return match_architecture(
         name,
@@ -302,7 +302,7 @@ def _export(network: ArchitectureSettings, model: Any, x: np.ndarray) -> Any:
 
 
 def _speed(runtime: Any, x: np.ndarray) -> float:
-    """Return sequences per second: the best of three turns on one thread."""
+    """Return sequences per second: the best of three runs on one thread."""
     seconds = []
     for _ in range(3):
         began = time.perf_counter()

@@ -46,7 +46,7 @@ def score(data: LabelledSequences, scale: Scale, prediction: np.ndarray) -> dict
     Parameters
     ----------
     data
-        What is true.
+        The true targets.
     scale
         Scale of the training data.
     prediction
@@ -81,7 +81,7 @@ def _regression(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
     varied = truth.std() > 0 and prediction.std() > 0
     return {
         "r2": 1 - error / float(truth.var()) if truth.std() > 0 else float("nan"),
-        # A network that says the same of everything has no correlation with anything.
+        # A network with the same answer to everything has no correlation with anything.
         "pearson": float(np.corrcoef(truth, prediction)[0, 1]) if varied else 0.0,
         "loss": error,
     }
@@ -90,8 +90,8 @@ def _regression(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     """Return one row per architecture and test set.
 
-    Columns: architecture, test, parameters, seeds, and of each score and of time and speed the
-    mean (``accuracy``), the least and the largest (``accuracy_min``, ``accuracy_max``).
+    Columns: architecture, test, parameters, seeds, and for each score, time and speed the mean
+    (``accuracy``), the minimum and the maximum (``accuracy_min``, ``accuracy_max``).
     """
     import pandas as pd
 

@@ -20,11 +20,11 @@ class Task:
     Attributes
     ----------
     n
-        Sequences to train on and validate with; a fifth of them is for validation.
+        Number of sequences for training and validation; a fifth of them are for validation.
     n_test
-        Further sequences of each test set.
+        Number of further sequences in each test set.
     epochs, batch_size
-        Passes over the training data, and sequences per step.
+        Number of passes over the training data, and of sequences per step.
     parameters
         Approximate number of parameters of each network.
     """
@@ -63,24 +63,24 @@ class ComparisonSettings:
     Parameters
     ----------
     architectures
-        Architectures to compare, of mlp, cnn, rnn, gru and lstm.
+        Architectures to compare, out of mlp, cnn, rnn, gru and lstm.
     parameters
-        Approximate number of parameters of each network; a task brings its own.
+        Approximate number of parameters of each network; a task has its own default.
     epochs
-        Passes over the training data, all of which every network takes, keeping the weights of
-        the epoch with the lowest validation loss; a task brings its own.
+        Number of passes over the training data; every network takes all of them and keeps the
+        weights of the epoch with the lowest validation loss. A task has its own default.
     batch_size
-        Sequences per step; a task brings its own.
+        Number of sequences per step; a task has its own default.
     learning_rate
-        One learning rate for all; by default each architecture has its own.
+        Peak learning rate of all networks; by default each architecture has its own.
     bidirectional
         Let the recurrent networks read both ways.
     seeds
-        Runs of each architecture, with seeds counted up from the first one.
+        Number of runs of each architecture; their seeds count up from the first one.
     seed
-        The first seed; a seed settles split, initial weights and order.
+        First seed; a seed determines split, initial weights and order.
     validation_fraction, test_fraction
-        Shares of the groups.
+        Shares of the groups to hold out for validation and for testing.
 
     Raises
     ------
@@ -105,7 +105,7 @@ class ComparisonSettings:
 
     @classmethod
     def for_task(cls, name: str, **changes: Any) -> ComparisonSettings:
-        """Return the settings with a task's own budget; ``changes`` go on top."""
+        """Return the settings with a task's own budget; ``changes`` override it."""
         task = find_task(name)
         base = cls(parameters=task.parameters, epochs=task.epochs, batch_size=task.batch_size)
         return replace(base, **changes)

@@ -2,7 +2,7 @@
 
 *long-range*: two copies of a site, each on one of the strands, so that there are four arrangements:
 ``convergent`` (the site, then its reverse complement), ``divergent`` (the other way round) and two
-in ``tandem``. Neither half alone says which, and a network that forgets the first half before the
+in ``tandem``. Neither half alone tells which, and a network that forgets the first half before the
 second one comes is left with one chance in two. It is the "temporal order" task of Hochreiter and
 Schmidhuber (1997) in the letters of the genome, where the orientation of two CTCF sites, thousands
 of bases apart, decides whether a loop forms between them (Rao et al. 2014).
@@ -38,21 +38,22 @@ def simulate_long_range(
     Parameters
     ----------
     n
-        Sequences, a quarter of each class.
+        Number of sequences, a quarter of each class.
     distance
         Bases from the start of one site to the start of the other.
     shortest
-        If given, distances run from this one to ``distance``, their logarithms evenly: from the
-        short ones a network learns what to look for, from the long ones to remember it.
+        If given, distances run from this one to ``distance``, evenly on a log scale: from the short
+        ones a network learns what to look for, from the long ones to remember it.
     length
-        Bases of each sequence; by default what the largest distance and the margin need.
+        Number of bases of each sequence; by default what the largest distance and the margin need.
     margin
         Largest number of bases after the second site.
 
     Returns
     -------
     LabelledSequences
-        Neither word occurs anywhere else; each sequence is a group of its own.
+        Neither the site nor its reverse complement occurs anywhere else; each sequence is a group
+        of its own.
     """
     forward = encode(SITE)
     backward = reverse_complement(forward)
@@ -82,13 +83,13 @@ def simulate_long_range(
         row, start = np.nonzero(stray)
         if not len(row):
             break
-        # A base of each stray copy is drawn again, and what that makes is looked at once more.
+        # A base of each stray copy is drawn again, and the result is checked once more.
         codes[row, start + random.integers(0, k, len(row))] = random.integers(0, 4, len(row))
     return _labelled(codes, targets, tuple(ARRANGEMENTS))
 
 
 def first_half_accuracy(targets: np.ndarray, prediction: np.ndarray) -> float:
-    """Return how often the strand of the first, far site is told right; by chance 1/2.
+    """Return how often the strand of the first, distant site is predicted correctly; by chance 1/2.
 
     Parameters
     ----------
@@ -105,13 +106,13 @@ def first_half_accuracy(targets: np.ndarray, prediction: np.ndarray) -> float:
 def simulate_motif(n: int, *, length: int = 200, seed: int) -> LabelledSequences:
     """Simulate sequences that hold a degenerate motif, or one with its columns shuffled.
 
-    Each base of the motif is the consensus' with probability 0.85. The shuffled motif is one and
-    the same for all sequences, so that composition says nothing.
+    Each base of the motif is the consensus' with probability 0.85. The shuffled motif is the same
+    for all sequences, so that composition tells nothing.
 
     Returns
     -------
     LabelledSequences
-        Half of either class; each sequence is a group of its own.
+        Half of each class; each sequence is a group of its own.
     """
     consensus = encode(CONSENSUS)
     _at_least("n", n, 2)

@@ -1,7 +1,7 @@
-"""Turning outputs into probabilities that can be believed.
+"""Calibration: turning outputs into reliable probabilities.
 
-Fitted on held-out data with scikit-learn or a minimiser of scipy; applied with NumPy alone; stored in a
-bundle's metadata as JSON.
+Fitted on held-out data with scikit-learn or SciPy's minimiser; applied with NumPy alone; stored in
+a bundle's metadata as JSON.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def fit_calibration(
     ----------
     probability
         The network's outputs: any shape for one class's probability (sigmoid), or (..., classes)
-        with ``truth`` one axis less (softmax).
+        with ``truth`` having one axis fewer (softmax).
     truth
         0 or 1 in the same shape, or class indices.
     method
         ``temperature`` divides the log-odds by one number (Guo et al. 2017). ``isotonic`` is any
-        rising function, one per class; it needs more data and removes more.
+        increasing function, one per class; it needs more data and corrects more.
     sample_weight
         Weights in the shape of ``truth``; 0 leaves a value out.
 
@@ -112,7 +112,7 @@ def expected_calibration_error(
     probabilities
         Values from 0 to 1, of any shape.
     labels
-        0 or 1 in the same shape, or the share that is true of what the value stands for.
+        0 or 1 in the same shape, or the true share of what each value stands for.
     weights
         How much each value counts, such as base pairs; by default all alike.
     """
@@ -125,7 +125,7 @@ def expected_calibration_error(
 
 
 def _fit_temperature(values: np.ndarray, labels: np.ndarray, weight: np.ndarray | None) -> float:
-    """Return the temperature of the smallest log loss, searched on its logarithm."""
+    """Return the temperature with the smallest log loss, searched for on a log scale."""
     from scipy.optimize import minimize_scalar
 
     rows = np.arange(len(values))
@@ -154,8 +154,8 @@ def _heat(values: np.ndarray, temperature: float, *, softmax: bool) -> np.ndarra
 def _fit_isotonic(values: np.ndarray, hit: np.ndarray, weight: np.ndarray | None) -> dict[str, list[float]]:
     """Fit centred isotonic regression (Oron and Flournoy 2017).
 
-    Each flat step of the plain one becomes a point at its centre and the points are joined by
-    lines, so that values that were ranked stay ranked.
+    Each flat step of the plain method becomes a point at its centre, and lines join the points, so
+    that values keep their ranks.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -165,7 +165,7 @@ def _fit_isotonic(values: np.ndarray, hit: np.ndarray, weight: np.ndarray | None
     fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit_transform(x, y, sample_weight=w)
     starts = np.flatnonzero(np.r_[True, np.diff(fitted) > 0])
     if len(starts) > _KNOTS:
-        # Steps of the data's own noise: join neighbours to steps of about equal weight.
+        # So many steps are noise in the data: join neighbours into steps of about equal weight.
         mass = np.cumsum(w)[starts]
         starts = starts[np.r_[True, np.diff((mass * _KNOTS / w.sum()).astype(np.int64)) > 0]]
     mass = np.add.reduceat(w, starts)

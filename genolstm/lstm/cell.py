@@ -1,9 +1,9 @@
 """What an LSTM does, gate by gate, in NumPy.
 
 The readable reference: it computes in float64 what Keras and ONNX Runtime compute, and is checked
-against them. It also shows the inside: :func:`trace` gives every gate of a layer at every
-step. For a step with input x and the state h, c that the step before left
-(Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000):
+against them. It also shows what happens inside: :func:`trace` gives every gate of a layer at every
+step. For a step with input x, and the state h, c that the previous step left (Hochreiter and
+Schmidhuber 1997, with the forget gate of Gers et al. 2000):
 
     i = sigmoid(x Wi + h Ui + bi)        how much of the candidate goes in
     f = sigmoid(x Wf + h Uf + bf)        how much of the old cell state stays
@@ -28,9 +28,9 @@ Weights = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class GateTrace:
-    """The inside of one direction of one LSTM layer, each array (n, steps, units).
+    """Gates and states of one direction of one LSTM layer, each array (n, steps, units).
 
-    Steps are in the sequence's order, also for the direction that reads from its end.
+    Steps are in the sequence's order, even for the backward direction.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ def lstm_step(
 def gru_step(x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """Return the new state of a GRU (Cho et al. 2014; the reset gate after the product).
 
-    ``bias`` is (2, 3 units): of the input's product and of the state's.
+    ``bias`` is (2, 3 units): one row for the input's product, one for the state's.
     """
     z, _, g, _ = gru_gates(x, h, kernel, recurrent, bias)
     return z * h + (1.0 - z) * g
@@ -190,7 +190,7 @@ def _stack_input(config: LSTMConfig, weights: Weights, x: np.ndarray) -> np.ndar
 
 
 def _layer(config: LSTMConfig, weights: Weights, index: int, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a layer's outputs at every step, and those that each direction ends with."""
+    """Return a layer's outputs at every step, and the last ones of each direction."""
     outputs, ends = [], []
     for direction in config.directions:
         hidden = _direction(config, weights, f"{config.cell}{index}/{direction}", x)

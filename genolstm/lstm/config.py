@@ -16,7 +16,7 @@ AtLeastOne = Annotated[int, Range(1, _LARGEST)]
 Cell = Literal["rnn", "gru", "lstm"]
 Activation = Literal["sigmoid", "softmax", "linear"]
 
-# What a head means when nothing else is said: pooling over the steps, activation of the output.
+# The default pooling over the steps and activation of the output, by head.
 _HEAD_DEFAULTS: dict[str, tuple[str, str]] = {
     "tag": ("none", "sigmoid"),
     "next": ("none", "softmax"),
@@ -41,11 +41,11 @@ class LSTMConfig:
     cell
         ``rnn``, ``gru`` or ``lstm``.
     units
-        Width of each direction; one number for all layers or one per layer.
+        Width of each direction: one number for all layers, or one per layer.
     layers
-        Recurrent layers on top of each other.
+        Number of stacked recurrent layers.
     bidirectional
-        Read both ways. The head ``next`` may not.
+        Whether the layers read both ways; not with the head ``next``.
     dropout
         Fraction dropped after each recurrent layer, in training only.
     head
@@ -54,9 +54,10 @@ class LSTMConfig:
         ``n_outputs`` per step, or one per sequence if ``pooling`` is given; ``n_outputs`` 0 gives
         the recurrent stack's own vectors.
     n_outputs
-        Classes, targets, symbols or width of the vectors.
+        Number of classes, targets or symbols, or width of the vectors.
     activation
-        ``sigmoid``, ``softmax`` or ``linear``; by default what the head calls for.
+        Output activation: ``sigmoid``, ``softmax`` or ``linear``; by default what the head calls
+        for.
     pooling
         ``none``, ``last``, ``mean`` or ``max`` over the steps; by default what the head calls for.
 
@@ -151,7 +152,7 @@ class LSTMConfig:
 
     @property
     def output_width(self) -> int:
-        """How many numbers come out per step (or per sequence)."""
+        """Number of outputs per step (or per sequence)."""
         return self.n_outputs or self.layer_units[-1] * (2 if self.bidirectional else 1)
 
     @property
@@ -185,11 +186,11 @@ class LSTMConfig:
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers are trained."""
+        """Number of trainable parameters."""
         return sum(math.prod(shape) for shape in self.weight_shapes.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
+        """Return the settings as JSON-ready values."""
         settings = asdict(self)
         if isinstance(self.units, tuple):
             settings["units"] = list(self.units)
@@ -202,7 +203,7 @@ class LSTMConfig:
         Raises
         ------
         ModelError
-            A field is unknown, missing its type, or holds what makes no sense.
+            A field is unknown, or its value makes no sense.
         """
         if not isinstance(settings, Mapping):
             raise ModelError("the network's settings are not a table of names and values")

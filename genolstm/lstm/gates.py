@@ -33,7 +33,7 @@ class Gates:
     starts, ends
         (steps,): where each step lies in the sequence, 0-based half-open.
     symbols
-        (steps,): what was read at each step; empty where it is a vector.
+        (steps,): what was read at each step; empty if steps are vectors.
     layer, direction
         Which layer, from 1, and which way it reads.
     units
@@ -73,7 +73,7 @@ class Gates:
     def half_lives(self) -> np.ndarray:
         """Return after how many steps half of each unit's memory is gone, (units,).
 
-        The forget gates of all steps multiply, so it is that of their geometric mean.
+        The forget gates of all steps multiply, so this is the half-life at their geometric mean.
         """
         return half_life(np.exp(self._log_forget()))
 
@@ -152,7 +152,8 @@ def inspect_gates(
     ModelError
         The network is a custom one, or does not read such data.
     SettingError
-        The network is not an LSTM, or has no such layer, direction or unit; nothing is to be shown.
+        The network is not an LSTM, has no such layer, direction or unit, or there is no step to
+        show.
     """
     settings, config = GateSettings(**choice), bundle.config
     if config is None:
@@ -211,7 +212,7 @@ def write_half_lives(stream: IO[str], found: Iterable[Gates]) -> None:
 def _units(cell: np.ndarray, settings: GateSettings) -> tuple[int, ...]:
     n, units = cell.shape[1], settings.units
     if units is None:
-        # tanh, as the cell state is shown: a large state that moves little says little.
+        # tanh, as in the layer's output: a large state that hardly varies there says little.
         spread = np.tanh(cell).std(axis=0)
         return tuple(int(unit) for unit in np.argsort(-spread, kind="stable")[: settings.top])
     for unit in units:

@@ -25,7 +25,7 @@ def input_gradient(config: LSTMConfig, weights: Weights, x: np.ndarray, *, layer
     layer
         Recurrent layer, from 1; its forward direction is taken, and its own input.
     seed
-        Seed of the direction, one for each sequence, along which the last state is looked at.
+        Seed of the directions, one per sequence, along which the last state is measured.
 
     Returns
     -------

@@ -15,13 +15,13 @@ class GateSettings:
     Parameters
     ----------
     layer
-        Layer, from 1; by default the last one.
+        Layer to show, counted from 1; by default the last one.
     direction
-        Which way the layer reads.
+        Direction in which the layer reads.
     units
-        Numbers of the units, from 0.
+        Units to show, numbered from 0; by default those whose cell states vary most.
     top
-        Without units given: how many units to show, those whose cell states vary most.
+        Number of units to show if none are named.
 
     Raises
     ------

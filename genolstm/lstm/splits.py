@@ -24,7 +24,7 @@ def draw_parts(n: int, counts: Sequence[int], random: np.random.Generator) -> np
 
 
 def rows_of_parts(part: np.ndarray, member: np.ndarray, n_parts: int) -> tuple[np.ndarray, ...]:
-    """Return the rows of each part, rising; ``member`` is the group of each row."""
+    """Return the rows of each part, ascending; ``member`` is the group of each row."""
     return tuple(np.flatnonzero(part[member] == number) for number in range(n_parts))
 
 
@@ -38,12 +38,12 @@ def split_by_group(
     groups
         A label for each row: the chromosome, or the seed of its simulation.
     validation_fraction
-        Share of the groups to hold out; at least one group, and at least one is left.
+        Share of the groups to hold out: at least one group, and at least one is left.
 
     Returns
     -------
     training, validation
-        Row numbers, rising.
+        Row numbers, ascending.
 
     Raises
     ------

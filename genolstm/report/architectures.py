@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind tell apart.
+# Okabe and Ito's colours, which colour-blind readers can distinguish.
 COLOURS = {"mlp": "#999999", "cnn": "#E69F00", "rnn": "#D55E00", "gru": "#56B4E9", "lstm": "#0072B2"}
 _MARKERS = {"mlp": "D", "cnn": "s", "rnn": "v", "gru": "^", "lstm": "o"}
-# Nothing is drawn below: a gradient this small is none.
+# Nothing is drawn below this: so small a gradient counts as none.
 _FLOOR = 1e-30
 _NAMES = {
     "ap": "average precision",
@@ -39,7 +39,7 @@ def plot_scores(runs: pd.DataFrame, *, score: str | None = None) -> Figure:
     runs
         Runs of a :class:`~genolstm.comparison.run.Comparison`; each dot is a run, each line the mean.
     score
-        Column; by default accuracy, or R² of numbers.
+        Column to draw; by default accuracy, or R² for numeric labels.
     """
     plt = pyplot()
     score = score or ("accuracy" if "accuracy" in runs else "r2")
@@ -101,9 +101,9 @@ def plot_by_distance(
     runs
         Runs of a comparison on that task; lines are means, bands the range over seeds.
     score
-        Column.
+        Column to draw.
     levels
-        Values to mark with a line, by what they mean.
+        Values to mark with a line, by their labels.
     ax
         Where to draw; by default a new figure.
     """
@@ -140,7 +140,7 @@ def plot_by_distance(
     ax.set_xlabel("bases between the two halves")
     ax.set_ylabel(_NAMES[score])
     tidy(ax)
-    # Above the axes, as lines may cross any of their corners.
+    # Above the axes, as any of their corners may hold lines.
     ax.legend(
         frameon=False,
         fontsize=8,
@@ -154,7 +154,7 @@ def plot_by_distance(
 
 
 def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | None = None) -> Axes:
-    """Draw how the gradient fades with the steps that it goes back.
+    """Draw how the gradient decays with the number of steps back.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
             continue
         wide = rows.pivot_table(index="lag", columns="seed", values="gradient")
         values = wide.to_numpy(float)
-        # Means are of what was measured, also below the floor; where a gradient is 0 there is none.
+        # Means include values below the floor; where a gradient is 0 there is no mean.
         logs = np.log(values, out=np.full_like(values, np.nan), where=values > 0)
         ax.plot(wide.index, np.exp(logs), color=colour, linewidth=0.7, alpha=0.45)
         ax.plot(wide.index, np.exp(logs.mean(axis=1)), color=colour, linewidth=2, label=name.upper())
@@ -188,10 +188,10 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
 
 
 def save_comparison(runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLike, *, force: bool = False) -> None:
-    """Draw a comparison into a file.
+    """Draw a comparison to a file.
 
-    With several distances: accuracy against distance, and the gradient's decay; otherwise score,
-    training time and inference speed.
+    For the task ``long-range``: accuracy against distance, and the gradient's decay; otherwise
+    score, training time and inference speed.
     """
     with saved_figure(output, force=force) as plt:
         if not runs["test"].astype(str).str.startswith("distance=").all():
@@ -210,7 +210,7 @@ def save_comparison(runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLik
 
 
 def _log_axis(ax: Axes, values: np.ndarray) -> None:
-    """Scale an axis by logarithms, with the ticks 1, 2, 5, 10, ... and plain numbers."""
+    """Make an axis logarithmic, with the ticks 1, 2, 5, 10, ... as plain numbers."""
     low, high = values.min() / 1.5, values.max() * 1.5
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     fine, ticks = (

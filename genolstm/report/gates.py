@@ -1,4 +1,4 @@
-"""Heat maps of the gates under a sequence."""
+"""Heat maps of the gates along a sequence."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def plot_gates(
     spans
         Stretches to mark, in the sequence's positions.
     span_label
-        What they are.
+        Label of the marked stretches.
     title
-        By default the sequence, the layer and the direction.
+        Title; by default the sequence, the layer and the direction.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def _draw_part(ax: Axes, gates: Gates, part: str, edges: np.ndarray) -> None:
     """Draw the heat map of a gate, with its scale beside it."""
     values, n_units = getattr(gates, part).T, len(gates.units)
     signed = part in ("candidate", "cell")
-    # One unit that counts far up should not pale all others.
+    # One unit with a very large state should not make all others pale.
     most = max(1.0, float(np.quantile(np.abs(values), 0.95))) if signed else 1.0
     mesh = ax.pcolormesh(
         edges,
@@ -133,7 +133,7 @@ def save_gates(
     spans: Sequence[tuple[float, float]] = (),
     force: bool = False,
 ) -> None:
-    """Draw the heat maps into a file; see :func:`plot_gates`."""
+    """Draw the heat maps to a file; see :func:`plot_gates`."""
     with saved_figure(output, force=force):
         plot_gates(gates, curve=curve, spans=spans)
 

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the results of a comparison go; ``None`` is not written.
+    """Where the results of a comparison go; an output that is ``None`` is not written.
 
     Attributes
     ----------
     table
         Means and ranges; ``-`` prints aligned text to standard output.
     runs
-        Every single run.
+        The scores of every run.
     gradients
         How far back the recurrent networks' gradients reach.
     figure
@@ -84,22 +84,22 @@ def compare_files(
     task, distances, n
         As in :func:`genolstm.comparison.run.trials_from_task`.
     budget
-        Fields of :class:`~genolstm.comparison.settings.ComparisonSettings` that are not to be the default, or a
-        task's own.
+        Fields of :class:`~genolstm.comparison.settings.ComparisonSettings` that override the
+        defaults or the task's own values.
     outputs
         Where the results go; by default the table to standard output.
     progress
-        Called with each row as soon as it is there.
+        Called with each row as soon as it is available.
 
     Returns
     -------
     str
-        A line for people: what was compared, and by what split.
+        A line for the user: what was compared, and how it was split.
 
     Raises
     ------
     InputError
-        The sequences or labels are not what they should be, or cannot be split.
+        The sequences or labels are malformed, or cannot be split.
     """
     outputs = outputs or Outputs()
     outputs.check()
@@ -137,7 +137,7 @@ class _Keeper:
     def __call__(self, network: ArchitectureSettings, trained: TrainedModel, trial: Trial, seed: int) -> None:
         from genolstm.comparison.saving import save_trained
 
-        # Made here, when there is something to put into it.
+        # Made only now, when there is something to put into it.
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{network.name}-{seed}.genolstm"
         save_trained(path, network, trained, trial, seed, force=self.force)
@@ -154,7 +154,7 @@ def _write(found: Comparison, outputs: Outputs) -> None:
         for path, table in ((outputs.runs, found.runs), (outputs.gradients, found.gradients)):
             if path is not None:
                 stack.enter_context(atomic_text(path, force=force)).write(_tsv(table))
-        # Last: where the table is, everything is.
+        # Last, so that if the table is there, everything is.
         stream = stack.enter_context(atomic_text(outputs.table, force=force))
         if str(outputs.table) == "-":
             stream.write(format_summary(summary) + "\n")

@@ -15,7 +15,7 @@ Region = tuple[str | None, int, int]
 
 
 class UsageError(SettingError):
-    """The inputs and options do not go together, whatever is in them."""
+    """The inputs and options do not go together, whatever they contain."""
 
 
 def run_gates(

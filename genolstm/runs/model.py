@@ -1,4 +1,4 @@
-"""``model``: what a bundle is, whether it is whole, and its members as files."""
+"""``model``: what a bundle is, whether it is intact, and its members as files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from genolstm.lstm.bundle.verify import verify_bundle
 
 
 def run_open(model: PathLike) -> Bundle:
-    """Return a bundle by its file, or by the name of a model that comes with GenoLSTM."""
+    """Return a bundle, given its file or the name of a model that comes with GenoLSTM."""
     return Bundle.open(find_bundle(model))
 
 
@@ -21,7 +21,7 @@ def run_verify(model: PathLike) -> list[tuple[str, str]]:
 def run_export(
     model: PathLike, *, onnx: PathLike | None = None, keras: PathLike | None = None, force: bool = False
 ) -> None:
-    """Write a model's ONNX graph, its Keras form, or both to files of their own.
+    """Write a model's ONNX graph, its Keras form, or both to separate files.
 
     Raises
     ------

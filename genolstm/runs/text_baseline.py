@@ -26,7 +26,7 @@ def run_baseline(
     Parameters
     ----------
     settings
-        Those of the training to compare with: of the share to hold out, of the strands, and the seed.
+        Settings of the training to compare with: the share to hold out, the strands and the seed.
     """
     settings = settings or TextSettings()
     corpus = read_corpus(files, form)
@@ -44,7 +44,7 @@ def baselines(
     """Return what Markov models and compressors need for a held-out corpus, bits per symbol.
 
     The compressors are measured cold, and primed with the training symbols. They are given the
-    symbols alone: a byte each of DNA, UTF-8 of text.
+    symbols alone: one byte per base for DNA, UTF-8 for text.
     """
     stream = training.stream()
     if training.kind == DNA and reverse_complement:

@@ -41,7 +41,7 @@ def run_generate(
     check_outputs([output], force=force)
     generator = TextGenerator.load(model)
     drawing = replace(generator.default_sampling, **(sampling or {}))
-    # Asked for before the output is opened, so that a prompt that will not do leaves nothing.
+    # Made before the output is opened, so that an invalid prompt leaves no file.
     streams = [
         generator.symbols_stream(
             prompt, length, seed=seed, stream=i, sampling=drawing, skip_unknown=skip_unknown, carry=carry
@@ -77,7 +77,7 @@ def _wrapped(symbols: Iterator[str]) -> Iterator[str]:
 
 
 def _write_live(stream: IO[str], symbols: Iterator[str]) -> None:
-    """Write symbols so that a reader sees them soon, without a system call for each."""
+    """Write symbols so that they soon become visible, without a system call for each."""
     shown = time.monotonic()
     for symbol in symbols:
         stream.write(symbol)

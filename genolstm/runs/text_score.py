@@ -25,21 +25,21 @@ def run_score(
     threads: int = 0,
     force: bool = False,
 ) -> list[tuple[str, Total]]:
-    """Return the total, having written the bits symbol by symbol where asked to.
+    """Return the totals, and write the bits of every symbol if asked to.
 
     Parameters
     ----------
     form
         ``text`` or ``fasta``, to refuse a model of the other; ``auto`` for what the model reads.
     positions, bedgraph
-        Where to write the bits of every symbol, and their course along DNA in bins of ``bin_size``.
+        Where to write the bits of every symbol, and their means along DNA in bins of ``bin_size``.
     by_record
-        Whether to return every record's total, too.
+        Whether to return the total of every record, too.
 
     Returns
     -------
     list of (str, Total)
-        Name and total of each record where asked to; ``total`` is the last of them.
+        Name and total of each record if asked for, and of all of them as ``total``, which is last.
     """
     check_outputs([positions, bedgraph], force=force)
     generator = TextGenerator.load(model, threads=threads)

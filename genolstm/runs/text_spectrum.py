@@ -14,14 +14,14 @@ from genolstm.text.spectrum import compare_spectra
 def run_spectrum(
     sample: PathLike, source: PathLike, ks: Sequence[int] = (2, 4, 6)
 ) -> Iterator[tuple[int, float, float, float, float]]:
-    """Yield k, divergence and correlation of the sample and of as long a part of the source."""
+    """Yield k, divergence and correlation of the sample, then of an equally long part of the source."""
     ours = [codes for _, codes in read_codes(sample)]
     theirs = [codes for _, codes in read_codes(source)]
     size = sum(map(len, ours))
     joined = np.concatenate(theirs)
     start = max(0, (len(joined) - size) // 2)
     part, rest = joined[start : start + size], [joined[:start], joined[start + size :]]
-    # Where the sample is as long as the source there is no rest to compare a part with.
+    # If the sample is as long as the source, there is no rest to compare a part with.
     apart = len(rest[0]) + len(rest[1]) >= size
     for k in ks:
         found = compare_spectra(ours, theirs, k)

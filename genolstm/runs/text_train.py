@@ -33,20 +33,19 @@ def run_train(
     held_out
         Files that choose the epoch and give the held-out figure, instead of a share of ``files``.
     checkpoints
-        Folder of the checkpoint; ``OUTPUT.training`` by default. A run that was killed goes on
-        from it.
+        Folder of the checkpoint; ``OUTPUT.training`` by default. A killed run resumes from it.
     log
         Path of a table with one row per epoch.
     quiet
-        Whether to keep the progress from stderr.
+        Whether to report no progress on stderr.
     on_network
-        Called before the training begins with the layer, output shape and parameters of each layer,
-        and of all of them.
+        Called before the training begins, with name, output shape and parameters of each layer and
+        of all together.
 
     Raises
     ------
     InputError
-        A file is wrong, shorter than a window, or holds a single symbol.
+        A file is missing, malformed or shorter than a window, or holds a single symbol.
     SettingError
         The split leaves one side empty, or the checkpoint is of another run.
     OutputError

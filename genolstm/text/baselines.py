@@ -1,6 +1,6 @@
 """What a model must beat: Markov models of order k with back-off, and compressors.
 
-The Markov model interpolates all orders from k down to none. At order j, the chance of a symbol
+The Markov model interpolates all orders from k down to 0. At order j, the chance of a symbol
 after a context seen n times, with d different symbols after it, is::
 
     P_j(symbol) = (count(symbol) + a_j * d * P_{j-1}(symbol)) / (n + a_j * d)
@@ -40,9 +40,9 @@ class MarkovModel:
     Parameters
     ----------
     order
-        Symbols of context, 0 to 16.
+        Number of context symbols, 0 to 16.
     n_symbols
-        Symbols there are; codes from ``n_symbols`` on (boundaries, unknown bases) are never
+        Number of symbols; codes from ``n_symbols`` on (boundaries, unknown bases) are never
         predicted, but contexts may hold them.
     """
 
@@ -64,8 +64,8 @@ class MarkovModel:
         Parameters
         ----------
         validation
-            What the weights are chosen on, given the counts of ``stream``; nothing of it is
-            counted. By default the last tenth of ``stream``.
+            Stream on which the weights are chosen, given the counts of ``stream``; it is not
+            counted itself. By default the last tenth of ``stream``.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class MarkovModel:
         return self.bits_by_order(stream)[-1]
 
     def bits_by_order(self, stream: Codes) -> list[npt.NDArray[np.float64]]:
-        """Return :meth:`bits` for every order from 0 to the model's own: they come for free."""
+        """Return :meth:`bits` for every order from 0 to the model's own: at no extra cost."""
         stream = np.asarray(stream)
         contexts = _Contexts(stream)
         known = stream < self.n_symbols
@@ -131,7 +131,7 @@ class MarkovModel:
 
 
 class _Contexts:
-    """Names each position's context of every order by one 64-bit number."""
+    """Identifies each position's context of every order by one 64-bit number."""
 
     def __init__(self, stream: Codes) -> None:
         # 1 is added so that a context of zeros differs from a shorter one.
@@ -175,7 +175,7 @@ class _Table:
     def look_up(
         self, contexts: _Contexts, order: int
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Return count of context and symbol, of the context, and how many symbols follow it."""
+        """Return the counts of context and symbol and of the context, and how many symbols follow it."""
         names = contexts.of(order)
         found, at = _find(self.contexts, names)
         found[:order] = False
@@ -230,7 +230,7 @@ def markov_bits(training: Codes, held_out: Codes, n_symbols: int, *, max_order: 
     -------
     dict
         ``witten-bell``: all a_j = 1. ``tuned``: chosen on the end of the training stream, which
-        helps where the held-out stream is like that end and hurts where it is not.
+        helps if the held-out stream is like that end, and hurts if not.
     """
     result = {}
     for name in ("witten-bell", "tuned"):
@@ -262,7 +262,7 @@ def compressor_bits(
     held_out
         The bytes to compress.
     n_symbols
-        Symbols that they stand for.
+        Number of symbols that they stand for.
     training
         If given, the compressor reads these bytes first, and only what the held-out ones add to
         the compressed length is counted. bzip2 sees 900 kB at a time and gains little.

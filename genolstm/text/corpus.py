@@ -2,7 +2,7 @@
 
 A stream is all records one after the other, each begun by a boundary, whose code is the number of
 symbols. In DNA every base that is not known has that code too, and a run of them is one boundary:
-what follows a gap is predicted as little by what precedes it as a new record is.
+a gap is read like the start of a new record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Record:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Symbols, and records of their codes.
+    """An alphabet, and records as codes of its symbols.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Corpus:
 
     @property
     def n_symbols(self) -> int:
-        """How many symbols there are to predict, in all records."""
+        """Number of symbols to predict, in all records."""
         return sum(int((record.codes < self.boundary).sum()) for record in self.records)
 
     def stream(self) -> Codes:
@@ -70,17 +70,17 @@ class Corpus:
         return np.concatenate([record_stream(record.codes, self.boundary)[0] for record in self.records])
 
     def text(self) -> str:
-        """Return the records' symbols, unknown bases left out."""
+        """Return the records' symbols, without unknown bases."""
         return "".join(decode(record.codes, self.alphabet) for record in self.records)
 
 
 def record_stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.int64]]:
-    """Return a record as a stream, and where in it each of the known symbols is.
+    """Return a record as a stream, and the place of each known symbol in it.
 
     Returns
     -------
     stream
-        A boundary and the record, runs of boundaries as one.
+        A boundary and the record, with runs of boundaries merged.
     places
         For each code below ``boundary``, its index in the stream.
     """
@@ -110,7 +110,7 @@ def detect_format(path: PathLike, given: str = "auto") -> str:
 
 
 def read_text(path: PathLike) -> str:
-    """Read a UTF-8 file whole, line ends as they are.
+    """Read a whole UTF-8 file, with line ends as they are.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def decode(codes: Codes, alphabet: str) -> str:
 
 
 def text_corpus(texts: Iterable[tuple[str, str]], alphabet: str | None = None) -> Corpus:
-    """Make a corpus of (name, text) pairs; the alphabet is all their symbols by default."""
+    """Make a corpus from (name, text) pairs; by default the alphabet is all their symbols."""
     pairs = list(texts)
     if alphabet is None:
         alphabet = "".join(sorted(set().union(*(set(text) for _, text in pairs))))
@@ -183,7 +183,7 @@ def text_corpus(texts: Iterable[tuple[str, str]], alphabet: str | None = None) -
 
 
 def dna_corpus(records: Iterable[tuple[str, Codes]]) -> Corpus:
-    """Make a corpus of names and codes of DNA, as :mod:`genolstm.sequences.alphabet` gives them."""
+    """Make a corpus from names and codes of DNA, as :mod:`genolstm.sequences.alphabet` gives them."""
     return Corpus(DNA, DNA_ALPHABET, tuple(Record(name, codes) for name, codes in records))
 
 
@@ -202,7 +202,7 @@ def read_stream(
     form
         ``text`` or ``fasta``.
     alphabet
-        Symbols of text; for FASTA they are known.
+        Symbols of text; not needed for FASTA.
     """
     if form == "fasta":
         from genolstm.sequences.fasta import read_codes
@@ -289,14 +289,14 @@ def check_learnable(corpus: Corpus) -> None:
 def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | None]:
     """Hold out a share of a corpus.
 
-    Of text, that is its last part; of DNA with several records, whole records, drawn by the seed;
-    of a single record, its last part. Near-copies of a held-out record that stay among the
-    training records make the held-out figure flattering: name a held-out file yourself then.
+    For text, that is its last part; for DNA with several records, whole records, drawn by the seed;
+    for a single record, its last part. Near-copies of a held-out record among the training records
+    make the held-out figure flattering: name a held-out file yourself in that case.
 
     Returns
     -------
     training, held_out
-        ``None`` instead of the second where the fraction is 0.
+        The second is ``None`` if the fraction is 0.
 
     Raises
     ------

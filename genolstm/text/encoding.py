@@ -10,7 +10,7 @@ KIND = "text"
 
 
 def encode_input(codes: np.ndarray, config: LSTMConfig) -> np.ndarray:
-    """Return codes as the network reads them: themselves, or scaled to below 1 as vectors."""
+    """Return codes as the network reads them: as they are, or scaled below 1 as vectors."""
     if config.input == "embedding":
         return codes.astype(np.int32)
     return (codes / np.float32(config.n_outputs)).astype(np.float32)[..., None]

@@ -21,7 +21,7 @@ from genolstm.text.settings import DNA, STREAM
 
 
 def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield names and symbols of files, and of sequences that are given themselves."""
+    """Yield names and symbols of files, and of sequences given directly."""
     model = TextGenerator(bundle)
     for number, source in enumerate(sources, start=1):
         if source != "-" and not Path(source).is_file():
@@ -47,7 +47,7 @@ def sequence_gates(
     Parameters
     ----------
     shown
-        Symbols to keep; those before are read all the same.
+        Symbols to keep; those before them are read as context.
     **options
         ``layer``, ``direction``, ``units``, ``top`` of
         :func:`genolstm.lstm.gates.inspect_gates`.

@@ -1,4 +1,4 @@
-"""TextGenerator: train on text or genomes, write more of it, and say what surprises."""
+"""TextGenerator: train on text or genomes, write more of the same, and measure surprise."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _DRAWS = 4096
 
 
 class TextGenerator:
-    """A model of text, or of DNA, one symbol after the other.
+    """A model of text or DNA that predicts one symbol after the other.
 
     Parameters
     ----------
     bundle
         A model of kind ``text``.
     threads
-        Threads of :meth:`score` and of several samples; 0 means all cores. They change the speed
-        only.
+        Number of threads for :meth:`score` and for several samples; 0 means all cores. It affects
+        the speed only.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class TextGenerator:
     Raises
     ------
     ModelError
-        The bundle is of another kind, or lacks what it should say.
+        The bundle is of another kind, or lacks or misstates metadata.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
@@ -106,11 +106,12 @@ class TextGenerator:
         source
             A file, several of them, or a corpus.
         settings
-            Network and training; ``TUTORIAL`` of :mod:`genolstm.text.settings` is the tutorial's.
+            Settings of network and training; ``TUTORIAL`` in :mod:`genolstm.text.settings` has the
+            tutorial's.
         held_out
-            What chooses the epoch, instead of a share of ``source``.
+            Data that choose the epoch, instead of a share of ``source``.
         output
-            Where to keep the model; otherwise call :meth:`save`.
+            Where to save the model; by default it is not saved (see :meth:`save`).
         **options
             ``folder`` of a checkpoint, ``log_csv``, ``progress``.
 
@@ -139,7 +140,7 @@ class TextGenerator:
         return self._runtime
 
     def encode(self, text: str | Seq, *, skip_unknown: bool = False) -> Codes:
-        """Turn a prompt into codes; of DNA in either case, with U for T.
+        """Turn a prompt into codes; DNA may be in either case, and have U for T.
 
         Raises
         ------
@@ -164,21 +165,21 @@ class TextGenerator:
     ) -> Iterator[str]:
         """Yield ``n`` new symbols, one by one.
 
-        The same seed gives the same symbols, whatever else is computed beside them: each stream
-        is read alone, on one thread, and draws from random numbers of its own.
+        The same seed gives the same symbols, whatever else is computed in parallel: each stream is
+        read alone, on one thread, with its own random numbers.
 
         Parameters
         ----------
         prompt
-            What to go on from. Without one, a model of mode ``window`` goes on from the beginning
-            of its training text.
+            Text to continue. Without one, a model of mode ``window`` continues the beginning of its
+            training text.
         seed, stream
             Seed of the random numbers, and which of its independent streams 0, 1, 2, ... to draw.
         sampling
-            By default :attr:`default_sampling`.
+            How to draw symbols; by default :attr:`default_sampling`.
         carry
-            Carry the state (constant work per symbol), or read the last window again for each symbol
-            as the tutorial does; by default as the model was trained.
+            Whether to carry the state (constant work per symbol) or read the last window again for
+            each symbol, as the tutorial does; by default as the model was trained.
 
         Raises
         ------
@@ -198,7 +199,7 @@ class TextGenerator:
 
     @property
     def default_sampling(self) -> Sampling:
-        """The way of drawing that belongs to the model."""
+        """The model's own way of drawing symbols."""
         return Sampling(temperature=0.0 if self.mode == WINDOW else 1.0)
 
     def _generate(
@@ -218,7 +219,7 @@ class TextGenerator:
 
     def _carried(self, codes: Codes) -> tuple[np.ndarray, Any]:
         stepper = Stepper(self.bundle)
-        # What each code looks like to the network, made once.
+        # Each code as the network reads it, computed once.
         inputs = encode_input(np.arange(len(self.alphabet) + 1)[:, None], self.config)
         first = codes.tolist()
         if self.mode == STREAM:
@@ -265,7 +266,7 @@ class TextGenerator:
         named = {name: options.pop(name) for name in ("temperature", "top_k", "top_p") if name in options}
         if named:
             if options.get("sampling") is not None:
-                raise SettingError("give sampling, or temperature, top_k and top_p")
+                raise SettingError("give either sampling, or temperature, top_k and top_p")
             options["sampling"] = replace(self.default_sampling, **named)
         return options
 
@@ -281,7 +282,7 @@ class TextGenerator:
         Raises
         ------
         InputError
-            A file is wrong, or holds symbols that the model never saw.
+            A file is missing or malformed, or holds symbols that the model never saw.
         """
         records = self.score_records(source, form=form, skip_unknown=skip_unknown)
         return Score(self.alphabet, tuple(records))

@@ -19,12 +19,12 @@ class Sampling:
     Parameters
     ----------
     temperature
-        Divides the log probabilities: below 1 makes likely symbols likelier, 0 always takes the
-        most likely one, which is the default of models of windows.
+        Divisor of the log probabilities: below 1 makes likely symbols likelier; 0 always takes the
+        most likely one, which is the default for models trained on windows.
     top_k
-        Draw among the k most likely symbols only; 0 for all.
+        Draw only among the k most likely symbols; 0 for all.
     top_p
-        Draw among the most likely symbols that together reach this probability only (nucleus
+        Draw only among the most likely symbols that together reach this probability (nucleus
         sampling; Holtzman et al. 2020); 1 for all.
 
     Raises
@@ -55,7 +55,7 @@ class Sampling:
             weights = np.exp(scaled - scaled.max())
         total = weights.sum()
         if (self.top_k and self.top_k < len(weights)) or self.top_p < 1:
-            # Stable, so that of equal symbols always the same ones are kept.
+            # Stable, so that the same ones of equally likely symbols are always kept.
             order = np.argsort(-weights, kind="stable")
             kept = self.top_k or len(weights)
             if self.top_p < 1:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Bits = npt.NDArray[np.float32]
 
 # Fixed, so that neither threads nor batches change a score. After the first WARM_UP symbols of a
-# record, a symbol is read after at least WARM_UP others. Against a state carried from the beginning
-# of 200,000 characters, that moved the mean by 2.5e-9 bits and no symbol by more than 0.004
-# (benchmarks/text/warm_up.py, the English model of 512 units).
+# record, a symbol is read after at least WARM_UP others. Compared with a state carried from the
+# beginning of 200,000 characters, that changed the mean by 2.5e-9 bits and no symbol by more than
+# 0.004 (benchmarks/text/warm_up.py, the English model of 512 units).
 WARM_UP = 1024
 KEPT = 3072
 _ROWS = 8
@@ -35,7 +35,7 @@ _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 @dataclass(frozen=True)
 class Total:
-    """How many symbols were predicted, and the bits that they cost together."""
+    """How many symbols were predicted, and the bits that they cost in total."""
 
     symbols: int = 0
     bits: float = 0.0
@@ -50,11 +50,11 @@ class Total:
 
     @property
     def perplexity(self) -> float:
-        """Two to the power of the mean: among how many symbols the model hesitates."""
+        """Two to the power of the mean: how many equally likely symbols would be as hard to predict."""
         return float(2.0**self.bits_per_symbol)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the totals as JSON can hold them."""
+        """Return the totals as JSON-ready values."""
         return {
             "symbols": self.symbols,
             "bits": round(self.bits, 3),
@@ -73,7 +73,7 @@ class RecordScore:
 
     @property
     def total(self) -> Total:
-        """The record's sum."""
+        """The record's total."""
         known = ~np.isnan(self.bits)
         return Total(int(known.sum()), float(self.bits[known].sum(dtype=np.float64)))
 
@@ -87,7 +87,7 @@ class Score:
 
     @property
     def total(self) -> Total:
-        """The sum of all records."""
+        """The total of all records."""
         return sum((record.total for record in self.records), Total())
 
     @property
@@ -204,7 +204,7 @@ def write_bedgraph(stream: IO[str], record: RecordScore, bin_size: int = 1) -> N
         return
     ends = np.minimum(starts + bin_size, len(record.bits))
     levels = np.round(means.astype(np.float64), 3)
-    # Equal neighbours are one line.
+    # Equal neighbours share one line.
     new = np.concatenate([[True], (levels[1:] != levels[:-1]) | (starts[1:] != ends[:-1])])
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(starts)) - 1

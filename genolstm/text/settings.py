@@ -33,36 +33,37 @@ class TextSettings:
         ``stream``: one contiguous stream with carried state. ``window``: shuffled windows, each
         read from a state of zeros, as in the tutorial.
     embedding
-        Width of a symbol's vector; by default 48, for DNA 8. 0, for windows only: a symbol is
+        Width of a symbol's vector; by default 48, or 8 for DNA. With 0 (windows only), a symbol is
         read as its code divided by the number of symbols.
     units
-        Width of an LSTM layer; by default 512, for DNA 256.
+        Width of an LSTM layer; by default 512, or 256 for DNA.
     layers
         Number of LSTM layers.
     dropout
-        Dropout after each layer; by default 0.2 below a million symbols, else 0.
+        Fraction dropped after each layer in training; by default 0.2 below a million symbols,
+        otherwise 0.
     steps
-        Symbols per window: how far the gradient reaches back.
+        Number of symbols per window, which is how far back the gradient reaches.
     batch_size
-        Parallel streams, or windows per step; by default up to 64.
+        Number of parallel streams, or of windows per step; by default up to 64.
     epochs
-        Largest number of passes over the data; by default enough for 2,000 steps, from 4 to 200.
+        Maximum number of epochs; by default enough for 2,000 steps, within 4 to 200.
     steps_per_epoch
-        Steps that count as an epoch; 0 for one pass over the data.
+        Number of steps that count as an epoch; 0 for one pass over the data.
     learning_rate
         Peak learning rate of Adam.
     schedule, warmup_steps, clipnorm
         As in :class:`~genolstm.lstm.train.settings.TrainingSettings`.
     patience
-        Epochs without a better held-out loss after which training stops; 0 for never. By default
-        a tenth of the epochs, but at least 3.
+        Number of epochs without a better held-out loss after which training stops; 0 for never. By
+        default a tenth of the epochs, but at least 3.
     validation
-        Share held out: the end of a text, whole records of FASTA.
+        Share to hold out: the end of a text, or whole records of FASTA; 0 for none.
     reverse_complement
         Whether both strands of DNA are read.
     noise
         Share of the symbols read that are replaced by random ones in training, so that the model
-        goes on after a mutation; by default 0, for DNA 0.01.
+        recovers after a mutation; by default 0, or 0.01 for DNA.
     seed
         Random seed.
 
@@ -99,7 +100,7 @@ class TextSettings:
             object.__setattr__(self, "units", tuple(self.units))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
+        """Return the settings as JSON-ready values."""
         return asdict(self)
 
     def resolve(self, kind: str, symbols: int) -> TextSettings:
@@ -129,7 +130,7 @@ class TextSettings:
             head="next",
             input="features" if scaled else "embedding",
             n_features=1 if scaled else 0,
-            # One code more than there are symbols: the boundary is read, never written.
+            # One code more than there are symbols: the boundary is read, but never predicted.
             vocabulary=0 if scaled else n_symbols + 1,
             input_units=self.embedding or 0,
             n_outputs=n_symbols,
@@ -187,7 +188,7 @@ PRESETS = {"default": TextSettings(), "tutorial": TUTORIAL}
 
 
 def preset_settings(name: str, changes: Mapping[str, Any]) -> TextSettings:
-    """Return a preset with some values changed; a new width alone asks for a single layer."""
+    """Return a preset with some values changed; a new width alone means a single layer."""
     settings = PRESETS[name]
     if "layers" in changes and "units" not in changes and isinstance(settings.units, tuple):
         raise SettingError("layers alone leaves the preset's widths undecided", hint="give --units, too")

@@ -1,6 +1,6 @@
 """A small genome-like sequence: isochores, genes, interspersed and tandem repeats.
 
-Not an organism, but a sequence with the regularities that tell sequence models apart: base
+It is not an organism's, but has the regularities that distinguish sequence models: base
 composition that drifts, codons with a frame and a usage, copies of repeat families that have
 mutated since they were inserted, and microsatellites.
 """
@@ -35,24 +35,24 @@ def simulate_genome(
     Parameters
     ----------
     length
-        Bases.
+        Number of bases.
     genes, repeats
         Shares of the sequence in genes and in copies of repeat families.
     families
-        Repeat families; each has a consensus of 200 to 400 bases, and copies that differ from it
-        by 5 to 25 %.
+        Number of repeat families; each has a consensus of 200 to 400 bases, and copies that differ
+        from it by 5 to 25 %.
 
     Returns
     -------
     codes
         uint8, (length,): A, C, G, T as 0 to 3.
     features
-        In order of their start.
+        Genes, repeats and tandem repeats, ordered by start.
     """
     if length < 1:
         raise SettingError(f"length is {length}, it must be at least 1")
     if not (genes >= 0 and repeats >= 0 and genes + repeats <= 0.95):
-        raise SettingError("genes and repeats are shares that must leave a rest")
+        raise SettingError("genes and repeats must be at least 0, and at most 0.95 together")
     random = np.random.default_rng([seed, 0x6E0E])
     usage = _codon_usage(random)
     consensus = [_background(random, int(random.integers(200, 401)), 0.5) for _ in range(families)]
@@ -93,7 +93,7 @@ def simulate_genome(
 
 
 def _background(random: np.random.Generator, length: int, gc: float) -> npt.NDArray[np.uint8]:
-    """Return bases with the usual lack of CG, drawn one after the other."""
+    """Return bases with the usual depletion of CG, drawn one after the other."""
     base = np.array([(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])
     after_c = base * [1.1, 1.1, 0.35, 1.3]
     reached = np.cumsum([base, after_c / after_c.sum()], axis=1).tolist()

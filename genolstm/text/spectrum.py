@@ -50,8 +50,8 @@ def compare_spectra(
 ) -> SpectrumComparison:
     """Compare the k-mer spectra of two sets of sequences.
 
-    Short samples differ from their source by chance: compare with a stretch of the source of the
-    same length.
+    Short samples differ from their source by chance: compare them with a stretch of the source of
+    the same length.
     """
     p, q = (spectrum(one, k, canonical=canonical) for one in (sample, source))
     middle = (p + q) / 2

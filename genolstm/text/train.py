@@ -1,4 +1,4 @@
-"""Training a text or genome model, and the bundle that comes of it."""
+"""Training a text or genome model, and making its bundle."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ def fit(
     Parameters
     ----------
     folder
-        Where the checkpoint is kept.
+        Folder of the checkpoint; None to keep none.
     log_csv
         Path of a table with one row per epoch.
     inputs
-        The files that the corpora are of, by name: what is recorded of where the data are from.
+        The files that the corpora come from, by name, for the record of provenance.
     """
     from genolstm.lstm.bundle.saving import export_members
 

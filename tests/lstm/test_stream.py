@@ -77,7 +77,7 @@ def test_each_lane_takes_one_reading(monkeypatch):
         (np.array([0]), "at least 2"),
         (np.array([0, 4]), "codes from 0 to 3"),
         (np.array([3, 3, 3]), "nothing to predict"),
-        ([np.array([0, 1]), np.array([0, 1, 2])], "one length"),
+        ([np.array([0, 1]), np.array([0, 1, 2])], "same length"),
     ],
 )
 def test_a_stream_that_does_not_fit_is_refused(stream, message):

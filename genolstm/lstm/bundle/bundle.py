@@ -1,12 +1,11 @@
 """One file per model, safe to open.
 
 A bundle is a zip file of a few named members: ``manifest.json`` (kind, network settings, what the
-pipeline must know, provenance, digests), ``model.keras``, ``model.onnx``, ``step.onnx`` where the
-model generates, ``card.md``. Its last 64 bytes are the SHA-256 of all bytes before them, as the
-end of the zip comment, so that any changed byte is found before anything is read. The digest
-guards against damage; against malice stand the closed list of members, the size limits, and that
-nothing in a bundle is ever executed: the network is built from the settings, and no pickle is
-read.
+pipeline must know, provenance, digests), ``model.keras``, ``model.onnx``, ``step.onnx`` if the
+model generates, ``card.md``. Its last 64 bytes are the SHA-256 of all bytes before them, as the end
+of the zip comment, so that any changed byte is found before anything is read. The digest guards
+against damage; a closed list of members and size limits guard against malice, and nothing in a
+bundle is ever executed: the network is built from the settings, and no pickle is read.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 MEMBERS = ("model.keras", "model.onnx", "step.onnx", "card.md")
 MAX_FILE = 1 << 30
-# Weights hardly shrink, so a bundle that grows much on unpacking is not one.
+# Weights hardly compress, so a file that grows much on unpacking is not a bundle.
 MAX_GROWTH, FREE_GROWTH = 20, 1 << 26
 
 _MAGIC = b"genolstm bundle, sha256 of all bytes before: "
@@ -70,14 +69,14 @@ class Bundle:
 
     @classmethod
     def open(cls, path: PathLike) -> Bundle:
-        """Read a bundle, having checked it whole.
+        """Check the whole of a bundle, and read it.
 
         Raises
         ------
         InputError
             There is no such file.
         ModelError
-            It is damaged, truncated, changed, of another version, or no bundle at all.
+            It is damaged, truncated, changed, of another version, or not a bundle at all.
         """
         try:
             source = Path(path)
@@ -146,7 +145,7 @@ class Bundle:
         kind
             The kind of model that is needed.
         **expected
-            Metadata by name, as the data has them, such as ``k=31, bin_size=1000``.
+            The metadata that the data call for, such as ``k=31, bin_size=1000``.
 
         Raises
         ------
@@ -165,7 +164,7 @@ class Bundle:
             raise ModelError(f"the model was made for {', '.join(made)}; the data has {', '.join(has)}", path=self.path)
 
     def summary(self) -> list[tuple[str, str]]:
-        """Return the main facts, each a pair of name and value."""
+        """Return the main facts as pairs of name and value."""
         facts = [("model", self.name), ("kind", self.kind)]
         if self.config is not None:
             facts += [(name, _show(value)) for name, value in self.config.to_dict().items()]
@@ -211,7 +210,7 @@ def save_bundle(
     Parameters
     ----------
     members
-        ``model.onnx``, and ``model.keras`` and ``step.onnx`` where there are any; see
+        ``model.onnx`` and, if there are any, ``model.keras`` and ``step.onnx``; see
         :func:`genolstm.lstm.bundle.saving.save_network`.
     metadata
         Free JSON for the pipeline.
@@ -272,12 +271,12 @@ def pack(
 
 
 def find_bundle(name_or_path: PathLike) -> Path:
-    """Return the path of a bundle: of a file, or of a shipped model by its name.
+    """Return the path of a bundle, given a file or the name of a shipped model.
 
     Raises
     ------
     InputError
-        There is neither.
+        There is no such file or model.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -328,13 +327,13 @@ def _parse(content: bytes, path: str | None) -> Bundle:
     damaged = ModelError("the model bundle is damaged or was changed", hint="copy or download it again")
     body, digest = content[:-_DIGEST], content[-_DIGEST:]
     if not body.endswith(_MAGIC):
-        # A whole bundle ends in the magic and a digest, so this is a part of one or no bundle.
+        # A whole bundle ends in the magic and a digest, so this is part of one, or not a bundle.
         if content.startswith(b"PK\x03\x04") and MANIFEST.encode() in content[:64]:
             raise ModelError("the model bundle is damaged or truncated", hint="copy or download it again")
         raise ModelError("is not a GenoLSTM model bundle")
     if hashlib.sha256(body).hexdigest().encode("ascii") != digest:
         raise damaged
-    # From here on the bytes are what some maker of bundles wrote, but not who.
+    # From here on, the bytes are known to be as written, but not by whom.
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             infos = archive.infolist()
@@ -407,5 +406,5 @@ def _show(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(str, value))}]"
     text = str(value)
-    # One line a fact, also where it holds line ends.
+    # One line per fact, even if it holds line ends.
     return text if text.isprintable() else json.dumps(text, ensure_ascii=False)

@@ -2,9 +2,9 @@
 
 A network of :func:`~genolstm.lstm.train.network.build_network` is written operator by operator: one
 time-major chain with one ``LSTM`` (``GRU``, ``RNN``) operator per layer for both directions, named
-weights, the same bytes each time. That is smaller and about a tenth faster than what tf2onnx
-makes of it, needs no tracing, and its names let :mod:`genolstm.lstm.cell` read the weights.
-Other Keras models go through tf2onnx.
+weights, the same bytes each time. The graph is smaller and about a tenth faster than tf2onnx's,
+needs no tracing, and its names let :mod:`genolstm.lstm.cell` read the weights. Other Keras models
+go through tf2onnx.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPSET = 17
 IR_VERSION = 8
 TOLERANCE = 1e-5
 
-# Keras keeps the gates in the left order, ONNX in the right one, as places in the left.
+# ONNX's order of the gates, as indices into Keras' order.
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
 _OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
@@ -30,8 +30,8 @@ _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 def export_onnx(model: Any, config: LSTMConfig, *, check: bool = True) -> bytes:
     """Return the ONNX form of a network that :func:`build_network` made.
 
-    Input ``x`` (n, steps, n_features) float32 or (n, steps) int32, output ``y``; n and steps are
-    free.
+    Input ``x`` (n, steps, n_features) float32 or (n, steps) int32, output ``y``; n and steps may
+    vary.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def check_onnx(content: bytes, model: Any, config: LSTMConfig | None = None) -> 
     Raises
     ------
     ModelError
-        It is above 1e-5, absolute where outputs are below one and relative above.
+        It is above 1e-5: absolute for outputs below 1, relative for those above.
     """
     import onnxruntime
 
@@ -269,7 +269,7 @@ class _Writer:
             kernel, recurrent, bias = (
                 gates(self.weights[prefix + part]) for part in ("kernel", "recurrent_kernel", "bias")
             )
-            # Keras' GRU has a bias for each of the two products, its other cells for the sum.
+            # Keras' GRU has a bias for each of the two products, its other cells one for the sum.
             both = bias if cell == "gru" else np.stack([bias, np.zeros_like(bias)])
             for stack, array in zip(stacks, (kernel.T, recurrent.T, both.reshape(-1)), strict=True):
                 stack.append(array)

@@ -1,6 +1,6 @@
 """Reading the weights out of an ONNX file with NumPy alone.
 
-The ``onnx`` package is part of the ``train`` extra. What is needed here is little: an ONNX file is
+The ``onnx`` package is part of the ``train`` extra. Little of it is needed here: an ONNX file is
 a Protocol Buffers message, and the weights are its ``graph.initializer`` entries. Field numbers are
 those of ``onnx.proto``.
 """
@@ -22,13 +22,13 @@ _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 6: np.dtype("<i4"), 7: np.dtype("<i8"), 11: np.dtype("<f8")}
 
 
-# Where ONNX keeps the gates that Keras keeps as input, forget, candidate, output
+# Where ONNX keeps the gates that Keras orders as input, forget, candidate, output
 # (update, reset, candidate for a GRU).
 _FROM_ONNX = {"lstm": (0, 2, 3, 1), "gru": (0, 1, 2), "rnn": (0,)}
 
 
 def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> dict[str, np.ndarray]:
-    """Return a model's weights by name, as Keras has them, in float64.
+    """Return a model's weights by name, as Keras stores them, in float64.
 
     Names are those of :attr:`LSTMConfig.weight_shapes`, such as
     ``lstm1/forward/kernel``. TensorFlow is not needed.

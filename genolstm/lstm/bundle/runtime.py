@@ -25,11 +25,11 @@ from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.threads import count_threads
 
 DEFAULT_CHUNK = 3000
-# Steps in one call of ONNX Runtime, and sequences at least: enough rows to keep the matrix products
+# Steps per call of ONNX Runtime, and the fewest sequences: enough rows to keep the matrix products
 # busy, small enough to stay near the cache. Measured with two BiLSTM layers of 48.
 CALL_STEPS = 50_000
 MIN_ROWS = 8
-# Steps that a stream gathers before it computes: what it holds, and so the memory it needs.
+# Steps that a stream gathers before it computes, which set the memory that it needs.
 STREAM_STEPS = 150_000
 
 
@@ -43,11 +43,11 @@ class Runtime:
     threads
         Threads to use; 0 means all cores that the process may use.
     context
-        Steps of context each output needs on either side; from the bundle by default, 0 for a
-        bare graph.
+        Steps of context that each output needs on either side; by default from the bundle, or 0 for
+        a bare graph.
     tile
-        Steps of a tile, for a network whose outputs are defined by tiles; from the bundle by
-        default, 0 (none) for a bare graph.
+        Steps per tile, for a network whose outputs are defined by tiles; by default from the
+        bundle, or 0 (none) for a bare graph.
 
     Raises
     ------
@@ -89,12 +89,13 @@ class Runtime:
         x
             (n, steps, n_features) of any number type, or (n, steps) of codes; may be memory-mapped.
         batch_size
-            Sequences (or chunks of them) computed at once.
+            Number of sequences (or chunks of them) computed at once; by default chosen by their
+            length.
         chunk
-            Steps of a chunk, context not counted; changes time and memory, not the outputs. A
-            network with tiles reads tiles whatever the chunk.
+            Steps per chunk, without its context; affects time and memory, not the outputs. A
+            network with tiles ignores it.
         context
-            More context than the model's own.
+            Steps of context, if more than the model's own.
         """
         self._check(x)
         n, steps = x.shape[:2]
@@ -118,19 +119,19 @@ class Runtime:
         context: int | None = None,
         batch_size: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Read sequences block by block and yield their outputs, in memory flat in length.
+        """Read sequences block by block and yield their outputs; memory does not grow with length.
 
         Parameters
         ----------
         blocks
-            Arrays (n, steps, n_features), or (n, steps) of codes, that follow on each other; any
-            number of steps each.
+            Consecutive arrays (n, steps, n_features), or (n, steps) of codes, with any number of
+            steps each.
 
         Yields
         ------
         numpy.ndarray
-            (n, steps, outputs) in order; the blocks' borders are not kept. Together as many steps
-            as went in, and the same outputs as :meth:`predict` gives on the whole.
+            (n, steps, outputs) in order; the blocks' borders are not kept. Together they have as
+            many steps as went in, and equal what :meth:`predict` returns for the whole.
         """
         if not self.per_step:
             raise SettingError("a network with one output per sequence cannot be streamed")
@@ -197,7 +198,7 @@ class Runtime:
         self._run_all(tasks)
 
     def _rows(self, batch_size: int | None, total: int, width: int) -> int:
-        """Return how many windows of some width go into one call."""
+        """Return how many windows of a given width go into one call."""
         if batch_size is not None:
             return _at_least_one("batch_size", batch_size)
         rows = max(MIN_ROWS, CALL_STEPS // max(1, width))
@@ -314,7 +315,7 @@ def open_session(content: bytes, *, threads: int = 1) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has a tree of its own, without a common base
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"ONNX Runtime cannot load the network ({reason})") from error
 

@@ -24,14 +24,14 @@ from genolstm.lstm.train.network import build_network, load_tensorflow
 def export_members(model: Any, config: LSTMConfig | None) -> dict[str, bytes]:
     """Export a network, check it against Keras, and return the members of its bundle.
 
-    For callers that measure with the exported graph what the bundle is to say, such as a
+    For callers that measure with the exported graph something that the bundle states, such as a
     calibration: they hand these members to :func:`~genolstm.lstm.bundle.bundle.save_bundle`.
 
     Parameters
     ----------
     model
-        A Keras model; one of :func:`build_network` if ``config`` is given, else any functional
-        one with one input and one output.
+        A Keras model: one made by :func:`build_network` if ``config`` is given, otherwise any
+        functional one with one input and one output.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def save_network(
 
 
 def keras_bytes(model: Any) -> bytes:
-    """Return a model as a ``.keras`` file, without the state of an optimiser or a time stamp."""
+    """Return a model as a ``.keras`` file, without optimiser state or time stamp."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         model.save(path, include_optimizer=False)
@@ -102,7 +102,7 @@ def keras_bytes(model: Any) -> bytes:
 
 
 def _number_shared_objects(content: bytes) -> bytes:
-    """Replace the memory addresses by which Keras tells objects apart by 1, 2, 3, ..."""
+    """Number shared objects 1, 2, 3, ..., which Keras identifies by memory addresses."""
     numbers: dict[bytes, int] = {}
 
     def number(match: re.Match[bytes]) -> bytes:
@@ -112,9 +112,9 @@ def _number_shared_objects(content: bytes) -> bytes:
 
 
 def load_network(bundle: Bundle) -> Any:
-    """Return a bundle's Keras network, to train on or to look into.
+    """Return a bundle's Keras network, to inspect it or train it further.
 
-    Where the bundle has settings, the network is built from them and given the weights of the
+    If the bundle has settings, the network is built from them and given the weights of the
     ONNX graph, which are the same numbers; nothing is deserialised. A custom network is
     loaded from ``model.keras`` in Keras' safe mode.
 

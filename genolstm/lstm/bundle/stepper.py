@@ -10,7 +10,7 @@ from genolstm.lstm.bundle.runtime import open_session
 
 
 class Stepper:
-    """A network of the head ``next``, with its state.
+    """A network with the head ``next``, and its state.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Stepper:
         self.reset(n)
 
     def reset(self, n: int = 1) -> None:
-        """Forget everything, for ``n`` sequences."""
+        """Reset the state, for ``n`` sequences."""
         self.n = n
         self.state = {name: np.zeros((1, n, width), np.float32) for name, width in self._widths.items()}
 

@@ -1,1 +1,1 @@
-"""Training of a network; what builds or trains one needs TensorFlow."""
+"""Training networks; only what builds or trains one needs TensorFlow."""

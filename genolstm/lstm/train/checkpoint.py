@@ -1,4 +1,4 @@
-"""A training run's whole state in one file, from which it goes on as if never stopped."""
+"""A training run's whole state in one file, from which it resumes as if never stopped."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _HASHED = 1 << 28
 
 @dataclass
 class Progress:
-    """How far a run has come; with the arrays, all that it depends on."""
+    """How far a run has come: with the arrays, its whole state."""
 
     epoch: int = 0
     """Epochs completed."""
     step: int = 0
-    """Steps done of the epoch under way."""
+    """Steps completed in the current epoch."""
     loss_sum: float = 0.0
     weight_sum: float = 0.0
     seconds: float = 0.0
-    """Time spent on the epoch under way."""
+    """Time spent on the current epoch."""
     best_epoch: int = 0
     best_score: float | None = None
     finished: bool = False
@@ -46,7 +46,7 @@ def save_checkpoint(
     variables: Sequence[np.ndarray],
     best: Sequence[np.ndarray],
 ) -> None:
-    """Write the checkpoint beside the old one and put it in its place."""
+    """Write the checkpoint next to the old one, then replace that one."""
     state = {"version": _VERSION, "fingerprint": dict(fingerprint), "progress": vars(progress)}
     arrays: dict[str, Any] = {f"variable{i:05d}": array for i, array in enumerate(variables)}
     arrays |= {f"best{i:05d}": array for i, array in enumerate(best)}
@@ -58,7 +58,7 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, fingerprint: Mapping[str, Any]
 ) -> tuple[Progress, list[np.ndarray], list[np.ndarray]] | None:
-    """Return progress, variables and best weights, or ``None`` where there is no checkpoint.
+    """Return progress, variables and best weights, or ``None`` if there is no checkpoint.
 
     Raises
     ------
@@ -111,9 +111,9 @@ def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
 
 
 def fingerprint_data(data: Any) -> Any:
-    """Return what tells data apart: shape, type and a digest, for arrays and nests of them.
+    """Return what identifies data: shape, type and a digest, for arrays and nests of them.
 
-    Of an array above 256 MB, only rows spread evenly over it are digested, up to that size.
+    Of an array above 256 MB, only evenly spaced rows are digested, up to that size.
     """
     if data is None:
         return None

@@ -1,7 +1,7 @@
 """The training loop: batches, the compiled step, held-out score, checkpoint.
 
-Written out rather than left to ``Model.fit``, because a run must go on after being killed, in the
-middle of an epoch too, and end with the same weights.
+Written out rather than left to ``Model.fit``, because a killed run must resume, even in the middle
+of an epoch, and end with the same weights.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Data:
-    """Arrays of one first axis, or nests of them, and which rows of them to use."""
+    """Arrays with the same first axis, or nests of them, and which of their rows to use."""
 
     x: Any
     y: Any
@@ -36,7 +36,7 @@ class Data:
         return n_rows(self.x) if self.rows is None else len(self.rows)
 
     def take(self, places: np.ndarray) -> tuple[Any, Any, Any]:
-        """Return x, y and weight of some places among the rows; only these are read."""
+        """Return x, y and weight at some places among the rows; only these are read."""
         index = places if self.rows is None else self.rows[places]
         weight = np.ones(len(index), np.float32) if self.weight is None else self.weight[index]
         return _take(self.x, index), _take(self.y, index), np.asarray(weight)
@@ -131,7 +131,7 @@ class Loop:
         return optimizers.Adam(rate)
 
     def restore(self, found: tuple[Progress, list[np.ndarray], list[np.ndarray]] | None) -> None:
-        """Take up the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         if found is None:
             return
         self.state, variables, self.best = found
@@ -187,7 +187,7 @@ class Loop:
         return row
 
     def _judge(self, row: Mapping[str, float]) -> None:
-        """Keep the weights if they are the best so far; stop if they have not been for long."""
+        """Keep the weights if they are the best so far; stop if none were better for too long."""
         state = self.state
         score = row.get("metric", row.get("val_loss", row["loss"]))
         larger = "metric" in row and self.metric_mode == "max"
@@ -211,7 +211,7 @@ class Loop:
             )
 
     def _batches(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Yield the epoch's batches that are still to be done; the next one is read meanwhile."""
+        """Yield the epoch's remaining batches; the next one is read in the background."""
         state, settings = self.state, self.settings
         order = np.random.default_rng([settings.seed, 1, state.epoch]).permutation(len(self.data))
         epoch = state.epoch

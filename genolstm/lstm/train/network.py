@@ -66,7 +66,7 @@ def load_tensorflow() -> tuple[Any, Any]:
         import keras
         import tensorflow as tf
 
-        # The first look at the devices prints too.
+        # Listing the devices for the first time prints, too.
         tf.config.list_logical_devices()
     if keras.backend.backend() != "tensorflow":
         raise SettingError(
@@ -86,7 +86,7 @@ def build_network(config: LSTMConfig, *, seed: int | None = None, state: bool = 
     seed
         Seed of the initial weights and of dropout.
     state
-        Also take and return each layer's state, for networks that read one way: inputs
+        Whether to also take and return each layer's state, for networks that read one way: inputs
         ``[x, h1, c1, h2, c2, ...]``, outputs ``[y, h1, c1, ...]``, each state (n, units); cells
         other than LSTM have no c.
 
@@ -141,7 +141,7 @@ def _input_block(keras: Any, config: LSTMConfig, seeds: _Seeds) -> tuple[Any, An
         )
         return inputs, embedding(inputs)
     inputs = keras.Input((None, config.n_features), dtype="float32", name="x")
-    # log(x + 1) rather than log1p, which has no ONNX operator. Counts lose nothing.
+    # log(x + 1) rather than log1p, which has no ONNX operator. For counts nothing is lost.
     hidden = keras.ops.log(inputs + 1.0) if config.transform == "log1p" else inputs
     if not config.input_units:
         return inputs, hidden
@@ -156,7 +156,7 @@ def _input_block(keras: Any, config: LSTMConfig, seeds: _Seeds) -> tuple[Any, An
 
 
 class _Seeds:
-    """A stream of seeds that depend on one; of ``None`` where none was given."""
+    """A stream of seeds derived from one; all ``None`` if none was given."""
 
     def __init__(self, seed: int | None) -> None:
         self._random = None if seed is None else np.random.default_rng([seed, 0x5EED])
@@ -208,7 +208,7 @@ def fused_lstm(model: Any) -> Iterator[None]:
 
     On a CPU, Keras runs an LSTM as a loop of some twenty small operations per step. ``BlockLSTM``
     computes the same numbers and gradients over all steps at once: 2.5 to 3.5 times faster.
-    Nothing is done where there is a GPU, which has cuDNN. The weights are the layers' own, so
+    With a GPU, which has cuDNN, nothing is changed. The weights are the layers' own, so
     the saved model is untouched.
     """
     tf, keras = load_tensorflow()

@@ -15,17 +15,17 @@ class Reporter(Protocol):
     """What the training loop calls."""
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        """Tell that a step is done; epochs and steps count from 1."""
+        """Report that a step is done; epochs and steps count from 1."""
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        """Tell that an epoch is done."""
+        """Report that an epoch is done."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
 
 
 def make_reporter(*, progress: bool, epochs: int) -> Reporter:
-    """Return a bar if stderr is a terminal, lines if it is not, silence if not wanted."""
+    """Return a bar if stderr is a terminal, lines if not, and silence if no progress is wanted."""
     if not progress:
         return _Silent()
     return _Bar(epochs) if sys.stderr.isatty() else _Lines(epochs)

@@ -1,4 +1,4 @@
-"""How to train a network, and what a caller may put into the loop; needs no TensorFlow."""
+"""How to train a network, and what a caller may plug into the loop; needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ class TrainingSettings:
     Parameters
     ----------
     epochs
-        Largest number of passes over the data.
+        Maximum number of epochs.
     batch_size
-        Sequences per step.
+        Number of sequences per step.
     learning_rate
         Peak learning rate of Adam.
     schedule
         ``cosine`` lowers the learning rate to 1 % of its peak over all epochs; ``constant`` keeps it.
     warmup_steps
-        Steps over which the learning rate first rises to its peak.
+        Number of steps over which the learning rate first rises to its peak; 0 for none.
     clipnorm
         Largest norm of the gradient of all weights together; 0 for no limit.
     weight_decay
-        Decoupled weight decay, as in AdamW.
+        Decoupled weight decay, as in AdamW; 0 for none.
     patience
-        Epochs without a better held-out score after which training stops; 0 for never.
+        Number of epochs without a better held-out score after which training stops; 0 for never.
     seed
         Seed of initial weights, dropout, split, order and augmentation.
     validation_fraction
-        Share of the groups to hold out.
+        Share of the groups to hold out; 0 for none.
     steps_per_epoch
-        Steps that count as an epoch; 0 for one pass over the data.
+        Number of steps that count as an epoch; 0 for one pass over the data.
     checkpoint_steps
-        Steps after which a checkpoint is also written within an epoch; 0 for after each epoch only.
+        Number of steps between checkpoints within an epoch; 0 to write them only at its end.
     distribute
-        Share each batch among all accelerators, where there are several.
+        Share each batch among all accelerators, if there are several.
 
     Raises
     ------
@@ -77,5 +77,5 @@ class TrainingSettings:
         check(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
+        """Return the settings as JSON-ready values."""
         return asdict(self)

@@ -1,8 +1,8 @@
 """Training on one contiguous stream of symbols, with the state carried from batch to batch.
 
-The stream is read by several lanes at once, each of which begins elsewhere and goes on where its
-last window ended. The gradient stops at a window's edge, the state does not (truncated
-back-propagation through time): the network learns to use what it read long before.
+The stream is read by several lanes in parallel, each of which begins at a different place and
+continues where its last window ended. The gradient stops at a window's edge, the state does not
+(truncated back-propagation through time): the network learns to use what it read long before.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ def train_stream(
     noise: float = 0.0,
     **run: Any,
 ) -> TrainedModel:
-    """Train a network of the head ``next`` on a stream of codes.
+    """Train a network with the head ``next`` on a stream of codes.
 
     Parameters
     ----------
     config
-        Head ``next``, input ``embedding``. Codes from ``n_outputs`` up to ``vocabulary`` are read
-        but never predicted: boundaries, unknown symbols.
+        Settings with head ``next`` and input ``embedding``. Codes from ``n_outputs`` up to
+        ``vocabulary`` are read but never predicted: boundaries, unknown symbols.
     settings
         ``batch_size`` is the number of lanes. The split is the caller's: see ``validation``.
     stream
         (symbols,) of codes. It is read as a ring: the last symbol is followed by the first, so
-        begin it with a boundary. Several arrays of one length are readings of the same stream,
+        begin it with a boundary. Several arrays of the same length are readings of one stream,
         such as the strands of DNA; each lane takes one of them, drawn again in each epoch.
     steps
         Symbols per window: how far the gradient reaches.
@@ -54,7 +54,7 @@ def train_stream(
         Held-out stream; its mean loss (nats per symbol) chooses the epoch.
     noise
         Share of the symbols read, not of those to predict, that are replaced by random ones: the
-        network learns to go on after a symbol that it did not expect, such as a mutation.
+        network learns to recover after an unexpected symbol, such as a mutation.
     **run
         ``folder``, ``resume``, ``log_csv`` and ``progress`` of
         :func:`genolstm.lstm.train.training.run_loop`.
@@ -70,7 +70,7 @@ def train_stream(
         The network or the stream does not fit, or the checkpoint is of another run.
     """
     if config.head != "next" or config.input != "embedding":
-        raise SettingError("a stream needs a network of head next and input embedding")
+        raise SettingError("a stream needs a network with head next and input embedding")
     if steps < 1:
         raise SettingError(f"steps is {steps}, it must be at least 1")
     if settings.distribute:
@@ -99,7 +99,7 @@ def train_stream(
 
 @dataclass(frozen=True, eq=False)
 class _Lanes:
-    """A stream as windows: what :class:`Loop` takes for its data."""
+    """A stream as windows, in the role of :class:`Loop`'s data."""
 
     readings: list[Codes]
     config: LSTMConfig
@@ -109,7 +109,7 @@ class _Lanes:
     def __post_init__(self) -> None:
         lengths = {len(reading) for reading in self.readings}
         if len(lengths) != 1:
-            raise SettingError("the readings of a stream must be of one length")
+            raise SettingError("the readings of a stream must have the same length")
         if self.symbols < 2:
             raise SettingError(f"the stream has {self.symbols} symbols, at least 2 are needed")
         for reading in self.readings:
@@ -126,7 +126,7 @@ class _Lanes:
         return -(-self.symbols // self.steps)
 
     def take(self, places: np.ndarray) -> tuple[Any, Any, Any]:
-        """Return windows that begin at places, of the first reading."""
+        """Return the windows of the first reading that begin at some places."""
         return self.windows(places * self.steps, np.zeros(len(places), np.int64))
 
     def windows(
@@ -134,7 +134,7 @@ class _Lanes:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return codes, next codes and weights, each (lanes, steps).
 
-        ``stop`` takes positions from there on out of the loss, one per lane.
+        ``stop``, one position per lane, excludes the symbols from there on from the loss.
         """
         at = starts[:, None] + np.arange(self.steps + 1)
         places = at % self.symbols
@@ -159,10 +159,10 @@ class StreamLoop(Loop):
         super().__post_init__()
         lanes = self.settings.batch_size
         self.carried = self._states(lanes)
-        # In the checkpoint too, so that a run goes on in the middle of an epoch.
+        # In the checkpoint, too, so that a run can resume in the middle of an epoch.
         self.variables += self.carried
         if len(self.held):
-            # Every lane starts cold, so there should not be more of them than are of use.
+            # Every lane starts cold, so there should not be more of them than are useful.
             self.held_lanes = max(1, min(lanes, len(self.held) // 8))
             self.held_carried = self._states(self.held_lanes)
 
@@ -183,7 +183,7 @@ class StreamLoop(Loop):
         for step in range(state.step, self.steps):
             x, y, weight = data.windows(first + step * data.steps, which)
             if data.noise:
-                # Of the step itself, so that a resumed run draws the same.
+                # Seeded by the step, so that a resumed run draws the same.
                 draw = np.random.default_rng([self.settings.seed, 4, state.epoch, step])
                 other = draw.integers(data.config.n_outputs, size=x.shape, dtype=np.int32)
                 x = np.where(draw.random(x.shape) < data.noise, other, x)

@@ -23,7 +23,7 @@ from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A trained network and the account of its training.
+    """A trained network and the record of its training.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class TrainedModel:
     best_epoch
         The epoch, from 1, whose weights these are.
     best_score
-        Its metric, or its held-out loss where no metric was given.
+        Its metric, or its held-out loss if no metric was given.
     """
 
     model: Any
@@ -46,7 +46,7 @@ class TrainedModel:
 
     @classmethod
     def of(cls, loop: Loop, model: Any, config: LSTMConfig) -> TrainedModel:
-        """Return what a loop that has run to its end has made of a model."""
+        """Return the result of a loop that has run to its end."""
         state = loop.state
         return cls(
             model=model,
@@ -81,16 +81,16 @@ def train(
     ----------
     x
         (n, steps, n_features), or (n, steps) of codes, of any number type; may be memory-mapped,
-        as only batches are read. For a model of ``make_model`` also a tuple or dict of arrays.
+        as only batches are read. For a model from ``make_model``, also a tuple or dict of arrays.
     y
-        Targets in the outputs' shape, or class indices where the output is a softmax. A tuple or
-        dict of arrays for a loss that wants them.
+        Targets in the outputs' shape, or class indices if the output is a softmax. A tuple or dict
+        of arrays for a loss that takes them.
     groups
         One label per row; the held-out data are whole groups.
     validation
         Held-out ``(x, y)`` or ``(x, y, sample_weight)``, instead of groups.
     sample_weight
-        (n,) or (n, steps); 0 takes a step out of the loss, such as padding.
+        (n,) or (n, steps); 0 excludes a step, such as padding, from the loss.
     loss
         Name of a Keras loss, or a function of (y, prediction) that returns a loss per sequence, per
         step, or one for the batch. By default what the output's activation calls for.
@@ -98,9 +98,10 @@ def train(
         Function of the whole held-out (y, prediction), which then chooses the best epoch, and
         whether its ``max`` or its ``min`` is best.
     augment
-        Changes a batch before it is used; its random numbers follow from seed, epoch and step.
+        Function that changes a batch before it is used; its random numbers follow from seed, epoch
+        and step.
     make_model
-        Builds another Keras model than the config's own.
+        Function that builds a Keras model other than the config's own.
     initial_weights
         Weights to start from, in Keras' order: fine-tuning.
     **run
@@ -176,13 +177,13 @@ def run_loop(
     Parameters
     ----------
     fingerprint
-        What else, beside network and settings, tells the run from another one; asked for only
-        where there is a checkpoint, as digests of the data take their time.
+        Function that returns what identifies the run besides network and settings; called only if
+        ``folder`` is given, as digests of the data take time.
     folder
-        Where the checkpoint is kept. A run that was killed goes on from it and ends with the
+        Folder of the checkpoint; None to keep none. A killed run resumes from it and ends with the
         same weights as one that was not.
     resume
-        Whether to go on from a checkpoint in ``folder`` or start over.
+        Whether to resume from a checkpoint in ``folder`` or start over.
     log_csv
         Path of a table with one row per epoch.
     progress
@@ -194,7 +195,7 @@ def run_loop(
         loop.folder.mkdir(parents=True, exist_ok=True)
         loop.fingerprint = {
             "network": config.to_dict(),
-            # How often to save changes nothing else.
+            # How often checkpoints are written changes nothing else.
             "settings": {**loop.settings.to_dict(), "checkpoint_steps": 0},
             **fingerprint(),
         }
@@ -264,7 +265,7 @@ def _loss(config: LSTMConfig, loss: Loss | str | None) -> Loss:
 
 
 def _strategy(tf: Any) -> Any:
-    """Return Keras' data-parallel strategy where there are several accelerators."""
+    """Return Keras' data-parallel strategy if there are several accelerators."""
     devices = tf.config.list_logical_devices("GPU")
     if len(devices) < 2:
         return None
