@@ -64,7 +64,7 @@ settings = TextSettings(
 )
 poet = TextGenerator.fit(rhyme, settings, progress=False)
 print(rhyme.read_text().splitlines()[0])
-print(f"{poet.score(rhyme).bits_per_symbol:.2f} bits a character, on the rhyme itself")
+print(f"{poet.score(rhyme).bits_per_symbol:.2f} bits per character, on the rhyme itself")
 
 # %% [markdown]
 # Each character is drawn from what the network expects. The temperature sets how closely it follows
@@ -171,4 +171,4 @@ plt.show()
 # %%
 inside = surprise[at : at + 3000].mean()
 outside = np.concatenate([surprise[:at], surprise[at + 3000 :]]).mean()
-print(f"{inside:.3f} bits a base inside the foreign stretch, {outside:.3f} outside")
+print(f"{inside:.3f} bits per base inside the foreign stretch, {outside:.3f} outside")

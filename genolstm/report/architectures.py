@@ -137,7 +137,7 @@ def plot_by_distance(
     ax.set_xticks(distances, [str(distance) for distance in distances])
     ax.minorticks_off()
     ax.set_ylim(0, 1.03)
-    ax.set_xlabel("bases between the two halves")
+    ax.set_xlabel("distance between the two sites (bp)")
     ax.set_ylabel(_NAMES[score])
     tidy(ax)
     # Above the axes, as any of their corners may hold lines.

@@ -183,7 +183,7 @@ def test_all_outputs(seen, tmp_path, capsys):
     assert len(rows) == 4
     assert len(paths[1].read_text().splitlines()) == 9
     assert len(paths[2].read_text().splitlines()) == 241
-    assert "bases between the two halves" in paths[3].read_text()
+    assert "distance between the two sites (bp)" in paths[3].read_text()
     assert call(*arguments) == 1
     assert "exists already" in capsys.readouterr().err
     main([*arguments, "--force", "-q"])
