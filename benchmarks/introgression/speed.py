@@ -28,13 +28,13 @@ from genolstm.runs.simulate import write_simulation, write_simulation_vcf
 # A process of its own, so that its peak memory is the scan's and nothing else's.
 _SCAN = """
 import json, resource, sys, time
-from genolstm.runs.scan import FastaDoor, VcfDoor, run_scan
+from genolstm.runs.scan import FastaDoor, VcfDoor, run
 from genolstm.introgression.doors.blocks import Stages
 kind, output, *arguments = sys.argv[1:]
 door = (VcfDoor if kind == "vcf" else FastaDoor)(*(
     [arguments[0]] if kind == "fasta" and i == 0 else a for i, a in enumerate(arguments)))
 stages, start = Stages(), time.perf_counter()
-run_scan(door, output=output, threads=2, force=True, stages=stages)
+run(door, output=output, threads=2, force=True, stages=stages)
 wall = time.perf_counter() - start
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"wall": wall, "peak": peak, **stages.seconds}))

@@ -104,7 +104,7 @@ def compare(
             raise click.UsageError(f"{name} goes with {'FASTA' if task is not None else '--task'}")
     if task == "motif" and distances:
         raise click.UsageError("--distance goes with --task long-range")
-    from genolstm.runs.compare import Outputs, compare_files
+    from genolstm.runs.compare import Outputs, run
 
     def tell(row: Mapping[str, Any]) -> None:
         value = "accuracy" if "accuracy" in row else "r2"
@@ -114,7 +114,7 @@ def compare(
             quiet=quiet,
         )
 
-    note = compare_files(
+    note = run(
         fasta,
         task=task,
         labels=labels,

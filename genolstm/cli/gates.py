@@ -80,10 +80,10 @@ def gates(
     genolstm model gates neanderthal query.fa.gz --archaic nea.panel --outgroup yri.panel \\
         --haplotype CEU1#1 --region 430001-600000 --figure gates.svg
     """
-    from genolstm.runs.gates import UsageError, run_gates
+    from genolstm.runs.gates import UsageError, run
 
     try:
-        found = run_gates(model, sequences, output, settings, **inputs)
+        found = run(model, sequences, output, settings, **inputs)
     except UsageError as error:
         raise click.UsageError(str(error)) from error
     for one in found:

@@ -25,7 +25,8 @@ def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> N
 
     Segments are sorted by position; posteriors follow one another in the order of PARTS.
     """
-    from genolstm.runs.gather import gather
 
-    written = gather(parts, output, force=force)
+    from genolstm.runs.gather import run
+
+    written = run(parts, output, force=force)
     options.say(f"{output}: {written} lines, gathered from {len(parts)}", quiet=quiet)

@@ -71,9 +71,9 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     (sample names), truth.bed and simulation.json. A run that was stopped goes on with the region
     it was at.
     """
-    from genolstm.runs.simulate import simulate_to_folders
+    from genolstm.runs.simulate import run
 
-    for folder, summary in simulate_to_folders(settings, output, replicates=replicates, force=force):
+    for folder, summary in run(settings, output, replicates=replicates, force=force):
         options.say(
             f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
             f"{100 * summary['archaic_fraction']:.2f} % archaic",
@@ -127,9 +127,9 @@ def train(
     take the same names. Whole regions are held out. A run that was killed goes on from its
     checkpoint, to the same result.
     """
-    from genolstm.runs.train import run_training
+    from genolstm.runs.train import run
 
-    said = run_training(
+    said = run(
         regions,
         output=output,
         network=network,
@@ -236,7 +236,7 @@ def scan(
                 "--skip-short": skip_short,
             },
         )
-    from genolstm.runs.scan import FastaDoor, VcfDoor, run_scan
+    from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
         chosen = ScanSettings(**settings)
@@ -248,7 +248,7 @@ def scan(
     else:
         door = VcfDoor(vcf, target or "", outgroup, archaic, chrom, allow_unphased, callable_mask, exclude_mask)
     with options.status("reading", lambda name, bins: f"{name}: {bins:,} bins", quiet=quiet) as tell:
-        summary = run_scan(
+        summary = run(
             door,
             output=output,
             posteriors=posteriors,
@@ -296,9 +296,9 @@ def evaluate(
     Without --posteriors, AP ranks the segments by their own posterior, and what was not called
     is never found.
     """
-    from genolstm.runs.evaluate import run_evaluation
+    from genolstm.runs.evaluate import run
 
-    run_evaluation(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
+    run(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
 
 
 introgression.add_command(gather)

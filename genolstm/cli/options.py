@@ -98,6 +98,7 @@ def settings(
             setting = known[name]
             default = setting.default if values is None else getattr(values, name)
             wrapped = _option(setting, default, flags.get(name))(wrapped)
+            wrapped.__click_params__[-1].default_of = (cls() if values is None else values, name)
         return cast(F, wrapped)
 
     return decorate

@@ -35,6 +35,6 @@ def plot(
     """
     if haplotype is not None and posteriors is None:
         raise click.UsageError("--haplotype needs --posteriors")
-    from genolstm.runs.plot import save_plot
+    from genolstm.runs.plot import run
 
-    save_plot(segments, output, truth=truth, chrom=chrom, posteriors=posteriors, haplotype=haplotype, force=force)
+    run(segments, output, truth=truth, chrom=chrom, posteriors=posteriors, haplotype=haplotype, force=force)

@@ -111,13 +111,13 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     genolstm text train example_data/rhyme.txt -o tutorial.genolstm --preset tutorial
     genolstm text train example_data/genome.fa.gz -o genome.genolstm
     """
-    from genolstm.runs.text_train import run_train
+    from genolstm.runs.text_train import run
 
     def show(rows: list[tuple[str, str, int]]) -> None:
         for row in rows:
             click.echo("\t".join(map(str, row)))
 
-    bundle = run_train(files, output, preset_settings(preset, changes), on_network=show, **settings)
+    bundle = run(files, output, preset_settings(preset, changes), on_network=show, **settings)
     found = bundle.metadata.get("held_out")
     if found is None:
         click.echo(f"{output}: nothing held out")
@@ -157,9 +157,9 @@ def generate(model: str, output: Path, **settings: Any) -> None:
 
     Symbols appear as they are generated. The same seed gives the same bytes.
     """
-    from genolstm.runs.text_generate import run_generate
+    from genolstm.runs.text_generate import run
 
-    run_generate(model, output, **settings)
+    run(model, output, **settings)
 
 
 @text.command()
@@ -193,9 +193,9 @@ def score(
     """
     if bedgraph is None and bin_size != 1:
         raise click.UsageError("--bin goes with --bedgraph")
-    from genolstm.runs.text_score import run_score
+    from genolstm.runs.text_score import run
 
-    rows = run_score(model, files, positions=positions, bedgraph=bedgraph, bin_size=bin_size, **settings)
+    rows = run(model, files, positions=positions, bedgraph=bedgraph, bin_size=bin_size, **settings)
     if as_json:
         *records, (_, total) = rows
         content = total.to_dict()
@@ -234,9 +234,9 @@ def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **i
 
     Given the options of a training run, they are measured on the same held-out symbols.
     """
-    from genolstm.runs.text_baseline import run_baseline
+    from genolstm.runs.text_baseline import run
 
-    rows = run_baseline(files, settings, **inputs)
+    rows = run(files, settings, **inputs)
     if as_json:
         click.echo(json_module.dumps(dict(rows)))
         return
@@ -263,9 +263,9 @@ def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     The second pair of columns is for a stretch of the source as long as the sample: what differs by
     chance alone.
     """
-    from genolstm.runs.text_spectrum import run_spectrum
+    from genolstm.runs.text_spectrum import run
 
-    rows = list(run_spectrum(sample, source, ks))
+    rows = list(run(sample, source, ks))
     click.echo("#k\tdivergence\tcorrelation\tsource_divergence\tsource_correlation")
     for k, *values in rows:
         click.echo("\t".join([str(k), *(f"{value:.4f}" for value in values)]))

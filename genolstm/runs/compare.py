@@ -62,7 +62,7 @@ class Outputs:
                 raise OutputError("is not empty", path=folder, hint="use --force to add to it")
 
 
-def compare_files(
+def run(
     fasta: PathLike | None = None,
     *,
     task: str | None = None,

@@ -10,7 +10,7 @@ from genolstm.introgression.evaluate import Evaluation, TruthError, evaluate
 from genolstm.introgression.formats import line_of, read_intervals, read_posteriors
 
 
-def run_evaluation(
+def run(
     segments: PathLike,
     truth: PathLike,
     *,

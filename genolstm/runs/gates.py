@@ -18,7 +18,7 @@ class UsageError(SettingError):
     """The inputs and options do not go together, whatever they contain."""
 
 
-def run_gates(
+def run(
     model: PathLike,
     sequences: Sequence[str] = (),
     output: PathLike = "-",

@@ -13,7 +13,7 @@ _SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
 _POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
 
 
-def gather(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> int:
+def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> int:
     """Join the segments, or the posteriors, of scans of different haplotypes or sequences.
 
     Segments are sorted by position. Posterior tables need not fit in memory: they follow one

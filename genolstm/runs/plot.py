@@ -8,7 +8,7 @@ from genolstm.report.plots import plot_posterior, plot_segments
 from genolstm.report.style import saved_figure
 
 
-def save_plot(
+def run(
     segments: PathLike,
     output: PathLike,
     *,

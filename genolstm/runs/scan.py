@@ -16,10 +16,10 @@ from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
 
-__all__ = ["FastaDoor", "VcfDoor", "run_scan"]
+__all__ = ["FastaDoor", "VcfDoor", "run"]
 
 
-def run_scan(
+def run(
     door: Door,
     *,
     output: PathLike,

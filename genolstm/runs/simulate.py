@@ -42,7 +42,7 @@ def manifest(region: SimulatedRegion) -> dict[str, Any]:
     }
 
 
-def simulate_to_folders(
+def run(
     settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Simulate regions and write each to its folder; yield (folder, manifest) as they are done.

@@ -13,7 +13,7 @@ from genolstm.text.corpus import Corpus, check_learnable, read_corpus, read_held
 from genolstm.text.settings import DNA, TextSettings
 
 
-def run_baseline(
+def run(
     files: Sequence[PathLike],
     settings: TextSettings | None = None,
     *,

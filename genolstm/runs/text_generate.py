@@ -15,7 +15,7 @@ _LINE = 60
 _FLUSH_S = 0.05
 
 
-def run_generate(
+def run(
     model: PathLike,
     output: PathLike = "-",
     *,

@@ -12,7 +12,7 @@ from genolstm.text.scoring import Total, write_bedgraph, write_bedgraph_header, 
 from genolstm.text.settings import DNA
 
 
-def run_score(
+def run(
     model: PathLike,
     files: Sequence[PathLike],
     *,

@@ -11,7 +11,7 @@ from genolstm.sequences.fasta import read_codes
 from genolstm.text.spectrum import compare_spectra
 
 
-def run_spectrum(
+def run(
     sample: PathLike, source: PathLike, ks: Sequence[int] = (2, 4, 6)
 ) -> Iterator[tuple[int, float, float, float, float]]:
     """Yield k, divergence and correlation of the sample, then of an equally long part of the source."""

@@ -11,7 +11,7 @@ from genolstm.text.settings import WINDOW, TextSettings
 from genolstm.text.train import fit, prepare, summary
 
 
-def run_train(
+def run(
     files: Sequence[PathLike],
     output: PathLike,
     settings: TextSettings | None = None,

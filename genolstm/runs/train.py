@@ -11,7 +11,7 @@ from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.settings import TrainingSettings
 
 
-def run_training(
+def run(
     regions: Sequence[PathLike],
     *,
     output: PathLike,

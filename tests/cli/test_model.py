@@ -145,7 +145,7 @@ def asked(monkeypatch):
     ones = np.full((1, 1), 0.5)
     gates = Gates("s", np.array([0]), np.array([1]), ("a",), 1, "forward", (0,), ones, ones, ones, ones, ones)
     bundle = Bundle("x", None, {}, {}, {"card.md": b"# Card"}, "")
-    answers = {"gates.run_gates": [gates], "model.run_open": bundle, "model.run_verify": [], "model.run_export": None}
+    answers = {"gates.run": [gates], "model.run_open": bundle, "model.run_verify": [], "model.run_export": None}
     for name, answer in answers.items():
 
         def fake(*args, _answer=answer, **options):

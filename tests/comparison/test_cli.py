@@ -81,7 +81,7 @@ def asked(monkeypatch):
         options.pop("progress")(result().runs.iloc[0].to_dict())
         return "a note"
 
-    monkeypatch.setattr(files, "compare_files", fake)
+    monkeypatch.setattr(files, "run", fake)
     return calls
 
 

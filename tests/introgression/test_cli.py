@@ -879,7 +879,7 @@ def told(monkeypatch):
 def test_options_of_scan_arrive(cli: Cli, told) -> None:
     from genolstm.runs.scan import FastaDoor, VcfDoor
 
-    calls = told("scan", "run_scan", ["found"])
+    calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
     outputs = ["--posteriors", "p", "--bedgraph", "b"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short"]
@@ -923,7 +923,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
 
 def test_options_of_train_arrive(cli: Cli, told) -> None:
-    calls = told("train", "run_training", "how good")
+    calls = told("train", "run", "how good")
     data = ["--label", "denisovan", "-k", 21, "--bin", 500, "--window", 64]
     network = ["--cell", "gru", "--units", 9, "--layers", 3, "--dropout", 0.25]
     how = ["--epochs", 4, "--batch-size", 8, "--learning-rate", 0.01, "--patience", 0, "--validation", 0.4]
@@ -967,9 +967,9 @@ def test_options_of_train_arrive(cli: Cli, told) -> None:
 
 def test_the_api_trains_as_the_command_line_does() -> None:
     from genolstm.introgression.train import train_model, train_on_tracks
-    from genolstm.runs.train import run_training
+    from genolstm.runs.train import run
 
-    for function in (run_training, train_model, train_on_tracks):
+    for function in (run, train_model, train_on_tracks):
         defaults = inspect.signature(function).parameters
         assert defaults["network"].default is NETWORK
         assert defaults["settings"].default is TRAINING
@@ -979,7 +979,7 @@ def test_the_api_trains_as_the_command_line_does() -> None:
 
 def test_options_of_simulate_arrive(cli: Cli, told) -> None:
     summary = {"sites": 3, "tracts": 2, "archaic_fraction": 0.0123}
-    calls = told("simulate", "simulate_to_folders", [(Path("r"), summary)])
+    calls = told("simulate", "run", [(Path("r"), summary)])
     sizes = ["--length", 5000, "--seed", 3, "--target-size", 5, "--outgroup-size", 6, "--archaic-size", 7]
     populations = ["--target", "T", "--outgroup", "O", "--archaic", "A", "--donor", "D", "--donor", "E"]
     rates = ["--archaic-time", 9.5, "--mutation-rate", 1e-8, "--recombination-rate", 2e-8, "--chrom", "c"]
@@ -1017,11 +1017,7 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
 
 
 def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
-    evaluated, gathered, drawn = (
-        told("evaluate", "run_evaluation"),
-        told("gather", "gather", 8),
-        told("plot", "save_plot"),
-    )
+    evaluated, gathered, drawn = (told("evaluate", "run"), told("gather", "run", 8), told("plot", "run"))
     rest = ["-o", "e.json", "--json", "--seed", 9, "--force"]
     assert cli("introgression", "evaluate", "s.bed", "t.bed", "--posteriors", "p.tsv", *rest) == (0, "", "")
     assert cli("introgression", "evaluate", "s.bed", "t.bed") == (0, "", "")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from genolstm.cli.gather import gather as command
 from genolstm.errors import InputError, OutputError
 from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
-from genolstm.runs.gather import gather
+from genolstm.runs.gather import run
 
 SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
 POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
@@ -40,7 +40,7 @@ def test_segments_are_sorted_by_position_and_keep_one_header(tmp_path):
         segment("chr2", 5, 8, "B"),
     )
     empty = write(tmp_path / "c.bed", SEGMENTS)
-    assert gather([a, b, empty], tmp_path / "all.bed") == 5
+    assert run([a, b, empty], tmp_path / "all.bed") == 5
     assert (tmp_path / "all.bed").read_text().splitlines() == [
         SEGMENTS,
         segment("chr1", 9000, 9500, "B"),
@@ -54,7 +54,7 @@ def test_segments_are_sorted_by_position_and_keep_one_header(tmp_path):
 def test_posteriors_follow_one_another(tmp_path):
     rows = [f"chr{c}\t0\t1000\tA\t1\t0.{c}000" for c in (3, 1, 2)]
     parts = [write(tmp_path / f"{i}.tsv.gz", POSTERIORS, row) for i, row in enumerate(rows)]
-    assert gather(parts, tmp_path / "all.tsv.gz") == 3
+    assert run(parts, tmp_path / "all.tsv.gz") == 3
     text = gzip.decompress((tmp_path / "all.tsv.gz").read_bytes()).decode()
     assert text.splitlines() == [POSTERIORS, *rows]
 
@@ -73,18 +73,18 @@ def test_bad_part_leaves_no_output(tmp_path, lines, reason):
     good = write(tmp_path / "good.bed", SEGMENTS, segment("chr1", 7, 9, "A"))
     bad = write(tmp_path / "bad.bed", *lines)
     with pytest.raises(InputError, match=reason):
-        gather([good, bad], tmp_path / "all.bed")
+        run([good, bad], tmp_path / "all.bed")
     assert not (tmp_path / "all.bed").exists()
 
 
 def test_first_file_of_another_kind_and_truncated_file(tmp_path):
     other = write(tmp_path / "other.bed", "chr1\t1\t2")
     with pytest.raises(InputError, match="neither the header"):
-        gather([other], tmp_path / "all.bed")
+        run([other], tmp_path / "all.bed")
     whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *["chr1\t0\t1000\tA\t1\t0.5"] * 5000)
     whole.write_bytes(whole.read_bytes()[:-20])
     with pytest.raises(InputError, match="truncated"):
-        gather([whole], tmp_path / "all.tsv.gz")
+        run([whole], tmp_path / "all.tsv.gz")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.bed", "p.tsv.gz"]
 
 

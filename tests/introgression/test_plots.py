@@ -12,7 +12,7 @@ plt = pytest.importorskip("matplotlib.pyplot")
 from genolstm.cli.plot import plot as command  # noqa: E402
 from genolstm.errors import InputError, SettingError  # noqa: E402
 from genolstm.report.plots import FOUND, TRUE, plot_posterior, plot_segments  # noqa: E402
-from genolstm.runs.plot import save_plot  # noqa: E402
+from genolstm.runs.plot import run as save_plot  # noqa: E402
 
 COLUMNS = ["chrom", "start", "end", "sample", "haplotype"]
 SEGMENTS = pd.DataFrame(

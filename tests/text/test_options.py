@@ -18,11 +18,11 @@ def asked(monkeypatch):
     """Take the place of every run; keep what it was asked to do."""
     calls = []
     answers = {
-        "text_train.run_train": Bundle("text", None, {}, {}, {}, ""),
-        "text_generate.run_generate": None,
-        "text_score.run_score": [("total", Total(2, 3.0))],
-        "text_baseline.run_baseline": [],
-        "text_spectrum.run_spectrum": [],
+        "text_train.run": Bundle("text", None, {}, {}, {}, ""),
+        "text_generate.run": None,
+        "text_score.run": [("total", Total(2, 3.0))],
+        "text_baseline.run": [],
+        "text_spectrum.run": [],
     }
     for name, answer in answers.items():
 
