@@ -114,16 +114,8 @@ def train(
         another run, or the loss is no longer a number.
     """
     data, held = _split(settings, x, y, sample_weight, groups, validation)
-    loop = Loop(
-        *_model(config, settings, make_model, initial_weights),
-        settings,
-        data,
-        held,
-        _loss(config, loss),
-        metric,
-        metric_mode,
-        augment,
-    )
+    model = _model(config, settings, make_model, initial_weights)
+    loop = Loop(*model, settings, data, held, _loss(config, loss), metric, metric_mode, augment)
 
     def fingerprint() -> dict[str, Any]:
         member = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
