@@ -122,7 +122,7 @@ BAD = {
     "short": (
         "x.fa",
         b">a\n%b\n>b\nACGT\n" % LONG,
-        "x.fa:3: b: has 4 bases, fewer than k = 31; --skip-short passes over such records",
+        "x.fa:3: b: has 4 bases, fewer than k = 31; use --skip-short to skip such records",
     ),
     "qualities": ("x.fq", b"@a\nACGT\n+\nIII\n", "x.fq:4: a: 4 bases but 3 qualities"),
     "reads": (
