@@ -148,7 +148,7 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path, case: str
 def test_outputs_are_guarded(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
     out = bad("x.panel", b"keep me", tmp_path)
     code, _, stderr = run(capsys, "panel", "build", fasta, "-o", out)
-    assert (code, stderr) == (1, f"{out}: exists already; use --force to replace it\n")
+    assert (code, stderr) == (1, f"{out}: already exists; use --force to replace it\n")
     assert out.read_bytes() == b"keep me"
     code, _, stderr = run(capsys, "panel", "build", fasta, "-o", tmp_path / "none" / "x.panel")
     assert code == 1

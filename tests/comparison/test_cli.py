@@ -185,7 +185,7 @@ def test_all_outputs(seen, tmp_path, capsys):
     assert len(paths[2].read_text().splitlines()) == 241
     assert "distance between the two sites (bp)" in paths[3].read_text()
     assert call(*arguments) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     main([*arguments, "--force", "-q"])
 
 

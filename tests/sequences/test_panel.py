@@ -239,7 +239,7 @@ def test_a_saved_panel_is_the_same_panel(group: KmerPanel, haplotypes: list[str]
         assert opened.names == ("a", "b", "c", "d")
         for text in [*haplotypes, "ACGT" * 20]:
             assert np.array_equal(opened.lookup(encode(text)), group.lookup(encode(text)))
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         group.save(path)
     before = path.read_bytes()
     opened.save(path, force=True)

@@ -125,7 +125,7 @@ class PanelBuilder:
             setattr(self, name, new)
 
     def _compacted(self, minimum: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any], int, int]:
-        """Rewrite the k-mers whose count reaches ``minimum``; return words, counts, and numbers of k-mers and strings."""
+        """Rewrite the k-mers that reach ``minimum``; return words, counts, number of k-mers and of strings."""
         n_bases = int(self._state[kernels.N_BASES])
         count = np.minimum(np.cumsum(self._change[:n_bases], dtype=np.int64), kernels.MAX_COUNT)
         count = count.astype(np.uint16)

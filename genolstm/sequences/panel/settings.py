@@ -26,7 +26,7 @@ class PanelSettings:
         are then one individual, or each file is one if haplotypes is ``file``; k-mers are counted
         once per individual. 1 drops nothing.
     skip_short
-        Skip records shorter than k instead of refusing them; reads are always skipped.
+        Skip records shorter than k instead of refusing them; short reads are always skipped.
     """
 
     k: Annotated[int, Range(1, MAX_K)] = 31
