@@ -29,7 +29,7 @@ _SUMMARIES = {
     "introgression": "Find archaic segments in modern haplotypes.",
     "model": "Inspect, verify and export model bundles.",
     "panel": "Build and inspect k-mer panels.",
-    "text": "Train models of text or genomes, generate, score.",
+    "text": "Train on text or genomes, generate and score.",
 }
 
 

@@ -12,9 +12,7 @@ def encode() -> None:
     """Turn FASTA into k-mer counts or one-hot windows."""
 
 
-_skip_short = click.option(
-    "--skip-short", is_flag=True, help="Skip records that are too short instead of refusing them."
-)
+_skip_short = click.option("--skip-short", is_flag=True, help="Skip records that are too short.")
 
 
 @encode.command()
