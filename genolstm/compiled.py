@@ -13,10 +13,10 @@ Function = Callable[..., Any]
 def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:
     """Compile a function without the GIL, and keep the result on disk.
 
-    With a signature it is compiled at once and for that signature only; without, when it is first
-    called. Where neither the package's folder nor the user's may be written (a read-only
-    container), the result is not kept, instead of failing as numba would. Further options
-    (``fastmath``, ``inline``, ...) are numba's.
+    With a signature, it is compiled at once and for that signature only; without one, on the first
+    call. If neither the package's folder nor the user's is writable (a read-only container), the
+    result is not kept, whereas numba alone would fail. Further options (``fastmath``, ``inline``,
+    ...) are passed to numba.
     """
     given = () if signature is None else (signature,)
 

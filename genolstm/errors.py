@@ -1,7 +1,7 @@
-"""What can go wrong, said so that a person can mend it.
+"""Errors, worded so that the user can fix them.
 
-Every error a user can cause is a :class:`GenolstmError`. It carries where (path, line, record) and
-what to do, and prints as one line: ``file:line: reason``.
+Every error a user can cause is a :class:`GenolstmError`. It says where (path, line, record) and what
+to do, and prints as one line: ``file:line: reason``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 
 
 class GenolstmError(Exception):
-    """Base of all errors that are about the user's input, not about our code.
+    """Base class of all errors caused by the user's input, not by our code.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class GenolstmError(Exception):
     path
         The file concerned.
     line
-        1-based line of that file.
+        1-based line number in that file.
     record
         Name of the sequence, site or sample concerned.
     hint
@@ -57,23 +57,23 @@ class GenolstmError(Exception):
 
 
 class InputError(GenolstmError):
-    """A file is missing, unreadable or does not hold what its format says."""
+    """A file is missing, unreadable or not valid in its format."""
 
 
 class OutputError(GenolstmError):
-    """An output cannot be written, or exists already."""
+    """An output cannot be written, or already exists."""
 
 
 class ModelError(GenolstmError):
-    """A model bundle is corrupt, of another version, or does not fit the data."""
+    """A model bundle is corrupt, has another format version, or does not fit the data."""
 
 
 class PanelError(GenolstmError):
-    """A k-mer panel is corrupt, of another version, or of another k."""
+    """A k-mer panel is corrupt, or has another format version or another k."""
 
 
 class SettingError(GenolstmError):
-    """A value of a setting makes no sense, or two contradict each other."""
+    """A setting has an invalid value, or two settings contradict each other."""
 
 
 class MissingExtraError(GenolstmError):

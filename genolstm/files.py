@@ -1,4 +1,4 @@
-"""Opening what is compressed, and writing so that nothing is ever half there."""
+"""Read files of any compression, and write files atomically."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst": b"\x28
 
 
 def display_name(path: PathLike) -> str:
-    """Return how messages call a path (``-`` is standard input)."""
+    """Return a path as messages show it (``-`` is standard input)."""
     name = os.fspath(path)
     return "<stdin>" if name == "-" else name
 
 
 def open_input(path: PathLike) -> IO[bytes]:
-    """Open a file for reading bytes; gz, bz2, xz and zst by content, ``-`` for standard input.
+    """Open a file for reading bytes; gz, bz2, xz and zst are recognised by content, ``-`` is stdin.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def open_input(path: PathLike) -> IO[bytes]:
             raise InputError("is a folder, a file is needed", path=name)
         if not Path(name).is_file():  # a pipe: it can be opened once
             return xopen(name, "rb", threads=0)
-        # Left to itself, xopen believes the file's name.
+        # By default xopen trusts the file's name.
         with Path(name).open("rb") as stream:
             start = stream.read(6)
         form = next((form for form, magic in _MAGIC.items() if start.startswith(magic)), None)
@@ -57,7 +57,7 @@ def open_input(path: PathLike) -> IO[bytes]:
 
 @contextlib.contextmanager
 def readable(path: PathLike) -> Iterator[None]:
-    """Turn the ways in which reading compressed bytes fails into one :class:`InputError`."""
+    """Turn any failure to read or decompress into an :class:`InputError`."""
     try:
         yield
     except BrokenPipeError:
@@ -75,7 +75,7 @@ def readable(path: PathLike) -> Iterator[None]:
 
 
 def _decompression_errors() -> Iterator[type[Exception]]:
-    """Yield what the decompressors raise that are in use; most have an error of their own."""
+    """Yield the exception types of the decompressors in use; most have their own."""
     for module, name in (
         ("zlib", "error"),
         ("isal.isal_zlib", "error"),
@@ -92,7 +92,7 @@ def _decompression_errors() -> Iterator[type[Exception]]:
 
 
 def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of a text file, compressed or not; numbers from 1, no line ends.
+    """Yield (number, line) of a text file, compressed or not: 1-based, without line ends.
 
     Raises
     ------
@@ -131,13 +131,13 @@ def check_output(path: PathLike, *, force: bool) -> None:
     if target.is_dir():
         raise OutputError("is a folder, a file name is needed", path=target)
     if exists and not force:
-        raise OutputError("exists already", path=target, hint="use --force to replace it")
+        raise OutputError("already exists", path=target, hint="use --force to replace it")
     if not os.access(folder, os.W_OK):
         raise OutputError("the output folder is not writable", path=folder)
 
 
 def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
-    """Check every path that is given, and that no two are the same file."""
+    """Check every path that is given, and that no two name the same file."""
     seen: set[Path] = set()
     for path in paths:
         if path is None:
@@ -146,25 +146,25 @@ def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
         resolved = Path(path).resolve()
         if resolved in seen and not _is_device(resolved):
             name = "<stdout>" if os.fspath(path) == "-" else path
-            raise OutputError("is named for two outputs", path=name)
+            raise OutputError("is given for two outputs", path=name)
         seen.add(resolved)
 
 
 def _is_device(path: Path) -> bool:
-    """Return whether this is a terminal, a pipe, /dev/null: nothing to write beside or replace."""
+    """Return whether this is a terminal, a pipe or /dev/null, which is written to directly."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextlib.contextmanager
 def atomic_path(path: PathLike, *, force: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it into place only if the block succeeds.
+    """Yield a temporary path next to ``path``; rename it into place only if the block succeeds.
 
-    A device or a named pipe is written to as it is; of a link, what it points to is replaced.
+    A device or a named pipe is written to directly; if ``path`` is a link, its target is replaced.
 
     Raises
     ------
     OutputError
-        The file exists and ``force`` is false, it cannot be made, or the disk is full.
+        The file exists and ``force`` is false, it cannot be created, or the disk is full.
     """
     check_output(path, force=force)
     target = Path(path).resolve()
@@ -177,7 +177,7 @@ def atomic_path(path: PathLike, *, force: bool = False) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            # mkstemp makes files private; an output gets the permissions any other would have.
+            # mkstemp makes files private; an output gets the usual permissions.
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
@@ -205,10 +205,10 @@ def _writable(path: PathLike) -> Iterator[None]:
 
 @contextlib.contextmanager
 def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
-    """Yield a text stream whose file appears at ``path`` only when whole; ``-`` is stdout.
+    """Yield a text stream whose file appears at ``path`` only when complete; ``-`` is stdout.
 
-    A name that ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` is compressed. gzip output carries
-    no time stamp, so that the same content is the same bytes.
+    The output is compressed if its name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``. gzip output
+    has no time stamp, so that the same content gives the same bytes.
     """
     name = os.fspath(path)
     if name == "-":
@@ -237,9 +237,9 @@ def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
 
 
 def _gzip_writer(raw: IO[bytes]) -> IO[bytes]:
-    """Return a gzip stream without file name and time stamp, by the fastest writer there is."""
+    """Return a gzip stream without file name and time stamp, from the fastest writer available."""
     try:
-        # Ten times as fast as zlib at level 6 and a tenth larger; xopen brings it where it builds.
+        # Ten times as fast as zlib at level 6, and output a tenth larger; xopen depends on it where it builds.
         from isal import igzip
 
         return cast("IO[bytes]", igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0))

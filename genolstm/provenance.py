@@ -1,4 +1,4 @@
-"""What is recorded beside every artefact: versions, command, seeds, digests of inputs."""
+"""What is recorded with every artefact: versions, command, seeds, digests of inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIBRARIES = ("numpy", "onnxruntime", "tensorflow", "keras", "msprime", "stdpops
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python, GenoLSTM and of the libraries that shape a result."""
+    """Return the versions of Python, GenoLSTM and the libraries that affect results."""
     found = {"python": platform.python_version()}
     for name in ("genolstm", *_LIBRARIES):
         try:
@@ -32,10 +32,10 @@ def record(
     inputs: Mapping[str, PathLike] | None = None,
     seeds: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return a JSON-ready account of how an artefact came to be.
+    """Return a JSON-ready account of how an artefact was made.
 
-    Paths are kept as file names only: a model that is passed on should not tell where its
-    maker's home folder is; the digest says which file it was.
+    Paths are reduced to file names: a shared model should not reveal its maker's home folder. The
+    digest identifies the file.
     """
     command = [Path(word).name if word.startswith("/") else word for word in sys.argv]
     return {

@@ -1,7 +1,7 @@
 """Settings as frozen dataclasses: each default, range and description is written once.
 
 A field's annotation says what values it takes (``Annotated[int, Range(1)]``, ``Literal[...]``), and
-the entry in the NumPy docstring of its class says what it means. :func:`check` refuses other values,
+its entry in the class's NumPy docstring says what it means. :func:`check` refuses other values,
 and the command line builds its options from :func:`describe`.
 """
 
@@ -25,7 +25,7 @@ class Range:
     Parameters
     ----------
     low, high
-        Its bounds; None for no bound.
+        Bounds; None for no bound.
     above_low, below_high
         Whether the bound itself is excluded.
     """
@@ -55,9 +55,9 @@ def _plain(bound: float) -> str:
 
 POSITIVE = Range(0, above_low=True)
 SHARE = Range(0, 1, below_high=True)
-"""From 0 on, below 1."""
+"""At least 0 and below 1."""
 INSIDE = Range(0, 1, above_low=True, below_high=True)
-"""Between 0 and 1, neither of them."""
+"""Strictly between 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Setting:
     Attributes
     ----------
     type
-        ``bool``, ``int``, ``float``, ``str``, ``tuple`` or, where it is none of them, ``object``.
+        ``bool``, ``int``, ``float``, ``str``, ``tuple``, or ``object`` if it is none of these.
     optional
-        Whether None is a value.
+        Whether None is allowed.
     choices
-        The words it may be; empty if it is not chosen from a list.
+        The words allowed; empty if the value is not chosen from a list.
     help
-        What the class's docstring says of it.
+        What the class's docstring says about it.
     """
 
     name: str
@@ -94,7 +94,7 @@ def describe(cls: type) -> dict[str, Setting]:
 
 
 def docstring_entries(documented: Any) -> dict[str, str]:
-    """Return what a NumPy docstring says of each parameter or attribute, as one line of text each."""
+    """Return what a NumPy docstring says about each parameter or attribute, each as one line of text."""
     found: dict[str, str] = {}
     names: list[str] = []
     for line in (inspect.getdoc(documented) or "").split("\n"):
@@ -140,7 +140,8 @@ def checked(setting: Setting, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int,) if setting.type is int else (int, float)):
             raise SettingError(f"{name} is {value!r}, a {number} is needed")
         if value not in allowed:
-            raise SettingError(f"{name} is {value!r}, a {number} {allowed} is needed")
+            needed = f"finite {number}" if allowed == Range() else f"{number} {allowed}"
+            raise SettingError(f"{name} is {value!r}, a {needed} is needed")
         return float(value) if setting.type is float else value
     return value
 

@@ -1,4 +1,4 @@
-"""How many cores a process may use, and pools of threads that keep to it."""
+"""How many cores a process may use, and thread pools that respect it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from genolstm.errors import SettingError
 def available_cores() -> int:
     """Return how many cores this process may use.
 
-    The cores it is bound to (``taskset``, a container's or a scheduler's cpuset), and no more than
-    ``SLURM_CPUS_PER_TASK`` where Slurm does not bind its tasks.
+    These are the cores it is bound to (``taskset``, a container's or a scheduler's cpuset), but at most
+    ``SLURM_CPUS_PER_TASK``, because Slurm does not always bind its tasks.
     """
     bound = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if bound else os.cpu_count() or 1
@@ -25,7 +25,7 @@ def available_cores() -> int:
 
 
 def count_threads(asked: int) -> int:
-    """Return the number of threads to set up; 0 asks for all available cores."""
+    """Return the number of threads to use; 0 asks for all available cores."""
     if asked < 0:
         raise SettingError(f"threads is {asked}, it must be 0 or more")
     return asked or available_cores()
@@ -33,9 +33,9 @@ def count_threads(asked: int) -> int:
 
 @contextmanager
 def worker_pool(threads: int = 0) -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of ``threads`` workers (0: all available cores), BLAS kept to one thread each.
+    """Yield a pool of ``threads`` workers (0: all available cores), with BLAS limited to one thread each.
 
-    Their products are small: threads of BLAS' own would only wait for one another.
+    The matrix products are small: further BLAS threads would only wait for one another.
     """
     from threadpoolctl import threadpool_limits
 

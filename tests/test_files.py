@@ -186,7 +186,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path: Path, name: str, error) -> No
 def test_existing_output_needs_force(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_text("old")
-    with pytest.raises(OutputError, match="exists already; use --force"), atomic_text(path):
+    with pytest.raises(OutputError, match="already exists; use --force"), atomic_text(path):
         pass
     assert path.read_text() == "old"
     with atomic_text(path, force=True) as stream:
@@ -265,9 +265,9 @@ def test_folder_that_is_not_writable(tmp_path: Path, monkeypatch) -> None:
 def test_two_outputs_need_two_names(tmp_path: Path) -> None:
     check_outputs([tmp_path / "a", None, tmp_path / "b", "-", os.devnull, os.devnull], force=False)
     (tmp_path / "sub").mkdir()
-    with pytest.raises(OutputError, match="is named for two outputs"):
+    with pytest.raises(OutputError, match="is given for two outputs"):
         check_outputs([tmp_path / "a", tmp_path / "sub" / ".." / "a"], force=False)
-    with pytest.raises(OutputError, match="<stdout>: is named for two outputs"):
+    with pytest.raises(OutputError, match="<stdout>: is given for two outputs"):
         check_outputs(["-", "-"], force=False)
 
 

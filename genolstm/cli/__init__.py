@@ -29,12 +29,12 @@ _SUMMARIES = {
     "introgression": "Find archaic segments in modern haplotypes.",
     "model": "Inspect, verify and export model bundles.",
     "panel": "Build and inspect k-mer panels.",
-    "text": "Train on text or genomes, write more, score.",
+    "text": "Train on text or genomes, generate and score.",
 }
 
 
 class LazyGroup(click.Group):
-    """Imports a command group only when it is called, so that ``--help`` stays instant."""
+    """Imports a command group only when it is called, so that ``--help`` is instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -49,12 +49,12 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:  # a reader such as `head` has seen enough; click would exit 1
+        except BrokenPipeError:  # a reader such as `head` has closed the pipe; click would exit 1
             _drop_stdout()
             raise click.exceptions.Exit(0) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # The summaries stand here so that listing the groups need not import them.
+        # The summaries are kept here so that listing the groups does not import them.
         with formatter.section("Commands"):
             formatter.write_dl([(name, _SUMMARIES[name]) for name in self.list_commands(ctx)])
 
@@ -68,7 +68,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
 @click.option(
     "--version",
     is_flag=True,
@@ -106,13 +106,13 @@ def main(args: list[str] | None = None) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC or debug:
             raise
-        click.echo(f"no space left to write to ({error.filename or 'stdout'})", err=True)
+        click.echo(f"no space left on the device ({error.filename or 'stdout'})", err=True)
         _drop_stdout()
         sys.exit(1)
 
 
 def _drop_stdout() -> None:
-    """Point stdout at nothing if what it holds cannot be written: Python would complain at exit."""
+    """Redirect stdout to nothing if its buffer cannot be written: Python would complain at exit."""
     try:
         sys.stdout.flush()
     except OSError:

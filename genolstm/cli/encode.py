@@ -1,4 +1,4 @@
-"""``genolstm encode``: turn FASTA into numbers."""
+"""``genolstm encode``: k-mer counts and one-hot windows from FASTA."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ def encode() -> None:
     """Turn FASTA into k-mer counts or one-hot windows."""
 
 
-_skip_short = click.option("--skip-short", is_flag=True, help="Pass over records that are too short.")
+_skip_short = click.option("--skip-short", is_flag=True, help="Skip records that are too short.")
 
 
 @encode.command()
 @click.argument("fasta")
 @click.option(
-    "-o", "--output", default="-", show_default="standard output", metavar="OUT.tsv[.gz]", help="The table to write."
+    "-o", "--output", default="-", show_default="standard output", metavar="OUT.tsv[.gz]", help="Table to write."
 )
 @click.option("-k", type=click.IntRange(1, 31), default=4, show_default=True, help="Length of the k-mers.")
 @click.option(
     "--canonical/--stranded",
     default=True,
     show_default=True,
-    help="Count a k-mer and its reverse complement as one, or apart.",
+    help="Count a k-mer and its reverse complement together, or separately.",
 )
-@click.option("-w", "--window", type=click.IntRange(min=1), help="Count per window of so many bases.")
 @click.option(
-    "-s", "--step", type=click.IntRange(min=1), show_default="the window", help="Bases from one window to the next."
+    "-w",
+    "--window",
+    type=click.IntRange(min=1),
+    help="Length of a window in bases; by default each record is counted as a whole.",
+)
+@click.option(
+    "-s",
+    "--step",
+    type=click.IntRange(min=1),
+    show_default="the window",
+    help="Bases from one window's start to the next.",
 )
 @click.option("--wide", is_flag=True, help="One row per record or window, one column per k-mer.")
 @_skip_short
@@ -47,7 +56,7 @@ def kmers(
 ) -> None:
     """Count k-mers per record or per window.
 
-    K-mers that cover a base other than A, C, G and T are left out.
+    K-mers that cover a base other than A, C, G or T are left out.
     """
     from genolstm.runs.encode import write_kmer_counts
 
@@ -64,11 +73,17 @@ def kmers(
     required=True,
     type=click.Path(dir_okay=False),
     metavar="OUT.npz",
-    help="The NumPy file to write: onehot, record, start.",
+    help="NumPy file to write, with arrays onehot, record and start.",
 )
-@click.option("-w", "--window", type=click.IntRange(min=1), default=1000, show_default=True, help="Bases of a window.")
 @click.option(
-    "-s", "--step", type=click.IntRange(min=1), show_default="the window", help="Bases from one window to the next."
+    "-w", "--window", type=click.IntRange(min=1), default=1000, show_default=True, help="Length of a window in bases."
+)
+@click.option(
+    "-s",
+    "--step",
+    type=click.IntRange(min=1),
+    show_default="the window",
+    help="Bases from one window's start to the next.",
 )
 @_skip_short
 @options.force

@@ -18,22 +18,22 @@ from genolstm.settings import Range, Setting, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-force = click.option("--force", is_flag=True, help="Replace outputs that exist already.")
+force = click.option("--force", is_flag=True, help="Replace existing outputs.")
 threads = click.option(
     "-t",
     "--threads",
     type=click.IntRange(min=0),
     default=0,
     show_default="all cores",
-    help="Threads to use; 0 means all cores.",
+    help="Number of threads to use; 0 means all cores.",
 )
 seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="Nothing on stderr but errors.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors to stderr.")
 
 
 @contextlib.contextmanager
 def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Callable[..., None] | None]:
-    """Show what has been done on stderr, if that is a terminal; ``text`` words the counts."""
+    """Show progress on stderr if that is a terminal; ``text`` turns the counts into words."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -45,7 +45,7 @@ def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Call
 
 
 class _Finite(click.FloatRange):
-    """A range of numbers without infinity and NaN, which comparisons let through."""
+    """A range of numbers that refuses infinity and NaN, which comparisons let through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -61,22 +61,22 @@ def settings(
     changes: bool = False,
     **flags: str | tuple[str, ...] | dict[str, Any],
 ) -> Callable[[F], F]:
-    """Add the options of a settings class to a command: defaults, ranges and help are the class's.
+    """Add the options of a settings class to a command, with the class's defaults, ranges and help.
 
     Parameters
     ----------
     base
-        The class, or an object of it whose values are the defaults.
+        The class, or an instance whose values are the defaults.
     names
-        Fields that become options, in this order; by default all.
+        Fields that become options, in this order; by default all of them.
     into
-        Parameter of the command that takes the finished settings.
+        Parameter of the command that receives the settings object.
     changes
-        Hand over a dict of what the user gave instead, for commands whose defaults depend on more
+        Pass only a dict of the values the user gave, for commands whose defaults depend on more
         than the class, such as a model or a preset.
     flags
-        By field: the option's spelling (or spellings) where it is not the field's name with
-        dashes, or a dict of what :func:`click.option` is told instead of what the class says.
+        By field: the option's spelling (or spellings) if it is not the field's name with dashes,
+        or a dict of arguments of :func:`click.option` that override those from the class.
     """
     cls, values = (base, None) if isinstance(base, type) else (type(base), base)
     known = describe(cls)
@@ -141,7 +141,7 @@ def _type(setting: Setting) -> Any:
 
 
 class _Region(click.ParamType):
-    """A region as samtools writes it; becomes a :class:`genolstm.cli.options.Region`."""
+    """A region in samtools' notation; becomes a :class:`genolstm.cli.options.Region`."""
 
     name = "[CHROM:]START-END"
 
@@ -156,7 +156,7 @@ class _Region(click.ParamType):
 
 
 class Region(NamedTuple):
-    """A stretch of a sequence, 0-based half-open; no name for the only sequence there is."""
+    """A stretch of a sequence, 0-based half-open; ``chrom`` is None for the only sequence."""
 
     chrom: str | None
     start: int
@@ -164,12 +164,12 @@ class Region(NamedTuple):
 
 
 def region(text: str) -> Callable[[F], F]:
-    """Add ``--region``; ``text`` says what it is a part of."""
+    """Add ``--region``; ``text`` says what the region selects."""
     return click.option("--region", type=_Region(), help=f"{text}, 1-based, both ends included, as in samtools.")
 
 
 def model(default: str | None = None, *, help: str, old: str | None = None) -> Callable[[F], F]:
-    """Add ``--model NAME|FILE``, required if there is no default; ``old`` is its former spelling."""
+    """Add ``--model NAME|FILE``, required if it has no default; ``old`` is its former spelling."""
     option = click.option(
         "--model",
         default=default,
@@ -202,6 +202,6 @@ def renamed(old: str, to: str) -> Callable[[F], F]:
 
 
 def say(text: str, *, quiet: bool) -> None:
-    """Print a line for people on stderr, unless they asked for silence."""
+    """Print a message on stderr, unless ``quiet``."""
     if not quiet:
         click.echo(text, err=True)

@@ -12,14 +12,14 @@ from genolstm.sequences.panel.settings import PanelSettings
 def panel() -> None:
     """Build and inspect k-mer panels.
 
-    A panel says for every k-mer how many haplotypes of a reference group carry it.
+    For every k-mer, a panel records how many haplotypes of a reference group carry it.
     """
 
 
 @panel.command()
 @click.argument("fasta", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="OUT.panel", help="The panel to write."
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), metavar="OUT.panel", help="Panel file to write."
 )
 @options.settings(PanelSettings, k="-k")
 @options.force
@@ -36,9 +36,9 @@ def build(fasta: tuple[str, ...], output: str, settings: PanelSettings, force: b
 
 @panel.command()
 @click.argument("path", metavar="PANEL")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole summary as JSON.")
 def info(path: str, as_json: bool) -> None:
-    """Check a panel's checksum and print what it holds."""
+    """Verify a panel's checksum and print a summary."""
     from genolstm.runs.panel import info
 
     click.echo(info(path, as_json=as_json))

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
     Table = PathLike | pd.DataFrame
 
-# Okabe and Ito's colours, which the colour-blind tell apart, and which differ in grey too.
+# Okabe and Ito's colours, which colour-blind readers can distinguish, and which differ in grey, too.
 FOUND = "#0072B2"
 TRUE = "#E69F00"
 POSTERIOR = "#56B4E9"
-#: Where in a row, from -0.5 to 0.5, segments and tracts lie: (posteriors above?, truth beneath?).
+#: Where segments and tracts lie in a row (-0.5 to 0.5), by (posteriors above?, truth below?).
 _LANES = {
     (False, False): [(-0.25, 0.25)],
     (False, True): [(-0.34, -0.02), (0.02, 0.34)],
     (True, False): [(0.12, 0.32)],
     (True, True): [(0.06, 0.23), (0.26, 0.43)],
 }
-#: Where in a row a posterior of 0 and of 1 lies.
+#: Where posteriors of 0 and 1 lie in a row.
 _POSTERIOR_LANE = (0.03, -0.43)
 
 
@@ -47,18 +47,18 @@ def plot_segments(
     Parameters
     ----------
     segments
-        What a scan found: a table, or its BED file.
+        Segments found by a scan: a table, or its BED file.
     truth
-        Known tracts, drawn beneath the segments of their row.
+        Known tracts, drawn below the segments of their row.
     posteriors
-        Posterior of every bin, drawn above the segments, from 0 to 1.
+        Posterior of every bin (0 to 1), drawn above the segments.
     chrom
         Sequence to draw, even if nothing was found on it; may be left out if there is only one.
     haplotypes
         (sample, haplotype) of the rows, top to bottom; by default those that have posteriors, a
         segment or a known tract.
     length
-        Where the axis ends, in bp; by default where the last bin, segment or tract ends.
+        End of the axis in bp; by default the end of the last bin, segment or tract.
     ax
         Where to draw; by default a new figure.
 
@@ -83,7 +83,7 @@ def plot_segments(
     if length is None:
         length = max([int(table["end"].max()) for table in here if len(table)], default=1_000_000)
     rows = {name: row for row, name in enumerate(haplotypes)}
-    # Rows grow narrower once there are more than fit a page.
+    # Rows get narrower once there are more than fit on a page.
     height = min(0.36 if bins is None else 0.6, 16 / max(len(rows), 1))
     ax = ax or _new_axes(height=1.1 + height * max(len(rows), 2))
     if bins is not None:
@@ -121,16 +121,16 @@ def plot_posterior(
     threshold: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the posterior along one haplotype, with what was called and what is true beneath.
+    """Draw the posterior along one haplotype, with called segments and known tracts below.
 
     Parameters
     ----------
     posteriors
         Posterior of every bin: a table, or its file.
     sample, haplotype
-        Which haplotype.
+        Haplotype to draw.
     segments, truth
-        Segments that were found, and known tracts; each is a band under the curve.
+        Segments found, and known tracts; each is drawn as a band below the curve.
     chrom
         Sequence to draw; may be left out if there is only one.
     threshold
@@ -145,7 +145,7 @@ def plot_posterior(
     Raises
     ------
     SettingError
-        There is no such haplotype, or there are several sequences and ``chrom`` names none.
+        There is no such haplotype, or there are several sequences and ``chrom`` is not given.
     """
     table = _posteriors(posteriors)
     chrom = _one_chrom([table], chrom)
@@ -232,7 +232,7 @@ def _names(table: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def _natural(name: tuple[str, str]) -> list[tuple[int, str]]:
-    """Sort key by which CEU2 comes before CEU10."""
+    """Sort key that puts CEU2 before CEU10."""
     import re
 
     parts = re.split(r"(\d+)", "\0".join(name))
@@ -276,7 +276,7 @@ def _label(name: tuple[str, str]) -> str:
 
 
 def _finish(ax: Axes, chrom: str, length: int) -> None:
-    """Give the axis along the sequence, and a legend that covers no data."""
+    """Set the axis along the sequence, and add a legend that covers no data."""
     ax.set_xlim(0, length / 1e6)
     ax.set_xlabel(f"position on {chrom} (Mb)")
     tidy(ax)

@@ -1,4 +1,4 @@
-"""What all figures share: colours, formats, and files that are the same bytes each time."""
+"""What all figures share: colours, formats, and byte-for-byte reproducible files."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def pyplot() -> Any:
 
 
 def check_figure(path: PathLike, *, force: bool) -> None:
-    """Refuse a figure's name before any work is done."""
+    """Refuse an unsuitable file name for a figure before any work is done."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise SettingError(f"a figure's name ends in {', '.join(FORMATS)}, not in '{suffix}'")
+        raise SettingError(f"a figure's name must end in {', '.join(FORMATS)}, not in '{suffix}'")
     check_output(path, force=force)
     pyplot()
 
 
 @contextlib.contextmanager
 def saved_figure(path: PathLike, *, force: bool = False) -> Iterator[Any]:
-    """Yield pyplot; what is drawn inside the block is written to ``path`` when it ends."""
+    """Yield pyplot; the figure drawn inside the block is written to ``path`` when the block ends."""
     check_figure(path, force=force)
     plt = pyplot()
     suffix = Path(path).suffix.lower()
@@ -56,13 +56,13 @@ def saved_figure(path: PathLike, *, force: bool = False) -> Iterator[Any]:
 
 
 def tidy(ax: Any) -> None:
-    """Take away the frame's upper and right side."""
+    """Remove the top and right sides of the frame."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
 
 
 def colour_map(colours: Sequence[str], *, under: str | None = None) -> Any:
-    """Return a continuous colour map through ``colours``; ``under`` is that of what lies below."""
+    """Return a continuous colour map through ``colours``; values below its range get ``under``."""
     from matplotlib.colors import LinearSegmentedColormap
 
     made = LinearSegmentedColormap.from_list("genolstm", list(colours))
@@ -70,5 +70,5 @@ def colour_map(colours: Sequence[str], *, under: str | None = None) -> Any:
 
 
 def shortened(name: str, longest: int = 24) -> str:
-    """Return a name that fits beside a figure."""
+    """Shorten a name so that it fits next to a figure."""
     return name if len(name) <= longest else f"{name[: longest - 1]}…"

@@ -1,4 +1,4 @@
-"""``genolstm encode``: tables of k-mer counts, arrays of one-hot windows."""
+"""``genolstm encode``: tables of k-mer counts and arrays of one-hot windows."""
 
 from __future__ import annotations
 
@@ -37,39 +37,39 @@ def write_kmer_counts(
     Parameters
     ----------
     path
-        FASTA or FASTQ.
+        FASTA or FASTQ file; ``-`` is standard input.
     output
-        Tab-separated text, compressed as its name says; ``-`` is standard output. The columns are
+        Tab-separated text, compressed according to its suffix; ``-`` is standard output. Columns are
         ``record start end kmer count`` (0-based half-open; only k-mers that occur), or, if
         ``wide``, ``record start end`` and one column per k-mer.
     k
-        1 to 31; at most 8 if ``wide``.
+        Length of the k-mers, 1 to 31; at most 8 if ``wide``.
     canonical
-        Count both strands as one.
+        Count a k-mer and its reverse complement as one.
     window, step
-        Bases of a window, and from one to the next (by default the same); without ``window``
-        each record is counted as a whole.
+        Length of a window, and distance from one window's start to the next (by default the same),
+        in bases; without ``window``, each record is counted as a whole.
     skip_short
-        Pass over records that are too short instead of refusing them.
+        Skip records that are too short instead of refusing them.
 
     Returns
     -------
     int
-        Rows written.
+        Number of rows written.
 
     Raises
     ------
     InputError
-        The file is not what it should be, or a record is too short.
+        The file is not valid FASTA or FASTQ, or a record is too short.
     SettingError
-        A setting makes no sense.
+        A setting has an invalid value.
     """
     if wide and k > MAX_WIDE_K:
         raise SettingError(f"a wide table needs k up to {MAX_WIDE_K}, not {k}")
     if window is not None and window < k:
         raise SettingError(f"a window of {window} bases holds no {k}-mer")
     if step is not None and window is None:
-        raise SettingError("a step without a window makes no sense")
+        raise SettingError("a step needs a window")
     check_output(output, force=force)
     names: list[str] = []
     columns: npt.NDArray[np.int64] | None = None
@@ -109,23 +109,23 @@ def write_one_hot(
     """Write one-hot windows as a NumPy ``.npz`` file, without pickle.
 
     The file holds ``onehot`` (uint8, shape (windows, bases, 4), in the order A, C, G, T; all 0
-    where a base is unknown), ``record`` (text, shape (windows,)) and ``start`` (int64, 0-based).
+    for an unknown base), ``record`` (text, shape (windows,)) and ``start`` (int64, 0-based).
     Memory is one byte per base. The same input gives the same bytes.
 
     Returns
     -------
     int
-        Windows written.
+        Number of windows written.
 
     Raises
     ------
     InputError
-        The file is not what it should be, or a record is shorter than a window.
+        The file is not valid FASTA or FASTQ, or a record is shorter than a window.
     OutputError
         The output cannot be written.
     """
     if str(output) == "-":
-        raise OutputError("arrays cannot go to standard output, a file name is needed")
+        raise OutputError("arrays cannot be written to standard output, a file name is needed")
     check_output(output, force=force)
     names: list[str] = []
     starts: list[npt.NDArray[np.int64]] = []
@@ -155,7 +155,7 @@ def write_one_hot(
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    # A fixed date: zip files otherwise differ by when they were made.
+    # A fixed date, because zip files would otherwise depend on when they were made.
     info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     info.compress_type = zipfile.ZIP_DEFLATED
     return archive.open(info, "w", force_zip64=True)
@@ -188,5 +188,5 @@ def _long_enough(path: PathLike, least: int, skip: bool) -> Iterator[tuple[Recor
                 path=display_name(path),
                 line=record.line,
                 record=record.name,
-                hint="--skip-short passes over such records",
+                hint="use --skip-short to skip such records",
             )

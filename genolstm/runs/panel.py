@@ -1,4 +1,4 @@
-"""``genolstm panel``: from FASTA to a panel's file, and what such a file holds."""
+"""``genolstm panel``: build a panel file from FASTA, and describe one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def build(
     fasta
         FASTA or FASTQ files; ``-`` is standard input.
     output
-        The panel to write.
+        The panel file to write.
     progress
         Called with the number of bases read so far.
     """
@@ -38,7 +38,7 @@ def build(
 
 
 def info(path: PathLike, *, as_json: bool = False) -> str:
-    """Check a panel's checksum and return what it holds, as lines of a table or as JSON."""
+    """Verify a panel's checksum and return a summary of the panel, as lines of a table or as JSON."""
     summary = KmerPanel.open(path).summary()
     if as_json:
         return json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False)

@@ -1,8 +1,8 @@
 """DNA letters to codes and back.
 
 A, C, G, T (and U) become 0 to 3 in either case. Every other IUPAC letter, and the gap signs ``-``
-and ``.``, become 4: a base that is not known. No k-mer covers such a base, so an uncertain or
-missing one is never taken for a match.
+and ``.``, become 4, an unknown base. No k-mer covers such a base, so an uncertain or missing one
+is never taken for a match.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LETTERS = b"ACGTU" + AMBIGUOUS + b"acgtu" + AMBIGUOUS.lower() + GAPS
 
 _INVALID = 255
 _PROTEIN_ONLY = b"EFILPQZXJOefilpqzxjo*"
-# Bytes that a text file may hold beside letters; the rest marks binary content.
+# Bytes that a text file may hold; any other marks binary content.
 _TEXT = bytes(range(32, 127)) + b"\t\r\n\v\f"
 
 

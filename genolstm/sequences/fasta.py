@@ -1,8 +1,8 @@
 """FASTA and FASTQ records: streamed from any compression, or fetched by position.
 
-The parser is our own: errors here need the line they are on, which Biopython's
-``SimpleFastaParser`` does not give, and working on large blocks of bytes instead of lines of text
-reads FASTA several times faster (``benchmarks/panel_speed.py`` prints both).
+The parser is our own: error messages need the line number, which Biopython's ``SimpleFastaParser``
+does not give, and reading large blocks of bytes instead of lines of text is several times faster
+(``benchmarks/panel_speed.py`` prints both).
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _SUFFIX = re.compile(
 def parse_haplotype_name(name: str) -> HaplotypeName | None:
     """Read sample, haplotype and contig from a sequence name.
 
-    Two forms are known: PanSN (``SAMPLE#1#contig``, the contig may be absent) and a suffix
+    Two forms are recognised: PanSN (``SAMPLE#1#contig``, the contig may be absent) and a suffix
     (``SAMPLE_hap1``, optionally ``SAMPLE_hap1_contig``). Any other name gives None.
 
     References
@@ -87,8 +87,8 @@ def read_records(
 ) -> Iterator[Record]:
     """Read FASTA or FASTQ, one record in memory at a time.
 
-    The format is told by the first byte, the compression (gz, bz2, xz, zst) by content. Line ends
-    may be LF or CRLF, lines of any width. FASTQ records have four lines.
+    The format is recognised by the first byte, the compression (gz, bz2, xz, zst) by content. Line
+    ends may be LF or CRLF, and lines of any width. FASTQ records have four lines.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def read_records(
     Raises
     ------
     InputError
-        The file is empty, is not FASTA or FASTQ, is truncated, or a record is wrong; with the line.
+        The file is empty, is not FASTA or FASTQ, is truncated, or a record is invalid; the message gives the line.
     """
     where = display_name(path)
     with open_input(path) as stream:
@@ -147,14 +147,14 @@ def read_records(
 def read_codes(path: PathLike, *, unique: bool | None = None, empty: str = "error") -> Iterator[tuple[Record, Codes]]:
     """Read records together with their codes, as :func:`read_records` and ``encode`` give them.
 
-    Faster than the two, because every letter is checked once, by the encoding.
+    Faster than calling both, because every letter is checked only once, by the encoding.
     """
     for record in read_records(path, check=False, unique=unique, empty=empty):
         try:
             codes = encode(record.sequence)
         except InputError as error:
             if Path(path).is_file():
-                # Read it once more, with a check: that finds the line.
+                # Read it again with checking on, which finds the line.
                 deque(read_records(path, unique=unique, empty=empty), maxlen=0)
             raise InputError(error.reason, path=display_name(path), line=record.line, record=record.name) from error
         yield record, codes
@@ -187,7 +187,7 @@ def _refuse_letters(body: bytes, line: int, where: str, name: str) -> None:
     for offset, text in enumerate(body.split(b"\n")):
         reason = describe_foreign(text.translate(None, _SPACE))
         if reason is not None:
-            # Protein shows in the record as a whole, not in the one letter that came first.
+            # Protein is recognised from the whole record, not from its first foreign letter.
             whole = describe_foreign(body.translate(None, _SPACE)) or reason
             reason = whole if "looks like" in whole else reason
             raise InputError(reason, path=where, line=line + offset, record=name)
@@ -198,7 +198,7 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
     where = display_name(path)
     at = 0  # where the current header begins
     while True:
-        # The header's own line must be whole first.
+        # First make sure that the header line is complete.
         end = data.find(b"\n", at)
         exhausted = False
         while end < 0 and not exhausted:
@@ -211,10 +211,10 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
         header_line = line
         name, description = _split_header(data[at + 1 : end], line, where)
 
-        # Each part of the body begins with the line end before it, or goes on within a line.
+        # Each part of the body begins with the preceding line end, or continues a line.
         parts: list[bytes] = []
         at = end
-        fresh = False  # the block before ended with a line end
+        fresh = False  # whether the previous block ended with a line end
         while True:
             end = _next_header(data, at, fresh)
             body = data[at : end if end >= 0 else len(data)]
@@ -240,8 +240,8 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
 
 
 def _next_header(data: bytes, start: int, fresh: bool) -> int:
-    """Return where the next ``>`` at the beginning of a line stands, or -1."""
-    # A search for one character is far faster than one for a line end and it.
+    """Return the position of the next ``>`` at the beginning of a line, or -1."""
+    # Searching for one character is far faster than for a line end followed by it.
     at = data.find(b">", start)
     while at > 0 and data[at - 1 : at] != b"\n":
         at = data.find(b">", at + 1)
@@ -272,7 +272,7 @@ def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
         rest = lines[whole:]
         if exhausted:
             if rest:
-                raise InputError("the last FASTQ record is not whole (truncated?)", path=where, line=line)
+                raise InputError("the last FASTQ record is incomplete (truncated?)", path=where, line=line)
             return
         data = b"\n".join([*rest, data])
 
@@ -281,7 +281,10 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Rec
     header, sequence, plus, quality = lines
     if not header.startswith(b"@"):
         raise InputError(
-            "a FASTQ header begins with '@'", path=where, line=line, hint="records of more than four lines are not read"
+            "a FASTQ header begins with '@'",
+            path=where,
+            line=line,
+            hint="records of more than four lines are not supported",
         )
     name, description = _split_header(header[1:], line, where)
     if not plus.startswith(b"+"):
@@ -299,7 +302,7 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Rec
 class IndexedFasta:
     """Random access to a FASTA file, plain or bgzip, through its ``.fai`` index.
 
-    The index is made beside the file if it is missing or older than it.
+    The index is created next to the file if it is missing or out of date.
 
     Parameters
     ----------
@@ -310,7 +313,7 @@ class IndexedFasta:
     ------
     InputError
         The file is missing, is not FASTA, is compressed but not with bgzip, or its index can
-        neither be found nor be written.
+        neither be found nor written.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -319,7 +322,7 @@ class IndexedFasta:
         self.path = os.fspath(path)
         if not Path(self.path).is_file():
             raise InputError("no such file", path=self.path)
-        # Only the first record is read: it proves that this is FASTA at all.
+        # Only the first record is read, to make sure that this is FASTA at all.
         next(read_records(self.path, unique=False, empty="keep"))
         try:
             self._faidx = pyfaidx.Faidx(self.path, rebuild=True)
@@ -328,9 +331,9 @@ class IndexedFasta:
             raise InputError(f"cannot be indexed ({reason})", path=self.path) from e
         except OSError as e:
             raise InputError(
-                f"its index {Path(self.path).name}.fai cannot be made ({e.strerror or e})",
+                f"its index {Path(self.path).name}.fai cannot be created ({e.strerror or e})",
                 path=self.path,
-                hint="make it with samtools faidx where the file may be written",
+                hint="create it with samtools faidx where the folder is writable",
             ) from e
 
     @property
@@ -339,7 +342,7 @@ class IndexedFasta:
         return list(self._faidx.index)
 
     def length(self, name: str) -> int:
-        """Return the bases of one sequence."""
+        """Return the length of one sequence in bases."""
         self._require(name)
         return int(self._faidx.index[name].rlen)
 
@@ -349,12 +352,14 @@ class IndexedFasta:
         Raises
         ------
         InputError
-            The name is unknown, or the range does not lie in the sequence.
+            The name is unknown, or the range does not lie within the sequence.
         """
         length = self.length(name)
         end = length if end is None else end
         if not 0 <= start <= end <= length:
-            raise InputError(f"the range {start}-{end} does not lie in its {length} bases", path=self.path, record=name)
+            raise InputError(
+                f"the range {start}-{end} does not lie within its {length} bases", path=self.path, record=name
+            )
         if start == end:
             return b""
         sequence: str = self._faidx.fetch(name, start + 1, end).seq

@@ -1,7 +1,7 @@
 """Rolling k-mers and one-hot windows of coded DNA.
 
-A k-mer is a number of 2 k bits, its first base in the highest ones, so that numbers sort as words
-do. The *canonical* k-mer is the smaller of the two strands'.
+A k-mer is a number of 2 k bits with its first base in the highest ones, so that numbers sort as the
+words do. The *canonical* k-mer is the smaller of the k-mers of the two strands.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from genolstm.sequences.alphabet import Codes
 
 MAX_K = 31
 MAX_DENSE_K = 12
-"""The longest k-mers for which a table of all of them is made."""
+"""The largest k for which a table of all k-mers is made."""
 
 Kmers = npt.NDArray[np.uint64]
 
@@ -48,8 +48,8 @@ def kmers(codes: Codes, k: int, *, canonical: bool = True) -> tuple[Kmers, npt.N
     Returns
     -------
     tuple
-        uint64 and bool, both shape (max(bases - k + 1, 0),); where a base is unknown the k-mer is
-        0 and the flag false.
+        uint64 and bool, both shape (max(bases - k + 1, 0),); if a base is unknown, the k-mer is
+        0 and the flag is false.
     """
     _check_k(k)
     # Compiled code is loaded only where it is used: the rest of this module is plain NumPy.
@@ -71,10 +71,10 @@ def valid_kmers(codes: Codes, k: int) -> npt.NDArray[np.bool_]:
 
 
 def reverse_complement_kmers(words: Kmers, k: int) -> Kmers:
-    """Return the other strand of k-mers."""
+    """Return the reverse complements of k-mers."""
     _check_k(k)
     x = ~np.asarray(words, dtype=np.uint64)
-    # Swap neighbouring bases, then pairs of them, and so on: the whole word is turned round.
+    # Swap neighbouring bases, then pairs of them, and so on: this reverses the whole word.
     for shift, mask in (
         (2, 0x3333333333333333),
         (4, 0x0F0F0F0F0F0F0F0F),
@@ -129,15 +129,15 @@ def windows(codes: Codes, size: int, step: int | None = None) -> Codes:
     codes
         uint8, shape (bases,).
     size
-        Bases of a window.
+        Length of a window in bases.
     step
-        Bases from one window's start to the next; by default ``size``, so that they do not overlap.
+        Bases from one window's start to the next; by default ``size``, so that windows do not overlap.
 
     Returns
     -------
     numpy.ndarray
         uint8, shape (windows, size); window ``i`` begins at base ``i * step``. The last bases are
-        left out where they do not fill a window.
+        left out if they do not fill a window.
     """
     step = size if step is None else step
     if size < 1 or step < 1:

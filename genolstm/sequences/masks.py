@@ -32,7 +32,7 @@ _SETS = {
     "N": "ACGT",
 }
 N = 15
-"""The code of a base that may be any."""
+"""The code of a base that may be any of the four."""
 
 
 def _tables() -> tuple[bytes, bytes, bytes]:
@@ -52,11 +52,11 @@ _ENCODE, _DECODE, _COMPLEMENT = _tables()
 MEMBERS = np.array([[mask >> k & 1 for k in range(4)] for mask in range(16)], dtype=np.float64)
 """Which of A, C, G, T a code holds, (16, 4)."""
 SHARES = MEMBERS / np.maximum(MEMBERS.sum(axis=1, keepdims=True), 1)
-"""The same with a code shared out over its bases; the code 0 holds nothing."""
+"""The same, with each code divided evenly among its bases; the code 0 holds nothing."""
 COMPLEMENTS = np.frombuffer(_COMPLEMENT[:16], dtype=np.uint8)
-"""The code of the other strand, by code."""
+"""The complement of each code."""
 BASE_OF_MASK = np.full(16, 255, dtype=np.uint8)
-"""0 to 3 for A, C, G, T; 255 for the code of more than one base."""
+"""0 to 3 for A, C, G, T; 255 for any other code."""
 BASE_OF_MASK[[1, 2, 4, 8]] = [0, 1, 2, 3]
 
 
@@ -68,7 +68,7 @@ def encode_masks(sequence: bytes | str, *, record: str | None = None) -> Masks:
     sequence
         Letters; U counts as T. Gap signs are refused: an aligner reads unaligned sequences.
     record
-        Name for the message.
+        Name of the record, for the error message.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def encode_masks(sequence: bytes | str, *, record: str | None = None) -> Masks:
     Raises
     ------
     InputError
-        A character is not a DNA letter, or a gap sign.
+        A character is a gap sign or not a DNA letter.
     """
     data = sequence.encode("utf-8") if isinstance(sequence, str) else bytes(sequence)
     masks = np.frombuffer(data.translate(_ENCODE), dtype=np.uint8)
@@ -97,13 +97,13 @@ def decode_masks(masks: Masks) -> str:
 
 
 def complement_masks(masks: Masks) -> Masks:
-    """Return the other strand."""
+    """Return the reverse complement."""
     data = np.ascontiguousarray(masks, dtype=np.uint8).tobytes()
     return np.frombuffer(data.translate(_COMPLEMENT)[::-1], dtype=np.uint8)
 
 
 def composition(*sequences: Masks) -> npt.NDArray[np.float64]:
-    """Return the counts of A, C, G, T over all sequences; an uncertain base is shared out."""
+    """Return the counts of A, C, G, T over all sequences; an ambiguous base counts in equal parts."""
     counts = np.zeros(16)
     for masks in sequences:
         counts += np.bincount(masks, minlength=16)

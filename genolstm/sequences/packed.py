@@ -1,4 +1,4 @@
-"""Many sequences in one array, as compiled loops over pairs read them."""
+"""Many sequences in one array, for compiled loops over pairs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class PackedSequences:
     Attributes
     ----------
     letters
-        Bit masks of all, uint8.
+        Bit masks of all sequences, uint8.
     starts
-        Where each begins, and the end of the last, int64 (sequences + 1,).
+        Start of each sequence, then the end of the last, int64 (sequences + 1,).
     """
 
     letters: npt.NDArray[np.uint8]
@@ -34,7 +34,7 @@ class PackedSequences:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Bases of each."""
+        """Length of each sequence in bases."""
         return np.diff(self.starts)
 
 

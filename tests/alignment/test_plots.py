@@ -177,7 +177,7 @@ def test_plot_from_files(cli, files: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["-o", "a.gif"], 1, "a figure's name ends in"),
+        (["-o", "a.gif"], 1, "a figure's name must end in"),
         (["-o", "a.png", "--query-name", "third"], 1, "q.fa: third: there is no sequence of"),
         (["-o", "a.png", "--region", "390-410"], 1, "does not lie within the 400 bp"),
         (["-o", "a.png", "--region", "40"], 2, "is not a region such as"),

@@ -124,7 +124,7 @@ def test_short_records_may_be_skipped(capsys: pytest.CaptureFixture[str], fasta:
     [
         (["-k", "9", "--wide"], "a wide table needs k up to 8, not 9"),
         (["-k", "9", "-w", "8"], "a window of 8 bases holds no 9-mer"),
-        (["-s", "8"], "a step without a window makes no sense"),
+        (["-s", "8"], "a step needs a window"),
     ],
 )
 def test_senseless_settings(capsys: pytest.CaptureFixture[str], fasta: Path, args: list[str], message: str) -> None:
@@ -144,7 +144,7 @@ def test_bad_files_and_outputs(capsys: pytest.CaptureFixture[str], fasta: Path, 
     out.write_text("keep me")
     code, _, stderr = run(capsys, "encode", command, fasta, "-o", out)
     assert code == 1
-    assert stderr == f"{out}: exists already; use --force to replace it\n"
+    assert stderr == f"{out}: already exists; use --force to replace it\n"
     assert out.read_text() == "keep me"
     code, _, stderr = run(capsys, "encode", "onehot", fasta, "-o", "-")
     assert (code, stderr.count("\n")) == (1, 1)

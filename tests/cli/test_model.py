@@ -88,7 +88,7 @@ def test_export(bundle, tmp_path, capsys):
     onnx.write_bytes(b"mine")
     keras.unlink()
     assert call("model", "export", bundle, "--onnx", onnx, "--keras", keras) == 1
-    assert capsys.readouterr().err == f"{onnx}: exists already; use --force to replace it\n"
+    assert capsys.readouterr().err == f"{onnx}: already exists; use --force to replace it\n"
     assert onnx.read_bytes() == b"mine"
     assert not keras.exists()
     succeed("model", "export", bundle, "--onnx", onnx, "--force")

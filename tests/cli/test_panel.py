@@ -122,7 +122,7 @@ BAD = {
     "short": (
         "x.fa",
         b">a\n%b\n>b\nACGT\n" % LONG,
-        "x.fa:3: b: has 4 bases, fewer than k = 31; --skip-short passes over such records",
+        "x.fa:3: b: has 4 bases, fewer than k = 31; use --skip-short to skip such records",
     ),
     "qualities": ("x.fq", b"@a\nACGT\n+\nIII\n", "x.fq:4: a: 4 bases but 3 qualities"),
     "reads": (
@@ -148,7 +148,7 @@ def test_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Path, case: str
 def test_outputs_are_guarded(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
     out = bad("x.panel", b"keep me", tmp_path)
     code, _, stderr = run(capsys, "panel", "build", fasta, "-o", out)
-    assert (code, stderr) == (1, f"{out}: exists already; use --force to replace it\n")
+    assert (code, stderr) == (1, f"{out}: already exists; use --force to replace it\n")
     assert out.read_bytes() == b"keep me"
     code, _, stderr = run(capsys, "panel", "build", fasta, "-o", tmp_path / "none" / "x.panel")
     assert code == 1

@@ -185,7 +185,7 @@ def test_all_outputs(seen, tmp_path, capsys):
     assert len(paths[2].read_text().splitlines()) == 241
     assert "distance between the two sites (bp)" in paths[3].read_text()
     assert call(*arguments) == 1
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     main([*arguments, "--force", "-q"])
 
 
@@ -211,7 +211,7 @@ def test_a_figure_of_scores(fasta, seen, tmp_path):
         (FASTA, ["--parameters", "20"], "the mlp nearest to 20 parameters"),
         (FASTA, ["--architectures", "gan"], "there is no architecture 'gan'"),
         (FASTA, ["--regression"], "the label 'a' is not a number"),
-        (FASTA.replace("ACGT", "!"), ["--figure", "{}/f.gif"], "a figure's name ends in"),
+        (FASTA.replace("ACGT", "!"), ["--figure", "{}/f.gif"], "a figure's name must end in"),
         (">a label=x\nAC!T\n", [], "is not a DNA letter"),
     ],
 )

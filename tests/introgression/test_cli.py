@@ -261,7 +261,7 @@ def test_force(cli: Cli, scan_args, tmp_path: Path) -> None:
         path.write_text("mine")
         code, out, err = cli(*scan_args["vcf"], *outputs)
         assert (code, out) == (1, "")
-        assert err == f"{path}: exists already; use --force to replace it\n"
+        assert err == f"{path}: already exists; use --force to replace it\n"
         assert sorted(tmp_path.iterdir()) == [path]
         assert path.read_text() == "mine"
         path.unlink()
@@ -751,7 +751,7 @@ def test_output_folders(cli: Cli, tmp_path: Path, region_folder, scan_args, monk
     check_refusal(result, f"{work}: is a folder, a file name is needed", work, set())
     (work / "x").write_text("mine")
     result = cli(*args, "-o", work / "x")
-    check_refusal(result, f"{work}/x: exists already; use --force", work, {"x"})
+    check_refusal(result, f"{work}/x: already exists; use --force", work, {"x"})
     assert (work / "x").read_text() == "mine"
     (work / "x").unlink()
     work.chmod(0o500)
@@ -769,7 +769,7 @@ def test_folders_of_the_other_outputs(cli: Cli, scan_args, tmp_path: Path, optio
     result = cli(*scan_args["vcf"], "-o", bed, option, tmp_path / "none" / "x")
     check_refusal(result, f"{tmp_path}/none: the output folder does not exist", tmp_path, set())
     result = cli(*scan_args["vcf"], "-o", bed, option, bed)
-    check_refusal(result, f"{bed}: is named for two outputs", tmp_path, set())
+    check_refusal(result, f"{bed}: is given for two outputs", tmp_path, set())
 
 
 def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: Path, monkeypatch) -> None:

@@ -95,7 +95,7 @@ def test_command_needs_force_to_replace(tmp_path):
     done = runner.invoke(command, [str(part), "-o", str(output)])
     assert done.exit_code == 0
     assert done.stderr == f"{output}: 1 lines, gathered from 1\n"
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         runner.invoke(command, [str(part), "-o", str(output)], catch_exceptions=False)
     assert runner.invoke(command, [str(part), "-q", "-o", str(output), "--force"]).output == ""
     assert runner.invoke(command, ["-o", str(output)]).exit_code == 2

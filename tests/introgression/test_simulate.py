@@ -227,7 +227,7 @@ def test_a_killed_run_leaves_its_mark(tmp_path: Path, monkeypatch) -> None:
 def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     own = tmp_path / "truth.bed"
     own.write_text("mine")
-    with pytest.raises(OutputError, match="exists already") as error:
+    with pytest.raises(OutputError, match="already exists") as error:
         list(simulate_to_folders(SMALL, tmp_path))
     assert error.value.path == str(own)
     assert contents(tmp_path) == {"truth.bed": b"mine"}

@@ -263,7 +263,7 @@ def test_the_command_on_dna_reads_fasta_and_letters(dna, tmp_path, capsys):
         (["abc", "--archaic", "x"], 2, "--archaic goes with models of introgression"),
         ([], 2, "name a SEQUENCE"),
         (["abc", "a", "--figure", "{}/f.svg"], 2, "a figure shows one sequence, not 2"),
-        (["abc", "--figure", "{}/f.jpg"], 1, "a figure's name ends in"),
+        (["abc", "--figure", "{}/f.jpg"], 1, "a figure's name must end in"),
     ],
 )
 def test_bad_input_writes_nothing(text, tmp_path, capsys, args, code, message):

@@ -98,10 +98,10 @@ BAD = {
     "no name": (b">\nAC\n", "x.fa:1: the header has no name"),
     "not text": (b">\xff\xfe\nAC\n", "x.fa:1: the header is not text (UTF-8)"),
     "fastq lengths": (b"@a\nACGT\n+\nIIII\n@b\nACGT\n+\nIII\n", "x.fa:8: b: 4 bases but 3 qualities"),
-    "fastq truncated": (b"@a\nACGT\n+\nIIII\n@b\nAC", "x.fa:5: the last FASTQ record is not whole (truncated?)"),
+    "fastq truncated": (b"@a\nACGT\n+\nIIII\n@b\nAC", "x.fa:5: the last FASTQ record is incomplete (truncated?)"),
     "fastq header": (
         b"@a\nACGT\n+\nIIII\nb\nAC\n+\nII\n",
-        "x.fa:5: a FASTQ header begins with '@'; records of more than four lines are not read",
+        "x.fa:5: a FASTQ header begins with '@'; records of more than four lines are not supported",
     ),
     "fastq plus": (b"@a\nACGT\nACGT\n+\n", "x.fa:3: a: the third line of a FASTQ record begins with '+'"),
     "fastq protein": (b"@a\nMELF\n+\nIIII\n", "x.fa:2: a: looks like protein, not DNA (it holds 'E')"),
@@ -198,7 +198,7 @@ def test_indexed_access(tmp_path: Path, packed: bool) -> None:
                 end = rng.randint(start, len(text))
                 assert indexed.fetch(name, start, end) == text[start:end].encode()
         for start, end in ((-1, 3), (0, 8), (5, 4)):
-            with pytest.raises(InputError, match="does not lie in its 7 bases"):
+            with pytest.raises(InputError, match="does not lie within its 7 bases"):
                 indexed.fetch("s0", start, end)
         with pytest.raises(InputError, match="no such sequence; it has s0, s1, s2"):
             indexed.fetch("s9", 0, 1)

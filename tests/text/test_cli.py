@@ -68,7 +68,7 @@ def test_generate_writes_fasta_of_whole_lines(dna, tmp_path, capsys):
     assert lines[0] == ">sample1 seed=1"
     assert lines[1:4] != lines[5:]
     assert set("".join(lines[1:4])) <= set("ACGT")
-    assert "exists already" in fails(capsys, 1, *args)
+    assert "already exists" in fails(capsys, 1, *args)
 
 
 def test_score_prints_totals_and_writes_positions(model, tmp_path, capsys):
@@ -239,7 +239,7 @@ def test_train_generate_score(tmp_path, capsys):
     assert len((tmp_path / "log.csv").read_text().splitlines()) == 3
     assert call("text", "generate", target, "-p", "The ", "-n", 30) == 0
     assert len(capsys.readouterr().out) == 30
-    assert "exists already" in fails(capsys, 1, *args)
+    assert "already exists" in fails(capsys, 1, *args)
 
 
 @pytest.mark.xdist_group("tensorflow")

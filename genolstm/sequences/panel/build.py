@@ -31,27 +31,27 @@ def build_panel(
     Parameters
     ----------
     paths
-        The files; ``-`` is standard input.
+        Files to read; ``-`` is standard input.
     settings
-        What is counted. Records are contigs of one haplotype if they are adjacent and their names
-        give the same sample and haplotype (see
+        What to count. Adjacent records are contigs of one haplotype if their names give the same
+        sample and haplotype (see
         :func:`~genolstm.sequences.fasta.parse_haplotype_name`).
     threads
-        1 reads and counts in turn; otherwise a second thread reads ahead.
+        1: read and count in turn; otherwise a second thread reads ahead.
     progress
         Called with the number of bases read so far, after every record.
 
     Raises
     ------
     InputError
-        A file is not what it should be, or a record is shorter than k.
+        A file is not valid FASTA or FASTQ, or a record is shorter than k.
     PanelError
         No k-mer is left.
     SettingError
-        There is no file.
+        No file is given.
     """
     if not paths:
-        raise SettingError("no file is given to build a panel of")
+        raise SettingError("no file is given to build a panel from")
     k, by_file, reads = settings.k, settings.haplotypes == "file", settings.min_count > 1
     builder = PanelBuilder(k, occurrences=reads and not by_file)
     names: list[str] = []
@@ -84,7 +84,7 @@ def build_panel(
 
 
 def _kept_strings(reads: Iterator[Codes], settings: PanelSettings) -> Iterator[Codes]:
-    """Return the k-mers that the reads of one individual hold often enough, as strings."""
+    """Return the k-mers that occur often enough in the reads of one individual, as strings."""
     counter = PanelBuilder(settings.k, occurrences=True)
     counter.add_haplotype(reads)
     return counter.strings(settings.min_count)
@@ -102,12 +102,12 @@ def _add_records(
         if not names or name != names[-1]:
             if name in known:
                 raise InputError(
-                    "the same haplotype comes twice, with others between",
+                    "the same haplotype occurs twice, with others in between",
                     path=display_name(path),
                     line=record.line,
                     record=record.name,
-                    hint="put its contigs next to each other, or each haplotype into a file of "
-                    "its own and use --haplotypes file",
+                    hint="put its contigs next to each other, or each haplotype into its own file "
+                    "and use --haplotypes file",
                 )
             if contigs:
                 builder.add_haplotype(contigs)
@@ -140,7 +140,7 @@ def _usable(path: PathLike, k: int, *, skip: bool, reads: bool) -> Iterator[tupl
                 path=display_name(path),
                 line=record.line,
                 record=record.name,
-                hint="--skip-short passes over such records",
+                hint="use --skip-short to skip such records",
             )
     if not some:
         raise InputError(f"every record is shorter than k = {k}", path=display_name(path))
@@ -160,13 +160,13 @@ def _ahead(stream: Iterator[tuple[Record, Codes]]) -> Iterator[tuple[Record, Cod
 
 
 def _stem(path: PathLike) -> str:
-    """Return a file's name without the endings that name formats."""
+    """Return a file's name without the suffixes of format and compression."""
     name = Path(display_name(path)).name
     return re.sub(r"(\.(fa|fasta|fna|fas|fq|fastq))?(\.(gz|bz2|xz|zst))?$", "", name) or name
 
 
 def _account(paths: Sequence[PathLike], **settings: Any) -> dict[str, Any]:
-    """Say what the panel is made of, without a time, so that the same input is the same file."""
+    """Describe how the panel was made, without a time stamp: the same input gives the same file."""
     from importlib.metadata import version
 
     return {

@@ -17,16 +17,16 @@ from genolstm.sequences.panel import walk as panel_walk
 from genolstm.sequences.panel.panel import KmerPanel
 from genolstm.sequences.panel.settings import MAX_K
 
-# Short sequences are joined, an unknown base between them, so that one call walks many.
+# Short sequences are joined with an unknown base between them, so that one call walks many.
 _BATCH = 1 << 20
-# Entries per bucket of the index, on average: more make the file smaller and look-ups slower.
+# Mean number of entries per bucket of the index: more make the file smaller and look-ups slower.
 _BUCKET = 6
 _MIN_TAG_BITS = 4
 _LONGEST_RUN = 1 << 15
 
 
 def _minimizer_length(k: int, kmers: int) -> int:
-    """Return m: long enough to be rare among so many k-mers, short enough to be shared by many."""
+    """Return m: long enough for an m-mer to be rare among the k-mers, short enough to be shared by many."""
     wanted = math.ceil(math.log(max(kmers, 1), 4)) + 3
     m = min(k, (k + 1) // 2 + 3, max(wanted, 9))
     # An odd m-mer is never its own reverse complement.
@@ -34,14 +34,14 @@ def _minimizer_length(k: int, kmers: int) -> int:
 
 
 class PanelBuilder:
-    """Collects the k-mers of haplotypes added one after the other.
+    """Collects the k-mers of haplotypes that are added one after another.
 
     Parameters
     ----------
     k
         Length of the k-mers, 1 to 31.
     occurrences
-        Count every occurrence instead of every haplotype (for raw reads).
+        Count occurrences instead of haplotypes (for raw reads).
 
     Notes
     -----
@@ -66,7 +66,7 @@ class PanelBuilder:
 
     @property
     def n_kmers(self) -> int:
-        """Distinct canonical k-mers so far."""
+        """Number of distinct canonical k-mers so far."""
         return int(self._state[kernels.N_KMERS])
 
     def add_haplotype(self, sequences: Iterable[Codes]) -> None:
@@ -125,7 +125,7 @@ class PanelBuilder:
             setattr(self, name, new)
 
     def _compacted(self, minimum: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any], int, int]:
-        """Return words, counts, k-mers and strings of what reaches ``minimum``, rewritten."""
+        """Rewrite the k-mers that reach ``minimum``; return words, counts, number of k-mers and of strings."""
         n_bases = int(self._state[kernels.N_BASES])
         count = np.minimum(np.cumsum(self._change[:n_bases], dtype=np.int64), kernels.MAX_COUNT)
         count = count.astype(np.uint16)
@@ -157,7 +157,7 @@ class PanelBuilder:
             capacity *= 2
 
     def strings(self, minimum: int) -> Iterator[Codes]:
-        """Yield, as codes, strings that hold each k-mer seen ``minimum`` times exactly once."""
+        """Yield strings, as codes, that hold each k-mer seen at least ``minimum`` times exactly once."""
         words, counts, _, _ = self._compacted(minimum)
         shifts = np.arange(62, -1, -2, dtype=np.uint64)
         codes = ((words[:, None] >> shifts) & np.uint64(3)).astype(np.uint8).ravel()
@@ -175,11 +175,11 @@ class PanelBuilder:
         names
             Names of the haplotypes in the order in which they were added.
         min_count
-            Recorded; where occurrences were counted, also drop k-mers that were seen less often.
-            What is left then has count 1: the reads are one individual.
+            Recorded; if occurrences were counted, k-mers seen less often are also dropped, and the
+            rest get count 1: the reads are one individual.
         provenance
-            JSON-ready account of how the panel came to be; leave time stamps out of it if the
-            same input should give the same file.
+            JSON-ready account of how the panel was made; leave out time stamps if the same input
+            should give the same file.
 
         Raises
         ------
@@ -190,7 +190,7 @@ class PanelBuilder:
         words, count, n_kmers, n_strings = self._compacted(minimum)
         if not n_kmers:
             raise PanelError(
-                f"no {self.k}-mer is left to make a panel of",
+                f"no {self.k}-mer is left to build a panel from",
                 hint=f"is every k-mer rarer than {min_count}?"
                 if min_count > 1
                 else "do all sequences consist of unknown bases?",
@@ -251,7 +251,7 @@ def _index(
     heavy = size > kernels.HEAVY
     place_bits = int(count.size + 1).bit_length()
     if heavy.any():
-        # One record stands for all places of a heavy minimizer and says so.
+        # One record stands for all places of a heavy minimizer and marks it as heavy.
         keep = np.ones(hashes.size, dtype=bool)
         keep[np.flatnonzero(np.repeat(heavy, size))] = False
         keep[first[heavy]] = True

@@ -1,4 +1,4 @@
-"""Compiled loops that finish a panel: rewrite its strings, list what the index holds."""
+"""Compiled loops that finish a panel: rewrite its strings, and list the entries of its index."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _is_free(place, k, minimum, count, n_bases, visited):
 
 @njit(nogil=True)
 def _find_free(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited):
-    """Return a kept and unvisited k-mer that follows one read in a direction: place, direction."""
+    """Return place and direction of a kept, unvisited k-mer that follows one read in ``direction``."""
     x = _kmer(words, place, k)
     if direction == -1:
         x = _reverse_complement(x, k)
@@ -45,7 +45,7 @@ def _find_free(place, direction, k, m, minimum, words, exists, count, n_bases, t
 
 @njit(nogil=True)
 def _onward(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited):
-    """Return the next k-mer of a string: its neighbour in the old one, or else any that fits."""
+    """Return the next k-mer of a string: its neighbour in the old string, or else any that fits."""
     if _is_free(place + direction, k, minimum, count, n_bases, visited):
         return place + direction, direction
     return _find_free(place, direction, k, m, minimum, words, exists, count, n_bases, table, visited)
@@ -71,8 +71,8 @@ def _onward(place, direction, k, m, minimum, words, exists, count, n_bases, tabl
 def compact(k, m, minimum, words, exists, count, n_bases, table, visited, bases, counts, new_words, new_count):
     """Rewrite the k-mers whose count reaches ``minimum`` as few, long strings (greedy simplitigs).
 
-    ``visited``, ``bases`` and ``counts`` are scratch. Returns bases, k-mers and strings written;
-    the first is -1 if the new arrays are too small.
+    ``visited``, ``bases`` and ``counts`` are scratch. Returns the numbers of bases, k-mers and
+    strings written; the first is -1 if the new arrays are too small.
     """
     n = int64(0)
     kmers = int64(0)
@@ -82,7 +82,7 @@ def compact(k, m, minimum, words, exists, count, n_bases, table, visited, bases,
             continue
         visited[start] = 1
         strings += 1
-        # To the left first: it is read on the other strand, so that it comes out reversed.
+        # Extend to the left first, reading the other strand: the bases come out in reverse order.
         length = 0
         place, direction = int64(start), -1
         while True:
@@ -130,10 +130,10 @@ def compact(k, m, minimum, words, exists, count, n_bases, table, visited, bases,
 
 @compiled(_i64(_u64, _u16, _i64, _i64, _u64, types.uint64[::1], types.int64[::1]))
 def index_entries(words, count, k, m, heavy, hashes, places):
-    """List what the index must hold: hash and place of every minimizer.
+    """List the entries of the index: hash and place of every minimizer.
 
-    With ``heavy`` (sorted hashes of heavy minimizers), list instead hash and place of every k-mer
-    that has one of them. Returns the number of entries; with empty outputs it only counts.
+    With ``heavy`` (sorted hashes of heavy minimizers), list hash and place of every k-mer that has
+    one of them instead. Returns the number of entries; with empty outputs it only counts.
     """
     n = int64(0)
     best, left, right = uint64(0), int64(0), int64(0)

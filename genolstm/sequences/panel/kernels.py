@@ -1,18 +1,18 @@
-"""Compiled loops of the k-mer panel: walk haplotypes along strings, and look k-mers up.
+"""Compiled loops of the k-mer panel: shared helpers, and the look-up of k-mers.
 
 A panel keeps every distinct canonical k-mer exactly once, inside packed strings of bases (2 bits
-each, 32 to a 64-bit word, the first base in the highest bits). Neighbouring k-mers share k - 1
-bases, so that one k-mer costs little more than one base. A place where no k-mer begins, because
-it would run across the end of a string, has count 0.
+each, 32 per 64-bit word, the first base in the highest bits). Neighbouring k-mers share k - 1
+bases, so that a k-mer costs little more than one base. A place where no k-mer begins, because it
+would run past the end of a string, has count 0.
 
-A k-mer is found through its *minimizer*: of the m-mers in it the one with the smallest hash (the
-same on both strands). Only the places of minimizers are indexed, about 2 in k - m + 2, and a place
-found is always verified against the string, so that an answer is never a matter of chance. A
+A k-mer is found through its *minimizer*: the one of its m-mers with the smallest hash (the same on
+both strands). Only the places of minimizers are indexed, about 2 in k - m + 2, and a place
+found is always verified against the string, so that hash collisions never give a wrong answer. A
 minimizer with more than ``HEAVY`` places (repeats) is *heavy*: its further k-mers are indexed one
 by one under their own hash, so that no look-up scans a long list.
 
 The next k-mer of a query is first tried at the next place of the string in which the last one was
-found; the index is asked only where query and string part. Where they parted at one base, the
+found; the index is consulted only where query and string diverge. If they diverged at one base, the
 string is tried again right after that base.
 
 Sources: simplitigs (Brinda et al. 2021, Genome Biology 22:96), SSHash (Pibiri 2022, Bioinformatics
@@ -29,13 +29,13 @@ from genolstm.compiled import compiled
 from genolstm.sequences.alphabet import Codes
 
 HEAVY = 8
-"""Places of one minimizer beyond which its k-mers are indexed one by one."""
+"""Number of places of a minimizer beyond which its k-mers are indexed one by one."""
 
 MAX_COUNT = 65535
 """Graded counts are capped here (unsigned 16 bit)."""
 
 RUN_SHIFT = 8
-"""Every 256 bases the index says which run of equal counts they lie in."""
+"""log2 of the bases (256) between entries of the index of runs of equal counts."""
 
 # Fields of a builder's state array.
 N_BASES, N_ENTRIES, N_KMERS, N_STRINGS = 0, 1, 2, 3
@@ -91,7 +91,7 @@ def _kmer(words, place, k):
 
 @njit(nogil=True)
 def _rank_mmer(x, other):
-    """Return the rank of an m-mer, given on both strands, in the random order of minimizers."""
+    """Return the rank of an m-mer (given on both strands) in the random order of m-mers."""
     return (min(x, other) ^ _RANK_SEED) * _RANK_FACTOR
 
 
@@ -146,7 +146,7 @@ def _word(words, place):
 
 @njit(nogil=True)
 def _leading(x):
-    """Return how many bases at the head of ``x`` are 0."""
+    """Return the number of leading bases of ``x`` that are 0."""
     n = int64(0)
     for half in (16, 8, 4, 2, 1):
         if x >> uint64(64 - 2 * half) == 0:
@@ -157,7 +157,7 @@ def _leading(x):
 
 @njit(nogil=True)
 def _agree(query, i, words, place, direction, limit):
-    """Return how many bases, up to ``limit``, agree from ``i`` on with a string from ``place`` on.
+    """Return how many bases of the query from ``i`` on, up to ``limit``, match a string from ``place`` on.
 
     With direction -1 the string is read to the left, on the other strand.
     """
@@ -166,7 +166,7 @@ def _agree(query, i, words, place, direction, limit):
         if direction == 1:
             x = _word(words, place + t)
         else:
-            # The word that ends here; at the head of all strings there is not a whole one.
+            # The word that ends here; at the very start of the strings it is not complete.
             begin = max(place - t - 31, 0)
             x = _reverse_complement(_word(words, begin), 32) << uint64(2 * (begin + 31 - place + t))
         x ^= _word(query, i + t)
@@ -199,7 +199,7 @@ def _next(unknown, n, start, value):
 def pack(codes, words, unknown):
     """Pack codes 32 to a word, and mark the unknown ones (which become A) bit by bit.
 
-    ``words`` must be two words longer than the codes need, and the rest of both be 0.
+    ``words`` must be two words longer than the codes need, and both arrays must hold zeros.
     """
     whole = codes.size >> 5
     for at in range(whole):
@@ -225,7 +225,7 @@ def pack(codes, words, unknown):
 
 
 def packed(codes: Codes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
-    """Return a sequence of codes as 2-bit words, and a bit for every unknown base."""
+    """Return a sequence of codes packed with 2 bits per base, and one bit per base that marks unknown ones."""
     words = np.zeros((codes.size >> 5) + 3, dtype=np.uint64)
     unknown = np.zeros((codes.size >> 5) + 1, dtype=np.uint32)
     pack(np.ascontiguousarray(codes, dtype=np.uint8), words, unknown)
@@ -270,11 +270,11 @@ def _in_bucket(
     run_count,
     run_index,
 ):
-    """Search one bucket of the index; a place on record is moved left by ``shift``.
+    """Search one bucket of the index; a recorded place is moved left by ``shift``.
 
     Only places where the string has the m-mer ``anchor`` (the smaller strand) count, unless it is
     ``_ANY``. Returns place (or -1), direction, and 0 if there was no such place, 1 if there was, 3
-    if the bucket may say that the minimizer is heavy.
+    if the bucket has an entry that marks the minimizer as heavy.
     """
     bucket = ((h & uint64(0xFFFFFFFF)) * uint64(directory.size - 1)) >> uint64(32)
     place_mask = (uint64(1) << uint64(place_bits)) - uint64(1)
@@ -283,7 +283,7 @@ def _in_bucket(
     keep = ~uint64(0) >> uint64(64 - 8 * width)
     final = min(int64(directory[bucket + 1]) * width, records.size - 7)
     for at in range(int64(directory[bucket]) * width, final, width):
-        # Eight bytes, which the compiler reads as one word; the records end with as much padding.
+        # Eight bytes, which the compiler reads as one word; the records end with eight bytes of padding.
         r = records[at : at + 8]
         entry = keep & (
             uint64(r[0])
@@ -330,7 +330,7 @@ def look_up(
     """Write the count of every k-mer of ``n`` packed bases into ``out``, which holds zeros."""
     mask_m = (uint64(1) << uint64(2 * m)) - uint64(1)
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
-    # Where query and string last parted: direction, query base, string base.
+    # Where query and string last diverged: direction, query base, string base.
     parted, parted_query, parted_string = 0, int64(0), int64(0)
     end = int64(0)
     while True:

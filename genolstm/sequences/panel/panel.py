@@ -1,10 +1,9 @@
 """The k-mer panel: how many haplotypes of a reference group carry each k-mer.
 
-A panel is one file. Its first 128 bytes say what it is and carry the SHA-256 of everything else; a
-JSON header and the packed arrays follow, which are used in place through a memory map. The same
-input gives the same bytes. How the k-mers are kept is told in
-:mod:`genolstm.sequences.panel.kernels`, how they get there in
-:mod:`genolstm.sequences.panel.builder`.
+A panel is one file. Its first 128 bytes identify the format and hold the SHA-256 of everything
+else; a JSON header and the packed arrays follow, which are used in place through a memory map. The
+same input gives the same bytes. :mod:`genolstm.sequences.panel.kernels` describes how the k-mers are
+stored, :mod:`genolstm.sequences.panel.builder` builds the panel.
 """
 
 from __future__ import annotations
@@ -60,19 +59,19 @@ class KmerPanel:
     m
         Length of the minimizers of the index.
     n_haplotypes
-        Haplotypes that were counted.
+        Number of haplotypes that were counted.
     n_kmers
-        Distinct canonical k-mers.
+        Number of distinct canonical k-mers.
     n_strings
-        Strings in which they are kept.
+        Number of strings in which they are stored.
     n_bases
-        Bases of these strings.
+        Total length of these strings in bases.
     min_count
-        Occurrences that a k-mer of raw reads needed to be kept; 1 if nothing was dropped.
+        Minimum occurrences for a k-mer of raw reads to be kept; 1 if nothing was dropped.
     names
         Names of the haplotypes.
     provenance
-        What the maker wrote down about how the panel came to be.
+        Account of how the panel was made.
     """
 
     k: int
@@ -91,7 +90,7 @@ class KmerPanel:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the packed arrays."""
+        """Size of the packed arrays in bytes."""
         return sum(array.nbytes for array in self.arrays.values())
 
     def lookup(self, codes: Codes) -> npt.NDArray[np.uint16]:
@@ -136,7 +135,7 @@ class KmerPanel:
             raise PanelError(f"holds {self.k}-mers where {k}-mers are needed", path=self.path)
 
     def summary(self) -> dict[str, Any]:
-        """Return what the header says, and the sizes of the parts, ready for JSON."""
+        """Return the content of the header and the sizes of the arrays, ready for JSON."""
         return {
             "k": self.k,
             "n_haplotypes": self.n_haplotypes,
@@ -195,21 +194,21 @@ class KmerPanel:
 
     @classmethod
     def open(cls, path: PathLike, *, verify: bool = True) -> KmerPanel:
-        """Open a panel by memory map.
+        """Open a panel as a memory map.
 
         Parameters
         ----------
         path
             A file that :meth:`save` wrote.
         verify
-            Compare the checksum first (about half a second per GB).
+            Verify the checksum first (about half a second per GB).
 
         Raises
         ------
         InputError
             There is no such file, or it may not be read.
         PanelError
-            The file is not a panel, or is of another version, truncated or changed.
+            The file is not a panel, has another format version, or is truncated or changed.
         """
         name = os.fspath(path)
         try:
@@ -251,9 +250,7 @@ class KmerPanel:
         try:
             return cls._from_map(data, header_size, name)
         except (KeyError, TypeError, ValueError) as error:
-            raise PanelError(
-                "is damaged: its header makes no sense", path=name, hint="copy or build it again"
-            ) from error
+            raise PanelError("is damaged: its header is invalid", path=name, hint="copy or build it again") from error
 
     @classmethod
     def _from_map(cls, data: mmap.mmap, header_size: int, path: str) -> KmerPanel:
@@ -289,7 +286,7 @@ class KmerPanel:
         return panel
 
     def _check_sizes(self) -> None:
-        """Raise ValueError where look-ups would read beyond an array."""
+        """Raise ValueError if look-ups would read beyond an array."""
         a = self.arrays
         if not (
             1 <= self.m <= self.k <= MAX_K

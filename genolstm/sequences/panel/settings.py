@@ -12,21 +12,21 @@ MAX_K = 31
 
 @dataclass(frozen=True)
 class PanelSettings:
-    """How a panel is made of FASTA or FASTQ files.
+    """How a panel is made from FASTA or FASTQ files.
 
     Parameters
     ----------
     k
         Length of the k-mers.
     haplotypes
-        What one haplotype is: a record (adjacent contigs named SAMPLE#1#contig are one), or a file
-        of many contigs.
+        What makes up one haplotype: a record (adjacent contigs named SAMPLE#1#contig are joined),
+        or a file of many contigs.
     min_count
-        For raw reads: drop k-mers that occur less often, as sequencing errors. All files are then
-        one individual, or each is one with ``file`` haplotypes; k-mers are counted once per
-        individual.
+        For raw reads: drop k-mers that occur less often than this, as sequencing errors. All files
+        are then one individual, or each file is one if haplotypes is ``file``; k-mers are counted
+        once per individual. 1 drops nothing.
     skip_short
-        Pass over records shorter than k instead of refusing them. Always so for reads.
+        Skip records shorter than k instead of refusing them; short reads are always skipped.
     """
 
     k: Annotated[int, Range(1, MAX_K)] = 31

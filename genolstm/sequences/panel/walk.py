@@ -1,4 +1,4 @@
-"""Compiled loops that add sequences to a panel's strings; see ``panel_kernels``."""
+"""Compiled loops that add sequences to a panel's strings; see :mod:`.kernels`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from genolstm.sequences.panel.kernels import (
     _u64,
 )
 
-# A slot of the builder's hash table: place + 1 in the low 40 bits, then 22 bits of the hash.
+# A slot of the builder's hash table holds place + 1 in its low 40 bits, then 22 bits of the hash.
 _PLACE = np.uint64((1 << 40) - 1)
 _IS_KMER = np.uint64(1 << 62)
 _IS_HEAVY = np.uint64(1 << 63)
@@ -41,9 +41,9 @@ def _is_set(bits, place):
 
 @njit(nogil=True)
 def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
-    """Ask the builder's hash table for a k-mer whose minimizer, of this rank, lies at ``offset``.
+    """Look up a k-mer, whose minimizer has this rank and lies at ``offset``, in the builder's hash table.
 
-    Returns its place (or -1), its direction (1 as it stands in the string, -1 the other strand),
+    Returns its place (or -1), its direction (1 as in the string, -1 on the other strand),
     and whether the table holds anything that resembles the minimizer.
     """
     known = False
@@ -94,7 +94,7 @@ def _insert(table, h, entry):
 
 @njit(nogil=True)
 def _is_heavy(table, h):
-    """Return whether a minimizer has all the places it may have; if so, mark it as heavy."""
+    """Return whether a minimizer has reached its maximum number of places; if so, mark it as heavy."""
     mask = uint64(table.size - 1)
     tag = (h >> uint64(32)) & _PRINT
     slot = h & mask
@@ -117,7 +117,7 @@ def _last_clear(bits, low, high):
     """Return the last place in ``[low, high)`` whose bit is not set, or ``low - 1``."""
     place = high - 1
     while place >= low:
-        # The bit of this place comes to the top.
+        # Shift the bit of this place to the top.
         word = (uint64(bits[place >> 5]) ^ uint64(0xFFFFFFFF)) << uint64(63 - (place & 31))
         if word == 0:
             place = (place & ~31) - 1
@@ -140,7 +140,7 @@ def _set(bits, low, high):
 
 @njit(nogil=True)
 def _count_once(low, high, change, seen):
-    """Count the places in ``[low, high)`` that this haplotype has not shown before."""
+    """Count the places in ``[low, high)`` whose k-mers this haplotype has not had before."""
     while True:
         low = _next(seen, high, low, 0)
         if low >= high:
@@ -154,7 +154,7 @@ def _count_once(low, high, change, seen):
 
 @njit(nogil=True)
 def _link(place, direction, x, links):
-    """Return the slot for what follows a k-mer with the last base of ``x``."""
+    """Return the slot for the place that follows a k-mer when the next base is the last one of ``x``."""
     key = (uint64(place) << uint64(3)) | (uint64(direction == 1) << uint64(2)) | (x & uint64(3))
     return _mix(key) & uint64(links.size - 1)
 
@@ -182,18 +182,18 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
 
     Known k-mers are counted once per haplotype (or at ``every`` occurrence), novel ones appended.
     ``exists`` and ``seen`` have a bit for every place: whether a k-mer begins there, and whether
-    this haplotype has shown it. Counts are kept as their change from one place to the next, so
-    that to count a whole stretch is to write two numbers. ``links`` remembers where walks went on
-    when they left a string: haplotypes part from it at the same sites again and again. What is
-    found there is verified, so that entries may overwrite each other.
+    this haplotype has had it already. Counts are stored as changes from one place to the next, so
+    that counting a whole stretch takes two writes. ``links`` remembers where walks continued when
+    they left a string, because haplotypes diverge from it at the same sites again and again. What
+    is found there is verified, so that entries may overwrite each other.
 
     Returns
     -------
     int
-        The k-mer to go on with once the arrays have grown, or ``n`` when all is done.
+        The k-mer to continue from once the arrays have grown, or ``n`` when done.
     """
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
-    # Where query and string last parted: direction, query base, string base.
+    # Where query and string last diverged: direction, query base, string base.
     parted, parted_query, parted_string = 0, int64(0), int64(0)
     end = start
     while True:
@@ -201,7 +201,7 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
         if i >= n:
             return n
         end = _next(unknown, n, i, 1)
-        before, before_direction = int64(-1), 0  # where the k-mer before stands
+        before, before_direction = int64(-1), 0  # place of the previous k-mer
         while i + k <= end:
             x = _kmer(query, i, k)
             other = _reverse_complement(x, k)
@@ -218,7 +218,7 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
                 ):
                     place = int64(-1)
             linked = place >= 0
-            growing = False  # the last k-mer was appended, the string may grow by one base
+            growing = False  # whether the last k-mer was appended: then the string can grow by one base
             heavy = False
             fresh = int64(-1)
             entered, entered_left, entered_right = uint64(0), int64(-1), int64(-1)
@@ -239,8 +239,8 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
                     best, left, right = _minimizer(x, other, k, m)
                     left += i
                     right += i
-                # A minimizer not met before has one place now, in the k-mers just appended. They
-                # hold it at other offsets, so that none of them can be this k-mer; but where two
+                # A minimizer not seen before now has one place, in the k-mers just appended. They
+                # hold it at other offsets, so that none of them can be this k-mer; but if two
                 # m-mers tie, one of them may be its other strand.
                 if left != fresh or right != left:
                     place, direction, known = _seek(

@@ -2,7 +2,7 @@ from shlex import quote
 
 DOORS = [door for door in ("fasta", "vcf") if door in config]
 TRUTH = config.get("truth")
-# A model is a file of the user's, or ships under a name.
+# A model is the user's file, or the name of a shipped one.
 MODEL_FILE = [config["model"]] if config["model"].endswith(".genolstm") else []
 
 
@@ -15,7 +15,7 @@ wildcard_constraints:
 
 
 def results():
-    """Return the files of every door that the configuration opens."""
+    """Return the result files of every door in the configuration."""
     wanted = ["segments.bed", "posteriors.tsv.gz"]
     wanted += ["evaluation.tsv"] if TRUTH else []
     wanted += [f"plots/{chrom}.svg" for chrom in config["plots"]]
@@ -23,7 +23,7 @@ def results():
 
 
 def parts(door, ending):
-    """Return what the scans of a door write, in the order of the configuration."""
+    """Return the files that the scans of a door write, in the order of the configuration."""
     if door == "fasta":
         return expand(
             "<results>/fasta/scans/{query}{ending}",
@@ -39,13 +39,13 @@ def parts(door, ending):
 
 
 def panel(role):
-    """Return a panel that is given, or the place of the one to build."""
+    """Return the path of a panel, whether given or to be built."""
     given = config["fasta"]["panels"][role]
     return given if isinstance(given, str) else f"<results>/panels/{role}.panel"
 
 
 def panel_settings(wildcards):
-    """Return the options of a panel that is built."""
+    """Return the options for building a panel."""
     given = config["fasta"]["panels"][wildcards.role]
     return options(given, "k", "haplotypes", "min_count")
 
@@ -56,13 +56,13 @@ def vcf_file(wildcards):
 
 
 def masks(key):
-    """Return a mask of the VCF door as a list: empty if there is none."""
+    """Return a mask of the VCF door as a list, empty if there is none."""
     mask = config["vcf"].get(key)
     return [mask] if mask else []
 
 
 def options(settings, *names):
-    """Write settings as options of the command line; what is not set keeps its default."""
+    """Write settings as command-line options; those that are not set keep their defaults."""
     return " ".join(
         f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')} {settings[name]}"
         for name in names
@@ -71,7 +71,7 @@ def options(settings, *names):
 
 
 def file_option(name, files):
-    """Write an input that may be missing as an option."""
+    """Write an optional input as a command-line option."""
     return f"--{name} {quote(str(files))}" if files else ""
 
 
