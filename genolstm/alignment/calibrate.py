@@ -27,15 +27,15 @@ RATIOS: dict[str, tuple[float, ...]] = {
 }
 """Lengths and ratios of lengths at which unrelated pairs are simulated."""
 CELLS = 1.5e8
-"""Cells a node may cost: long sequences get fewer pairs, and the shape of shorter ones' tails."""
+"""Cells a node may cost: long sequences get fewer pairs, and borrow the tail shape of shorter ones."""
 FEWEST = 300
 SPREAD = 0.05
-"""Lengths of a node's sequences lie within this of it, so that no node hits a special case."""
+"""A node's sequences vary in length by this fraction, so that no node hits a special case."""
 SHAPE_LEVEL = LEVELS.index(0.05)
-"""Tails are taken to have one shape beyond this level, for all lengths of one ratio."""
+"""Beyond this level, tails of one ratio are assumed to have the same shape for all lengths."""
 SLOPES = (0.9, 1.2)
 LEAST = 12
-"""Scores beyond a level for it to be read off a node's own."""
+"""Scores needed beyond a level to estimate it from the node itself."""
 RELATED = SimulationSettings(divergence=(0.0, 0.0))
 DIVERGENCES = (0.01, 1.5)
 SMALLEST = 16
@@ -50,7 +50,7 @@ def random_masks(rng: np.random.Generator, length: int, gc: float) -> Masks:
 def score_masks(
     scorer: AlignmentScorer, pairs: Sequence[tuple[Masks, Masks]], *, mode: Mode, strand: Strand, threads: int = 0
 ) -> Floats:
-    """Score pairs of bit masks as the scorer would; small ones in the compiled batch."""
+    """Score pairs of bit masks as the scorer would; small ones in one compiled batch."""
     n = np.array([len(a) for a, _ in pairs])
     m = np.array([len(b) for _, b in pairs])
     quick = fits(n, m) & isinstance(scorer.family, ParameterFamily)
@@ -79,7 +79,7 @@ def score_masks(
 def unrelated_pairs(
     rng: np.random.Generator, n: int, length: float, ratio: float, gc: tuple[float, float]
 ) -> list[tuple[Masks, Masks]]:
-    """Return ``n`` pairs of independent sequences; both of a pair have one GC content."""
+    """Return ``n`` pairs of independent sequences; the two of a pair share one GC content."""
     pairs = []
     for _ in range(n):
         share = rng.uniform(*gc)
@@ -99,15 +99,15 @@ def fit_tail(
 ) -> ScoreTail:
     """Make a table of the scores at every node, by length and ratio.
 
-    Where a node has too few pairs for a level, it takes the distance between levels from all the
-    lengths of its ratio.
+    If a node has too few pairs for a level, it takes the distance between levels from all lengths
+    of its ratio.
 
     Parameters
     ----------
     copies
-        How often each independent score is there.
+        How often each independent score occurs.
     slope_from
-        Table whose slopes to take.
+        Table to take the slopes from; None estimates them.
     """
     levels = np.array(LEVELS)
     bits = np.array([[tail_knots(x, LEAST * copies) for x in row] for row in scores])
@@ -138,10 +138,10 @@ def fit_tail(
 
 
 def _fall(column: Sequence[Floats], bits: Floats) -> float:
-    """Return the factors of 2 by which tails fall per bit, all lengths of a ratio together.
+    """Return the factors of 2 by which tails fall per bit, pooled over all lengths of a ratio.
 
-    As deep in the tail as enough pairs lie. Further out they get flatter, towards 1: what falls
-    faster here is not believed to go on.
+    Measured as deep in the tail as there are enough pairs. Further out the slope approaches 1, so
+    a steeper one measured here is capped.
     """
     for level in (0.002, 0.005, 0.01, 0.02, 0.05):
         at = LEVELS.index(level)
@@ -153,10 +153,10 @@ def _fall(column: Sequence[Floats], bits: Floats) -> float:
 
 
 def related_pair(rng: np.random.Generator, mode: Mode) -> tuple[Masks, Masks]:
-    """Return a simulated homologous pair as the mode expects one.
+    """Return a simulated homologous pair of the kind that the mode expects.
 
     Divergence and length are log-uniform. Semiglobal: the query is a part of one sequence; local:
-    both lie in flanks that are not related.
+    both lie between unrelated flanks.
     """
     low, high = np.log(DIVERGENCES)
     length = int(np.exp(rng.uniform(np.log(30), np.log(600))))
@@ -180,7 +180,7 @@ def related_pair(rng: np.random.Generator, mode: Mode) -> tuple[Masks, Masks]:
 def labelled_scores(
     scorer: AlignmentScorer, pairs: int, mode: Mode, rng: np.random.Generator, threads: int = 0
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return scores of related pairs and of as many whose reference has been shuffled."""
+    """Return scores of related pairs and of the same number with a shuffled reference."""
     related = [related_pair(rng, mode) for _ in range(pairs)]
     strange = [(a, rng.permutation(b)) for a, b in related]
     bits = score_masks(scorer, related + strange, mode=mode, strand="both", threads=threads)
@@ -190,7 +190,7 @@ def labelled_scores(
 def fit_homolog(bits: Floats, related: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return the knots of P(related) as it rises with the score (isotonic regression).
 
-    No probability is nearer to 0 or 1 than the number of pairs can tell.
+    No probability is closer to 0 or 1 than the number of pairs can resolve.
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -217,22 +217,23 @@ def fit_significance(
     Parameters
     ----------
     scorer
-        Scored with, as it is.
+        Scorer to calibrate; it is not changed.
     seed
-        Of all random numbers: the same seed gives the same calibration.
+        Seed of all random numbers: the same seed gives the same calibration.
     modes
-        To calibrate.
+        Modes to calibrate.
     pairs
-        Unrelated pairs per node; fewer of long sequences. Also the labelled pairs per mode.
+        Number of unrelated pairs per node, fewer for long sequences; also the number of labelled
+        pairs per mode.
     lengths, ratios
         Nodes, see :class:`ScoreTail`; ratios by mode.
     gc
-        GC content of the unrelated sequences, a range.
+        Range of the GC content of the unrelated sequences.
     threads
-        0 means all cores.
+        Number of threads; 0 means all cores.
     """
     if pairs < 20:
-        raise SettingError(f"{pairs} pairs are too few to calibrate with, at least 20")
+        raise SettingError(f"{pairs} pairs are too few to calibrate with, at least 20 are needed")
     ratios = ratios or RATIOS
     tails: dict[tuple[str, int], ScoreTail] = {}
     homolog: dict[str, tuple[Floats, Floats]] = {}
@@ -245,7 +246,7 @@ def fit_significance(
                 n = int(np.clip(CELLS / (length * length * ratio), FEWEST, pairs))
                 drawn = unrelated_pairs(rng, n, length, ratio, gc)
                 one[-1].append(score_masks(scorer, drawn, mode=mode, strand="plus", threads=threads))
-        # Of unrelated pairs the two strands are independent: each score serves in several pairs.
+        # The two strands of unrelated pairs are independent: each score is used in several pairs.
         two = [
             [two_strands(np.tile(x, 4), np.concatenate([rng.permutation(x) for _ in range(4)])) for x in row]
             for row in one

@@ -22,7 +22,7 @@ class PairAccuracy:
     Attributes
     ----------
     hit, predicted, true
-        Pairs in both, in the prediction, in the truth.
+        Number of pairs in both, in the prediction, and in the truth.
     """
 
     hit: int
@@ -31,17 +31,17 @@ class PairAccuracy:
 
     @property
     def precision(self) -> float:
-        """Part of the predicted pairs that are true; 1 if none is predicted."""
+        """Fraction of the predicted pairs that are true; 1 if none is predicted."""
         return self.hit / self.predicted if self.predicted else 1.0
 
     @property
     def recall(self) -> float:
-        """Part of the true pairs that are predicted; 1 if there are none."""
+        """Fraction of the true pairs that are predicted; 1 if there are none."""
         return self.hit / self.true if self.true else 1.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of both."""
+        """Harmonic mean of precision and recall."""
         total = self.predicted + self.true
         return 2 * self.hit / total if total else 1.0
 
@@ -62,7 +62,7 @@ def compare_pairs(
     sequences
         Query and reference; with them, the gaps of both are moved to the left first
         (:func:`~genolstm.alignment.simulate.pairs.left_align`), so that placing a gap elsewhere within
-        the same repeat is no error.
+        the same repeat is not an error.
     """
     if sequences is not None:
         query, reference = sequences
@@ -73,14 +73,14 @@ def compare_pairs(
 
 @dataclass(frozen=True)
 class Reliability:
-    """Predicted against observed, by bins of the prediction.
+    """Predicted and observed accuracy, by bins of the prediction.
 
     Attributes
     ----------
     confidence, accuracy
-        Means per bin, (bins,); NaN where a bin is empty.
+        Means per bin, (bins,); NaN for an empty bin.
     count
-        Columns per bin, (bins,).
+        Number of columns per bin, (bins,).
     """
 
     confidence: npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error: mean distance of the two, weighted by columns."""
+        """Expected calibration error: mean distance between the two, weighted by columns."""
         filled = self.count > 0
         distance = np.abs(self.confidence[filled] - self.accuracy[filled])
         return float((distance * self.count[filled]).sum() / max(self.count.sum(), 1))
@@ -101,9 +101,9 @@ def reliability(posteriors: npt.ArrayLike, right: npt.ArrayLike, *, bins: int = 
     Parameters
     ----------
     posteriors, right
-        Of every predicted match, over all alignments: probability, and whether it is true.
+        Probability of every predicted match, over all alignments, and whether it is true.
     bins
-        Of equal width over [0, 1].
+        Number of bins of equal width over [0, 1].
 
     References
     ----------

@@ -2,9 +2,9 @@
 
 Every pair is aligned and all posteriors are kept as one sparse matrix over all residues. Squaring
 it lets every third sequence vote on every pair (probabilistic consistency); a guide tree from
-expected accuracies says in which order sequences are joined; columns are joined where their mean
-posterior is worth it. Splitting the family at the tree's edges and realigning it does not help on
-the whole once consistency has been applied, and is left out.
+expected accuracies sets the order in which sequences are joined; columns are joined if their mean
+posterior exceeds the gain. Splitting the family at the tree's edges and realigning it does not help
+overall once consistency has been applied, and is left out.
 
 References
 ----------
@@ -31,16 +31,16 @@ from genolstm.errors import InputError
 from genolstm.sequences.masks import encode_masks
 
 LIMIT = 64
-"""Most sequences: time grows with their square, with consistency nearly with the cube."""
+"""Maximum number of sequences: time grows with its square, with consistency nearly with its cube."""
 CUTOFF = 0.01
-"""Posteriors below this take no part in the consistency."""
+"""Posteriors below this are left out of the consistency."""
 
 Columns = npt.NDArray[np.int32]
 """Residue of every sequence (rows) in every column, -1 for a gap."""
 
 
 class FamilyAlignment(Alignment):
-    """A multiple alignment that knows how sure each of its columns is.
+    """A multiple alignment with a confidence for each of its columns.
 
     Attributes
     ----------
@@ -95,15 +95,15 @@ def align_family(
     Parameters
     ----------
     sequences
-        2 to ``LIMIT``, with different names.
+        2 to ``LIMIT`` sequences, with different names.
     scorer
-        Aligns the pairs.
+        Scorer that aligns the pairs.
     threads
-        0 means all cores.
+        Number of threads; 0 means all cores.
     progress
-        Called with the pairs aligned and their number.
+        Called with the number of pairs aligned so far and the total.
     **alignment
-        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings` but mode and strand.
+        Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`, except mode and strand.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
         keep = (product.data >= CUTOFF / 2) & (owner[product.row] != owner[product.col])
         plain = sparse.csr_array((product.data[keep], (product.row[keep], product.col[keep])), shape=plain.shape)
     if rounds:
-        # Votes of distant sequences are weak: every pair gets its mass of posterior back, so that
+        # Votes of distant sequences are weak: every pair gets its posterior mass back, so that
         # a gain means the same with and without them.
         scale = before / np.maximum(_mass(plain, owner, n), 1e-6)
         found = sparse.coo_array(plain)
@@ -189,7 +189,7 @@ def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
 
 
 def _mass(matrix: Any, owner: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.float64]:
-    """Return the sum over the residues of every two sequences, (n, n)."""
+    """Return the sum over the residues of each pair of sequences, (n, n)."""
     found = sparse.coo_array(matrix)
     place = owner[found.row] * n + owner[found.col]
     sums = np.bincount(place, weights=found.data, minlength=n * n).astype(np.float64)
@@ -202,15 +202,15 @@ def guide_tree(similarity: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
     Parameters
     ----------
     similarity
-        Of every two sequences, (n, n), symmetric.
+        Similarity of each pair of sequences, (n, n), symmetric.
 
     Returns
     -------
     list
-        n - 1 couples of nodes; sequences are nodes 0 to n - 1, the k-th merge makes node n + k.
+        n - 1 pairs of nodes; sequences are nodes 0 to n - 1, merge k (from 0) makes node n + k.
     """
-    # Not by scipy's linkage: it merges equal pairs, of which families with duplicates are full, in an
-    # order of its own.
+    # Not scipy's linkage: its order of merging ties, which families with duplicates are full of, is
+    # its own.
     n = len(similarity)
     s = np.full((2 * n - 1, 2 * n - 1), -np.inf)
     s[:n, :n] = similarity
@@ -237,7 +237,7 @@ def _newick(merges: list[tuple[int, int]], names: list[str]) -> str:
 
 
 def _join(first: Columns, second: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float) -> Columns:
-    """Align two alignments, (sequences, columns) each, of different sequences."""
+    """Align two alignments of different sequences, (sequences, columns) each."""
     size = posterior.shape[0]
     sides = []
     for part in (first, second):
@@ -284,20 +284,21 @@ def _progressive(
 
 
 def column_confidence(columns: Columns, posterior: Any, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Return the mean posterior of every column over the pairs of sequences that it concerns.
+    """Return the mean posterior of every column over the pairs of sequences with a residue in it.
 
     Parameters
     ----------
     columns
         Residue per sequence and column, -1 for a gap.
     posterior
-        Sparse, over the residues of all sequences laid end to end from ``starts`` on.
+        Sparse matrix over the residues of all sequences, concatenated; sequence k begins at
+        ``starts[k]``.
     """
     n, width = columns.shape
     owner = np.repeat(np.arange(n), np.diff(starts))
     total = np.zeros(width)
     pairs = np.zeros(width)
-    # P(a residue is aligned to any of another sequence), (residues, sequences).
+    # P(a residue is aligned to any residue of another sequence), (residues, sequences).
     other = sparse.csr_array((np.ones(len(owner), np.float32), (np.arange(len(owner)), owner)), (len(owner), n))
     matched = np.minimum(sparse.csr_array(posterior @ other).toarray(), 1.0)
     for a, b in combinations(range(n), 2):

@@ -1,8 +1,8 @@
 """One pair of sequences on its way to an alignment.
 
-A :class:`Pair` holds what is known of a pair on one strand of the query, and goes once through
+A :class:`Pair` holds what is known about a pair on one strand of the query, and goes once through
 *look* (a first score under guessed parameters), *fit* (the parameters that fit it), *context* (the
-network's terms, where they make the pair likelier), *widen* (the band, until it holds all that is
+network's terms, if they make the pair likelier), *widen* (the band, until it holds all that is
 likely) and *decode* (one alignment). :func:`choose_strand` does the first two for both strands and
 returns the pair on the better one.
 """
@@ -53,24 +53,24 @@ from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, composition, encode_masks
 
 SPAN_COST = 0.01
-"""Price of a skipped residue where the alignment's place is free (see ``decode_mea``)."""
+"""Cost of a skipped residue if the alignment may lie anywhere (see ``decode_mea``)."""
 TIE = 1e-3
-"""Posteriors that differ by less are equal: the gap then goes to the left."""
+"""Posteriors that differ by less count as equal: the gap then goes to the left."""
 READ_WHOLE = 4096
-"""Of longer sequences the network reads only the part that is aligned, and this much around it:"""
+"""The network reads longer sequences only where they are aligned, and ``AROUND`` bp on either side."""
 AROUND = 256
 MAX_WIDENINGS = 3
 MAX_EDGE, NARROW_EDGE = 0.01, 1e-3
-"""Posterior at the sides of a band, and of a narrowed one, beyond which it is made wider."""
+"""Posterior at the edges of a band, and of a narrowed one, above which it is widened."""
 CLEAR_KMERS = 40
 FAR = 0.8
-"""Where the parameters chosen are this far from those of the first look, in log divergence, the
-whole matrix is looked at again."""
+"""If the chosen parameters are this far from those of the first look, in log divergence, the
+whole matrix is visited again."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What pairs are aligned with; as :class:`~genolstm.alignment.scorer.AlignmentScorer` takes it."""
+    """The model that pairs are aligned with, as :class:`~genolstm.alignment.scorer.AlignmentScorer` takes it."""
 
     family: ParameterFamily | PairHMMParameters
     contextual: ContextualModel | None = None
@@ -78,7 +78,7 @@ class Model:
 
 
 class Prepared:
-    """A sequence read once: letters as masks, both strands, and what a model makes of them."""
+    """A sequence read once: letters as masks, both strands, and their encoding by a model."""
 
     def __init__(self, sequence: Sequence | bytes, role: str, model: ContextualModel | None) -> None:
         self.given = sequence.decode("ascii") if isinstance(sequence, bytes) else sequence
@@ -101,7 +101,7 @@ class Prepared:
         return self._reverse
 
     def encoded(self, strand: str, span: tuple[int, int]) -> tuple[Any, int]:
-        """Return what the model says of ``span`` and around, and where that begins."""
+        """Return the model's encoding of ``span`` and its surroundings, and where that begins."""
         assert self._model is not None
         masks = self.on(strand)
         low, high = 0, len(masks)
@@ -114,20 +114,20 @@ class Prepared:
 
 
 class Pair:
-    """Query and reference on one strand of the query, and all that is found out about them.
+    """Query and reference on one strand of the query, and all that is found about them.
 
     Attributes
     ----------
     region
         Part of the matrix that is visited.
     shared
-        k-mers that both have, beyond what chance explains.
+        Number of shared k-mers beyond what chance explains.
     divergence
-        First guess.
+        First guess of the divergence, in substitutions per site.
     chosen
-        Parameters and score (:meth:`fit`).
+        Chosen parameters and their score (:meth:`fit`).
     bits
-        Score, of both strands where both were tried.
+        Score in bits; of both strands together if both were tried.
     probability
         P(this strand | the pair is homologous).
     """
@@ -153,7 +153,7 @@ class Pair:
         self.divergence = float(divergence_of(found))
 
     def set_size(self) -> None:
-        """Set the cells to keep at a time; refuse a pair that needs more memory than allowed."""
+        """Set the number of cells to keep at a time; refuse a pair that needs more memory than allowed."""
         names = (self.query.name, self.reference.name)
         self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names)
 
@@ -177,7 +177,7 @@ class Pair:
         region: Region | None = None,
         context: tuple[Context, Context] | None = None,
     ) -> PairHMM:
-        """Return a region (by default this pair's) under given parameters."""
+        """Return the pair-HMM of a region (by default this pair's) under given parameters."""
         region = region or self.region
         (q0, q1), (r0, r1) = region.query, region.reference
         n, m = (len(s) for s in self.masks)
@@ -201,7 +201,7 @@ class Pair:
     # ------------------------------------------------------------------ fit
 
     def narrow(self) -> None:
-        """Leave out the part of the matrix where the first look sees no likely alignment."""
+        """Leave out the part of the matrix where the first look found no likely alignment."""
         if self._fitted and self.region.band is None and NARROWED_CELLS <= self.region.cells <= LARGE_CELLS:
             self.region = narrow(self.region, *self.first.likely_matches(LIKELY))
 
@@ -221,7 +221,7 @@ class Pair:
             return Selection(self.start, None, None, hmm.score())
         assert isinstance(self.model.family, ParameterFamily)
         if region.band is None and region.cells > LARGE_CELLS:
-            # Parameters are chosen where the alignment lies; the score is that of everything.
+            # Parameters are chosen where the alignment lies; the score is that of the whole region.
             near = self._nearby(region, hmm)
             if near is not None and near.cells < region.cells // 8:
                 chosen = self._select(near, self.hmm(self.start, near))
@@ -254,7 +254,7 @@ class Pair:
     def _in_context(self) -> tuple[PairHMM, float]:
         """Return the pair with the network's terms if they make it likelier, and the bits gained.
 
-        The pair itself says whether context helps: by likelihood, plain where it does not.
+        The pair's likelihood decides whether context helps; if not, the plain pair-HMM is used.
         """
         plain, model = self.hmm(self.chosen.parameters), self.model.contextual
         self.contextual = model is not None
@@ -278,7 +278,7 @@ class Pair:
         return a.part(q0 - q_low, q1 - q_low), b.part(r0 - r_low, r1 - r_low), better
 
     def _widen(self, hmm: PairHMM) -> tuple[SparsePosterior, PairHMM]:
-        """Return the posterior once nothing likely touches the sides of the band."""
+        """Return the posterior once nothing likely touches the edges of the band, and its pair-HMM."""
         width = self.settings.band
         posterior = hmm.posterior()
         for _ in range(MAX_WIDENINGS):
@@ -334,15 +334,15 @@ class Pair:
         if settings.decoding == "mea":
             cost = 0.0 if settings.mode == "global" else SPAN_COST
             pairs = decode_mea(posterior, gap_factor=settings.gap_factor, span_cost=cost)
-            # Where no single column is likely, as for one base in a long reference, the likeliest
-            # path still is an answer; its posteriors say what it is worth.
+            # If no single column is likely, as for one base in a long reference, the likeliest path
+            # is still an answer; its posteriors say what it is worth.
             if len(pairs) or settings.gap_factor is not None:
                 return pairs
         return hmm.viterbi()[1]
 
 
 def _edge(posterior: SparsePosterior, region: Region, flipped: bool) -> float:
-    """Return the largest posterior at a side of the band."""
+    """Return the largest posterior at an edge of the band."""
     assert region.band is not None
     rows, columns = posterior.query, posterior.reference
     m = len(posterior.reference_matched)
@@ -352,7 +352,7 @@ def _edge(posterior: SparsePosterior, region: Region, flipped: bool) -> float:
 
 
 def choose_strand(query: Prepared, reference: Prepared, model: Model, settings: AlignmentSettings) -> Pair:
-    """Return the pair, fitted, on the query's strand that the settings name, or on the likelier one."""
+    """Return the fitted pair on the query strand that the settings name, or on the likelier one."""
     strands = {"both": "+-", "plus": "+", "minus": "-"}[settings.strand]
     pairs = [Pair(query, reference, strand, model, settings) for strand in strands]
     if len(pairs) == 2:
@@ -385,7 +385,7 @@ def choose_strand(query: Prepared, reference: Prepared, model: Model, settings: 
 
 
 def _by_anchors(pairs: list[Pair]) -> list[Pair]:
-    """Return one strand of a long pair if its exact matches tell which, else both."""
+    """Return one strand of a long pair if its exact matches show which, else both."""
     if all(pair.region.band is None for pair in pairs):
         return pairs
     other, best = sorted(pairs, key=lambda pair: pair.region.anchors)
@@ -393,10 +393,10 @@ def _by_anchors(pairs: list[Pair]) -> list[Pair]:
 
 
 def _by_kmers(pairs: list[Pair]) -> list[Pair]:
-    """Return the strand to look at, both where k-mers shared beyond chance do not tell.
+    """Return the strand to look at, or both if k-mers shared beyond chance do not decide.
 
-    A pair that shares dozens of them, and hardly any on the other strand, is related on this one.
-    The other could come close only with inverted repeats, and those share k-mers on both.
+    A pair that shares dozens of them on one strand and hardly any on the other is related on the
+    first. The other could come close only with inverted repeats, which share k-mers on both.
     """
     other, best = sorted(pairs, key=lambda pair: pair.shared)
     return [best] if best.shared >= 4 * max(other.shared, 0) + CLEAR_KMERS else pairs

@@ -25,7 +25,7 @@ _OPS = "=XID"
 MATCH, MISMATCH, INSERTION, DELETION = range(4)
 MAX_MAPQ = 60
 MAX_SHOWN = 4000
-"""Columns that a notebook shows."""
+"""Maximum number of columns that a notebook shows."""
 # Light to dark blue-green; dark text stays readable on all of them.
 _COLOURS = (
     "#f7d4d4",
@@ -77,19 +77,19 @@ def _lay_out(pairs, q0, q1, r0, r1):
 
 
 class PosteriorAlignment(Alignment):
-    """A pairwise alignment that knows how sure each of its columns is.
+    """A pairwise alignment with a posterior for each of its columns.
 
-    ``sequences`` are reference (target) and query, ``coordinates`` as Biopython has them: those of
-    a query on the minus strand fall.
+    ``sequences`` are reference (target) and query; ``coordinates`` follow Biopython: those of a
+    query on the minus strand decrease.
 
     Attributes
     ----------
     posteriors
-        float32, one per column. Of a match: P(these residues are aligned); of a gap: P(the residue
-        is aligned to nothing).
+        float32, one per column. For a match: P(these residues are aligned); for a gap: P(the
+        residue is aligned to nothing).
     bits
         Log-odds of the pair against the null model under the plain pair-HMM, summed over all
-        alignments; also ``score``. Context moves columns, not the score.
+        alignments; also ``score``. Context changes columns, not the score.
     strand
         ``+`` or ``-`` (the query's reverse complement is aligned).
     mode
@@ -97,19 +97,20 @@ class PosteriorAlignment(Alignment):
     placement
         P(this strand and place | the pair is homologous).
     divergence, gap_rate
-        Of the parameters chosen for the pair.
+        Parameters chosen for the pair: substitutions per site, gaps per substitution. None if they
+        were not fitted to it.
     model
-        Which model's posteriors these are: ``classical``, or the name of the neural one.
+        Model that gave the posteriors: ``classical``, or the name of the neural one.
     context_bits
-        By how much the pair is likelier in context; 0 without a network, below 0 where the plain
-        pair-HMM aligned the pair.
+        Bits by which the pair is likelier in context; 0 without a network. If this does not exceed
+        the model's margin, the plain pair-HMM aligned the pair.
     evalue
-        Expected number of unrelated sequences that score as high among those that the query was
-        compared with; None where the model has no calibration.
+        Expected number of unrelated sequences scoring at least as high among those the query was
+        compared with; None if the model is not calibrated for the mode and lengths.
     p_homolog
-        P(the two are related) at even odds beforehand; None likewise.
+        P(the two are related) at even prior odds; None likewise.
     is_secondary
-        Another reference was a better match of the same query.
+        Whether another reference matches the same query better.
     """
 
     def __init__(
@@ -180,12 +181,12 @@ class PosteriorAlignment(Alignment):
 
     @property
     def query_name(self) -> str:
-        """Name of the query, ``query`` if it has none."""
+        """Name of the query, or ``query`` if it has none."""
         return _name(self.sequences[1], "query")
 
     @property
     def reference_name(self) -> str:
-        """Name of the reference, ``reference`` if it has none."""
+        """Name of the reference, or ``reference`` if it has none."""
         return _name(self.sequences[0], "reference")
 
     @property
@@ -201,7 +202,7 @@ class PosteriorAlignment(Alignment):
 
     @property
     def is_empty(self) -> bool:
-        """No residue is aligned to another."""
+        """Whether no residue is aligned to another."""
         return not len(self.pairs)
 
     def runs(self) -> list[tuple[int, str]]:
@@ -217,12 +218,12 @@ class PosteriorAlignment(Alignment):
         return "".join(f"{n}{op}" for n, op in self.runs())
 
     def count(self, *ops: int) -> int:
-        """Return the columns of the given kinds (``MATCH``, ``MISMATCH``, ...)."""
+        """Return the number of columns of the given kinds (``MATCH``, ``MISMATCH``, ...)."""
         return int(np.isin(self.ops, ops).sum())
 
     @property
     def identity(self) -> float:
-        """Equal letters over all columns, gaps included (BLAST's identity)."""
+        """Fraction of all columns, gaps included, with equal letters (BLAST's identity)."""
         return self.count(MATCH) / len(self.ops) if len(self.ops) else 0.0
 
     @property
@@ -234,7 +235,7 @@ class PosteriorAlignment(Alignment):
     def mapq(self) -> int:
         """-10 log10 P(the placement is wrong), 0 to 60.
 
-        Right is: this strand and place, and homologous at all (even odds before the score).
+        A placement is right if strand and place are, and the pair is homologous (at even prior odds).
         """
         related = 1 / (1 + 2.0 ** -min(max(self.bits, -1000), 1000))
         wrong = 1 - self.placement * related
@@ -243,7 +244,7 @@ class PosteriorAlignment(Alignment):
         return int(min(MAX_MAPQ, max(0, math.floor(-10 * math.log10(wrong)))))
 
     def sure_bases(self) -> tuple[int, int]:
-        """Return how many letters of query and reference stand for one base only."""
+        """Return how many letters of query and reference stand for a single base."""
         query, reference = (int((masks & (masks - 1) == 0).sum()) for masks in self.masks)
         return query, reference
 
@@ -268,7 +269,7 @@ class PosteriorAlignment(Alignment):
         return _gapped(reference, self.column_reference), _gapped(query, self.column_query)
 
     def confidence(self) -> str:
-        """Return one sign per column as HMMER writes it: 0 to 9 in tenths, ``*`` from .95 on."""
+        """Return one character per column, as in HMMER: 0 to 9 in tenths, ``*`` from .95 on."""
         return confidence_signs(self.posteriors)
 
     def text(self, width: int = 80) -> str:
@@ -277,12 +278,12 @@ class PosteriorAlignment(Alignment):
         Parameters
         ----------
         width
-            Columns per line.
+            Number of columns per line.
 
         Notes
         -----
-        Positions are 1-based and of the plus strands; those of a query on the minus strand fall.
-        Signs are those of :meth:`confidence`.
+        Positions are 1-based, on the plus strand; those of a query on the minus strand decrease.
+        The characters are those of :meth:`confidence`.
         """
         reference, query = self.rows()
         marks = "".join("|" if op == MATCH else "." if op == MISMATCH else " " for op in self.ops)
@@ -309,7 +310,7 @@ class PosteriorAlignment(Alignment):
         return "\n".join(lines) + "\n"
 
     def _ends(self, positions: npt.NDArray[np.int64], strand: str) -> tuple[str, str]:
-        """Return the first and last position (1-based, plus strand) of a line, "" if it is gaps."""
+        """Return the first and last position (1-based, plus strand) of a line, "" if all gaps."""
         there = positions[positions >= 0]
         if not len(there):
             return "", ""
@@ -319,7 +320,7 @@ class PosteriorAlignment(Alignment):
     def to_skbio(self) -> Any:
         """Return the aligned rows as a ``skbio.alignment.TabularMSA`` of DNA.
 
-        Reference first; the posteriors are its positional metadata ``posterior``.
+        The reference comes first; the posteriors are the positional metadata ``posterior``.
 
         Raises
         ------
@@ -338,7 +339,7 @@ class PosteriorAlignment(Alignment):
         return skbio.TabularMSA(rows, index=names, positional_metadata={"posterior": self.posteriors})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything but the sequences, ready for JSON."""
+        """Return everything except the sequences, ready for JSON."""
         return {
             "query": self.query_name,
             "query_length": self.n_query,
@@ -395,7 +396,7 @@ class PosteriorAlignment(Alignment):
 
 
 def confidence_signs(posteriors: npt.NDArray[np.float32]) -> str:
-    """Return one sign per posterior as HMMER writes it: 0 to 9 in tenths, ``*`` from .95 on."""
+    """Return one character per posterior, as in HMMER: 0 to 9 in tenths, ``*`` from .95 on."""
     digits = np.frombuffer(b"0123456789*", dtype=np.uint8)
     level = np.clip(np.floor(posteriors * 10 + 0.5), 0, 10).astype(np.int64)
     return digits[level].tobytes().decode("ascii")
@@ -404,8 +405,8 @@ def confidence_signs(posteriors: npt.NDArray[np.float32]) -> str:
 def rank_references(alignments: Sequence_[PosteriorAlignment]) -> None:
     """Mark the best of one query's alignments with several references; the rest are secondary.
 
-    Each one's placement becomes P(this reference and place), places of all references being
-    equally likely beforehand.
+    Each placement becomes P(this reference and place), with places of all references equally
+    likely a priori.
     """
     if len(alignments) < 2:
         return

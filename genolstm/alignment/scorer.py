@@ -23,7 +23,7 @@ from genolstm.files import PathLike
 from genolstm.threads import count_threads, worker_pool
 
 RECENT = 4096
-"""Sequences that are kept prepared while others are aligned."""
+"""Number of prepared sequences that are kept while others are aligned."""
 _Result = TypeVar("_Result")
 
 
@@ -38,11 +38,11 @@ class AlignmentScorer:
     contextual
         Neural model on top of the classical one; None aligns classically.
     damage
-        Damage of ancient queries; None for none.
+        Damage profile of ancient queries; None for no damage.
     significance
-        What scores mean; None where that has not been fitted.
+        Calibration of the scores; None if they have not been calibrated.
     settings
-        Defaults of every call; keywords of a call replace single ones.
+        Defaults of every call; a call's keywords override single ones.
 
     Examples
     --------
@@ -68,22 +68,22 @@ class AlignmentScorer:
 
     @classmethod
     def load(cls, name: PathLike = "dna", *, classical: bool = False) -> AlignmentScorer:
-        """Return a shipped model, or one of a file.
+        """Return a shipped model, or one from a file.
 
         Parameters
         ----------
         name
             ``dna``; ``coding`` for protein-coding sequence; ``adna`` for ancient queries; or the
-            path of a bundle that ``align train`` made.
+            path of a bundle that ``align train`` wrote.
         classical
-            Leave the neural part out.
+            Whether to leave out the neural part.
 
         Raises
         ------
         InputError
             There is no such model.
         ModelError
-            It is damaged, or not an aligner.
+            The file is damaged, or is not an aligner.
         """
         parts = read_aligner(name, classical=classical)
         return cls(
@@ -126,12 +126,12 @@ class AlignmentScorer:
     ) -> Iterator[PosteriorAlignment]:
         """Align pairs on several threads, in the order given.
 
-        A sequence that comes again is prepared only once, if it is the same object and not a copy.
+        A repeated sequence is prepared only once if it is the same object, not a copy.
 
         Parameters
         ----------
         threads
-            0 means all cores.
+            Number of threads; 0 means all cores.
         """
         chosen = replace(self.settings, **settings)
         yield from self._map(pairs, threads, lambda a, b: self._align(a, b, chosen))
@@ -147,7 +147,7 @@ class AlignmentScorer:
     def _map(
         self, pairs: Iterable[tuple[Sequence, Sequence]], threads: int, work: Callable[[Prepared, Prepared], _Result]
     ) -> Iterator[_Result]:
-        """Yield ``work`` of every pair in order, with a bounded number of pairs under way."""
+        """Yield ``work`` of every pair in order, with a bounded number of pairs in flight."""
         threads = count_threads(threads)
         cache: dict[int, Prepared] = {}
         with worker_pool(threads) as pool:
@@ -201,12 +201,13 @@ class AlignmentScorer:
         Parameters
         ----------
         reference_lengths, counts
-            Lengths of all references that the query was compared with, and how many there are of each.
+            Lengths of all references that the query was compared with, and the number of each (1 by
+            default).
         """
         known = self.significance
         if known is None or settings.mode not in known.modes():
             return
-        # What N aligns to says nothing, and tails were measured from some length on only.
+        # What N aligns to is uninformative, and tails were measured only from some length on.
         bases = found.sure_bases()
         if min(bases) < known.shortest(settings.mode):
             return

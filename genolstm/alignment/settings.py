@@ -19,20 +19,21 @@ class AlignmentSettings:
     Parameters
     ----------
     mode
-        ``global``: both from end to end; ``semiglobal``: all of the query within the reference;
-        ``local``: a stretch of both.
+        Extent of the alignment. ``global``: both sequences from end to end; ``semiglobal``: the
+        whole query within the reference; ``local``: a stretch of each.
     strand
-        Strand of the query: ``plus``, ``minus``, or the better of ``both``.
+        Strand of the query to align: ``plus``, ``minus``, or the better of ``both``.
     decoding
-        ``mea``: maximum expected accuracy; ``viterbi``: the single most likely path.
+        How to choose the alignment. ``mea``: maximum expected accuracy; ``viterbi``: the single most
+        likely path.
     gap_factor
-        Recall against precision of mea: 0 aligns all it can, above 1 only what is sure; without
-        one, the highest expected F1 is sought.
+        Trade-off between recall and precision in mea: 0 aligns all it can, values above 1 only what
+        is certain. If not given, the expected F1 is maximised.
     band
-        Margin in bp around exact matches, or ``none``; ``auto`` bands pairs of more than
-        16 million cells.
+        Margin in bp around exact matches; ``none`` visits the whole matrix, ``auto`` uses a band
+        only for pairs of more than 16 million cells.
     memory
-        Bytes that one pair may take.
+        Maximum memory for one pair, in bytes.
     """
 
     mode: Mode = "global"
@@ -46,30 +47,30 @@ class AlignmentSettings:
         check(self)
         number = isinstance(self.band, int) and not isinstance(self.band, bool) and self.band >= 1
         if not number and self.band not in ("auto", "none"):
-            raise SettingError(f"band is {self.band!r}, it must be auto, none or a number of bp")
+            raise SettingError(f"band is {self.band!r}, it must be auto, none or a positive whole number of bp")
 
 
 SEARCH_MODE: Mode = "semiglobal"
-"""How a search aligns, whatever the mode of its model: queries are taken to be parts of references."""
+"""Default mode of a search, whatever the mode of its model: queries are assumed to be parts of references."""
 
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """What to look for.
+    """What to search for.
 
     Parameters
     ----------
     evalue
-        Largest E-value of a hit: how many such hits per query are expected by chance. Models
+        Largest E-value of a hit: the number of such hits per query expected by chance. Models
         without calibration use the bound 2 ** -bits per reference.
     max_hits
-        Most hits per query.
+        Maximum number of hits per query.
     candidates
-        References (or windows of long ones) per query that are looked at more closely.
+        Number of references (or windows of long ones) per query to examine more closely.
     exact
-        Score every query against every reference; slow.
+        Score every query against every reference (slow).
     skip_self
-        Leave out hits between sequences of the same name.
+        Leave out hits between sequences with the same name.
     """
 
     evalue: Annotated[float, POSITIVE] = 10.0
@@ -89,10 +90,10 @@ class MsaSettings:
     Parameters
     ----------
     gain
-        Mean posterior from which residues are aligned: 0 aligns all it can, higher values only
+        Mean posterior above which residues are aligned: 0 aligns all it can, higher values only
         what is likely.
     consistency
-        Rounds in which third sequences vote on every pair.
+        Number of rounds in which third sequences vote on every pair.
     """
 
     gain: Annotated[float, SHARE] = 0.2
@@ -111,17 +112,23 @@ class AlignTrainSettings:
 
     Parameters
     ----------
-    units, layers, filters, kernel_size
-        Shape of the network.
+    units
+        Number of LSTM units per direction.
+    layers
+        Number of LSTM layers.
+    filters
+        Number of filters of the input convolution.
+    kernel_size
+        Width of the input convolution in bp.
     pretraining_epochs
-        Passes of the auxiliary heads alone; none where nothing is known for them.
+        Number of passes that train the auxiliary heads alone; skipped if they have no labels.
     epochs
-        Passes over the pairs at most.
+        Maximum number of passes over the pairs.
     likelihood_epochs
-        Passes at the end that also learn the pairs' likelihood, by which a pair is given to the
-        plain pair-HMM or to the contextual one.
+        Maximum number of final passes that also learn the pairs' likelihood, which decides between
+        the plain pair-HMM and the contextual one.
     batch_size
-        Pairs per step.
+        Number of pairs per training step.
     learning_rate
         Peak learning rate of Adam.
     auxiliary
@@ -129,13 +136,13 @@ class AlignTrainSettings:
     likelihood
         Weight of the pairs' likelihood relative to the loss of the alignments.
     patience
-        Epochs without a better held-out loss after which training stops.
+        Number of epochs without a better held-out loss after which training stops.
     simulated
-        Share of simulated pairs mixed in, so that what the model knew is not lost.
+        Share of simulated pairs mixed in, so that the model does not forget what it knew.
     validation
-        Share of the pairs held out; no sequence is on both sides.
+        Share of the pairs held out for validation; no sequence is in both parts.
     seed
-        Random seed.
+        Seed of all random numbers.
     """
 
     units: Annotated[int, Range(1)] = 56
@@ -158,12 +165,12 @@ class AlignTrainSettings:
         check(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON can hold them."""
+        """Return the settings, ready for JSON."""
         return asdict(self)
 
 
 FINE_TUNING = AlignTrainSettings(epochs=4, learning_rate=5e-4, likelihood=0.1)
-"""How ``align train`` trains a model further: a quarter of the rate a new model learns with."""
+"""How ``align train`` fine-tunes a model: with a quarter of the learning rate of a new one."""
 
 
 @dataclass(frozen=True)
@@ -173,12 +180,12 @@ class PlotSettings:
     Parameters
     ----------
     kind
-        ``dotplot``: all posteriors with the path over them; ``alignment``: the letters coloured by
-        confidence.
+        What to draw. ``dotplot``: all posteriors with the path over them; ``alignment``: the
+        letters, coloured by confidence.
     width
-        Columns per line of an ``alignment``.
+        Number of columns per line of an ``alignment``.
     bins
-        Bins of the posterior in a reliability diagram.
+        Number of bins of the posterior in a reliability diagram.
     """
 
     kind: Literal["dotplot", "alignment"] = "dotplot"

@@ -1,13 +1,13 @@
 """What a score in bits means: E-value, and P(homolog).
 
-**E-value.** How often unrelated sequences score as high depends on their lengths, the mode and
+**E-value.** How often unrelated sequences reach a score depends on their lengths, the mode and
 whether both strands are tried. Unrelated pairs are simulated over a grid of lengths; for each node
 the scores at fixed tail probabilities are kept, and between nodes they are interpolated over the
 logarithms of lengths. Beyond the last one the tail is exponential: the score is the logarithm of a
-ratio of likelihoods, so that its tail falls by about a factor 2 per bit, whatever the mode (the
-argument of Eddy 2008 for local forward scores), a little faster before it gets there.
+ratio of likelihoods, so its tail falls by about a factor of 2 per bit, whatever the mode (the
+argument of Eddy 2008 for local forward scores), and a little faster before that point.
 
-**P(homolog).** Isotonic regression of labelled pairs, related and not, on the score.
+**P(homolog).** Isotonic regression on the score, over labelled related and unrelated pairs.
 
 References
 ----------
@@ -40,9 +40,9 @@ class ScoreTail:
     Attributes
     ----------
     lengths
-        Of the query (semiglobal) or the shorter sequence, rising, bp.
+        Length of the query (semiglobal) or of the shorter sequence, rising, in bp.
     ratios
-        Reference over query, or longer over shorter, rising.
+        Length of the reference over the query, or of the longer over the shorter, rising.
     bits
         Score exceeded with each probability of ``LEVELS``, (lengths, ratios, levels), rising.
     slope
@@ -59,7 +59,7 @@ class ScoreTail:
         whole = self.bits.shape == shape and self.slope.shape == shape[:2]
         numbers = (self.lengths, self.ratios, self.bits, self.slope)
         if not whole or min(shape) < 1 or not all(np.isfinite(x).all() for x in numbers):
-            raise ModelError("the table of scores of unrelated pairs is not whole")
+            raise ModelError("the table of scores of unrelated pairs is incomplete")
         if (
             (np.diff(self.lengths) <= 0).any()
             or (np.diff(self.ratios) <= 0).any()
@@ -100,7 +100,7 @@ class ScoreTail:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ScoreTail:
-        """Read a table; raise ModelError where something is missing or wrong."""
+        """Read a table; raise ModelError if something is missing or wrong."""
         names = ("lengths", "ratios", "bits", "slope")
         try:
             return cls(*(np.array(data[name], dtype=np.float64) for name in names))
@@ -109,7 +109,7 @@ class ScoreTail:
 
 
 def _between(grid: Floats, x: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
-    """Return the grid place below each ``x``, and how far on it is towards the next, 0 to 1."""
+    """Return the grid index below each ``x``, and how far ``x`` is towards the next, 0 to 1."""
     at = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, max(len(grid) - 2, 0))
     if len(grid) == 1:
         return at, np.zeros(len(x))
@@ -124,9 +124,9 @@ class Significance:
     Attributes
     ----------
     tails
-        By mode and number of strands tried (1 or 2).
+        Score tails, by mode and number of strands tried (1 or 2).
     homolog
-        By mode: bits and P(homolog) at even odds beforehand, knots of a line that never falls.
+        Bits and P(homolog) at even prior odds, by mode: knots of a line that never falls.
     """
 
     tails: Mapping[tuple[str, int], ScoreTail]
@@ -137,7 +137,7 @@ class Significance:
         return tuple(mode for mode in MODES if (mode, 1) in self.tails)
 
     def shortest(self, mode: Mode) -> float:
-        """Return the length from which on scores of a mode have been calibrated, bp."""
+        """Return the shortest length for which scores of a mode have been calibrated, in bp."""
         return float(min(t.lengths[0] for (m, _), t in self.tails.items() if m == mode))
 
     def survival(
@@ -151,7 +151,7 @@ class Significance:
     ) -> Floats:
         """Return P(an unrelated pair of these lengths scores ``bits`` or more).
 
-        Each of the three is a number or an array (k,).
+        Score and lengths are each a number or an array (k,).
         """
         strands = 2 if strand == "both" else 1
         if (mode, strands) not in self.tails:
@@ -185,14 +185,14 @@ class Significance:
         bits
             Score of the pair, as :class:`~genolstm.alignment.scorer.AlignmentScorer` gives it.
         query_length
-            bp.
+            Length of the query in bp.
         reference_lengths
-            Of all references the query is compared with, the hit included; or distinct lengths,
-            with ``counts``.
+            Lengths of all references the query is compared with, including the hit; or distinct
+            lengths, with ``counts``.
         mode, strand
-            As the pair was scored.
+            Mode and strand with which the pair was scored.
         counts
-            References of each length; 1 each by default.
+            Number of references of each length; 1 by default.
 
         Raises
         ------
@@ -204,12 +204,12 @@ class Significance:
         return float(each @ weight)
 
     def p_homolog(self, bits: float, *, mode: Mode, prior: float = 0.5) -> float:
-        """Return P(the two are related), given the odds beforehand.
+        """Return P(the two are related), given a prior.
 
         Parameters
         ----------
         prior
-            P(related) before the score is seen.
+            P(related) before the score is known.
         """
         if mode not in self.homolog:
             raise SettingError(f"P(homolog) of mode {mode} has not been calibrated")
@@ -241,7 +241,7 @@ class Significance:
         """
         try:
             if tuple(data["levels"]) != LEVELS:
-                raise ModelError("the calibration of scores has other tail probabilities")
+                raise ModelError("the calibration of scores uses other tail probabilities")
             tails = {
                 (str(mode), int(strands)): ScoreTail.from_dict(tail)
                 for mode, by_strand in data["tails"].items()
@@ -253,9 +253,9 @@ class Significance:
                 p = np.array(line["probability"], dtype=np.float64)
                 right = x.ndim == 1 and x.shape == p.shape and len(x) > 0
                 if not (right and np.isfinite(x).all() and p.min() >= 0 and p.max() <= 1):
-                    raise ModelError("the table of P(homolog) is not whole")
+                    raise ModelError("the table of P(homolog) is incomplete or out of range")
                 if (np.diff(x) < 0).any() or (np.diff(p) < 0).any():
-                    raise ModelError("the table of P(homolog) falls")
+                    raise ModelError("the table of P(homolog) is not in rising order")
                 homolog[str(mode)] = (x, p)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"the calibration of scores is broken ({error})") from error
@@ -271,7 +271,10 @@ class Significance:
 
 
 def tail_knots(scores: Floats, least: int) -> Floats:
-    """Return the scores exceeded with the probabilities of ``LEVELS``; NaN for fewer pairs."""
+    """Return the scores exceeded with the probabilities of ``LEVELS``.
+
+    Tail levels with fewer than ``least`` scores beyond them are NaN.
+    """
     levels = np.array(LEVELS)
     out: Floats = np.quantile(scores, 1 - levels)
     out[(levels < 0.5) & (levels * len(scores) < least)] = math.nan

@@ -205,7 +205,7 @@ def test_other_bundles_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="alphabet"):
         read_aligner(path)
     save_bundle(path, kind=KIND, members={}, metadata={"alphabet": "dna"}, force=True)
-    with pytest.raises(ModelError, match="not whole"):
+    with pytest.raises(ModelError, match="incomplete"):
         read_aligner(path)
 
 

@@ -1,1 +1,1 @@
-"""The LSTM beside the pair-HMM: what it adds to a pair, and how it is trained."""
+"""The LSTM that informs the pair-HMM: what it adds to a pair, and how it is trained."""

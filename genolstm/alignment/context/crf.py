@@ -1,11 +1,11 @@
 """The pair-HMM as a conditional random field: likelihoods with their derivatives, for training.
 
-The log of a sum over alignments has the expected use of a weight as its derivative by the log of
-that weight; the log weight of one known alignment likewise, with the expectation over which of its
-gaps are short or long. Both in float64, global mode, for any match scores, transition weights and
-position-dependent gap openings; a loss is the difference of the two.
+The derivative of the log of a sum over alignments by the log of a weight is the expected use of that
+weight; likewise for the log weight of one known alignment, with the expectation over which of its
+gaps are short or long. Both are computed in float64 and global mode, for any match scores, transition
+weights and position-dependent gap openings; a loss is the difference of the two.
 
-Inference lays the longer sequence along the rows; training should do the same, since with
+Inference lays the longer sequence along the rows; training should do the same, because with
 position-dependent gap openings it matters a little which of two neighbouring gaps comes first.
 
 One power of two per row keeps values in range: training pairs are of moderate length.
@@ -39,7 +39,7 @@ class Expectation:
     log_weight
         Natural log of the summed weight.
     match
-        By each match score: P(match), float64 (n, m).
+        Derivative by each match score: P(match), float64 (n, m).
     events
         Expected number of each kind of transition, (N_EVENTS,).
     open_x, open_y
@@ -55,7 +55,7 @@ class Expectation:
 
     @property
     def weights(self) -> Array:
-        """By the log of each weight of :func:`genolstm.alignment.pairhmm.kernels.coefficients`, (9,)."""
+        """Derivative by the log of each weight of :func:`genolstm.alignment.pairhmm.kernels.coefficients`, (9,)."""
         e = self.events
         out = np.empty(9)
         out[T] = e[STAY]
@@ -90,7 +90,7 @@ def all_alignments(
     coefficients
         Weights as :func:`genolstm.alignment.pairhmm.kernels.coefficients` makes them, (9,).
     gap_open
-        Natural log of position-dependent factors of opening a gap at the boundaries of the rows
+        Natural log of position-dependent factors for opening a gap at the boundaries of the rows
         (n + 1, 2) and the columns (m + 1, 2): gaps that take row residues, and column residues.
     """
     S = np.ascontiguousarray(log_odds, dtype=np.float64)
@@ -110,7 +110,7 @@ def one_alignment(
     coefficients: npt.ArrayLike,
     gap_open: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
 ) -> Expectation:
-    """Weigh one global alignment, given by its matches (k, 2), over the kinds of its gaps."""
+    """Weigh one global alignment, given by its matches (k, 2), summed over the kinds of its gaps."""
     S = np.ascontiguousarray(log_odds, dtype=np.float64)
     n, m = S.shape
     x, p, y, q = _factors(n, m, gap_open)

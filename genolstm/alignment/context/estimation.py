@@ -1,4 +1,4 @@
-"""Parameters of the pair-HMM from alignments, by counting, and from unaligned pairs, by EM."""
+"""Parameters of the pair-HMM: from alignments by counting, from unaligned pairs by EM."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ AlignedPair = tuple[Codes, Codes, npt.NDArray[np.int32]]
 
 
 def check_pairs(query: Codes, reference: Codes, pairs: npt.NDArray[np.int32]) -> None:
-    """Refuse aligned positions that do not rise or do not lie in the sequences."""
+    """Refuse aligned positions that do not rise or lie outside the sequences."""
     if not len(pairs):
         return
     if pairs.min() < 0 or pairs[-1, 0] >= len(query) or pairs[-1, 1] >= len(reference):
         raise InputError("the alignment reaches beyond its sequences")
     if (np.diff(pairs, axis=0) <= 0).any():
-        raise InputError("the alignment does not rise in both sequences")
+        raise InputError("the aligned positions do not rise in both sequences")
 
 
 def gap_runs(query: Codes, reference: Codes, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """Return what lies between matches, the two ends included: residues of each, (k + 1, 2)."""
+    """Return how many residues of each sequence lie between matches, ends included, (k + 1, 2)."""
     before = np.vstack([[-1, -1], pairs]).astype(np.int64)
     after = np.vstack([pairs, [len(query), len(reference)]]).astype(np.int64)
     return after - before - 1
@@ -43,7 +43,7 @@ def gap_runs(query: Codes, reference: Codes, pairs: npt.NDArray[np.int32]) -> np
 def count_alignments(alignments: Iterable[AlignedPair], *, iterations: int = 60) -> Counts:
     """Count the events of true alignments.
 
-    Whether a gap is short or long is not seen: an EM over the lengths of gaps decides.
+    Whether a gap is short or long is not observed: an EM over the gap lengths decides.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def _mixture(
     for _ in range(iterations):
         weight = share * extend ** (values[:, None] - 1.0) * (1 - extend)
         weight *= (counts / (weight.sum(axis=1) + 1e-300))[:, None]
-        # A weak prior at the starting point, so that few gaps give no extreme.
+        # A weak prior at the starting point, so that few gaps do not give extremes.
         total = weight.sum(axis=0) + 0.5
         share = total / total.sum()
         inner = (weight * (values[:, None] - 1)).sum(axis=0) + 0.5 * np.array([0.4, 9.0])
@@ -109,14 +109,14 @@ def parameters_from_alignments(alignments: Iterable[AlignedPair]) -> PairHMMPara
 
 @dataclass(frozen=True)
 class Fit:
-    """What EM found, and how it went.
+    """Result and progress of the EM.
 
     Attributes
     ----------
     parameters
-        The family.
+        The fitted family.
     bits
-        Mean log-odds per pair in each round, in bits, against one and the same null model.
+        Mean log-odds per pair in each round, in bits, against the same null model.
     """
 
     parameters: ParameterFamily
@@ -158,9 +158,9 @@ def fit_family(
 ) -> Fit:
     """Learn a family from pairs of any distances without alignments.
 
-    Every round places each pair in the family by likelihood, takes expected events there, and fits
-    what all pairs share: transitions against transversions, gap lengths, gaps beside gaps, and
-    the prior of the gap rate.
+    Every round places each pair in the family by likelihood, counts expected events there, and fits
+    what all pairs share: the ratio of transitions to transversions, gap lengths, the link between
+    adjacent gaps, and the median of the gap rate's prior.
     """
     if not pairs:
         raise InputError("no pairs to learn from")

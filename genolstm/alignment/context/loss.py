@@ -1,11 +1,11 @@
 """The conditional random field's loss for the network that feeds the pair-HMM.
 
-Where the true alignment of a pair is known, its loss is -log P(true alignment | both sequences):
-the log of the sum over all alignments minus the log weight of the true one, per residue. Where it
-is not, the pair's likelihood is what can be raised. With context it is known up to a constant only,
-which conditional noise-contrastive estimation does without (Ceylan & Gutmann 2018): the pair has to
-be likelier than itself with a few letters changed at random. All weights come from
-:mod:`genolstm.alignment.context.crf` with their derivatives, which TensorFlow carries on through the
+If the true alignment of a pair is known, its loss is -log P(true alignment | both sequences): the
+log of the sum over all alignments minus the log weight of the true one, per residue. If not, the
+pair's likelihood is raised instead. With context it is known only up to a constant, which
+conditional noise-contrastive estimation does not need (Ceylan & Gutmann 2018): the pair has to be
+likelier than a copy with a few letters changed at random. All weights come from
+:mod:`genolstm.alignment.context.crf` with their derivatives, which TensorFlow propagates through the
 network.
 """
 
@@ -46,14 +46,14 @@ UNKNOWN = 255
 def make_pair_model(config: Any, seed: int | None = None, rows: int = 2) -> Any:
     """Return a Keras model of pairs: codes (n, 2, steps) to outputs (n, 2, steps, WIDTH).
 
-    Four rows instead of two are a pair and its noisy copy.
+    Four rows instead of two hold a pair and its noisy copy.
     """
     tf, keras = load_tensorflow()
 
     layer: Any = keras.layers.Layer
 
     class Fold(layer):
-        """Both sequences of a pair become rows; the padding, which is no base, becomes zeros."""
+        """Turns both sequences of a pair into rows, and the padding, which is not a base, into zeros."""
 
         def call(self, codes: Any) -> Any:
             flat = tf.reshape(tf.cast(codes, tf.int32), (-1, tf.shape(codes)[2]))
@@ -82,13 +82,13 @@ def inner_network(model: Any) -> Any:
 def _loss_of_pair(
     vectors: Array, gap_open: Array, rates: Array, y: dict[str, Array], k: int, known: bool
 ) -> tuple[float, Array, Array, Array]:
-    """Return a pair's loss and its derivatives by the first three arguments.
+    """Return a pair's loss and its derivatives with respect to the first three arguments.
 
     Parameters
     ----------
     vectors, gap_open, rates
-        (2, steps, d), (2, steps, 2), (N_RATES,); of the pair and its noisy copy if the true
-        alignment is not ``known``: (4, steps, d), (4, steps, 2), (2, N_RATES).
+        Terms of the pair, (2, steps, d), (2, steps, 2), (N_RATES,); of the pair and its noisy copy
+        if the true alignment is not ``known``: (4, steps, d), (4, steps, 2), (2, N_RATES).
     """
     if known:
         model = _PairModel(vectors, gap_open, rates, y, k)
@@ -147,7 +147,7 @@ class _PairModel:
         return crf.one_alignment(self.score, np.ascontiguousarray(pairs), self.coefficients, self.opening)
 
     def slopes(self, parts: list[tuple[float, crf.Expectation]]) -> tuple[Array, Array, Array]:
-        """Return the derivatives of a weighted sum of log weights by vectors, gaps and rates."""
+        """Return the derivatives of a weighted sum of log weights by vectors, gap openings and rates."""
         (rows, columns), (n, m) = self.sides, self.sizes
         vectors, gap_open = (np.zeros(shape) for shape in self.shapes)
         match = np.zeros((n, m))
@@ -166,7 +166,7 @@ class _PairModel:
 
 def _coefficients(opened: Array, extend: Array, link: float) -> tuple[Array, Array]:
     """Return the kernels' weights in float64, (9,), and the derivatives of their logarithms by the
-    pair's rates, (9, N_RATES); where a rate has met its bound, as if it had not.
+    pair's rates, (9, N_RATES); bounds on the rates are ignored.
     """
     (o1, o2), (e1, e2) = opened, extend
     values = coefficients((o1, o2), (e1, e2), link, dtype=np.float64)
@@ -185,7 +185,7 @@ def _coefficients(opened: Array, extend: Array, link: float) -> tuple[Array, Arr
 def add_noise(codes: Array, targets: dict[str, Array], random: np.random.Generator) -> tuple[Array, dict[str, Array]]:
     """Give every pair a copy in which some letters are changed: (n, 2, steps) to (n, 4, steps).
 
-    The change is symmetric, any letter to any with the same probability: pair and copy then differ
+    The change is symmetric, from any letter to any other with equal probability: pair and copy then differ
     by the model's likelihood alone.
     """
     share = random.choice([0.01, 0.02, 0.05], size=(len(codes), 1, 1))
@@ -196,18 +196,19 @@ def add_noise(codes: Array, targets: dict[str, Array], random: np.random.Generat
 
 
 class PairLoss:
-    """Loss of a batch of pairs; what :func:`genolstm.lstm.train.training.train` calls.
+    """Loss of a batch of pairs, as :func:`genolstm.lstm.train.training.train` calls it.
 
     Parameters
     ----------
     alignment
         Weight of the loss of true alignments.
     likelihood
-        Weight of the likelihood's; needs pairs with their noisy copies (:func:`add_noise`).
+        Weight of the loss of the likelihood; needs pairs with their noisy copies
+        (:func:`add_noise`).
     auxiliary
-        Weight of the heads that name codon positions and repeats.
+        Weight of the auxiliary heads, which predict codon positions and repeat units.
     threads
-        0 means all cores.
+        Number of threads; 0 means all cores.
     """
 
     def __init__(

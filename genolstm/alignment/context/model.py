@@ -1,4 +1,4 @@
-"""Model bundles of the aligner: what is in one."""
+"""Model bundles of the aligner: their contents."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class AlignerParts:
     family
         Classical parameters.
     contextual
-        The network; None where the bundle has none, or the classical aligner is wanted.
+        The network; None if the bundle has none, or the classical aligner was requested.
     damage
-        Of ancient queries.
+        Damage profile of ancient queries; None for no damage.
     mode
-        In which to align if nothing else is said.
+        Default alignment mode.
     significance
-        What scores mean; None if not fitted.
+        Calibration of the scores; None if they have not been calibrated.
     """
 
     name: str
@@ -50,16 +50,16 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     Parameters
     ----------
     name_or_path
-        A shipped model (``dna``, ``coding``, ``adna``) or a file of ``align train``.
+        A shipped model (``dna``, ``coding``, ``adna``) or a file that ``align train`` wrote.
     classical
-        Leave the network out.
+        Whether to leave out the network.
 
     Raises
     ------
     InputError
         There is no such model.
     ModelError
-        It is damaged, or no model for alignment.
+        The file is damaged, or is not an aligner.
     """
     bundle = Bundle.open(find_bundle(name_or_path))
     bundle.require(kind=KIND, alphabet="dna")
@@ -68,11 +68,11 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     damage, significance = metadata.get("damage"), metadata.get("significance")
     margin = metadata.get("margin", 0.0)
     if mode not in MODES or not isinstance(metadata.get("family"), dict) or not isinstance(margin, int | float):
-        raise ModelError("the aligner's settings are not whole", path=bundle.path)
+        raise ModelError("the aligner's settings are incomplete or invalid", path=bundle.path)
     try:
         profile = None if damage is None else DamageProfile(**damage)
     except TypeError as error:
-        raise ModelError("the damage profile is not whole", path=bundle.path) from error
+        raise ModelError("the damage profile is incomplete or invalid", path=bundle.path) from error
     neural = "model.onnx" in bundle.members and not classical
     return AlignerParts(
         bundle.name,

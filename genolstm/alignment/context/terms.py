@@ -1,8 +1,8 @@
-"""What the shared LSTM core says of one sequence, and what the pair-HMM makes of it.
+"""What the shared LSTM core says about one sequence, and how the pair-HMM uses it.
 
 The network (convolution, BiLSTM, dense head) gives ``WIDTH`` numbers per position. :func:`interpret`
 turns them into bounded, gated terms; it is written once, for NumPy at inference and for Keras in
-training. With a gate of 0 every term is 0 and what is left is the classical aligner.
+training. With a gate of 0 every term is 0, which leaves the classical aligner.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from genolstm.sequences.masks import SHARES, Masks
 N_VECTOR = 32
 """Length of the contextual vectors z."""
 N_NEGATIVE = 8
-"""The last of them count negatively in the product, so that alike contexts may also repel."""
+"""Number of trailing components that count negatively in the product, so that similar contexts may
+also repel."""
 RADIUS = 3.5
 """Bound of |z|: the product stays below its square (nats)."""
 UNARY = 2.0
-"""Bound of what a position alone adds to its matches, whatever stands opposite (nats)."""
+"""Bound of what a position alone adds to its matches, whatever is aligned to it (nats)."""
 GAP_OPEN = 3.0
 """Bound of the change of the log gap opening at a boundary (nats)."""
 RATE = 1.5
@@ -37,9 +38,9 @@ N_RATES = 5
 GATE_START = -1.0
 """Logit of a position's gates before training: a quarter open."""
 EVIDENCE = 8.0
-"""Bound of what a position says for or against the use of context in the whole pair (logit)."""
+"""Bound of a position's evidence for or against using context in the whole pair (logit)."""
 PADDING = 16
-"""Steps of zeros at either side of a sequence: where it begins and ends."""
+"""Positions of zeros on either side of a sequence; they mark where it begins and ends."""
 N_FRAME, N_UNIT = 7, 7
 """Classes of the auxiliary heads: no codon and position 1 to 3 on either strand; no repeat and unit
 1 to 6."""
@@ -62,16 +63,16 @@ SIGNS = np.ones(N_VECTOR, dtype=np.float32)
 SIGNS[-N_NEGATIVE:] = -1.0
 
 TILE, CONTEXT = 4096, 256
-"""Longer sequences are read in tiles of ``TILE`` steps, each with ``CONTEXT`` more on either side."""
+"""Longer sequences are read in tiles of ``TILE`` positions, each with ``CONTEXT`` more on either side."""
 
 Vector = npt.NDArray[np.float32]
 
 
 class ContextualModel(Protocol):
-    """What a neural model has to offer to the aligner.
+    """Interface of a neural model for the aligner.
 
     ``encode`` reads one sequence (bit masks) once; ``pair`` turns two encoded sequences and the
-    parameters chosen for the pair into contextual terms and, if it knows better, other parameters.
+    parameters chosen for the pair into contextual terms and, if the model suggests them, other parameters.
     """
 
     name: str
@@ -79,7 +80,7 @@ class ContextualModel(Protocol):
     """Bits by which a pair has to be likelier in context before context is used for it."""
 
     def encode(self, masks: Masks) -> Any:
-        """Return whatever ``pair`` needs of a sequence."""
+        """Return whatever ``pair`` needs to know about a sequence."""
 
     def pair(
         self, query: Any, reference: Any, parameters: PairHMMParameters
@@ -132,17 +133,17 @@ class Terms:
     unary
         (..., 1), not gated.
     gate
-        Of vector and unary, (..., 1), 0 to 1.
+        Gate of vector and unary, (..., 1), 0 to 1.
     gap_open
-        Log factors of opening, at the boundary before a position, a gap that takes residues of
-        this sequence, and of the other one; (..., 2), gated.
+        Log factors for opening a gap at the boundary before a position: one that takes residues of
+        this sequence, and one that takes those of the other; (..., 2), gated.
     rates
         Changes of log gap_open (short, long), logit gap_extend (short, long) and log gap_link that
-        a position speaks for, (..., N_RATES), gated. A pair's are their mean.
+        a position suggests, (..., N_RATES), gated. A pair uses their mean.
     evidence
-        What a position says for the use of context, (..., 1). A pair's own gate, by which all the
-        terms above are multiplied, is the logistic function of the two sequences' means together:
-        a single position cannot tell chance from a reading frame, two whole sequences can.
+        Evidence of a position for using context, (..., 1). A pair's own gate, which multiplies all
+        the terms above, is the logistic function of the sum of the two sequences' means: a single
+        position cannot tell chance from a reading frame; two whole sequences can.
     """
 
     vector: Any
@@ -182,9 +183,9 @@ def logistic(ops: Any, x: Any) -> Any:
 
 
 def factors(ops: Any, terms: Terms, signs: Any, first: bool) -> Any:
-    """Return the vectors whose product is the contextual term, ungated, (..., N_VECTOR + 2).
+    """Return the vectors whose product is the ungated contextual term, (..., N_VECTOR + 2).
 
-    <a, b> = <z, s z'> + u + u': alike for either order of the sequences.
+    <a, b> = <z, s z'> + u + u', the same for either order of the sequences.
     """
     one = ops.ones_like(terms.unary)
     if first:
@@ -208,10 +209,10 @@ def adjust(parameters: PairHMMParameters, rates: npt.NDArray[np.floating[Any]]) 
 def adjusted_gaps(
     opened: npt.NDArray[np.float64], extend: npt.NDArray[np.float64], link: float, rates: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
-    """Return gap opening, extension and link after ``rates``, within what makes sense."""
+    """Return gap opening, extension and link changed by ``rates``, within sensible bounds."""
     total = opened.sum()
     opened = opened * np.exp(rates[:2])
-    # Bounds only where a change has crossed them: what comes in unchanged stays as it is.
+    # Bounds apply only if a change crosses them: unchanged values stay as they are.
     limit = max(0.4, total)
     if opened.sum() > limit:
         opened = opened * (limit / opened.sum())
@@ -224,20 +225,21 @@ def adjusted_gaps(
 
 @dataclass(frozen=True)
 class Encoded:
-    """What the network says of one sequence, ready for a pair.
+    """What the network says about one sequence, ready for a pair.
 
     Attributes
     ----------
     first, second
         Vectors for the role of the query and of the reference, (n, d).
     gate
-        (n,).
+        Gate per position, (n,).
     gap_open
-        Of gaps that take residues of this sequence and of the other one, (n + 1, 2).
+        Log factors for opening gaps that take residues of this sequence and of the other one,
+        (n + 1, 2).
     rates
-        What the sequence says of the pair's gap rates.
+        Changes of the pair's gap parameters that the sequence suggests, (N_RATES,).
     evidence
-        What it says for the use of context.
+        Evidence of the sequence for using context (logit).
     """
 
     first: Vector
@@ -249,14 +251,14 @@ class Encoded:
 
 
 class NetworkContext:
-    """Contextual terms from an ONNX graph; no TensorFlow.
+    """Contextual terms from an ONNX graph, without TensorFlow.
 
     Parameters
     ----------
     source
         A bundle, or an ONNX graph.
     name
-        What alignments say they were made with.
+        Model name recorded in alignments.
     margin
         Bits by which a pair has to be likelier in context before context is used for it.
     """
@@ -267,7 +269,7 @@ class NetworkContext:
         self.runtime = Runtime(source, threads=1, context=CONTEXT, tile=TILE)
         if self.runtime.n_outputs != WIDTH or self.runtime.n_features != 4:
             path = source.path if isinstance(source, Bundle) else None
-            raise ModelError("its network is none that feeds the aligner", path=path)
+            raise ModelError("its network is not one for the aligner", path=path)
 
     def encode(self, masks: Masks) -> Encoded:
         """Read one sequence."""
@@ -286,7 +288,7 @@ class NetworkContext:
     def pair(
         self, query: Encoded, reference: Encoded, parameters: PairHMMParameters
     ) -> tuple[Context, Context, PairHMMParameters]:
-        """Return the terms of a pair, and its parameters with the gap rates that context has."""
+        """Return the terms of a pair, and its parameters with gap rates adjusted for context."""
         gate = logistic(np, np.float32(query.evidence + reference.evidence))
         return (
             Context(query.first, gate * query.gate, gate * query.gap_open),

@@ -1,9 +1,9 @@
 """Training of the contextual aligner: pairs in, a network out.
 
 First the auxiliary heads alone learn what the simulator knows (position in the codon, repeat
-unit): without that, measured, next to nothing of a coding sequence's structure is found. Then the
-alignments' own loss, on a mixture of structured and homogeneous pairs from the first step, so that
-the gates learn where context says nothing.
+unit): measurements show that without this, almost none of a coding sequence's structure is found.
+Then comes the alignments' own loss, on a mixture of structured and homogeneous pairs from the first
+step, so that the gates learn where context says nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MIXTURES: dict[str, tuple[tuple[float, SimulationSettings], ...]] = {
         (0.85, replace(_SHORT, coding=1.0, divergence=(0.5, 5.5))),
     ),
 }
-"""What the shipped models train on: shares and settings of the simulator."""
+"""Training mixtures of the shipped models: shares and settings of the simulator."""
 
 
 def simulate_mixture(
@@ -58,7 +58,7 @@ def simulate_mixture(
     Parameters
     ----------
     longest
-        Pairs with a longer sequence are drawn anew.
+        Maximum length in bp; pairs with a longer sequence are redrawn.
     """
     shares = np.array([share for share, _ in mixture])
     out = []
@@ -98,7 +98,7 @@ class PairData:
 
 @dataclass(frozen=True)
 class LabelledPair:
-    """A pair with its true alignment, from wherever.
+    """A pair with its true alignment, from any source.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class LabelledPair:
 
 
 def pack_pairs(pairs: Iterable[SimulatedPair | LabelledPair], family: ParameterFamily, *, threads: int = 0) -> PairData:
-    """Choose every pair's classical parameters and lay all out as arrays.
+    """Choose every pair's classical parameters and lay out all pairs as arrays.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def train_network(
     threads: int = 0,
     progress: bool = True,
 ) -> tuple[Any, list[dict[str, Any]]]:
-    """Train the network on pairs: by their alignments, or by likelihood where none are known.
+    """Train the network on pairs: by their alignments, or by likelihood if ``labelled`` is false.
 
     Returns
     -------
@@ -229,8 +229,8 @@ def train_network(
         held = (held_out.codes, held_out.targets)
         if noise:
             held = add_noise(*held, np.random.default_rng([settings.seed, 0x4E01]))
-        # Products of single pairs are too small to share: BLAS' own threads would wait for each
-        # other twenty times as long as they compute.
+        # Products of single pairs are too small to split: BLAS's own threads would spend twenty
+        # times as long waiting for each other as computing.
         with threadpool_limits(1, user_api="blas"):
             result = train(
                 config,
@@ -258,7 +258,7 @@ def train_network(
 
 
 class _PairModel:
-    """Builds the model of pairs; a class, so that a checkpoint knows the seed by its name."""
+    """Builds the model of pairs; a class, so that its name tells a checkpoint the seed."""
 
     def __init__(self, seed: int, rows: int) -> None:
         self.seed, self.rows = seed, rows

@@ -1,4 +1,4 @@
-"""Substitution matrices that depend on the place in an ancient read."""
+"""Substitution matrices that depend on the position in an ancient read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from genolstm.alignment.pairhmm.member import Reading
 
 _REACH = 16
-"""Bases from an end beyond which damage is that of the inside."""
+"""Number of bases from an end beyond which damage is that of the inside."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class DamageProfile:
     Parameters
     ----------
     five_prime, three_prime
-        Excess at the first and last base over the inside.
+        Excess rate at the first and last base over the inside.
     inside
         Rate far from the ends.
     decay
-        Factor from one base to the next.
+        Factor by which the excess falls per base.
     library
         ``double``: C to T at the 5' end, G to A at the 3' end; ``single``: C to T at both.
 
@@ -47,17 +47,17 @@ class DamageProfile:
         five, three = self.five_prime * decay, self.three_prime * decay[::-1]
         if self.library == "single":
             return np.clip(np.stack([self.inside + five + three, np.zeros(length)], 1), 0, 0.98)
-        # Where the strand breaks off is unknown: either damage may show inside.
+        # Where the strand breaks is unknown: either damage may show inside.
         half = np.full(length, self.inside / 2)
         return np.clip(np.stack([half + five, half + three], axis=1), 0, 0.98)
 
     def reading(self, length: int, *, reverse: bool = False) -> Reading:
-        """Return how the bases of a damaged read come out, by class of place.
+        """Return how the bases of a damaged read are read, by class of position.
 
         Parameters
         ----------
         reverse
-            The read is given as its reverse complement.
+            Whether the read is given as its reverse complement.
         """
         i = np.arange(length)
         keys = np.minimum(i, _REACH) * (_REACH + 1) + np.minimum(length - 1 - i, _REACH)

@@ -1,7 +1,7 @@
 """From sparse match posteriors to one alignment: maximum expected accuracy.
 
 An alignment is a chain of matches, rising in both sequences. Each match has a weight, and the
-heaviest chain is found over the sparse posteriors alone, in O(K log m) for K of them.
+heaviest chain is found over the sparse posteriors alone, in O(K log m) time for K of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class SparsePosterior:
     probability
         P(query residue and reference residue are aligned), float32 (K,).
     query_matched, reference_matched
-        P(a residue is aligned to any), float32 (n,) and (m,); 1 minus it is the posterior of a gap.
+        P(a residue is aligned to any residue), float32 (n,) and (m,); 1 minus it is the posterior of
+        a gap.
     """
 
     query: npt.NDArray[np.int32]
@@ -59,7 +60,7 @@ def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     """Return the indices of the heaviest rising chain, and its weight.
 
     ``rows``, ``columns`` are sorted by row, then column. Residues left out between two links cost
-    ``span_cost`` each, residues before and after the chain nothing.
+    ``span_cost`` each; those before and after the chain cost nothing.
     """
     best = np.full(n_columns + 1, -1.0)  # Fenwick tree: best chain ending before a column
     owner = np.full(n_columns + 1, -1, np.int64)
@@ -135,7 +136,7 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
     """Add links where residues of both sequences were left unaligned opposite each other.
 
     Each costs half - p of the expected pairs; the cheapest stretches are completed, by the links
-    likeliest in sum, as long as expected F1 falls by no more than ``slack`` in all.
+    likeliest in sum, while expected F1 falls by no more than ``slack`` in total.
     """
     budget = slack * (chain.size + total) / 2
     costs, firsts, ends_, links = [0.0], [0], [0], [np.int64(0)]
@@ -187,9 +188,9 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
 
 @compiled()
 def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
-    """Move each gap to the left as long as no letter changes and no posterior falls (in place).
+    """Move each gap to the left while no letter changes and no posterior falls (in place).
 
-    The convention of VCF where the model does not care. ``rows`` and ``columns`` are sorted.
+    This is the convention of VCF, for gaps whose place the model leaves open. ``rows`` and ``columns`` are sorted.
     """
     for k in range(1, pairs.shape[0]):
         at = k
@@ -238,16 +239,16 @@ def decode_mea(
     Parameters
     ----------
     gap_factor
-        None maximises the expected F1 of aligned pairs. A number weighs residues rightly left
-        unaligned against residues rightly aligned, as FSA does: 0 aligns all it can, 1 counts
-        both alike, more aligns only what is sure.
+        None maximises the expected F1 of aligned pairs. A number weighs residues correctly left
+        unaligned against residues correctly aligned, as FSA does: 0 aligns all it can, 1 counts
+        both equally, larger values align only what is certain.
     span_cost
-        Price per residue skipped within the alignment; keeps an alignment within a longer
+        Cost per residue skipped within the alignment; keeps an alignment within a longer
         reference from jumping between two equally likely places.
     slack
         Expected F1 that may be given up for aligning residues of both sequences that would be left
-        unaligned opposite each other: where a genome's few doubtful places cost nothing measurable, no
-        gaps are opened for them, and its identity is that of any other aligner.
+        unaligned opposite each other. If a genome's few doubtful places cost nothing measurable, no
+        gaps are opened for them, and its identity agrees with that of other aligners.
 
     References
     ----------

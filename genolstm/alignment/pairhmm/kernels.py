@@ -17,9 +17,9 @@ with xk = 1 - ek, and gx, gy position-dependent factors of opening a gap (1 in t
 gx[i, j] = open_x_row[i] open_x_col[j] and likewise gy.
 
 At a free end of the alignment, gaps of the free sequence are skipped without cost instead; they
-are gaps only beside one of the other sequence, at either end alike.
+are gaps only next to a gap of the other sequence, at both ends alike.
 
-Floats would under- and overflow. Columns are therefore cut into tiles of ``TILE``, and each tile
+Plain floats would underflow and overflow. Columns are therefore cut into tiles of ``TILE``, and each tile
 has its own power of two, renewed every ``GROUP`` rows. Neighbouring cells differ by no more than
 a gap opening and a few matches, so that 32 columns and 8 rows stay within the range of float32,
 whatever happens elsewhere in the matrix: a single power of two per row, the usual scaling, loses
@@ -42,8 +42,8 @@ EMPTY = -(1 << 40)
 """Exponent of a tile that holds only zeros."""
 NEGLIGIBLE = np.float32(1e-12)
 UNSEEN = -110
-"""Tiles whose powers of two multiply to less than this have no posterior to speak of: between two
-renewals forward and backward values grow by some 40 bits each at most."""
+"""Tiles whose exponents add up to less than this have a negligible posterior: between two renewals
+forward and backward values grow by at most about 40 bits each."""
 
 # Without "reassoc": it lengthens the chain of the scans along a row.
 _FAST = {"nnan", "ninf", "nsz", "contract"}
@@ -72,7 +72,7 @@ def weights_of_gaps(gap_open, gap_extend, gap_link):
 
 @compiled(inline="always")
 def _power(k):
-    """Return 2**k as float32, 0 if it is too small for one."""
+    """Return 2**k as float32, or 0 if that is too small for a float32."""
     if k < -126:
         return np.float32(0.0)
     return np.float32(math.ldexp(1.0, min(k, 127)))
@@ -86,7 +86,7 @@ def _exponent(x):
 
 @compiled(fastmath=True)
 def _top(values):
-    """Return the largest of values, 0 at least."""
+    """Return the largest of the values, or 0 if all are below 0."""
     top = np.float32(0.0)
     for j in range(values.size):
         top = max(top, values[j])
@@ -97,8 +97,8 @@ def _top(values):
 def _multiply(forward, skip, backward, a, b, f1, f2, product):
     """Write the products of columns a to b; return their sum and the largest.
 
-    Here and below whole arrays are passed, and cut inside: cutting them in a loop costs more than
-    what is done with the parts.
+    Here and below, whole arrays are passed and sliced inside: slicing them in the caller's loop
+    costs more than the work on the parts.
     """
     x, y = forward[a - skip : b - skip], backward[a:b]
     total, top = np.float32(0.0), np.float32(0.0)
@@ -176,7 +176,7 @@ def _renew(state, exponent, lo, hi, forward):
 
 @compiled()
 def _set_factor(factor, exponent, first, last, forward):
-    """Write what a neighbour's value has to be multiplied with where it crosses a tile border."""
+    """Write the factor for a neighbour's value that crosses a tile border."""
     for t in range(first, last + 1):
         if forward and t > 0:
             factor[t * TILE] = _power(exponent[t - 1] - exponent[t])
@@ -226,7 +226,7 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
     """Advance the forward recursion from row ``first`` (a multiple of GROUP) to row ``last``.
 
     ``emission`` is odds and, for every row, the line of them that it uses. ``band`` is the first
-    and last column of each row, never falling, and where its values begin among those kept.
+    and last column of each row, never decreasing, and where its values begin among those kept.
     ``opens`` are factors of opening X by row and column, and Y by row and column. With ``keep``, M
     and the tiles' exponents (one row per group, from the tile of the first column on) go to
     ``kept``. ``end`` collects the weight of alignments that end early.
@@ -241,7 +241,7 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
     factor = np.ones((m // TILE + 1) * TILE + 1, np.float32)
     start = np.zeros(m + 1, np.float32)
     ended = np.zeros(m + 1, np.float32)
-    # Columns lie PAD places further in these.
+    # Columns lie PAD places further along in these.
     size = m + 1 + sc.LANE + sc.PAD
     opened = np.zeros(size, np.float32)
     reach2, reach4 = np.zeros(size, np.float32), np.zeros(size, np.float32)
@@ -266,8 +266,8 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
                     start[j] = np.float32(begin) * _power(-exponent[j // TILE])
             if keep:
                 kept_exponent[(i - 1 - first) // GROUP, : t1 - t0 + 1] = exponent[t0 : t1 + 1]
-        # Slices, as indices that count from 0 let the compiler vectorise. Making them takes time,
-        # too: only where the row begins or ends elsewhere than the one before.
+        # Slices, because indices that count from 0 let the compiler vectorise. Making them takes
+        # time, too: only if the row begins or ends elsewhere than the one before.
         if jl != first_column or jh != last_column:
             first_column, last_column = jl, jh
             j0 = max(jl, 1)
@@ -344,7 +344,7 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
 
 @compiled()
 def _end_local(ended, t0, t1, exponent, end):
-    """Add what has ended in tiles ``t0`` to ``t1`` of a local alignment's rows, and forget it."""
+    """Add what has ended in tiles ``t0`` to ``t1`` of a local alignment's rows, and reset it."""
     for t in range(t0, t1 + 1):
         part = ended[t * TILE : min(ended.size, (t + 1) * TILE)]
         total = np.float64(0.0)
@@ -408,7 +408,7 @@ def _grow(rows, columns, values, more):
 def _append(values, size, cutoff, row, column, rows, columns, kept, found):
     """Append the values of at least ``cutoff``; return the new number of entries.
 
-    Without a branch: every value is written, and the next one over it if it was too small.
+    This needs no branch: every value is written, and overwritten by the next if it was too small.
     """
     for j in range(size):
         rows[found] = row
@@ -420,7 +420,7 @@ def _append(values, size, cutoff, row, column, rows, columns, kept, found):
 
 @compiled()
 def _visible(kept_exponent, exponent, t0, t1, end, seen, weight_f, weight_b):
-    """List the tiles ``t0`` to ``t1`` with a posterior to speak of; return their number.
+    """List the tiles from ``t0`` to ``t1`` whose posterior is not negligible; return their number.
 
     The weights bring the products of forward and backward values to probabilities.
     """
@@ -445,7 +445,7 @@ def backward_rows(
     Arguments up to ``kept`` are those of :func:`forward_rows`. ``matches`` are rows,
     columns (0-based residues) and values, to which posteriors of at least ``cutoff`` are appended
     from place ``found`` on; returns these (they may have grown) and their number. ``row_sum`` and
-    ``column_sum`` receive all of each residue's match posterior.
+    ``column_sum`` receive the summed match posterior of each residue.
     """
     odds, line = emission
     lo, hi, offset = band

@@ -1,7 +1,7 @@
 """Scores of many short pairs: choosing parameters and summing over alignments in one compiled call.
 
-The same numbers as :meth:`genolstm.alignment.scorer.AlignmentScorer.score` gives, to rounding; for
-pairs of a few hundred bases most of that method's time is Python's.
+Gives the same numbers as :meth:`genolstm.alignment.scorer.AlignmentScorer.score`, up to rounding; for
+pairs of a few hundred bases, most of that method's time is spent in Python.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from genolstm.sequences.packed import PackedSequences
 from genolstm.threads import count_threads, worker_pool
 
 LARGEST = LARGE_CELLS
-"""Cells of the largest pair; the scorer looks for a smaller region in those beyond."""
+"""Number of cells of the largest pair; in larger ones the scorer looks for a smaller region."""
 CHUNK = 64
 
 _STRANDS: dict[str, int] = {"plus": 1, "minus": 2, "both": 3}
@@ -45,7 +45,7 @@ _STRANDS: dict[str, int] = {"plus": 1, "minus": 2, "both": 3}
 def _score_one(query, reference, mode, strands, family, prior, reading, reverse_reading, rough_only):
     """Return the log-odds of one pair in bits."""
     nq, nr = query.size, reference.size
-    # The null model is that of the two strands that are compared.
+    # The null model is that of the two strands being compared.
     background = np.full((2, 4), PSEUDOCOUNT)
     turned = np.empty(nq, np.uint8)
     for i in range(nq):
@@ -104,8 +104,8 @@ def _score_all(queries, references, pairs, first, last, mode, strands, family, p
 
 
 def _readings(queries: PackedSequences, damage: DamageProfile | None) -> tuple[npt.NDArray[Any], ...]:
-    """Return the matrices of reads and of their reverse complements, the class of each place, and
-    which of the matrices are a query's, (queries, 2).
+    """Return the matrices of reads and of their reverse complements, the class of each position,
+    and the range of matrices of each query, (queries, 2).
     """
     if damage is None:
         plain = plain_reading(len(queries.letters))
@@ -139,17 +139,17 @@ def score_pairs(
     Parameters
     ----------
     queries, references
-        Of :func:`genolstm.sequences.packed.pack`; none empty.
+        Sequences packed by :func:`genolstm.sequences.packed.pack`; none empty.
     pairs
         Indices of query and reference, (k, 2).
     family
         Each pair gets its own member of it.
     damage
-        Damage of ancient queries.
+        Damage profile of ancient queries; None for no damage.
     rough
-        Only under the member that shared k-mers suggest: about eight times as fast.
+        Whether to score only under the member that shared k-mers suggest, about eight times as fast.
     threads
-        0 means all cores.
+        Number of threads; 0 means all cores.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def score_pairs(
     if len(pairs) and min(n.min(), m.min()) == 0:
         raise SettingError("a sequence without residues cannot be aligned")
     if len(pairs) and not fits(n, m).all():
-        raise SettingError(f"pairs of more than {LARGEST:,} cells are scored one at a time")
+        raise SettingError(f"pairs of more than {LARGEST:,} cells have to be scored one at a time")
     prior, numbers = family.prior(), family.numbers()
     readings = _readings(queries, damage)
     sides = ((queries.letters, queries.starts), (references.letters, references.starts))

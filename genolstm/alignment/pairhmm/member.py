@@ -1,7 +1,7 @@
-"""A pair under the members of a parameter family: how it is laid out, its score, the best member.
+"""A pair under the members of a parameter family: its layout, its score, and the best member.
 
-Compiled, and written once: the scorer calls it for one pair, the search for thousands, training for
-each of its pairs. The best member is found by likelihood, with a prior.
+Compiled, and written once: the scorer calls it for one pair, the search for thousands, and training
+for each of its pairs. The best member is found by likelihood, with a prior.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
 """Lattice of log divergence: .003 to 2 substitutions per site."""
 GAP_STEP, GAP_STEPS = 0.7, 3
 PSEUDOCOUNT = 20.0
-"""Of each base, added to a pair's composition."""
+"""Count of each base added to a pair's composition."""
 CLEAR_BITS = 12.0
-"""A strand that scores this much less is not looked at again."""
+"""A strand that scores this much less than the other is not examined further."""
 SHORTEST_FITTED = 10
-"""Shorter sequences do not tell their distance: they keep the parameters of the first guess."""
+"""Shorter sequences do not reveal their distance: they keep the parameters of the first guess."""
 LARGE_CELLS = 1 << 20
-"""Beyond this, parameters are chosen where the alignment lies, not over the whole matrix."""
+"""For larger matrices, parameters are chosen where the alignment lies, not over the whole matrix."""
 
 
 class Reading(NamedTuple):
-    """How the query's bases are read, by class of place.
+    """How the query's bases are read, by class of position.
 
     Attributes
     ----------
@@ -62,10 +62,10 @@ class Layout(NamedTuple):
     begin
         Probability of each place where the alignment may begin.
     flipped
-        Rows are the query.
+        Whether rows are the query.
     key
-        Line of the profile that a row uses: the bit mask of its residue, and 16 times its class
-        where rows are the query, int64 (rows + 1,).
+        Line of the profile that a row uses: the bit mask of its residue, plus 16 times its class
+        if rows are the query, int64 (rows + 1,).
     columns
         Bit masks of the shorter sequence.
     lo, hi
@@ -96,7 +96,7 @@ def plain_reading(length: int) -> Reading:
 def lay_out_pair(query, reference, mode, begin, reading):
     """Return the layout of a pair over the whole matrix.
 
-    ``mode`` is a place in ``MODES``; ``begin`` as in :class:`Layout`.
+    ``mode`` is an index into ``MODES``; ``begin`` as in :class:`Layout`.
     """
     flipped = query.size > reference.size
     rows, columns = (query, reference) if flipped else (reference, query)
@@ -124,14 +124,14 @@ def layout_of(
     query, reference
         Bit masks.
     places
-        Number of places where the alignment may begin (and end); by default as the mode says.
+        Number of places where the alignment may begin (and end); by default set by the mode.
     reading
-        How the query is read; None for as it is.
+        How the query is read; None for no errors.
 
     Raises
     ------
     SettingError
-        There is no such mode, a sequence is empty, or the reading is that of another query.
+        There is no such mode, a sequence is empty, or the reading does not fit the query.
     """
     if mode not in MODES:
         raise SettingError(f"mode is {mode!r}, it has to be one of {', '.join(MODES)}")
@@ -188,7 +188,7 @@ def log_odds(u, v, background, family, pair):
     exponent = np.empty(m // kn.TILE + 1, np.int64)
     end = np.zeros(2)
     kn.begin_rows(c, pair.mode, pair.begin, pair.hi, ones, ones, state, exponent, end)
-    # Nothing is kept, and so offsets are not read.
+    # Nothing is kept, so offsets are not read.
     band, kept = (pair.lo, pair.hi, pair.lo), (np.empty(1, np.float32), np.empty((1, 1), np.int64))
     opens = (ones, ones, ones, ones)
     kn.forward_rows(0, n, (profile, pair.key), band, c, pair.mode, pair.begin, opens, state, exponent, False, kept, end)
@@ -227,7 +227,7 @@ def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.flo
     background
         The pair's bases with pseudocounts, (4,).
     guess
-        Divergence to begin with (:func:`guess_divergence`).
+        Divergence to start from (:func:`guess_divergence`).
     """
     u, v, nats = best_member(guess, family.prior(), background, family.numbers(), pair)
     d, r = math.exp(u), math.exp(v)
@@ -235,7 +235,7 @@ def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.flo
 
 
 def select_pair(query: Masks, reference: Masks, family: ParameterFamily) -> Selection:
-    """Choose the member for two sequences (bit masks) that are alike from end to end."""
+    """Choose the member for two sequences (bit masks) that are homologous from end to end."""
     bases = composition(query, reference) + PSEUDOCOUNT
     return select(layout_of(query, reference), family, bases, float(guess_divergence(query, reference)))
 
@@ -244,12 +244,12 @@ def select_pair(query: Masks, reference: Masks, family: ParameterFamily) -> Sele
 def best_member(guess, prior, background, family, pair):
     """Return log divergence and log gap rate of the best member, and the log-odds in nats.
 
-    Log divergence (flat prior) and log gap rate (normal prior) are climbed one after the other in
-    steps; a parabola through the best three points gives the maximum between them.
+    Log divergence (flat prior) and then log gap rate (normal prior) are optimised by hill climbing
+    on a lattice; a parabola through the best three points gives the maximum between them.
     """
     median, spread = prior
     v0 = math.log(median)
-    known = np.full(STEPS + 2, np.nan)  # of place k at k + 1
+    known = np.full(STEPS + 2, np.nan)  # value of lattice point k at k + 1
     k = min(max(int(np.rint((math.log(guess) - LOWEST) / STEP)), 0), STEPS - 1)
     while True:
         for near in (k, k + 1, k - 1):
@@ -292,7 +292,7 @@ def best_member(guess, prior, background, family, pair):
 def _peak(left, middle, right, step):
     """Return offset, standard deviation and height of the top of the parabola through three points.
 
-    A neighbour that is not known is NaN.
+    An unknown neighbour is NaN.
     """
     bend = left - 2 * middle + right
     if not math.isfinite(bend) or bend > -1e-6:
@@ -314,8 +314,8 @@ def guess_divergence(query, reference):
 def divergence_of(shared):
     """Return the guess that follows from what ``region.shared_kmers`` returns.
 
-    Substitutions alone break k-mers; identity becomes divergence as under Jukes-Cantor with
-    gamma-distributed rates of shape 1.
+    Assumes that only substitutions break k-mers; identity is converted to divergence under
+    Jukes-Cantor with gamma-distributed rates of shape 1.
     """
     hits, total, chance, k = shared
     identity = 0.9
@@ -328,9 +328,9 @@ def divergence_of(shared):
 
 @compiled()
 def two_strands(plus, minus):
-    """Return the score of a pair of which both strands are tried, from the strands' own, bits.
+    """Return the score in bits of a pair whose strands are both tried, from each strand's score.
 
-    Each strand is as likely beforehand; takes numbers or arrays.
+    Both strands are equally likely a priori; takes numbers or arrays.
     """
     top, other = np.maximum(plus, minus), np.minimum(plus, minus)
     return top + np.log2(1 + np.exp2(other - top)) - 1

@@ -1,4 +1,4 @@
-"""From where to where a pair is aligned."""
+"""Alignment modes: which parts of the two sequences a pair is aligned over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Strand = Literal["both", "plus", "minus"]
 
 
 def placements(n_query: int, n_reference: int, mode: Mode) -> int:
-    """Return the number of places an alignment may have, each equally likely beforehand."""
+    """Return the number of places an alignment may have, each equally likely a priori."""
     if mode == "semiglobal":
         return n_reference + 1
     if mode == "local":

@@ -37,7 +37,7 @@ BLOCK_CELLS = 1 << 22
 CHECKPOINTS = 64
 """Rows kept per level of checkpoints."""
 CUTOFF = 1e-3
-"""Posteriors below this are not kept."""
+"""Posteriors below this are dropped."""
 CONTEXT_ROWS = 64
 """Rows whose contextual terms are computed at a time."""
 MAX_CONTEXT = 20.0
@@ -56,8 +56,8 @@ class Context:
     gate
         g per position, float32 (n,), >= 0; None for 1.
     gap_open
-        Natural log of what opening a gap is worth more at each boundary, float32 (n + 1, 2): a gap
-        that takes residues of the query (column 0), and one that takes residues of the reference.
+        Natural log of the factor for opening a gap at each boundary, float32 (n + 1, 2): a gap that
+        takes residues of the query (column 0), and one that takes residues of the reference.
     """
 
     vectors: Vector | None = None
@@ -83,7 +83,7 @@ _local = threading.local()
 
 
 def _scratch(size: int) -> Vector:
-    """Return this thread's buffer of forward values: fresh pages would cost a third of the time."""
+    """Return this thread's buffer for forward values: fresh pages would cost a third of the time."""
     buffer: Vector | None = getattr(_local, "buffer", None)
     if buffer is None or buffer.size < size:
         buffer = np.empty(size, dtype=np.float32)
@@ -105,16 +105,16 @@ class PairHMM:
         ``global``: both from end to end; ``semiglobal``: all of the query somewhere in the
         reference; ``local``: a stretch of each.
     reading
-        How the query is read where its bases may be damaged; None for as it is.
+        How the query is read if its bases may be damaged; None for no damage.
     context
         Contextual part for query and reference; None for the classical aligner.
     band
-        Over rows of the longer and columns of the shorter sequence; None for the whole matrix.
+        Band over rows of the longer and columns of the shorter sequence; None for the whole matrix.
     places
         Number of places where a semiglobal or local alignment may begin (and end), if ``reference``
-        is only a part of it; by default as the mode says.
+        is only a part of it; by default set by the mode.
     block_cells
-        Cells kept at a time; smaller saves memory, larger saves time.
+        Number of cells kept at a time; smaller saves memory, larger saves time.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class PairHMM:
             raise SettingError("contextual vectors are needed for both sequences or for neither")
         if a is not None and b is not None:
             if a.shape[0] != self.n or b.shape[0] != self.m or a.shape[1] != b.shape[1]:
-                raise SettingError(f"contextual vectors of shape {a.shape} and {b.shape} do not fit")
+                raise SettingError(f"contextual vectors of shapes {a.shape} and {b.shape} do not fit the sequences")
             self.vectors = (np.ascontiguousarray(a), np.ascontiguousarray(b.T))
 
     def _set_blocks(self, block_cells: int) -> None:
@@ -187,7 +187,7 @@ class PairHMM:
         self.block_rows = max(kn.GROUP, block_cells // per_row // kn.GROUP * kn.GROUP)
 
     def in_context(self, parameters: PairHMMParameters, context: tuple[Context, Context]) -> PairHMM:
-        """Return the pair in context; only gaps of ``parameters`` may differ from this one's."""
+        """Return the pair in context; ``parameters`` may differ from this one's only in the gaps."""
         other = copy.copy(self)
         other.c = kn.coefficients(parameters.gap_open, parameters.gap_extend, parameters.gap_link)
         other._set_context(context)
@@ -263,11 +263,11 @@ class PairHMM:
     # ------------------------------------------------------------------ posteriors
 
     def posterior(self, cutoff: float = CUTOFF) -> SparsePosterior:
-        """Return the posterior of every match of at least ``cutoff``."""
+        """Return every match whose posterior is at least ``cutoff``."""
         return self._posteriors(cutoff).sparse(self.flipped)
 
     def likely_matches(self, cutoff: float) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Return rows and columns (0-based residues) of the matches of at least ``cutoff``."""
+        """Return rows and columns (0-based residues) of the matches whose posterior is at least ``cutoff``."""
         found = self._posteriors(cutoff)
         return found.rows[: found.size], found.columns[: found.size]
 
@@ -401,7 +401,7 @@ class _Found:
         self.cutoff, self.size = np.float32(cutoff), 0
 
     def collect(self, *run):
-        """Run backward over a block; the arguments are the first of ``backward_rows``."""
+        """Run backward over a block; the arguments are the first ones of ``backward_rows``."""
         matches = (self.rows, self.columns, self.values)
         self.rows, self.columns, self.values, self.size = kn.backward_rows(
             *run, self.cutoff, self.size, matches, self.row_sum, self.column_sum

@@ -51,7 +51,7 @@ def hky85(divergence, kappa, shape, frequencies):
 
 @compiled()
 def gaps_of_member(x, family):
-    """Return gap opening and extension (short, long) and link where d r is ``x``.
+    """Return gap opening and extension (short, long) and link for d r = ``x``.
 
     ``family`` is what ``ParameterFamily.numbers`` returns.
     """
@@ -84,7 +84,7 @@ class PairHMMParameters:
     gap_open
         Probability of opening a short and a long gap after a match, in one sequence.
     gap_extend
-        Probability that a short and a long gap goes on.
+        Probability that a short and a long gap is extended.
     gap_link
         How many times likelier a gap is right after a gap of the other sequence than elsewhere.
     """
@@ -97,15 +97,15 @@ class PairHMMParameters:
     def __post_init__(self) -> None:
         joint = np.asarray(self.match, dtype=float)
         if joint.shape != (4, 4) or joint.min() <= 0 or abs(joint.sum() - 1) > 1e-6:
-            raise SettingError("match probabilities have to be 4 x 4, positive, and sum to 1")
+            raise SettingError("match probabilities have to be 4 x 4 and positive, and sum to 1")
         if np.abs(joint - joint.T).max() > 1e-9:
             raise SettingError("match probabilities have to be symmetric")
         if min(self.gap_open) <= 0 or sum(self.gap_open) >= 0.45:
-            raise SettingError(f"gap_open is {self.gap_open}, it has to be above 0, together < .45")
+            raise SettingError(f"gap_open is {self.gap_open}, both have to be above 0 and their sum below .45")
         if not all(0 < e < 1 for e in self.gap_extend):
-            raise SettingError(f"gap_extend is {self.gap_extend}, it has to lie between 0 and 1")
+            raise SettingError(f"gap_extend is {self.gap_extend}, both have to lie between 0 and 1")
         if not 0 < self.gap_link * sum(self.gap_open) < 1:
-            raise SettingError(f"gap_link is {self.gap_link}, too large for these gaps or not > 0")
+            raise SettingError(f"gap_link is {self.gap_link}, too large for these gaps or not above 0")
 
     @property
     def background(self) -> Matrix:
@@ -143,7 +143,7 @@ class PairHMMParameters:
         ----------
         first, second
             Observation matrices, 4 x 4: probability of the base that is read (column) given the
-            true one (row), for instance of damaged reads. None: bases are read as they are.
+            true one (row), for instance for damaged reads. None: bases are read without error.
 
         Returns
         -------
@@ -182,14 +182,14 @@ class ParameterFamily:
 
     The defaults were read off simulated pairs (``benchmarks/alignment/fit_family.py`` prints the
     table): over divergences of .01 to 1.5 and indel rates of .004 to .15, gap opening is
-    1 - exp(-d r), and how gaps split into short and long and go on hardly changes.
+    1 - exp(-d r), and how gaps split into short and long and extend hardly changes.
 
     Parameters
     ----------
     kappa, shape
-        Of HKY85 with gamma-distributed rates.
+        Transition/transversion rate ratio of HKY85, and shape of the gamma-distributed rates.
     gap_share
-        Part of the gaps that are short.
+        Fraction of the gaps that are short.
     gap_extend, extend_growth
         Extension probability of short and long gaps, and what it gains per unit of d r (gaps that
         are adjacent merge).
@@ -234,7 +234,7 @@ class ParameterFamily:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ParameterFamily:
-        """Read a family; raise ModelError where something is missing or wrong."""
+        """Read a family; raise ModelError if something is missing or wrong."""
         try:
             values: dict[str, Any] = {}
             for name, item in cls.__dataclass_fields__.items():
@@ -243,7 +243,7 @@ class ParameterFamily:
                 values[name] = (float(x[0]), float(x[1])) if two else float(x)
             return cls(**values)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ModelError(f"the family of parameters is not whole ({error})") from error
+            raise ModelError(f"the family of parameters is incomplete or invalid ({error})") from error
 
 
 @dataclass

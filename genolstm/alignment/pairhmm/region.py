@@ -1,12 +1,12 @@
 """Which part of the matrix a pair needs: all of it, a band, or a band within a window.
 
-A long alignment lies in a band around a chain of anchors: k-mers that occur once in either sequence
+A long alignment lies in a band around a chain of anchors: k-mers that occur once in each sequence
 and match exactly, with k long enough for chance matches to be rare; the longest chain of them that
-rises in both sequences is the cheap path. Between two anchors the band takes in the *whole*
+rises in both sequences is the cheap path. Between two anchors the band includes the *whole*
 rectangle and a margin: the more two sequences differ, the fewer their anchors and the wider the
 band, up to the whole matrix.
 
-Choosing a pair's parameters takes half a dozen forward runs. Where the first look at a pair leaves
+Choosing a pair's parameters takes half a dozen forward runs. If the first look at a pair leaves
 no doubt about where its alignments lie, the others need not visit the rest (:func:`narrow`).
 """
 
@@ -26,21 +26,21 @@ from genolstm.errors import SettingError
 from genolstm.sequences.masks import BASE_OF_MASK, Masks
 
 TABLE_K = 9
-"""Up to this length k-mers are looked up in a table of all, beyond it in a sorted list."""
+"""Up to this length, k-mers are looked up in a table of all k-mers; longer ones in a sorted list."""
 AUTO_CELLS = 1 << 24
 """Up to this many cells (4,096 x 4,096) the whole matrix is visited."""
 BAND_WIDTH = 64
 BYTES_PER_RESIDUE = 320
-"""What the recursions keep per residue of either sequence, blocks aside."""
+"""Memory of the recursions per residue of either sequence, apart from blocks."""
 MOST_CELLS = 1 << 37
-"""More than this takes about half an hour."""
+"""Maximum number of cells; they take about half an hour."""
 NARROWED_CELLS = 1 << 14
-"""Of smaller matrices all is visited each time."""
+"""Smaller matrices are visited in full each time."""
 LIKELY = 1e-6
 MARGIN = 16
-"""Columns on either side of matches whose posterior reaches it."""
+"""Number of columns on either side of matches whose posterior reaches ``LIKELY``."""
 MOST = 0.6
-"""A band that holds a larger part of the matrix is not worth having."""
+"""A band that holds a larger fraction of the matrix is not worthwhile."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Band:
     Attributes
     ----------
     lo, hi
-        First and last column of each row, int64 (n + 1,), neither ever falling.
+        First and last column of each row, int64 (n + 1,); neither ever decreases.
     """
 
     lo: npt.NDArray[np.int64]
@@ -58,7 +58,7 @@ class Band:
 
     @property
     def cells(self) -> int:
-        """Cells within the band."""
+        """Number of cells within the band."""
         return int((self.hi - self.lo + 1).sum())
 
     @classmethod
@@ -67,7 +67,7 @@ class Band:
         return cls(np.zeros(n + 1, dtype=np.int64), np.full(n + 1, m, dtype=np.int64))
 
     def edge(self, rows: npt.NDArray[np.int32], columns: npt.NDArray[np.int32], m: int) -> npt.NDArray[np.bool_]:
-        """Return which matches (0-based residues) lie at a side of the band that could be wider."""
+        """Return which matches (0-based residues) lie at an edge where the band could be wider."""
         lo, hi = self.lo[rows + 1], self.hi[rows + 1]
         j = columns.astype(np.int64) + 1
         near: npt.NDArray[np.bool_] = ((j <= lo + 2) & (lo > 0)) | ((j >= hi - 2) & (hi < m))
@@ -76,7 +76,7 @@ class Band:
 
 @compiled()
 def _kmers(bases, k):
-    """Return the k-mer that begins at each base as a number, -1 where a base is uncertain."""
+    """Return the k-mer that begins at each base as a number, -1 if it contains an uncertain base."""
     out = np.full(max(bases.size - k + 1, 0), -1, np.int64)
     mask = (np.int64(1) << (2 * k)) - 1
     x = np.int64(0)
@@ -139,7 +139,7 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
     rows = np.arange(n + 1)
     before = np.clip(np.searchsorted(i, rows, side="right") - 1, 0, len(i) - 1)
     after = np.clip(np.searchsorted(i, rows, side="left"), 0, len(i) - 1)
-    # Gaps may shift by as much as they are long, so that an anchor's own row is no bottleneck.
+    # Gaps may shift by as much as they are long, so that an anchor's own row is not a bottleneck.
     lo = np.maximum(j[before] - width, 0)
     hi = np.minimum(j[after] + width, m)
     lo = np.minimum.accumulate(lo[::-1])[::-1]
@@ -150,10 +150,10 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
 
 @compiled()
 def shared_kmers(query, reference):
-    """Return the shorter sequence's k-mers that the longer one has, too.
+    """Count the shorter sequence's k-mers that also occur in the longer one.
 
-    Takes bit masks. Returns how many; of how many; the share expected by chance; k. The sequences
-    are too short for any if there are none.
+    Takes bit masks. Returns the number shared; the number of k-mers; the share expected by chance;
+    k. Both numbers are 0 if the sequences have too few k-mers.
     """
     short, long = (query, reference) if query.size <= reference.size else (reference, query)
     k = min(max(math.ceil(math.log(max(long.size, 4)) / math.log(4.0)) + 2, 6), 20)
@@ -188,11 +188,11 @@ class Region:
     query, reference
         Window in each, 0-based half-open.
     band
-        Over rows of the longer and columns of the shorter window; None for all of it.
+        Band over rows of the longer and columns of the shorter window; None for all of it.
     anchors
-        Exact matches the band was made from.
+        Number of exact matches the band was made from.
     narrowed
-        The band holds what a first look at the whole matrix found likely.
+        Whether the band holds what a first look at the whole matrix found likely.
     """
 
     query: tuple[int, int]
@@ -203,7 +203,7 @@ class Region:
 
     @property
     def cells(self) -> int:
-        """Cells the recursions visit."""
+        """Number of cells the recursions visit."""
         if self.band is not None:
             return self.band.cells
         return (self.query[1] - self.query[0] + 1) * (self.reference[1] - self.reference[0] + 1)
@@ -219,7 +219,7 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
     Parameters
     ----------
     band
-        ``auto``: all of it up to ``AUTO_CELLS``, beyond that a band where exact matches show the
+        ``auto``: all of it up to ``AUTO_CELLS``, beyond that a band if exact matches show the
         way; ``none``: all of it; a number: a band with this margin on either side of the exact
         matches.
     """
@@ -231,7 +231,7 @@ def plan(query: Masks, reference: Masks, mode: Mode, band: int | str) -> Region:
     if len(chain) < 2:
         return everything
     windows = [(0, len(query)), (0, len(reference))]
-    # Where an end is free, only what the other sequence could reach from the outer anchors counts.
+    # At a free end, only what the other sequence could reach from the outer anchors counts.
     free = {"global": (), "semiglobal": (1,), "local": (0, 1)}[mode]
     for side in free:
         other = 1 - side
@@ -280,9 +280,9 @@ def _band_around(rows, columns, n, m, margin, lo, hi):
 
 
 def narrow(region: Region, rows: npt.NDArray[np.int32], columns: npt.NDArray[np.int32]) -> Region:
-    """Return a region with a band around all matches that are likely at all.
+    """Return a region with a band around all matches that are at all likely.
 
-    The region itself where that would hold most of the matrix.
+    Returns the region itself if the band would hold most of the matrix.
 
     Parameters
     ----------
@@ -321,7 +321,7 @@ def around(posterior: SparsePosterior, n: int, m: int, mode: Mode) -> Region | N
 
 
 def check_size(region: Region, memory: int, block_cells: int, names: tuple[str, str]) -> int:
-    """Return the cells to keep at a time within ``memory`` bytes.
+    """Return the number of cells to keep at a time within ``memory`` bytes.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""Gap values along a row of the pair-HMM's matrix, without waiting for one cell after the other.
+"""Gap values along a row of the pair-HMM's matrix, without computing one cell after the other.
 
-A gap's value is a recurrence along the row, y[j] = e y[j - 1] + u[j], which a processor would work
-through one multiplication after the other. Rows are therefore cut into lanes of ``LANE`` columns.
-Within lanes, sums are doubled in reach three times, all columns at once; then one value per lane
-is carried on, and is added to the lane's columns when all are known.
+A gap's value is a recurrence along the row, y[j] = e y[j - 1] + u[j], which a processor would compute
+one multiplication at a time. Rows are therefore cut into lanes of ``LANE`` columns.
+Within lanes, the reach of sums is doubled three times, for all columns at once; then one value per
+lane is carried on, and is added to the lane's columns once all are known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from genolstm.compiled import compiled
 
 LANE = 8
 PAD = LANE
-"""Columns before a row's first that may be read and hold zeros."""
+"""Number of readable columns before a row's first; they hold zeros."""
 _FAST = {"nnan", "ninf", "nsz", "contract"}
 
 
@@ -22,8 +22,8 @@ _FAST = {"nnan", "ninf", "nsz", "contract"}
 def weights(e, size):
     """Return what reaches a column, float32 (4, size).
 
-    Rows 0 to 2: e, e**2, e**4, where the column that many before is of the same lane; row 3: the
-    power of e that multiplies what is carried into the lane.
+    Rows 0 to 2: e, e**2, e**4 if the column 1, 2 or 4 before is in the same lane, else 0; row 3:
+    the power of e that multiplies what is carried into the lane.
     """
     out = np.zeros((4, size), np.float32)
     powers = np.empty(LANE + 1, np.float32)

@@ -31,7 +31,7 @@ NEVER = -1e300
 M_, X1_, X2_, Y1_, Y2_ = range(5)
 _BEGUN = 512
 UNRESOLVED = 7
-"""State of a trace that stops at the upper border of a block: the block above knows it."""
+"""State of a trace that stops at the upper border of a block: it is known in the block above."""
 
 
 @compiled()
@@ -65,7 +65,7 @@ def _logs(c):
 
 @compiled(inline="always")
 def _likelier(score, state, other_score, other_state):
-    """Return the likelier of two; the first if they are equal."""
+    """Return the likelier of two, or the first if they are equal."""
     return (other_score, other_state) if other_score > score else (score, state)
 
 
@@ -73,7 +73,7 @@ def _likelier(score, state, other_score, other_state):
 def viterbi_rows(first, last, emission, band, c, mode, begin, opens, state, keep, trace, best):
     """Advance the recursion from row ``first`` to ``last``.
 
-    Arguments as of :func:`genolstm.alignment.pairhmm.kernels.forward_rows`, with the logarithms of
+    Arguments are those of :func:`genolstm.alignment.pairhmm.kernels.forward_rows`, with the logarithms of
     odds and ``begin``. With ``keep``, traces go to ``trace`` (ragged, by the band's offsets).
     ``best`` holds the score, row, column and state of the best end so far.
     """
