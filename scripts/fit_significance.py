@@ -1,9 +1,10 @@
 """Calibrate the scores of a shipped aligner: E-value and P(homolog).
 
-    python scripts/fit_significance.py --preset dna [--seed 41] [--pairs 6000] -o dna.significance.json
+    python scripts/fit_significance.py --model dna [--seed 41] [--pairs 6000] -o dna.significance.json
     python scripts/fit_significance.py --put dna.significance.json genolstm/models/dna.genolstm
 
-The unrelated sequences are independent bases of GC 30 to 65 %. One thread takes some minutes.
+The unrelated sequences are independent bases with a GC content of 30 to 65 %. The fit takes some
+minutes on one thread.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 
 
 def put(fit: Path, path: Path) -> None:
-    """Write a fit into a bundle; everything else in it stays."""
+    """Write a fit into a bundle and keep everything else in it."""
     found = Significance.from_dict(json.loads(fit.read_text()))
     bundle = Bundle.open(path)
     save_bundle(
@@ -41,7 +42,7 @@ def main() -> None:
     """Fit and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--put", nargs=2, type=Path, metavar=("JSON", "BUNDLE"), help="write a fit into a bundle")
-    parser.add_argument("--preset", default="dna")
+    parser.add_argument("--model", default="dna")
     parser.add_argument("--modes", nargs="+", default=list(MODES))
     parser.add_argument("--seed", type=int, default=41)
     parser.add_argument("--pairs", type=int, default=6000)
@@ -52,8 +53,8 @@ def main() -> None:
         put(*arguments.put)
         return
     if arguments.output is None:
-        parser.error("-o says where to write the fit")
-    scorer = AlignmentScorer.load(arguments.preset)
+        parser.error("give the file to write with -o")
+    scorer = AlignmentScorer.load(arguments.model)
     found = fit_significance(
         scorer, seed=arguments.seed, modes=arguments.modes, pairs=arguments.pairs, threads=arguments.threads
     )

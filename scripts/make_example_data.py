@@ -1,8 +1,8 @@
-"""Make ``example_data/``: one simulated region in every form that the commands read.
+"""Make ``example_data/``: one simulated region in every format that the commands read.
 
-The region is the first, counting seeds up, in which at least six tracts lie on at least four of the
-six query haplotypes and none is shorter than 25 kb; no model is asked. Short tracts are the hard
-ones: what is found of them is for the benchmark to say, an example should show what works.
+Seeds are tried in increasing order until at least six tracts lie on at least four of the six query
+haplotypes and none is shorter than 25 kb; no model is consulted. Short tracts are hard to find: how
+many are found is a question for the benchmark, whereas an example should show what works.
 
     python scripts/make_example_data.py example_data
 """
@@ -23,7 +23,7 @@ SETTINGS = SimulationSettings(length=600_000, seed=41_000, n_target=3, n_outgrou
 
 
 def suitable(region: SimulatedRegion) -> bool:
-    """Return whether there is enough to find."""
+    """Return whether the region contains enough tracts to find."""
     carriers = {(tract.sample, tract.haplotype) for tract in region.truth}
     shortest = min((tract.end - tract.start for tract in region.truth), default=0)
     return len(region.truth) >= 6 and len(carriers) >= 4 and shortest >= 25_000

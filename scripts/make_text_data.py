@@ -1,6 +1,6 @@
 """Write example_data/genome.fa.gz: two small simulated chromosomes, the same bytes each time.
 
-The rhyme beside it, example_data/rhyme.txt, was written for this project.
+The rhyme in example_data/rhyme.txt was written for this project.
 
     python scripts/make_text_data.py
 """

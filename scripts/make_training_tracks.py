@@ -1,9 +1,9 @@
 """Simulate the tracks on which the shipped introgression model is trained.
 
 Two thirds of the replicates follow the published demography with the benchmark's sample sizes or
-smaller ones; the rest are randomised: other demographies, admixture fraction, donor divergence,
-mutation and recombination rates, sample sizes, switch errors, and stretches that the archaic lacks.
-Each replicate is one independent seed and one file, so that a stopped run goes on where it was.
+smaller ones; the rest vary the demography, admixture fraction, donor divergence, mutation and
+recombination rates, sample sizes, switch errors, and stretches missing from the archaic genome.
+Each replicate has its own seed and file, so a stopped run resumes where it was.
 
     python scripts/make_training_tracks.py FOLDER --replicates 240 --first-seed 7100000 --jobs 2
 """
@@ -58,9 +58,9 @@ def randomised(settings: SimulationSettings, rng: np.random.Generator):
 
 
 def switched(haplotypes: np.ndarray, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return diploid columns with phase switched about once per 100 kb to 2 Mb.
+    """Return where the phase of each diploid is switched, about once per 100 kb to 2 Mb.
 
-    The truth is switched too (by the caller, through the same map), for a switch moves a tract.
+    The caller applies the same switches to the truth, because a switch moves a tract.
     """
     every = np.exp(rng.uniform(np.log(1e5), np.log(2e6)))
     flip = np.zeros((len(positions), haplotypes.shape[1] // 2), dtype=bool)
@@ -105,7 +105,7 @@ def tracks_and_truth(
         target[rng.random(target.shape) < rng.uniform(0, 0.03)] = -1
     if rng.random() < 0.2:
         outgroup = np.where(rng.random(outgroup.shape) < rng.uniform(0, 0.05), -1, outgroup)
-    # The smaller the group, the less is known of sharing; one haplotype alone knows nothing.
+    # The smaller the group, the less it reveals about sharing; a single haplotype reveals nothing.
     n_target = target.shape[1]
     group = int(rng.choice([1, 2, 4, 6, 10, 20, 30, n_target]))
     pieces = []
@@ -116,7 +116,7 @@ def tracks_and_truth(
 
 
 def replace_block(block, target, outgroup, archaic):
-    """Return the block with other haplotypes, without sites that no longer vary."""
+    """Return the block with other haplotypes at the same sites."""
     return replace(
         block,
         target=np.ascontiguousarray(target),

@@ -4,8 +4,8 @@
     python scripts/train_aligner.py coding --seed 1 --start genolstm/models/dna.genolstm -o ...
     python scripts/train_aligner.py adna -o genolstm/models/adna.genolstm
 
-``dna`` and ``coding`` need the extra `train`; ten to twenty minutes on two cores. A run that was
-killed goes on. ``adna`` has no network: measured, damage leaves nothing for context to gain.
+``dna`` and ``coding`` need the extra `train` and take ten to twenty minutes on two cores; a run that
+was killed resumes. ``adna`` has no network: with damage modelled, context gained nothing in tests.
 Training pairs follow seed 710000 + SEED, held-out pairs 720000 + SEED; no benchmark uses these.
 """
 
@@ -58,8 +58,8 @@ base, 1.2 % inside.
 """,
 }
 
-#: Bits by which a pair has to be likelier in context. Chosen on simulated pairs of other seeds: with
-#: 8, homogeneous pairs lose nothing; whoever takes `coding` has said already what the pair is.
+#: Bits by which a pair has to be more likely in context. Chosen on simulated pairs with other seeds:
+#: with 8, homogeneous pairs lose nothing; choosing `coding` already states what the pair is.
 MARGINS = {"dna": 8.0, "coding": 0.0}
 
 

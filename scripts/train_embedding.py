@@ -1,15 +1,15 @@
-"""Train an LSTM embedding of sequences for the search's prefilter, and write its bundle.
+"""Train an LSTM embedding of sequences for the search prefilter and write its bundle.
 
     python scripts/train_embedding.py --seed 1 -o embedding.genolstm
 
-A convolution and a BiLSTM, averaged over the steps; a sequence's vector is the sum over both
-strands, of unit length. Trained by contrast (InfoNCE): of all sequences of a batch a sequence's
-partner has to be the nearest. Half of each batch is drawn from few roots, so that strangers are
-relatives too, as among amplicons. Pairs follow seed 760000 + SEED, held-out pairs 770000 + SEED;
-no benchmark uses these.
+The network is a convolution and a BiLSTM, averaged over the steps; the vector of a sequence is the
+sum over both strands, scaled to unit length. Training is contrastive (InfoNCE): of all sequences in
+a batch, a sequence's partner has to be the nearest. Half of each batch is drawn from a few roots, so
+that non-partners may also be related, as among amplicons. Pairs use seed 760000 + SEED, held-out
+pairs 770000 + SEED; no benchmark uses these.
 
-Compare with the k-mers by `benchmarks/alignment/search.py --embedding embedding.genolstm`. Needs
-the extra `train`.
+To compare it with k-mers, run `benchmarks/alignment/search.py --embedding embedding.genolstm`.
+Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from genolstm.lstm.train.training import train
 
 LONGEST = 200
 PHASES = ((100, 0.4), (200, 0.2), (150, 0.4))
-"""Bases that are read, and the share of the epochs with so many: nothing has to be padded."""
+"""Number of bases read, and the share of epochs that use it, so that nothing has to be padded."""
 SHARES = {"homogeneous": 0.5, "coding": 0.3, "repeats": 0.2}
 SIBLINGS = 8
 TEMPERATURE = 0.07
@@ -95,7 +95,7 @@ class Crop:
 
 
 def make_pair_model(config: LSTMConfig) -> Any:
-    """Return a Keras model: codes (n, 2, steps) to unit vectors (n, 2, d) of both strands' sum."""
+    """Return a Keras model from codes (n, 2, steps) to unit vectors (n, 2, d), summed over strands."""
     tf, keras = load_tensorflow()
     layer: Any = keras.layers.Layer
 
@@ -121,7 +121,7 @@ def make_pair_model(config: LSTMConfig) -> Any:
 
 
 def info_nce(_: Any, vectors: Any) -> Any:
-    """Return each pair's cross entropy: which of the batch's other sequences is the partner."""
+    """Return each pair's cross-entropy for picking the partner among the other sequences."""
     tf, _ = load_tensorflow()
     n = tf.shape(vectors)[0]
     every = tf.concat([vectors[:, 0], vectors[:, 1]], axis=0)
@@ -133,7 +133,7 @@ def info_nce(_: Any, vectors: Any) -> Any:
 
 
 def phases(data: np.ndarray, held: np.ndarray, config: LSTMConfig, options: argparse.Namespace) -> Iterator[Any]:
-    """Train at one length after the other; yield what each phase came to."""
+    """Train at one length after another; yield the result of each phase."""
     weights = None
     for number, (steps, share) in enumerate(PHASES):
         crop = Crop(steps)
@@ -180,10 +180,10 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--units", type=int, default=32)
     parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--threads", type=int, default=1, help="of TensorFlow")
+    parser.add_argument("--threads", type=int, default=1, help="threads of TensorFlow")
     parser.add_argument("--force", action="store_true")
     options = parser.parse_args()
-    # Read when TensorFlow starts; afterwards they cannot be changed.
+    # TensorFlow reads these when it starts; they cannot be changed later.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(options.threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     seeds = {"pairs": 760_000 + options.seed, "held-out pairs": 770_000 + options.seed}

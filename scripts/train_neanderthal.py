@@ -1,8 +1,8 @@
-"""Train the shipped model on the tracks that ``make_training_tracks.py`` made.
+"""Train the shipped model on the tracks written by ``make_training_tracks.py``.
 
     python scripts/train_neanderthal.py TRACKS_FOLDER... --validation FOLDER... -o MODEL
 
-Training and validation are disjoint simulation seeds. A run that was killed goes on.
+Training and validation use disjoint simulation seeds. A run that was killed resumes.
 """
 
 from __future__ import annotations

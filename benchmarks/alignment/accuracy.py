@@ -1,13 +1,14 @@
-"""F1 of aligned residue pairs and calibration, beside other aligners, on pairs nothing was fitted to.
+"""F1 of aligned residue pairs and calibration, compared with other aligners, on unseen pairs.
 
-INDELible's pairs at four identities and under other laws, and our own simulator's pairs with
-context (coding, repeats) and damage. Every line gives the mean F1, and the paired difference of
-ours to it with a 95 % bootstrap interval. ECE is that of our posteriors of predicted matches;
+The pairs come from INDELible, at four identities and under other laws, and from our own simulator,
+with context (coding, repeats) and damage. Every line gives the mean F1 and the paired difference
+ours - this with a 95 % bootstrap interval. ECE is that of our posteriors of predicted matches;
 times are CPU time per pair.
 
     python benchmarks/alignment/accuracy.py [--peers [fsa]] [--full] [--pairs 20] [--seed 8101]
 
-``--peers`` adds FSA, MUSCLE, ProbCons and LAST (slow; ``--peers fsa`` only the first); ``--full`` means 200 pairs and all laws.
+``--peers`` adds FSA, MUSCLE, ProbCons and LAST (slow; ``--peers fsa`` adds only FSA); ``--full``
+means 200 pairs and all laws.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 from genolstm.sequences.alphabet import encode
 
-#: Our own sets: preset, divergence, mode. The divergences give the identities in the names.
+#: Our own sets: preset of the simulator, divergence, mode. The divergences give the identities named.
 OWN = {
     "coding .67": ("coding", 2.6, "global"),
     "coding .62": ("coding", 4.2, "global"),
@@ -59,7 +60,7 @@ def compare(name: str, pairs: list[tuple[str, str, np.ndarray]], training: list,
     texts = [(q, r) for q, r, _ in pairs]
     truth = [t for *_, t in pairs]
     codes = [(encode(q), encode(r)) for q, r in texts]
-    left = name.startswith("repeats")  # truth is left-aligned: so is every prediction
+    left = name.startswith("repeats")  # the truth is left-aligned, so predictions are, too
 
     def f1(found: Sequence[np.ndarray]) -> np.ndarray:
         return np.array(
@@ -125,9 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=None, help="pairs per set (20; 200 with --full)")
     parser.add_argument("--seed", type=int, default=8101)
-    parser.add_argument("--peers", nargs="?", const="all", choices=["all", "fsa"], help="slow ones: all, or FSA")
+    parser.add_argument("--peers", nargs="?", const="all", choices=["all", "fsa"], help="also run slow aligners: all, or only FSA")
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--only", default="", help="sets whose name contains this")
+    parser.add_argument("--only", default="", help="only sets whose name contains this")
     arguments = parser.parse_args()
     n = arguments.pairs or (200 if arguments.full else 20)
     if arguments.peers and (missing := peers.missing_programs()):

@@ -1,10 +1,10 @@
 """Ancient reads of 30 to 80 bp placed among decoys: how often the right window is found.
 
-The reference is 1,001 windows of 150 bp, parted by Ns: the read's own, relatives of it (half at 4,
-half at 10 % divergence, as paralogs are, and with at least one difference where the read lies) and
-random sequence. Every aligner gets the read and this reference and names one place; it is right if
-the place lies in the read's own window. F1 is that of the read's residue pairs, a wrong place
-counting as no pair.
+The reference consists of 1,001 windows of about 150 bp, separated by Ns: the read's own, relatives
+of it (half at 4 %, half at 10 % divergence, like paralogs, with at least one difference where the
+read lies) and random sequence. Every aligner gets the read and this reference and reports one place,
+which is right if it lies in the read's own window. F1 is that of the read's residue pairs; a wrong
+place yields no right pair.
 
     python benchmarks/alignment/ancient.py [--reads 60] [--seed 9301] [--relatives 10] [--full]
 """
@@ -43,7 +43,7 @@ def case(seed: int, relatives: int) -> tuple[str, str, np.ndarray, int]:
     for k in range(relatives):
         changed = own.copy()
         at = rng.random(len(own)) < (0.04 if k % 2 else 0.10)
-        # Without a difference where the read lies, no aligner could tell the two apart.
+        # Without a difference where the read lies, no aligner could distinguish the two.
         at[rng.choice(pair.pairs[:, 1])] = True
         changed[at] = (changed[at] + rng.integers(1, 4, int(at.sum()))) % 4
         windows[places[1 + k]] = changed

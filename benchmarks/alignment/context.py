@@ -1,12 +1,12 @@
-"""What context gains over the plain pair-HMM, and that it costs nothing where there is none.
+"""What context gains over the plain pair-HMM, and whether it costs anything without context.
 
-For each set: F1 of aligned residue pairs of our plain pair-HMM with the default family of
+For each set, F1 of aligned residue pairs is given for our plain pair-HMM with the default family of
 parameters, with a family fitted by likelihood to 400 training pairs of the same kind, and with one
-set of parameters counted from 400 true alignments of the very same settings (what a user who knew
-all about the set could do); the best of the three is what the contextual models are compared with.
-Three training seeds of `dna`, one of `coding`; seed 1 is shipped, the others lie in the folder
-``seeds`` (``scripts/train_aligner.py dna --seed N`` makes them).
-Differences are paired, with 95 % bootstrap intervals; "pooled" averages a pair over the seeds.
+set of parameters counted from 400 true alignments with the same settings (the best that a user who
+knew everything about the set could do). The contextual models are compared with the best of the
+three: three training seeds of `dna`, one of `coding`. Seed 1 is shipped; the others are in the folder
+``seeds`` (made by ``scripts/train_aligner.py dna --seed N``). Differences are paired, with 95 %
+bootstrap intervals; "pooled" averages each pair over the seeds.
 
     python benchmarks/alignment/context.py [--pairs 150] [--seed 9501] [--only coding]
 """
@@ -43,7 +43,7 @@ SETS: dict[str, tuple[SimulationSettings, float, tuple[str, ...], bool]] = {
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs with truth."""
+    """Pairs with their true alignments."""
 
     texts: list[tuple[str, str]]
     truth: list[np.ndarray]
@@ -65,7 +65,7 @@ class Pairs:
 
 
 def align(scorer: AlignmentScorer, pairs: Pairs) -> list:
-    """Align globally, both strands being known."""
+    """Align globally on the plus strand, which is known to be right."""
     return list(scorer.align_many(pairs.texts, strand="plus", mode="global"))
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=9501)
-    parser.add_argument("--only", default="", help="sets whose name contains this")
+    parser.add_argument("--only", default="", help="only sets whose name contains this")
     arguments = parser.parse_args()
     n, seed = arguments.pairs, arguments.seed
     print(f"seed {seed}, {n} pairs per set; training pairs of the plain models: seed + 5000")

@@ -1,4 +1,4 @@
-"""Many related sequences for the search benchmark: families that grow along random trees."""
+"""Related sequences for the search benchmark: families that grow along random trees."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ USAGE = np.arange(1.0, 65) / 64
 def family(
     rng: np.random.Generator, members: int, length: int, depth: float, shape: float = 0.5, late: float = 3.0
 ) -> list[Masks]:
-    """Return the leaves of a random tree, all ``depth`` from the root.
+    """Return the leaves of a random tree, all at distance ``depth`` from the root.
 
-    At every split the branch's part of the rest is drawn anew (beta, mean 1 / (1 + ``late``)): some
-    leaves are close, others far.
+    At every split, each branch takes a random share of the remaining depth (beta-distributed, mean
+    1 / (1 + ``late``)), so that some leaves are close to each other and others distant.
     """
     gc = rng.uniform(0.35, 0.6)
     frequencies = np.array([1 - gc, gc, gc, 1 - gc]) / 2
@@ -63,9 +63,9 @@ def family(
 
 
 def amplicons(n: int, seed: int, length: int = 150) -> list[Masks]:
-    """Return one large family, as the variants of a marker gene are: sites of unequal rates.
+    """Return one large family with unequal site rates, like the variants of a marker gene.
 
-    No two are equal, as after dereplication.
+    No two sequences are equal, as after dereplication.
     """
     leaves = family(np.random.default_rng([seed, 1]), n + n // 3, length, 0.35, 0.4, late=10.0)
     different = list({x.tobytes(): x for x in leaves}.values())
@@ -75,7 +75,7 @@ def amplicons(n: int, seed: int, length: int = 150) -> list[Masks]:
 
 
 def families(n: int, seed: int, length: int = 150) -> list[Masks]:
-    """Return families of 10 sequences, 2 to 40 % deep, half of the sequences on the other strand."""
+    """Return families of 10 sequences with depths of .02 to .4, half of the sequences on either strand."""
     rng = np.random.default_rng([seed, 2])
     found: list[Masks] = []
     while len(found) < n:

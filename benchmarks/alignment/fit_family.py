@@ -1,7 +1,7 @@
-"""Where the defaults of ``ParameterFamily`` come from: counts of true simulated alignments.
+"""Where the defaults of ``ParameterFamily`` come from: counts from true simulated alignments.
 
 For every divergence and indel rate, parameters are counted from pairs of mixed composition, kappa,
-rate variation and indel law; the table shows them beside the family's own.
+rate variation and indel law; the table compares them with the family's own.
 
     python benchmarks/alignment/fit_family.py [--pairs 200] [--seed 11]
 """
@@ -20,7 +20,7 @@ RATES = (0.004, 0.015, 0.04, 0.08, 0.15)
 
 
 def show(p: PairHMMParameters) -> str:
-    """Return one line of numbers."""
+    """Return the parameters as one line of numbers."""
     return (
         f"{p.identity:.3f}  {sum(p.gap_open):.5f}  {p.gap_open[0] / sum(p.gap_open):.2f}  "
         f"{p.gap_extend[0]:.2f} {p.gap_extend[1]:.3f}  {p.gap_link:5.2f}"

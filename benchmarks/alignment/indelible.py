@@ -1,4 +1,4 @@
-"""Pairs with known alignments from INDELible, a simulator that no model of ours was trained on."""
+"""Pairs with known alignments from INDELible, a simulator that none of our models was trained on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Law:
 
 #: Branch lengths, named by the mean identity they give.
 BRANCHES = {".88": 0.075, ".76": 0.2, ".65": 0.4, ".59": 0.6}
-#: Other laws: what changes in the name. GC 30 and 65 % (INDELible's order is T, C, A, G).
+#: Other laws; the name says what changes. INDELible's order of frequencies is T, C, A, G.
 LAWS = {
     "default": Law(),
     "GC 30": Law(frequencies="0.35 0.15 0.35 0.15"),
@@ -63,7 +63,7 @@ def simulate(law: Law, branch: float, n: int, seed: int) -> list[tuple[str, str,
         text = Path(folder, "out_TRUE.fas").read_text()
     rows = [part.split("\n", 1)[1].replace("\n", "").strip() for part in text.split(">")[1:]]
     if len(rows) != 2 * n:
-        raise RuntimeError(f"INDELible gave {len(rows)} sequences, {2 * n} were asked for")
+        raise RuntimeError(f"INDELible returned {len(rows)} sequences, {2 * n} were requested")
     return [
         (a.replace("-", ""), b.replace("-", ""), from_rows(a, b)) for a, b in zip(rows[::2], rows[1::2], strict=True)
     ]

@@ -1,11 +1,12 @@
-"""Multiple alignments beside MUSCLE, ProbCons and FSA, on families from INDELible.
+"""Multiple alignments compared with MUSCLE, ProbCons and FSA, on families from INDELible.
 
-Balanced random trees of a given depth; F1 is that of aligned residue pairs over all pairs of
-sequences, the mean over families, with the paired difference of ours and its 95 % bootstrap
-interval. Calibration: columns are sorted by their confidence, and the mean share of right residue
-pairs is printed beside the mean confidence. No model was ever trained on INDELible's sequences.
+Families grow along random trees of a given depth. F1 is that of aligned residue pairs over all pairs
+of sequences, averaged over families, with the paired difference from ours and its 95 % bootstrap
+interval. For calibration, columns are sorted by their confidence, and the mean share of right
+residue pairs is printed after the mean confidence. No model was trained on INDELible's sequences.
 
-    python benchmarks/alignment/msa.py [--families 8] [--sequences 8] [--length 300] [--seed 4101] [--peers]
+    python benchmarks/alignment/msa.py [--families 8] [--sequences 8] [--length 300] [--seed 4101]
+        [--model dna] [--peers]
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def f1(rows: Rows, truth: set) -> float:
 
 
 def program(command: Callable[[str, str], list[str]], stdout: bool) -> Callable[[list[str]], Rows]:
-    """Return an aligner that is a program on files."""
+    """Return an aligner that runs a program on files."""
 
     def run(texts: list[str]) -> Rows:
         with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +118,7 @@ PEERS = {
 
 
 def calibration(found: list[FamilyAlignment], truths: list[set]) -> str:
-    """Return mean confidence and share of right pairs in five groups of columns."""
+    """Return the mean confidence and share of right pairs in five groups of columns."""
     sure, right = [], []
     for alignment, truth in zip(found, truths, strict=True):
         columns = alignment.columns
@@ -140,11 +141,11 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=300)
     parser.add_argument("--seed", type=int, default=4101)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--preset", default="dna")
+    parser.add_argument("--model", default="dna")
     parser.add_argument("--peers", action="store_true", help="MUSCLE, ProbCons and FSA (slow)")
-    parser.add_argument("--variants", action="store_true", help="other settings of ours")
+    parser.add_argument("--variants", action="store_true", help="also try other settings of ours")
     arguments = parser.parse_args()
-    scorer = AlignmentScorer.load(arguments.preset)
+    scorer = AlignmentScorer.load(arguments.model)
     variants = {"ours": MsaSettings()}
     if arguments.variants:
         variants |= {

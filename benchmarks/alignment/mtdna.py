@@ -1,11 +1,11 @@
-"""Mitochondrial genomes, all pairs: identity beside parasail's, time, and memory.
+"""All pairs of mitochondrial genomes: identity compared with parasail's, time, and memory.
 
     python benchmarks/alignment/mtdna.py genomes.fa [--threads 2] [--classical] [--each]
 
-Identity is that of PAF and BLAST: equal letters over all columns, gaps included; a letter that may
-be several bases equals none. Each setting runs in a process of its own, so that its peak memory is
-its own: that of Python with the libraries, and of all alignments. parasail aligns globally at
-5/-4, a gap of k costs 10 + (k - 1).
+Identity is defined as in PAF and BLAST: equal letters over all columns, gaps included; ambiguous
+letters equal none. Each setting runs in a separate process, so that peak memory can be attributed to
+it; it includes Python, the libraries and all alignments. parasail aligns globally with scores 5/-4;
+a gap of length k costs 10 + (k - 1).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SETTINGS: dict[str, dict[str, object]] = {
     "MEA, no band": {"band": "none"},
 }
 FEW = {"MEA, no band": 3}
-"""Pairs of a setting that takes seconds for each."""
+"""Number of pairs aligned with a setting that takes seconds per pair."""
 BASES = np.frombuffer(b"ACGT", dtype=np.uint8)
 
 
@@ -56,7 +56,7 @@ def parasail(path: Path) -> list[float]:
     matrix = library.matrix_create("ACGT", 5, -4)
     out = []
     for (_, query), (_, reference) in read_pairs(path):
-        # 32 bits: the score of 16.6 kb exceeds 16.
+        # 32 bits are needed: the scores of 16.6 kb overflow 16.
         rows = library.nw_trace_scan_32(query, reference, 10, 1, matrix).traceback
         a, b = (np.frombuffer(row.encode(), dtype=np.uint8) for row in (rows.query, rows.ref))
         out.append(100 * float(((a == b) & np.isin(a, BASES)).mean()))
@@ -64,7 +64,7 @@ def parasail(path: Path) -> list[float]:
 
 
 def in_a_process(path: Path, name: str, threads: int, classical: bool) -> dict[str, object]:
-    """Run one setting in a process of its own; return identities, seconds and peak memory."""
+    """Run one setting in a separate process; return identities, seconds and peak memory in GiB."""
     command = [sys.executable, __file__, str(path), "--one", name, "--threads", str(threads)]
     command += ["--classical"] if classical else []
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)

@@ -1,7 +1,7 @@
-"""Other aligners behind one call: a list of pairs of texts in, aligned positions out.
+"""Other aligners behind one interface: a list of pairs of texts in, aligned positions out.
 
-edlib, parasail and Biopython come from PyPI; FSA, MUSCLE, ProbCons and LAST are programs (Debian:
-fsa, muscle, probcons, last-align) and run one pair at a time, as a user would run them.
+edlib, parasail and Biopython come from PyPI; FSA, MUSCLE, ProbCons and LAST are programs (Debian
+packages fsa, muscle, probcons, last-align) and run on one pair at a time, as a user would run them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ import numpy as np
 Text = tuple[str, str]
 Pairs = np.ndarray
 PATIENCE = 120.0
-"""Seconds a program may take; last-train may never end where hardly anything aligns."""
+"""Time limit of LAST's programs in seconds; last-train may never end if hardly anything aligns."""
 Aligner = Callable[[Sequence[Text]], list[Pairs]]
 
 
 def from_rows(query: str, reference: str) -> Pairs:
-    """Return the aligned positions of two rows with gaps."""
+    """Return the aligned positions of two gapped rows."""
     a, b = (np.frombuffer(row.encode(), dtype=np.uint8) != ord("-") for row in (query, reference))
     both = a & b
     return np.stack([np.cumsum(a)[both] - 1, np.cumsum(b)[both] - 1], axis=1).astype(np.int32)
 
 
 def from_cigar(cigar: str, query: int = 0, reference: int = 0) -> Pairs:
-    """Return the aligned positions of a CIGAR from given starts."""
+    """Return the aligned positions of a CIGAR that begins at the given positions."""
     parts = [np.empty((0, 2), dtype=np.int32)]
     for length, op in re.findall(r"(\d+)([MIDX=])", cigar):
         n = int(length)
@@ -44,14 +44,14 @@ def from_cigar(cigar: str, query: int = 0, reference: int = 0) -> Pairs:
 
 
 def edlib(pairs: Sequence[Text]) -> list[Pairs]:
-    """Edit distance, its path."""
+    """Align globally at the smallest edit distance, with edlib."""
     import edlib as library
 
     return [from_cigar(library.align(q, r, task="path")["cigar"]) for q, r in pairs]
 
 
 def parasail(match: int = 5, mismatch: int = -4, gap: int = 10, extend: int = 1) -> Aligner:
-    """Global alignment with affine gaps."""
+    """Return parasail's global alignment with affine gaps."""
     import parasail as library
 
     matrix = library.matrix_create("ACGT", match, mismatch)
@@ -63,7 +63,7 @@ def parasail(match: int = 5, mismatch: int = -4, gap: int = 10, extend: int = 1)
 
 
 def biopython(*, tuned: bool = False) -> Aligner:
-    """PairwiseAligner: its defaults, or the scores of BLASTN."""
+    """Return Biopython's PairwiseAligner with its defaults, or with the scores of BLASTN."""
     from Bio.Align import PairwiseAligner
 
     aligner = PairwiseAligner(scoring="blastn") if tuned else PairwiseAligner()
@@ -80,7 +80,7 @@ def biopython(*, tuned: bool = False) -> Aligner:
 
 
 def tuned_parasail(training: Sequence[Text], truth: Sequence[Pairs]) -> tuple[Aligner, str]:
-    """Choose parasail's scores on other pairs of the same kind: the best of 60 settings."""
+    """Choose the best of 60 settings of parasail on other pairs of the same kind."""
     from genolstm.alignment.evaluate import compare_pairs
 
     best, chosen = -1.0, (5, -4, 10, 1)
@@ -111,24 +111,24 @@ def _aligned_fasta(command: Callable[[Path, Path], list[str]], *, to_stdout: boo
 
 
 def fsa() -> Aligner:
-    """FSA with its defaults: a pair-HMM learned on each pair, sequence annealing."""
+    """Return FSA with its defaults: a pair-HMM fitted to each pair, and sequence annealing."""
     return _aligned_fasta(lambda a, _: ["fsa", str(a)], to_stdout=True)
 
 
 def muscle() -> Aligner:
-    """MUSCLE 5."""
+    """Return MUSCLE 5."""
     return _aligned_fasta(
         lambda a, b: ["muscle", "-align", str(a), "-output", str(b), "-threads", "1"], to_stdout=False
     )
 
 
 def probcons() -> Aligner:
-    """ProbCons with the parameters for RNA, the only ones for nucleotides."""
+    """Return ProbCons with its RNA parameters, the only ones for nucleotides."""
     return _aligned_fasta(lambda a, _: ["probcons-RNA", str(a)], to_stdout=True)
 
 
 def last(training: Sequence[Text] | None = None) -> Aligner:
-    """LAST; with training pairs, after last-train on them. All colinear hits of a pair count."""
+    """Return LAST, fitted by last-train if training pairs are given; all colinear hits count."""
 
     def run(pairs: Sequence[Text]) -> list[Pairs]:
         out = []
@@ -159,7 +159,7 @@ def _run(command: list[str], folder: str) -> str:
 
 
 def _colinear(maf: str) -> Pairs:
-    """Return the pairs of all hits that fit together, the best hits first."""
+    """Return the aligned positions of all colinear hits, accepting the best hits first."""
     hits = []
     for block in maf.split("\na ")[1:]:
         score = float(re.search(r"score=(\S+)", block)[1])

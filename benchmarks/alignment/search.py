@@ -1,16 +1,16 @@
-"""Recall and time of the search, beside edlib, on families that grew along random trees.
+"""Recall and time of the search, compared with edlib, on families that grew along random trees.
 
-All against all: for a sample of queries edlib's distances to every other sequence, on both strands,
-name the nearest neighbours (all of those at the smallest distance). Printed are the recall among
-the candidates of each prefilter, with the time to index and look up all sequences, and the recall
-of the whole search (candidates, edit distances, exact scores): a nearest neighbour is the first
-hit, or among the hits. Nearest by edits and best by bits are not the same: for the first `--exact`
-queries of the sample the search without a prefilter scores all pairs, and the recall of its best
-hit (all at the same score) is what the prefilter loses. Then reads on a long reference: how many
-find their place.
+All against all: for a sample of queries, edlib's distances to every other sequence, on both strands,
+determine the nearest neighbours (all those at the smallest distance). The output gives the recall
+among the candidates of each prefilter, with the time to index and look up all sequences, and the
+recall of the whole search (candidates, edit distances, exact scores): the share of queries with a
+nearest neighbour among their hits. Nearest by edits and best by bits are not the same: for the first
+`--exact` queries of the sample, the search without a prefilter scores all pairs, and the recall of
+its best hits (all those with the same score) shows what the prefilter loses. Reads on a long
+reference follow: how many are placed correctly.
 
-Times are CPU seconds of this process (all threads); on idle cores the wall time is these over the
-cores.
+Times are CPU seconds of this process (all threads); on idle cores, divide them by the number of
+cores to get the wall time.
 
     python benchmarks/alignment/search.py [--sequences 10000] [--sample 200] [--threads 2] [--sets ...]
         [--exact 40] [--embedding BUNDLE]
@@ -54,7 +54,7 @@ def nearest(masks: list[Masks], sample: np.ndarray) -> tuple[list[set[int]], np.
                 d = edlib.align(own, other, k=limit)["editDistance"]
                 if d >= 0:
                     best[j] = min(d, best.get(j, d))
-                    # Nothing farther than the nearest so far is of interest.
+                    # Only sequences at least as near as the nearest so far matter.
                     limit = d if limit < 0 else min(limit, d)
         top = min(best.values())
         found.append({j for j, d in best.items() if d == top})
@@ -64,7 +64,7 @@ def nearest(masks: list[Masks], sample: np.ndarray) -> tuple[list[set[int]], np.
 
 
 def recall(rows: list[list[int]], truth: list[set[int]]) -> float:
-    """Return the share of queries of which a nearest neighbour is among the answers."""
+    """Return the share of queries with a nearest neighbour among the answers."""
     return float(np.mean([bool(set(r) & t) for r, t in zip(rows, truth, strict=True)]))
 
 
@@ -81,7 +81,7 @@ def best_by_bits(sample: list[SeqRecord], records: list[SeqRecord], threads: int
 
 
 def prefilters(packed: PackedSequences, embedding: Path | None, threads: int) -> list[tuple[str, object]]:
-    """Return name and maker of every prefilter compared."""
+    """Return the name and the maker of every prefilter compared."""
     makers = [
         ("6-mer cosine, dense product", lambda: NearestVectors(KmerEncoder(6), packed)),
         *[(f"shared {k}-mers, weighted", lambda k=k: SeedIndex(packed, k)) for k in (6, 7, 8)],
@@ -165,7 +165,7 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
 
 
 def long_reference(arguments) -> None:
-    """Print how many reads are found at their place in a long reference."""
+    """Print how many reads are found at their true place in a long reference."""
     print(f"\nreads of 80 to 250 bp, either strand, in 1 Mb, seed {arguments.seed}")
     for divergence in (0.05, 0.15, 0.3):
         reads, reference, place = placed_reads(200, arguments.seed, divergence=divergence)
@@ -196,11 +196,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=6001)
     parser.add_argument("--sets", nargs="+", default=["amplicons", "families", "reads"])
-    parser.add_argument("--hits", type=int, nargs="*", default=[1, 5], help="none: no whole search")
-    parser.add_argument("--no-prefilters", action="store_true", help="only the whole search")
-    parser.add_argument("--only-sample", action="store_true", help="search for the sample only, scale its time up")
-    parser.add_argument("--exact", type=int, default=0, help="queries scored without a prefilter")
-    parser.add_argument("--embedding", type=Path, help="bundle of scripts/train_embedding.py")
+    parser.add_argument("--hits", type=int, nargs="*", default=[1, 5], help="hits per query; no value skips the whole search")
+    parser.add_argument("--no-prefilters", action="store_true", help="run only the whole search")
+    parser.add_argument("--only-sample", action="store_true", help="search for the sample only and scale its time up")
+    parser.add_argument("--exact", type=int, default=0, help="number of queries scored without a prefilter")
+    parser.add_argument("--embedding", type=Path, help="bundle written by scripts/train_embedding.py")
     arguments = parser.parse_args()
     for name, make in (("amplicons", amplicons), ("families", families)):
         if name in arguments.sets:

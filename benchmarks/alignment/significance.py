@@ -1,13 +1,14 @@
-"""Do scores mean what they say? Errors per query against the stated E-value, P(homolog) against truth.
+"""Do scores mean what they claim? Errors per query against E-values, P(homolog) against the truth.
 
-Every query is compared with ``--references`` sequences that have nothing to do with it, on both
-strands; an error is a reference whose E-value is at most the threshold, and their mean number per
-query should be that threshold. Seeds are others than those of the fit. The interval is a 95 %
-bootstrap over queries. Sequences: independent bases of mixed GC content (as fitted) and of one
-content, shuffles of given real sequences (``--fasta``, each keeping its composition, or that of its
-dinucleotides), and sequences rich in short tandem repeats, unrelated otherwise.
+Every query is compared with ``--references`` unrelated sequences on both strands; an error is a
+reference whose E-value is at most the threshold, and the mean number of errors per query should
+equal that threshold. The seeds differ from those of the fit. Intervals are 95 % bootstrap intervals
+over queries. Sequences: independent bases of mixed GC content (as fitted) and of a fixed content,
+shuffles of given real sequences (``--fasta``, keeping their base or dinucleotide composition), and
+otherwise unrelated sequences rich in short tandem repeats.
 
-    python benchmarks/alignment/significance.py [CALIBRATION.json] [--queries 200] [--references 100]
+    python benchmarks/alignment/significance.py [CALIBRATION.json] [--model dna] [--queries 200]
+        [--references 100]
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ def iid(gc: tuple[float, float]) -> Draw:
 
 
 def repeats(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Return a sequence of which a third lies in short tandem repeats."""
+    """Return a sequence about a third of which lies in short tandem repeats."""
     settings = replace(PRESETS["repeats"], length=(n, n), divergence=(0, 0))
     found = (1 << simulate_pair(settings, rng).query).astype(np.uint8)
     return np.resize(found, n)
 
 
 def shuffled(path: str, order: int) -> Draw:
-    """Return shuffled windows of real sequences: by bases, or as a chain with their dinucleotides."""
+    """Return a source of shuffled windows of real sequences that keep their bases or dinucleotides."""
     real = [encode_masks(r.sequence) for r in read_records(path)]
 
     def draw(rng: np.random.Generator, n: int) -> np.ndarray:
@@ -74,7 +75,7 @@ def observed(
     arguments,
     rng: np.random.Generator,
 ) -> str:
-    """Return one line: errors per query at every threshold with an interval."""
+    """Return one line: errors per query at every threshold, with intervals."""
     spread = lambda x: max(1, round(x * rng.uniform(0.9, 1.1)))  # noqa: E731
     queries = [draw(rng, spread(n)) for _ in range(arguments.queries)]
     references = [draw(rng, spread(m)) for _ in range(arguments.references)]
@@ -86,7 +87,7 @@ def observed(
         for j in range(len(references)):
             score = bits[k * len(references) + j]
             evalues[k, j] = found.survival(score, len(q), lengths[j], mode=mode)[0]
-    # Lengths hardly differ: the sum over references is that of one times their number.
+    # Lengths hardly differ: the sum over references is one reference's value times their number.
     evalues *= len(references)
     cells = []
     for threshold in THRESHOLDS:
@@ -102,22 +103,22 @@ def observed(
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("calibration", nargs="?", help="of fit_significance.py; else the preset's")
-    parser.add_argument("--preset", default="dna")
+    parser.add_argument("calibration", nargs="?", help="JSON of fit_significance.py; by default the model's own")
+    parser.add_argument("--model", default="dna")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--references", type=int, default=100)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=7001)
     parser.add_argument("--fasta", help="real sequences to shuffle")
-    parser.add_argument("--sets", nargs="*", help="only sets whose name holds one of these")
+    parser.add_argument("--sets", nargs="*", help="only sets whose name contains one of these")
     arguments = parser.parse_args()
-    scorer = AlignmentScorer.load(arguments.preset)
+    scorer = AlignmentScorer.load(arguments.model)
     if arguments.calibration:
         found = Significance.from_dict(json.loads(Path(arguments.calibration).read_text()))
     else:
         found = getattr(scorer, "significance", None)
         if found is None:
-            raise InputError("the preset has no calibration", hint="name one")
+            raise InputError("the model has no calibration", hint="give a calibration file")
     mixed = iid((0.30, 0.65))
     cases = [
         (f"{mode} {n} x {m}", mode, n, m, mixed)

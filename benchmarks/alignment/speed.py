@@ -1,9 +1,9 @@
-"""Time per pair of 500 bp, beside parasail, edlib and FSA.
+"""Time per pair of 500 bp, compared with parasail, edlib and FSA.
 
     python benchmarks/alignment/speed.py [--threads 2] [--pairs 100] [--fsa]
 
 Run it on an idle machine: a busy one stretches wall times. FSA runs with its defaults, one process
-a pair, as a user would run it; its time includes its start. Genomes are in ``mtdna.py``.
+per pair, as a user would run it; its time includes its start. ``mtdna.py`` measures genomes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def pairs_of_500(threads: int, n: int, with_fsa: bool) -> None:
-    """Print the time per 500 bp pair."""
+    """Print the time per pair of 500 bp."""
     settings = PRESETS["homogeneous"]
     texts = [p.texts for p in simulate_pairs(settings, n, seed=31, divergences=[0.4] * n)]
     scorer, plain = AlignmentScorer.load("dna"), AlignmentScorer.load("dna", classical=True)

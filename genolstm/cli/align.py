@@ -16,7 +16,7 @@ from genolstm.cli.align_train import train
 
 @click.group()
 def align() -> None:
-    """Align sequences and say how sure every column is."""
+    """Align sequences and report the confidence of every column."""
 
 
 align.add_command(msa)
@@ -54,7 +54,7 @@ class _Gibibytes(options._Finite):
 @click.argument("reference")
 @align_options.output
 @align_options.form
-@click.option("--posteriors", metavar="OUT.tsv[.gz]", help="Write the table of all columns here, too.")
+@click.option("--posteriors", metavar="OUT.tsv[.gz]", help="Also write a table of all columns to this file.")
 @align_options.pairs
 @align_options.one_to_one
 @options.settings(
@@ -66,7 +66,7 @@ class _Gibibytes(options._Finite):
     memory={
         "type": _Gibibytes(min=0, min_open=True),
         "default": AlignmentSettings.memory / 2**30,
-        "help": "Memory that one pair may take.",
+        "help": "Maximum memory for one pair, in GiB.",
     },
 )
 @align_options.model
@@ -77,7 +77,8 @@ class _Gibibytes(options._Finite):
 def score(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
     """Align every sequence of QUERY with every sequence of REFERENCE (FASTA or FASTQ).
 
-    The score is in bits: how much likelier the two are as relatives than as strangers.
+    The score is in bits: how much more likely the two sequences are if they are related than if
+    they are not.
     """
     if given["pairs"] is not None and given["one_to_one"]:
         raise click.UsageError("--pairs and --one-to-one exclude each other")
@@ -88,5 +89,5 @@ def score(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
         summary = run(**given, **alignment, command=align_options.command_line(), progress=progress)
     text = f"{summary.pairs} pair{'' if summary.pairs == 1 else 's'} aligned"
     if summary.unaligned:
-        text += f", {summary.unaligned} of them without a single aligned residue"
+        text += f", {summary.unaligned} of them without any aligned residue"
     options.say(text, quiet=quiet)

@@ -1,4 +1,4 @@
-"""``genolstm align msa``: one alignment of a small family."""
+"""``genolstm align msa``: one multiple alignment of a small family."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from genolstm.cli import align_options, options
 @options.force
 @options.quiet
 def msa(quiet: bool, **given: Any) -> None:
-    """Align the sequences of FAMILY (FASTA or FASTQ, up to 64, one strand) with one another."""
+    """Align the sequences of FAMILY (FASTA or FASTQ, up to 64, same strand) with one another."""
     from genolstm.runs.align_msa import run
 
     with options.status("aligning", lambda done, n: f"{done} of {n} pairs aligned", quiet=quiet) as progress:

@@ -1,4 +1,4 @@
-"""Options that the align commands share, each written once."""
+"""Options shared by the align commands, each defined once."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ one_to_one = click.option(
 )
 model = options.model(
     default="dna",
-    help="dna; coding for protein-coding sequence; adna for queries with the damage of ancient DNA; "
-    "or a file that `align train` wrote.",
+    help="Aligner to use: dna; coding for protein-coding sequence; adna for queries damaged as ancient "
+    "DNA is; or a file written by `align train`.",
     old="--preset",
 )
 classical = click.option("--classical", is_flag=True, help="Leave out the neural part of the model.")

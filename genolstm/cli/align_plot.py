@@ -14,8 +14,10 @@ from genolstm.cli import align_options, options
 @click.argument("query")
 @click.argument("reference")
 @align_options.figure
-@click.option("--query-name", metavar="NAME", show_default="the first", help="Sequence of QUERY.")
-@click.option("--reference-name", metavar="NAME", show_default="the first", help="Sequence of REFERENCE.")
+@click.option("--query-name", metavar="NAME", show_default="the first", help="Name of the QUERY sequence to align.")
+@click.option(
+    "--reference-name", metavar="NAME", show_default="the first", help="Name of the REFERENCE sequence to align."
+)
 @options.region("Part of the reference to draw")
 @options.settings(PlotSettings, "kind", "width")
 @align_options.spans
@@ -23,13 +25,13 @@ from genolstm.cli import align_options, options
 @align_options.classical
 @options.force
 def plot(reference_name: str | None, region: options.Region | None, alignment: dict[str, Any], **given: Any) -> None:
-    """Align one sequence of QUERY with one of REFERENCE and draw how sure every column is.
+    """Align one sequence of QUERY with one of REFERENCE and draw the confidence of every column.
 
-    The first sequence of each file is taken, unless others are named. Needs the extra `plot`.
+    The first sequence of each file is used unless others are named. Needs the extra `plot`.
     """
     if region is not None and region.chrom is not None:
         if reference_name not in (None, region.chrom):
-            raise click.UsageError(f"--region is part of {region.chrom}, --reference-name is {reference_name}")
+            raise click.UsageError(f"--region is on {region.chrom}, but --reference-name is {reference_name}")
         reference_name = region.chrom
 
     from genolstm.runs.align_plot import run
@@ -43,7 +45,7 @@ def plot(reference_name: str | None, region: options.Region | None, alignment: d
 @click.argument("reference")
 @click.option("--truth", required=True, metavar="PAF", help="True alignments, with the tag cg:Z.")
 @align_options.figure
-@click.option("--table", metavar="OUT.tsv[.gz]", help="Write the figure's numbers here, too.")
+@click.option("--table", metavar="OUT.tsv[.gz]", help="Also write the numbers in the figure to this file.")
 @options.settings(PlotSettings, "bins")
 @align_options.spans
 @align_options.model
@@ -51,7 +53,7 @@ def plot(reference_name: str | None, region: options.Region | None, alignment: d
 @options.threads
 @options.force
 def reliability(alignment: dict[str, Any], **given: Any) -> None:
-    """Align the pairs of a true alignment and draw how often columns of each posterior are right.
+    """Align pairs whose true alignments are known and draw how often columns of each posterior are right.
 
     Prints the F1 of the aligned residues and the expected calibration error (ECE). Needs the
     extra `plot`.

@@ -1,4 +1,4 @@
-"""``genolstm align search``: many sequences against many, or against long references."""
+"""``genolstm align search``: searches many references, or long ones, for relatives of queries."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from genolstm.cli import align_options, options
 def search(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
     """Find the sequences of REFERENCE that those of QUERY are related to (FASTA or FASTQ).
 
-    Shared k-mers name candidates; those are scored and aligned exactly. Long references are
-    searched in overlapping windows.
+    Shared k-mers propose candidates, the best of which are scored and aligned exactly. Long
+    references are searched in overlapping windows.
     """
     source = click.get_current_context().get_parameter_source("candidates")
     if given["settings"].exact and source == ParameterSource.COMMANDLINE:

@@ -1,4 +1,4 @@
-"""``genolstm align train``: fit an aligner to pairs of one's own."""
+"""``genolstm align train``: fits an aligner to the user's own pairs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from genolstm.cli import align_options, options
 @click.argument("query")
 @click.argument("reference")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.genolstm", help="The model to write."
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.genolstm", help="Model to write."
 )
-@click.option("--pairs", metavar="PAIRS", help="The pairs: two columns of names, or PAF.")
+@click.option("--pairs", metavar="PAIRS", help="List of the pairs: two columns of names, or PAF.")
 @align_options.one_to_one
 @click.option(
-    "--truth", metavar="PAF", help="True alignments (with the tag cg:Z). Without them, the pairs' likelihood is raised."
+    "--truth",
+    metavar="PAF",
+    help="True alignments (with the tag cg:Z); without them, training maximises the likelihood of the pairs.",
 )
 @options.model(default="dna", help="Model to start from: dna, coding, or a file.", old="--preset")
 @options.settings(FINE_TUNING, "simulated", "validation", "epochs", "batch_size", "learning_rate", "seed")
 @click.option(
-    "--checkpoints", type=click.Path(path_type=Path), show_default="OUT.training", help="Folder of the checkpoints."
+    "--checkpoints", type=click.Path(path_type=Path), show_default="OUT.training", help="Folder for checkpoints."
 )
 @options.threads
 @options.force
@@ -33,11 +35,11 @@ from genolstm.cli import align_options, options
 def train(quiet: bool, **given: Any) -> None:
     """Fit an aligner to pairs of QUERY and REFERENCE sequences (needs the extra `train`).
 
-    A run that was killed goes on from its checkpoint. The model is used with
+    A run that was killed resumes from its checkpoint. Use the model with
     `align score --model OUT.genolstm`.
     """
     if sum((given["pairs"] is not None, given["one_to_one"], given["truth"] is not None)) != 1:
-        raise click.UsageError("give one of --pairs, --one-to-one and --truth")
+        raise click.UsageError("give exactly one of --pairs, --one-to-one and --truth")
 
     from genolstm.runs.align_train import run
 

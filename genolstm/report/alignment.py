@@ -1,4 +1,4 @@
-"""Figures of alignments: dot-plot of posteriors, and how reliable these are."""
+"""Figures of alignments: a dot-plot of posteriors, and a diagram of their reliability."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _DOTS = ("#edf3f8", "#c3daec", "#7fb4d8", "#3b83bd", "#0b4a86", "#062c55")
 def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None) -> Figure:
     """Draw the posteriors of all pairs of residues, with the aligned path over them.
 
-    The reference runs across, the query down, both in the coordinates of their plus strands: a
-    query on the minus strand rises. Beneath, the posterior of each aligned reference base.
+    The reference runs across and the query down, both in plus-strand coordinates: the path of a
+    query on the minus strand rises. A strip below shows the posterior of each aligned reference base.
 
     Parameters
     ----------
     alignment
-        It is drawn from its sparse posteriors: memory does not grow with the lengths.
+        Alignment to draw; its sparse posteriors are used, so memory does not grow with the lengths.
     region
-        Start and end on the reference, 0-based half-open; by default where anything is likely.
+        Start and end on the reference, 0-based half-open; by default everything likely is shown.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None)
 
 
 def _draw_path(ax: Axes, alignment: PosteriorAlignment, short: bool) -> None:
-    """Draw what is aligned without a gap as solid lines, the gaps between as dotted ones."""
+    """Draw runs of aligned pairs as solid lines, and the gaps between them as dotted lines."""
     from matplotlib.collections import LineCollection
 
     pairs = alignment.pairs
@@ -105,7 +105,7 @@ def _draw_path(ax: Axes, alignment: PosteriorAlignment, short: bool) -> None:
     first = pairs[np.concatenate([[0], corners])]
     last = pairs[np.concatenate([corners - 1, [len(pairs) - 1]])]
 
-    # From corner to corner of the cells: a single pair has a length, too.
+    # From corner to corner of the cells, so that even a single pair has a length.
     def place(ends: npt.NDArray[np.int32], shift: int) -> npt.NDArray[np.float64]:
         down = ends[:, 0] + float(shift)
         if alignment.strand == "-":
@@ -131,7 +131,7 @@ def _view(
     columns: npt.NDArray[np.int64],
     p: npt.NDArray[np.float32],
 ) -> tuple[Region, Region]:
-    """Return the part of reference and query to draw."""
+    """Return the parts of the reference and the query to draw."""
     n, m = alignment.n_query, alignment.n_reference
     likely = p >= 0.1
     if region is not None:
@@ -166,7 +166,7 @@ def _pooled(
     y: Region,
     shape: float,
 ) -> npt.NDArray[np.float32]:
-    """Return the highest posterior in each cell of a raster of limited size, NaN where there is none."""
+    """Return the highest posterior in each cell of a raster of limited size, NaN for empty cells."""
     width = min(_BINS, x[1] - x[0])
     height = min(max(1, round(_BINS * shape)), y[1] - y[0])
     out = np.zeros((height, width), dtype=np.float32)
@@ -179,7 +179,7 @@ def _pooled(
 
 
 def _strip(ax: Axes, alignment: PosteriorAlignment, x: Region) -> None:
-    """Draw the posterior along the reference: the range and the mean of each step."""
+    """Draw the posterior along the reference: the mean and the minimum of each step."""
     matched = (alignment.column_query >= 0) & (alignment.column_reference >= 0)
     at = alignment.column_reference[matched]
     value = alignment.posteriors[matched]
@@ -224,7 +224,7 @@ def _letter_axes(ax: Axes, alignment: PosteriorAlignment, x: Region, y: Region) 
 
 
 def _number(ax: Axes, spans: tuple[int, int]) -> None:
-    """Number both axes, at the same intervals where their scales are about the same."""
+    """Number both axes, at the same intervals if their scales are similar."""
     from matplotlib.ticker import MaxNLocator, MultipleLocator, StrMethodFormatter
 
     step = next(step for k in range(12) for step in (10**k, 2 * 10**k, 5 * 10**k) if max(spans) <= 8 * step)
@@ -245,7 +245,8 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
     reliability
         The curve, from :func:`genolstm.alignment.evaluate.reliability`.
     accuracy
-        Accuracy of the same alignments; its F1 is written beside the expected calibration error.
+        Accuracy of the same alignments, whose F1 is shown with the expected calibration error; None
+        shows no F1.
 
     Raises
     ------
@@ -289,7 +290,7 @@ def plot_reliability(reliability: Reliability, *, accuracy: PairAccuracy | None 
     ax.set_ylabel("columns that are right")
     tidy(ax)
     edges = np.linspace(0, 1, len(reliability.count) + 1)
-    # An empty bar has no place on a logarithmic axis.
+    # A logarithmic axis cannot show an empty bar.
     below.bar(
         edges[:-1][filled],
         reliability.count[filled],

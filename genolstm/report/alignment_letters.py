@@ -1,4 +1,4 @@
-"""An alignment in letters, every column coloured by how sure it is."""
+"""Draws an alignment in letters, every column coloured by its confidence."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 Region = tuple[int, int]
 
 LONGEST_LETTERS = 4000
-"""Most columns drawn in letters: a larger figure cannot be read."""
-# Red to blue-green behind dark letters; it darkens, too, for colour-blind readers.
+"""Maximum number of columns drawn in letters; a larger figure would be unreadable."""
+# Red to blue-green behind dark letters; it also darkens, for colour-blind readers.
 _CELLS = ("#f4b8b0", "#f8d9bd", "#f6ead0", "#e6efe0", "#bfe5dc", "#7fcbc9")
 
 
@@ -29,18 +29,18 @@ def plot_alignment(alignment: PosteriorAlignment, *, region: Region | None = Non
     Parameters
     ----------
     alignment
-        At most :data:`LONGEST_LETTERS` columns are drawn.
+        Alignment to draw, at most :data:`LONGEST_LETTERS` columns of it.
     region
-        Start and end on the reference, 0-based half-open; by default all that is aligned.
+        Start and end on the reference, 0-based half-open; by default everything that is aligned.
     width
-        Columns per line.
+        Number of columns per line, at least 10.
 
     Raises
     ------
     SettingError
-        There are too many columns, or the region lies outside the reference.
+        There are too many columns, the width is too small, or the region lies outside the reference.
     InputError
-        Nothing is aligned (there).
+        Nothing is aligned, or nothing in the region.
     """
     plt = pyplot()
     if width < 10:
@@ -49,7 +49,7 @@ def plot_alignment(alignment: PosteriorAlignment, *, region: Region | None = Non
     size = last - first
     lines = -(-size // width)
     across = min(width, size)
-    # Inches: a column is as wide as a monospaced letter of 8 points with some space around it.
+    # In inches: a column is as wide as an 8-point monospaced letter with some space around it.
     step, line, left, right = 0.092, 0.56, _margin(alignment), 0.62
     body = max(across * step, 3.6)
     figure = plt.figure(figsize=(left + body + right, lines * line + (0.5 if body > 6.2 else 0.68)))
@@ -81,7 +81,7 @@ def plot_alignment(alignment: PosteriorAlignment, *, region: Region | None = Non
 
 
 def _columns(alignment: PosteriorAlignment, region: Region | None) -> tuple[int, int]:
-    """Return the first and the last column (half-open) of a region."""
+    """Return the first column of a region and the one after its last."""
     size = len(alignment.ops)
     if region is None:
         first, last = 0, size
@@ -95,7 +95,7 @@ def _columns(alignment: PosteriorAlignment, region: Region | None) -> tuple[int,
         raise InputError(f"nothing is aligned{where}", record=alignment.query_name)
     if last - first > LONGEST_LETTERS:
         raise SettingError(
-            f"{last - first:,} columns are too many to be drawn in letters (at most {LONGEST_LETTERS:,})",
+            f"{last - first:,} columns are too many to draw in letters (the limit is {LONGEST_LETTERS:,})",
             hint="choose a region of the reference, or draw a dot-plot",
         )
     return first, last
@@ -106,13 +106,13 @@ def _cells(ax: Axes, x: npt.NDArray[Any], y: npt.NDArray[Any], posteriors: npt.N
 
     corners = np.array([(-0.5, 0.0), (0.5, 0.0), (0.5, 0.45), (-0.5, 0.45)])
     boxes = np.stack([x, y], axis=1)[:, None, :] + corners
-    # Edges of the face's colour: otherwise viewers of SVG and PDF show gaps between the boxes.
+    # Edges have the face's colour, or SVG and PDF viewers would show gaps between the boxes.
     faces = colour_map(_CELLS)(posteriors)
     ax.add_collection(PolyCollection(list(boxes), facecolors=faces, edgecolors=faces, linewidths=0.3))
 
 
 def _draw_letters(ax: Axes, text: str, x: npt.NDArray[Any], y: npt.NDArray[Any], colour: str) -> None:
-    """Draw single letters as outlines: it is fast, and they fit whatever fonts a viewer has."""
+    """Draw single letters as outlines: fast, and independent of the fonts a viewer has."""
     from matplotlib.collections import PathCollection
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
@@ -122,7 +122,7 @@ def _draw_letters(ax: Axes, text: str, x: npt.NDArray[Any], y: npt.NDArray[Any],
     letters = np.array(list(text))
     for letter in sorted(set(text) - {" "}):
         there = letters == letter
-        # Baseline and half the advance of an 8-point letter, which centre it.
+        # Offsets by half the advance and half the height of an 8-point letter centre it.
         outline = TextPath((-2.41, -2.9), letter, size=8.0, prop=mono)
         drawn = PathCollection(
             [outline],
@@ -132,15 +132,15 @@ def _draw_letters(ax: Axes, text: str, x: npt.NDArray[Any], y: npt.NDArray[Any],
             facecolors=colour,
             linewidths=0,
         )
-        # Outlines are in points; only their places are data.
+        # Outlines are in points; only their positions are in data coordinates.
         drawn.set_transform(IdentityTransform())
-        # Snapped to pixels, strokes of one letter would differ in weight.
+        # With snapping to pixels, strokes of the same letter would differ in weight.
         drawn.set_snap(False)
         ax.add_collection(drawn)
 
 
 def _edges_of_lines(ax: Axes, alignment: PosteriorAlignment, columns: tuple[int, int], width: int, line: float) -> None:
-    """Write names and the first and last position of every line, 1-based."""
+    """Write the names and the first and last position of every line, 1-based."""
     first, last = columns
     n = alignment.n_query
     digits = _digits(alignment)
@@ -174,7 +174,7 @@ def _margin(alignment: PosteriorAlignment) -> float:
 
 
 def _confidence_bar(figure: Figure, box: tuple[float, float, float, float]) -> None:
-    """Draw the key to the colours; ``box`` in inches: left, bottom, width, height."""
+    """Draw the colour key; ``box`` gives its left, bottom, width and height in inches."""
     across, up = figure.get_size_inches()
     left, below, width, height = box
     ax = figure.add_axes((left / across, below / up, width / across, height / up))

@@ -1,4 +1,4 @@
-"""``align score``: every query with every reference, a list of pairs, or pairs in order."""
+"""``align score``: aligns every query with every reference, the pairs of a list, or pairs in order."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class AlignmentSummary:
     Attributes
     ----------
     pairs
-        Pairs of sequences aligned.
+        Number of pairs of sequences aligned.
     unaligned
-        How many of them have no residue aligned to another.
+        Number of those pairs without a single aligned residue.
     """
 
     pairs: int
@@ -63,15 +63,15 @@ def run(
     model, classical
         The aligner, as :meth:`~genolstm.alignment.scorer.AlignmentScorer.load` takes them.
     form
-        A name in :data:`genolstm.alignment.formats.pairwise.FORMATS`.
+        Format of the output, a key of :data:`genolstm.alignment.formats.pairwise.FORMATS`.
     posteriors
-        A second output: the table of all columns.
+        Second output: a table of all columns.
     pairs
         List of the pairs to align (:func:`genolstm.alignment.formats.pairs.read_pairs`).
     one_to_one
         Align the first query with the first reference, and so on.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
     command
         Command line, for formats that record it.
     progress
@@ -87,7 +87,7 @@ def run(
     """
     check_format(form, FORMATS)
     if pairs is not None and one_to_one:
-        raise SettingError("a list of pairs and one-to-one order exclude each other")
+        raise SettingError("give either a list of pairs or one-to-one order, not both")
     check_paths([query, reference, *([] if pairs is None else [pairs])], [output, posteriors], force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     chosen = replace(scorer.settings, **alignment)
@@ -113,7 +113,7 @@ def run(
 def _judged(
     groups: Iterable[list[PosteriorAlignment]], scorer: AlignmentScorer, settings: AlignmentSettings, sizes: list[int]
 ) -> Iterator[list[PosteriorAlignment]]:
-    """Rank the references of each query, and judge its scores by all that it was compared with."""
+    """Rank each query's references, and judge its scores by all references it was compared with."""
     lengths, counts = np.unique(sizes, return_counts=True)
     for own in groups:
         rank_references(own)

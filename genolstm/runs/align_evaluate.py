@@ -1,4 +1,4 @@
-"""``align reliability``: how good an aligner is on pairs whose true alignments are known."""
+"""``align reliability``: measures an aligner on pairs whose true alignments are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from genolstm.runs.inputs import check_paths, true_alignments
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Alignments against the truth.
+    """Comparison of alignments with the truth.
 
     Attributes
     ----------
@@ -52,10 +52,10 @@ def run(
     force: bool = False,
     **alignment: Any,
 ) -> Evaluation:
-    """Align the pairs of a truth, draw the reliability of their posteriors, return all scores.
+    """Align the pairs of a truth, draw the reliability of their posteriors, and return all scores.
 
-    Gaps of both are moved to the left first: to place one elsewhere within a repeat is no error.
-    Pairs aligned on the other strand than the truth's are wrong altogether.
+    Gaps of both alignments are moved to the left first: a different place within a repeat is not an
+    error. If a pair is aligned on the wrong strand, all of its columns are wrong.
 
     Parameters
     ----------
@@ -68,11 +68,11 @@ def run(
     model, classical
         The aligner, as :meth:`~genolstm.alignment.scorer.AlignmentScorer.load` takes them.
     settings
-        How many bins the posterior has.
+        Number of bins of the posterior.
     table
-        A second output: the figure's numbers, one line per bin.
+        Second output: the numbers in the figure, one line per bin.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
     **alignment
         Fields of :class:`~genolstm.alignment.settings.AlignmentSettings` that differ from the
         model's.
@@ -80,7 +80,7 @@ def run(
     Raises
     ------
     GenolstmError
-        An input is wrong, the truth does not spell the sequences, or an output is in the way;
+        An input is wrong, the truth does not match the sequences, or an output is in the way;
         nothing is written.
     """
     check_figure(output, force=force)
@@ -111,14 +111,14 @@ def run(
 
 
 def _lines(truth: PathLike) -> list[PairRecord]:
-    """Read a truth; each of its pairs may come once."""
+    """Read a truth in which every pair may occur only once."""
     lines = list(read_pairs(truth))
     known: set[tuple[str, str]] = set()
     for line in lines:
         name = (line.query, line.reference)
         if name in known:
             raise InputError(
-                "the pair comes twice, one true alignment of each is needed",
+                "the pair occurs twice, give one true alignment per pair",
                 path=display_name(truth),
                 line=line.line,
                 record=" with ".join(name),
@@ -128,7 +128,7 @@ def _lines(truth: PathLike) -> list[PairRecord]:
 
 
 def _write_table(curve: Reliability, output: PathLike, *, force: bool) -> None:
-    """Write a table with one line per bin: its limits, columns, mean posterior, share that is right."""
+    """Write one line per bin: its limits, columns, mean posterior, and share of right columns."""
     edges = np.linspace(0, 1, len(curve.count) + 1)
     with atomic_text(output, force=force) as stream:
         stream.write("low\thigh\tcolumns\tposterior\tright\n")

@@ -1,4 +1,4 @@
-"""``align msa``: one alignment of the sequences of a file."""
+"""``align msa``: one multiple alignment of the sequences in a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> FamilyAlignment:
-    """Align the sequences of a file with one another and write the alignment.
+    """Align the sequences in a file with one another and write the alignment.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ def run(
     settings
         How to align the family.
     form
-        A name in :data:`~genolstm.alignment.formats.family.MSA_FORMATS`.
+        Format of the output, a key of :data:`~genolstm.alignment.formats.family.MSA_FORMATS`.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
     progress
-        Called with the number of pairs aligned and of all pairs.
+        Called with the number of pairs aligned so far and the total number of pairs.
 
     Raises
     ------

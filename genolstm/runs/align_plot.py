@@ -1,4 +1,4 @@
-"""``align plot``: a figure of one pair of sequences."""
+"""``align plot``: draws the alignment of one pair of sequences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(
     force: bool = False,
     **alignment: Any,
 ) -> PosteriorAlignment:
-    """Align one sequence of a file with one of another, and draw the alignment.
+    """Align one sequence of a file with one of another and draw the alignment.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def run(
         What to draw: :func:`~genolstm.report.alignment.plot_dotplot` or
         :func:`~genolstm.report.alignment_letters.plot_alignment`.
     query_name, reference_name
-        Sequences to take; by default the first of each file.
+        Names of the sequences to align; by default the first in each file.
     region
-        Start and end on the reference, 0-based half-open; by default all that is aligned.
+        Start and end on the reference, 0-based half-open; by default everything that is aligned.
     **alignment
         Fields of :class:`~genolstm.alignment.settings.AlignmentSettings` that differ from the
         model's.

@@ -1,4 +1,4 @@
-"""``align search``: the sequences of one file are searched for in those of another."""
+"""``align search``: searches the sequences of one file for relatives of those in another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genolstm.runs.inputs import batches, check_format, check_paths, records, st
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """What a search did: queries read, those with a hit, and hits written."""
+    """What a search did: number of queries read, of queries with a hit, and of hits written."""
 
     queries: int
     found: int
@@ -38,7 +38,7 @@ def run(
     progress: Callable[[int], None] | None = None,
     **alignment: Any,
 ) -> SearchSummary:
-    """Search the sequences of one file in those of another and write the hits.
+    """Search the references for relatives of the queries and write the hits.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ def run(
     settings
         What to look for.
     form
-        A name in :data:`genolstm.alignment.formats.pairwise.FORMATS`.
+        Format of the output, a key of :data:`genolstm.alignment.formats.pairwise.FORMATS`.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
     command
         Command line, for formats that record it.
     progress

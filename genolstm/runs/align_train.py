@@ -1,4 +1,4 @@
-"""``align train``: an aligner fitted to a user's own pairs, from files to a bundle."""
+"""``align train``: fits an aligner to a user's own pairs and writes its bundle."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from genolstm.runs.inputs import check_paths, in_order, listed, records, true_al
 from genolstm.sequences.masks import encode_masks
 
 LONGEST = 1200
-"""Longer training pairs with a truth are cut at aligned residues; without one, refused."""
+"""Longest training pair in bp; longer ones are cut at aligned residues, or refused without a truth."""
 _CODES = np.full(16, 4, np.uint8)
 _CODES[[1, 2, 4, 8]] = [0, 1, 2, 3]
 
 
 @dataclass(frozen=True)
 class _Named:
-    """A training pair and the names that must not lie on both sides of the split."""
+    """A training pair and the names that must not be on both sides of the split."""
 
     pair: LabelledPair
     names: tuple[str, str]
@@ -66,8 +66,8 @@ def run(
 ) -> Bundle:
     """Fit an aligner to pairs of sequences and write its bundle.
 
-    The family of classical parameters is fitted to the pairs by likelihood (EM). The network of
-    ``model`` is trained further: on true alignments if there are any, else by likelihood.
+    The family of classical parameters is fitted to the pairs by maximum likelihood (EM). Training of
+    the network of ``model`` continues on the true alignments if given, otherwise by likelihood.
 
     Parameters
     ----------
@@ -76,20 +76,21 @@ def run(
     output
         Bundle to write.
     model
-        Model to start from; the new network has the shape of its network.
+        Model to start from; the new network has the same shape as its network.
     pairs
-        List of pairs (:func:`genolstm.alignment.formats.pairs.read_pairs`); not needed with truth.
+        List of pairs (:func:`genolstm.alignment.formats.pairs.read_pairs`); not allowed with
+        ``truth``, which names its pairs.
     one_to_one
-        Pair the first with the first, and so on.
+        Pair the first query with the first reference, and so on.
     truth
         True alignments: PAF with the tag cg:Z.
     checkpoints
-        Folder of the checkpoints, by default ``output`` with ``.training`` appended; a run that
-        was killed goes on from there.
+        Folder for checkpoints, by default ``output`` with ``.training`` appended; a run that was
+        killed resumes from there.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
     progress
-        Report the progress on stderr.
+        Report progress on stderr.
 
     Raises
     ------
@@ -102,7 +103,7 @@ def run(
     sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]
     base, bundle = _start(model)
     if progress:
-        print(f"{len(sides[0])} pairs to learn from, {len(sides[1])} held out", file=sys.stderr)
+        print(f"{len(sides[0])} training pairs, {len(sides[1])} held out", file=sys.stderr)
     share = settings.simulated if truth is not None else 0.0
     family, (data, held_out) = _prepare(sides, base.family, share, settings.seed, threads)
     network, history = train_network(
@@ -160,7 +161,7 @@ def _examples(
     if truth is None:
         return _without(query, reference, pairs, one_to_one)
     if pairs is not None or one_to_one:
-        raise SettingError("true alignments name their pairs: give no others")
+        raise SettingError("true alignments already name their pairs, give no other pairs")
     return _with_truth(query, reference, truth)
 
 
@@ -172,15 +173,15 @@ def _without(query: PathLike, reference: PathLike, pairs: PathLike | None, one_t
         plan = in_order(query, reference, references)
     else:
         raise SettingError(
-            "it is not said which sequences belong together",
+            "it is not stated which sequences belong together",
             hint="give a list of pairs, a truth, or sequences in the same order (one to one)",
         )
     for a, b in plan:
         long = max(len(a), len(b))
         if long > LONGEST:
             raise InputError(
-                f"the pair with {b.id} is {long} bp long, without a true alignment at most "
-                f"{LONGEST} can be learned from",
+                f"the pair with {b.id} is {long} bp long; without a true alignment, the limit is "
+                f"{LONGEST} bp",
                 path=display_name(query),
                 record=a.id,
                 hint="cut it, or leave it out",
@@ -196,11 +197,11 @@ def _with_truth(query: PathLike, reference: PathLike, truth: PathLike) -> Iterat
 
 
 def _pieces(query: np.ndarray, reference: np.ndarray, pairs: np.ndarray) -> Iterator[LabelledPair]:
-    """Cut an alignment at aligned residues into pieces of at most LONGEST bp; ends fall off."""
+    """Cut an alignment at aligned residues into pieces of at most LONGEST bp; unaligned ends are lost."""
     at = 0
     while at < len(pairs):
         q0, r0 = pairs[at]
-        # The longest piece that fits; a gap longer than that leaves a piece of one column out.
+        # The longest piece that fits; a single column before a longer gap is left out.
         reach = np.maximum(pairs[at:, 0] - q0, pairs[at:, 1] - r0) < LONGEST
         end = at + int(reach.sum())
         q1, r1 = pairs[end - 1] + 1
@@ -210,10 +211,10 @@ def _pieces(query: np.ndarray, reference: np.ndarray, pairs: np.ndarray) -> Iter
 
 
 def _split(names: Sequence[tuple[str, str]], settings: AlignTrainSettings) -> tuple[list[int], list[int]]:
-    """Split pairs so that no sequence is on both sides: whole connected groups go together."""
+    """Split pairs so that no sequence is on both sides: connected groups are kept together."""
     if not names:
-        raise InputError("no pairs to learn from")
-    # A graph of pairs (the first nodes) and their sequences: what is connected stays together.
+        raise InputError("there are no training pairs")
+    # A graph of pairs (the first nodes) and their sequences: connected pairs stay together.
     nodes: dict[tuple[int, str], int] = {}
     links = [
         (k, nodes.setdefault(key, len(names) + len(nodes))) for k, pair in enumerate(names) for key in enumerate(pair)
@@ -226,7 +227,7 @@ def _split(names: Sequence[tuple[str, str]], settings: AlignTrainSettings) -> tu
     groups = list(members.values())
     if len(groups) < 2:
         raise InputError(
-            "all pairs share sequences, none can be held out",
+            "all pairs are connected by shared sequences, none can be held out",
             hint="give pairs of at least two unrelated groups of sequences",
         )
     order = np.random.default_rng([settings.seed, 0x5917]).permutation(len(groups))

@@ -1,4 +1,4 @@
-"""What the runs of the aligner share: checks of paths, sequences, and the pairs that lists and truths name."""
+"""Shared by the aligner's runs: path checks, sequences, and the pairs named in lists and truths."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ T = TypeVar("T")
 
 
 def check_paths(inputs: Sequence[PathLike], outputs: Sequence[PathLike | None], *, force: bool) -> None:
-    """Refuse standard input named twice, and outputs that are in the way or are inputs, too."""
+    """Refuse standard input given twice, and outputs that are in the way or are also inputs."""
     names = [os.fspath(path) for path in inputs]
     if names.count("-") > 1:
-        raise InputError("standard input can be only one of the inputs")
+        raise InputError("only one of the inputs can be standard input")
     check_outputs(outputs, force=force)
     read = {Path(name).resolve() for name in names if name != "-"}
     for output in outputs:
         if output is not None and os.fspath(output) != "-" and Path(output).resolve() in read:
-            raise OutputError("is an input, too", path=output, hint="write elsewhere")
+            raise OutputError("is also an input", path=output, hint="write elsewhere")
 
 
 def check_format(form: str, known: Iterable[str]) -> None:
-    """Refuse a format that is not one of those known."""
+    """Refuse an unknown format."""
     if form not in known:
         raise SettingError(f"format is {form!r}, it must be one of {', '.join(known)}")
 
 
 def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of ``size`` items, the last one with what is left."""
+    """Yield lists of ``size`` items; the last one may be shorter."""
     while batch := list(islice(items, size)):
         yield batch
 
 
 def started(items: Iterator[T]) -> Iterator[T]:
-    """Compute the first item now: bad input is then refused before any output is opened."""
+    """Compute the first item now, so that bad input is refused before any output is opened."""
     return chain(list(islice(items, 1)), items)
 
 
@@ -57,7 +57,7 @@ def records(path: PathLike) -> Iterator[SeqRecord]:
         for sign in (b"-", b"."):
             if sign in record.sequence:
                 raise InputError(
-                    f"holds gap signs ({sign.decode()!r}), an unaligned sequence is needed",
+                    f"contains gap signs ({sign.decode()!r}), an unaligned sequence is needed",
                     path=display_name(path),
                     line=record.line,
                     record=record.name,
@@ -68,7 +68,7 @@ def records(path: PathLike) -> Iterator[SeqRecord]:
 def listed(
     query: PathLike, reference: PathLike, references: list[SeqRecord], pairs: PathLike
 ) -> list[tuple[SeqRecord, SeqRecord]]:
-    """Return the pairs that a list names, in its order."""
+    """Return the pairs named in a list, in the order of the list."""
     return _look_up(query, reference, references, read_pairs(pairs), pairs)
 
 
@@ -78,7 +78,7 @@ def in_order(query: PathLike, reference: PathLike, references: list[SeqRecord]) 
     if len(queries) != len(references):
         raise InputError(
             f"{display_name(query)} has {len(queries)} sequences, {display_name(reference)} {len(references)}",
-            hint="one to one needs the same number in both files",
+            hint="one-to-one order needs the same number in both files",
         )
     return list(zip(queries, references, strict=True))
 
@@ -86,7 +86,7 @@ def in_order(query: PathLike, reference: PathLike, references: list[SeqRecord]) 
 def true_alignments(
     query: PathLike, reference: PathLike, lines: Sequence[PairRecord], truth: PathLike
 ) -> Iterator[tuple[PairRecord, tuple[SeqRecord, SeqRecord], tuple[Masks, Masks], npt.NDArray[np.int32]]]:
-    """Yield each line of a truth with its sequences: as read, as aligned, and the aligned residues.
+    """Yield each line of a truth, its sequences as read and as aligned, and the aligned residues.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def true_alignments(
     Raises
     ------
     InputError
-        A sequence is missing, or the truth does not spell it.
+        A sequence is missing, or does not match the truth.
     """
     plan = _look_up(query, reference, list(records(reference)), lines, truth)
     for line, (a, b) in zip(lines, plan, strict=True):
@@ -114,7 +114,7 @@ def _look_up(
     for record in records(query):
         if record.id in by_query:
             raise InputError(
-                "the name occurs twice, a list of pairs cannot tell which is meant",
+                "the name occurs twice, a list of pairs cannot say which one is meant",
                 path=display_name(query),
                 record=record.id,
             )

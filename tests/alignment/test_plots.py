@@ -213,7 +213,7 @@ def test_reliability_from_files(cli, files: Path) -> None:
     ("change", "message"),
     [
         (("60=", "59="), "does not span"),
-        (("second", "first"), "t.paf:2: first with chr1: the pair comes twice"),
+        (("second", "first"), "t.paf:2: first with chr1: the pair occurs twice"),
         (("chr1", "chr7"), "has no sequence of this name"),
         (("cg:Z:60=", ""), "needs a CIGAR"),
     ],

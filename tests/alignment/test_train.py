@@ -101,7 +101,7 @@ def test_a_second_run_with_the_same_seed_gives_the_same_model(cli) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda t: t.replace("=", "X", 1), "does not spell the sequences"),
+        (lambda t: t.replace("=", "X", 1), "does not match the sequences"),
         (lambda t: t.replace("\tr3\t", "\trx\t"), "has no sequence of this name"),
         (lambda t: t.replace("cg:Z:", "xx:Z:"), "needs a CIGAR"),
         (lambda t: t.replace("\t+\t", "\t?\t"), "strand"),

@@ -1,1 +1,1 @@
-"""The files of the aligner: pairs in, alignments out."""
+"""File formats of the aligner: pairs in, alignments out."""

@@ -14,7 +14,7 @@ WIDTH = 80
 
 
 def write_fasta(alignment: FamilyAlignment, stream: IO[str]) -> None:
-    """Write aligned FASTA, lines of 80; case is kept."""
+    """Write aligned FASTA with 80 letters per line; case is kept."""
     for record, row in zip(alignment.sequences, alignment.rows(), strict=True):
         stream.write(f">{record.id}\n")
         stream.writelines(row[a : a + WIDTH] + "\n" for a in range(0, len(row), WIDTH))
@@ -23,7 +23,7 @@ def write_fasta(alignment: FamilyAlignment, stream: IO[str]) -> None:
 def write_a2m(alignment: FamilyAlignment, stream: IO[str]) -> None:
     """Write A2M: columns in which at least half of the sequences have a residue are upper case.
 
-    In the others residues are lower case and gaps are dots.
+    In all other columns, residues are lower case and gaps are dots.
     """
     full = (alignment.columns >= 0).mean(axis=0) >= 0.5
     for record, row in zip(alignment.sequences, alignment.rows(), strict=True):

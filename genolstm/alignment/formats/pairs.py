@@ -23,15 +23,15 @@ class PairRecord:
     Attributes
     ----------
     query, reference
-        Names.
+        Names of the two sequences.
     line
-        1-based line of the file.
+        Line number in the file, 1-based.
     strand
         ``+`` or ``-``; None in a plain list.
     query_span, reference_span
         Aligned parts, 0-based half-open, on the plus strands; None in a plain list.
     lengths
-        Lengths of query and reference as given in the file.
+        Lengths of query and reference as given in the file; None in a plain list.
     cigar
         Value of the ``cg`` tag; None without one.
     """
@@ -49,14 +49,14 @@ class PairRecord:
 def read_pairs(path: PathLike) -> Iterator[PairRecord]:
     """Read PAF, or a table with at least two columns of names.
 
-    PAF is recognised by its fifth column (+ or -) among at least twelve. Tables are split at tabs,
-    or at white space where a line has no tab; lines that begin with ``#`` and a header line
-    ``query  reference`` are skipped.
+    A line with at least twelve columns, or with + or - in the fifth, is read as PAF. Other lines are
+    split at tabs, or at white space if they contain no tab; lines that begin with ``#`` and a header
+    line ``query  reference`` are skipped.
 
     Raises
     ------
     InputError
-        A line is wrong (with its number), or there is none.
+        A line is wrong (its number is given), or there are no pairs.
     """
     where = display_name(path)
     empty = True
@@ -82,7 +82,7 @@ def _paf(fields: list[str], number: int, where: str) -> PairRecord:
         return InputError(reason, path=where, line=number, record=fields[0])
 
     if len(fields) < 12:
-        raise wrong(f"a PAF line has 12 columns or more, this one {len(fields)}")
+        raise wrong(f"a PAF line has 12 columns or more, this one has {len(fields)}")
     try:
         qlen, q0, q1, rlen, r0, r1 = (int(fields[k]) for k in (1, 2, 3, 6, 7, 8))
     except ValueError as error:
@@ -90,7 +90,7 @@ def _paf(fields: list[str], number: int, where: str) -> PairRecord:
     if fields[4] not in ("+", "-"):
         raise wrong(f"the strand is {fields[4]!r}, it has to be + or -")
     if not (0 <= q0 <= q1 <= qlen and 0 <= r0 <= r1 <= rlen):
-        raise wrong("start and end do not lie within the lengths given")
+        raise wrong("start and end do not lie within the given lengths")
     cigar = next((f[5:] for f in fields[12:] if f.startswith("cg:Z:")), None)
     if cigar is not None and _CIGAR.sub("", cigar):
         raise wrong(f"the CIGAR {cigar[:20]!r} cannot be read")
@@ -105,12 +105,12 @@ def aligned_pairs(
     Parameters
     ----------
     query
-        Its aligned strand, the reverse complement for ``-``; positions refer to it.
+        The aligned strand of the query (its reverse complement for ``-``); positions refer to it.
 
     Raises
     ------
     InputError
-        There is no CIGAR, or line and sequences contradict each other.
+        There is no CIGAR, or the line and the sequences contradict each other.
     """
     name = None if path is None else display_name(path)
 
@@ -121,7 +121,7 @@ def aligned_pairs(
     if record.cigar is None or record.query_span is None or record.reference_span is None:
         raise wrong("a true alignment needs a CIGAR (the tag cg:Z of PAF)")
     if record.lengths != (len(query), len(reference)):
-        raise wrong(f"the alignment is of {record.lengths} bp, the sequences have {(len(query), len(reference))}")
+        raise wrong(f"the line gives lengths {record.lengths}, the sequences have {(len(query), len(reference))} bp")
     q0, q1 = record.query_span
     if record.strand == "-":
         q0, q1 = len(query) - q1, len(query) - q0
@@ -135,11 +135,11 @@ def aligned_pairs(
                 same = a == b
                 equal = same & (a & (a - 1) == 0)
                 if (op == "=" and not same.all()) or (op == "X" and equal.any()):
-                    raise wrong(f"the CIGAR does not spell the sequences at query base {i + 1}")
+                    raise wrong(f"the CIGAR does not match the sequences at query base {i + 1}")
             parts.append(np.stack([np.arange(i, i + n), np.arange(j, j + n)], axis=1))
         i += n if op in "M=XI" else 0
         j += n if op in "M=XDN" else 0
     if i != q1 or j != record.reference_span[1]:
-        raise wrong("the CIGAR does not span the positions given")
+        raise wrong("the CIGAR does not span the given positions")
     pairs = np.concatenate(parts) if parts else np.empty((0, 2))
     return pairs.astype(np.int32)

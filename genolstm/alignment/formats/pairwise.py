@@ -1,6 +1,6 @@
 """Alignments as PAF, SAM, BLAST tables, MAF, FASTA, Stockholm, posterior tables and JSON.
 
-Positions are 0-based inside and follow each format's own convention in its file.
+Positions are 0-based in memory; in a file they follow the convention of its format.
 """
 
 from __future__ import annotations
@@ -39,22 +39,21 @@ class Writer:
         self.begin()
 
     def begin(self) -> None:
-        """Write what stands before the first alignment."""
+        """Write what precedes the first alignment."""
 
     def write(self, alignment: PosteriorAlignment) -> None:
         """Write one alignment."""
         raise NotImplementedError
 
     def end(self) -> None:
-        """Write what stands after the last alignment."""
+        """Write what follows the last alignment."""
 
 
 class PafWriter(Writer):
     """PAF with ``cg:Z`` (= and X), ``AS:i`` and ``xb:f`` (bits), ``xp:f`` (mean posterior).
 
-    ``xe:f`` and ``xh:f`` are E-value and P(homolog), where the model is calibrated; ``xm:Z`` names
-    the model that aligned the pair.
-    A pair without aligned residues has no line.
+    ``xe:f`` and ``xh:f`` are the E-value and P(homolog), if the model is calibrated; ``xm:Z`` names
+    the model that aligned the pair. A pair without aligned residues has no line.
     """
 
     def write(self, alignment: PosteriorAlignment) -> None:
@@ -95,7 +94,7 @@ class SamWriter(Writer):
         self.stream.write("@HD\tVN:1.6\tSO:unsorted\n")
         for name, length in self.references:
             if not _SAM_REFERENCE.fullmatch(name):
-                raise InputError("SAM does not allow this name of a reference", record=name)
+                raise InputError("SAM does not allow this reference name", record=name)
             self.stream.write(f"@SQ\tSN:{name}\tLN:{length}\n")
         version = metadata.version("genolstm")
         line = f"@PG\tID:genolstm\tPN:genolstm\tVN:{version}"
@@ -105,7 +104,7 @@ class SamWriter(Writer):
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
         if not _SAM_QUERY.fullmatch(a.query_name) or a.query_name.startswith("@"):
-            raise InputError("SAM does not allow this name of a query", record=a.query_name)
+            raise InputError("SAM does not allow this query name", record=a.query_name)
         text = _query_text(a)
         if a.is_empty:
             fields = [a.query_name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(a.query_text), "*"]
@@ -147,8 +146,8 @@ class SamWriter(Writer):
 class BlastWriter(Writer):
     """The 12 columns of BLAST+ ``-outfmt 6``.
 
-    Where no E-value has been calibrated, the column holds the bound 2 ** -bits: the score is a
-    ratio of likelihoods, so that at most this share of unrelated pairs scores as high (Markov).
+    Without a calibrated E-value, its column holds the bound 2 ** -bits: the score is a likelihood
+    ratio, so at most this share of unrelated pairs scores as high (Markov's inequality).
     """
 
     def write(self, alignment: PosteriorAlignment) -> None:
@@ -176,7 +175,7 @@ class BlastWriter(Writer):
 
 
 class MafWriter(Writer):
-    """Multiple Alignment Format; the ``q`` line of the query holds the posteriors in tenths."""
+    """Multiple Alignment Format; the ``q`` line of the query contains the posteriors in tenths."""
 
     def begin(self) -> None:
         self.stream.write("##maf version=1 scoring=bits\n")
@@ -219,7 +218,7 @@ class FastaWriter(Writer):
 
 
 class StockholmWriter(Writer):
-    """Stockholm 1.0; ``#=GC PP_cons`` is the posterior of each column as HMMER writes it."""
+    """Stockholm 1.0; ``#=GC PP_cons`` is the posterior of each column, written as by HMMER."""
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
@@ -238,7 +237,7 @@ class StockholmWriter(Writer):
 
 
 class TableWriter(Writer):
-    """One line per column: 0-based positions (of the plus strands), letters, posterior."""
+    """One line per column: 0-based positions (on the plus strands), letters, posterior."""
 
     def begin(self) -> None:
         self.stream.write(
@@ -289,7 +288,7 @@ FORMATS: dict[str, type[Writer]] = {
 
 
 def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[str]:
-    """Return the tags of E-value and P(homolog), none where the model is not calibrated."""
+    """Return the tags for E-value and P(homolog); none if the model is not calibrated."""
     tags = ((evalue, alignment.evalue, ".3g"), (homolog, alignment.p_homolog, ".5f"))
     return [f"{name}:f:{value:{form}}" for name, value, form in tags if value is not None]
 
@@ -300,5 +299,5 @@ def _query_text(alignment: PosteriorAlignment) -> str:
 
 
 def _letters(text: str) -> str:
-    # SAM's letters are those of DNA; U would make a tool count a mismatch.
+    # SAM uses the letters of DNA; tools would count U as a mismatch.
     return text.translate(str.maketrans("Uu", "Tt"))

@@ -1,1 +1,1 @@
-"""From many references to the few that are worth an exact alignment."""
+"""Narrows many references down to the few that are worth an exact alignment."""

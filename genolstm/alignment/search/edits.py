@@ -1,4 +1,4 @@
-"""Edit distances of many pairs, 64 cells at a time: a cheap look before the exact score.
+"""Edit distances of many pairs, 64 cells at a time: a cheap check before exact scoring.
 
 References
 ----------
@@ -23,7 +23,7 @@ _ZERO = np.uint64(0)
 
 @compiled()
 def _lines(query, lines):
-    """Write for every letter (bit mask) at which query positions it may be equal."""
+    """Write, for every letter (bit mask), the query positions where it may match."""
     lines[:] = _ZERO
     for i in range(query.size):
         bit = _ONE << np.uint64(i & 63)
@@ -34,7 +34,7 @@ def _lines(query, lines):
 
 @compiled()
 def _distance(lines, n, reference, free, positive, negative):
-    """Return the edits that turn a query of ``n`` letters into (a part of) the reference."""
+    """Return the number of edits between a query of ``n`` letters and (a part of) the reference."""
     words = (n + 63) // 64
     last = _ONE << np.uint64((n - 1) & 63)
     for w in range(words):
@@ -95,24 +95,24 @@ def edit_distances(
     within: bool = False,
     threads: int = 0,
 ) -> npt.NDArray[np.int32]:
-    """Return the edit distance of pairs.
+    """Return the edit distance of each pair.
 
     Parameters
     ----------
     queries, references
-        Of :func:`genolstm.sequences.packed.pack`; none empty. Letters that may be equal count as
-        equal.
+        Sequences packed by :func:`genolstm.sequences.packed.pack`; none may be empty. Letters that
+        may be equal count as equal.
     pairs
         Indices of query and reference, (k, 2); fastest if sorted by query.
     within
-        The query against the most similar part of the reference.
+        Compare the query with the most similar part of the reference only.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
 
     Returns
     -------
     numpy.ndarray
-        int32 (k,).
+        Distances, int32 (k,).
     """
     pairs = np.ascontiguousarray(pairs, dtype=np.int64).reshape(-1, 2)
     out = np.empty(len(pairs), dtype=np.int32)

@@ -1,7 +1,6 @@
-"""Sequences as vectors, near one another where the sequences are related.
+"""Sequences as vectors that lie close together if the sequences are related.
 
-An :class:`Encoder` turns every sequence into a unit vector; the nearest ones are found by matrix
-product.
+An :class:`Encoder` turns every sequence into a unit vector; a matrix product finds the nearest.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ EMBEDDING_KIND = "embedding"
 
 
 class Encoder(Protocol):
-    """Turns sequences into vectors whose product is the larger the closer they are."""
+    """Turns sequences into vectors; the more similar two sequences, the larger their dot product."""
 
     name: str
 
@@ -51,7 +50,7 @@ class KmerEncoder:
     Parameters
     ----------
     k
-        1 to 7.
+        Length of the k-mers, 1 to 7.
     """
 
     def __init__(self, k: int = 6) -> None:
@@ -68,7 +67,7 @@ class KmerEncoder:
         self.size = len(kept)
 
     def encode(self, sequences: PackedSequences) -> Vectors:
-        """Return unit vectors, float32 (sequences, size); zeros where there is no k-mer."""
+        """Return unit vectors, float32 (sequences, size); zeros for sequences without a k-mer."""
         out = np.zeros((len(sequences), self.size), dtype=np.float32)
         bases = BASE_OF_MASK[sequences.letters]
         _count(bases, sequences.starts, self.k, self._place, 0, len(sequences), out)
@@ -78,20 +77,20 @@ class KmerEncoder:
 
 
 class NetworkEncoder:
-    """A trained network's vectors, summed over both strands; no TensorFlow.
+    """Vectors from a trained network, summed over both strands; needs no TensorFlow.
 
     Parameters
     ----------
     source
-        A bundle of ``scripts/train_embedding.py``, its path or name, or an ONNX graph that turns
-        (n, steps, 4) into (n, d).
+        A bundle written by ``scripts/train_embedding.py``, its path or name, or an ONNX graph that
+        turns (n, steps, 4) into (n, d).
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
 
     Raises
     ------
     ModelError
-        It is damaged, or no model that embeds DNA.
+        The model is damaged, or does not embed DNA.
     """
 
     def __init__(self, source: Bundle | PathLike | bytes, threads: int = 0) -> None:
@@ -109,11 +108,11 @@ class NetworkEncoder:
         self.size = self.runtime.n_outputs
 
     def encode(self, sequences: PackedSequences) -> Vectors:
-        """Return unit vectors, float32 (sequences, size); zeros for what has no bases."""
+        """Return unit vectors, float32 (sequences, size); zeros for empty sequences."""
         out = np.zeros((len(sequences), self.size), dtype=np.float32)
         shares = SHARES.astype(np.float32)
         lengths = sequences.lengths
-        # Equal lengths at a time, a few thousand sequences of them: the features take 16 bytes a
+        # One length at a time, at most a million bases per batch: the features take 16 bytes per
         # base.
         for length in np.unique(lengths[lengths > 0]).tolist():
             members = np.flatnonzero(lengths == length)
@@ -129,14 +128,14 @@ class NetworkEncoder:
 
 
 class NearestVectors:
-    """Candidates by the product of vectors.
+    """Finds candidates by the dot product of vectors.
 
     Parameters
     ----------
     encoder
-        Of queries and references.
+        Encodes queries and references.
     references
-        To be searched.
+        Sequences to search.
     """
 
     def __init__(self, encoder: Encoder, references: PackedSequences) -> None:

@@ -1,8 +1,8 @@
-"""Many sequences against many, or against long references.
+"""Search of many sequences against many others, or against long references.
 
 Long references are cut into overlapping windows. Shared k-mers (or another
-:class:`~genolstm.alignment.search.seeds.Prefilter`) name candidates, edit distances (or, locally, a
-first score) choose among them, and what is left is scored and aligned exactly as
+:class:`~genolstm.alignment.search.seeds.Prefilter`) propose candidates, edit distances (or, in local
+mode, a rough score) choose among them, and those that remain are scored and aligned exactly as
 ``align score`` does.
 """
 
@@ -34,14 +34,14 @@ from genolstm.sequences.packed import PackedSequences, pack
 from genolstm.threads import count_threads
 
 BATCH = 1000
-"""Queries looked up at a time."""
+"""Number of queries looked up at a time."""
 MOST_PAIRS = 1 << 20
-"""Pairs at a time without a prefilter."""
+"""Number of pairs scored at a time without a prefilter."""
 LONGEST_CLASS = 1 << 14
 CLEAR_EDITS = 10
 """A strand with this many more edits adds nothing to the score."""
 MARGIN = 3
-"""Candidates scored exactly beyond twice the hits asked for."""
+"""Number of candidates scored exactly beyond twice the hits asked for."""
 
 PrefilterMaker = Callable[[PackedSequences], Prefilter]
 
@@ -49,8 +49,8 @@ PrefilterMaker = Callable[[PackedSequences], Prefilter]
 class Hit(NamedTuple):
     """A reference, or a window of it, that a query may be related to.
 
-    ``start`` and ``end`` are the window's, 0-based half-open; ``bits`` the score with the window;
-    ``evalue`` is None without a calibration. ``window`` numbers the windows searched.
+    ``start`` and ``end`` are the window's, 0-based half-open; ``bits`` is the score with the window;
+    ``evalue`` is None without a calibration; ``window`` is the index of the window searched.
     """
 
     window: int
@@ -62,7 +62,7 @@ class Hit(NamedTuple):
 
 
 class _Windows:
-    """References cut for queries of one class of lengths, and their index."""
+    """References cut into windows for queries of one length class, and their index."""
 
     def __init__(self, references: Sequence[Masks], longest: int | None, make: PrefilterMaker | None) -> None:
         self.place: list[tuple[int, int, int]] = []
@@ -81,7 +81,7 @@ class _Windows:
         self.lengths = self.packed.lengths
         self.owner = np.array([r for r, _, _ in self.place])
         self.prefilter = None if make is None else make(self.packed)
-        # Few distinct lengths stand for all of them where E-values are summed up.
+        # A few distinct lengths stand for all of them when E-values are summed.
         classes = np.unique(np.round(np.log2(self.lengths) * 4).astype(int), return_inverse=True)[1]
         self.counts = np.bincount(classes)
         sums = np.bincount(classes, weights=self.lengths)
@@ -89,7 +89,7 @@ class _Windows:
         self._records: dict[int, SeqRecord] = {}
 
     def record(self, w: int, references: Sequence[SeqRecord]) -> SeqRecord:
-        """Return a window as a sequence; the reference itself if it is whole."""
+        """Return a window as a sequence, or the reference itself if the window covers all of it."""
         if w not in self._records:
             r, start, end = self.place[w]
             whole = end - start == len(references[r])
@@ -98,7 +98,7 @@ class _Windows:
 
 
 def _seeds(packed: PackedSequences) -> Prefilter:
-    """Return the index of shared k-mers, k long enough for chance matches to be few."""
+    """Return an index of shared k-mers, with k large enough for chance matches to be rare."""
     longest = max(4.0, float(np.median(packed.lengths)))
     return SeedIndex(packed, min(max(math.ceil(math.log(longest, 4)) + 2, 6), 11))
 
@@ -109,17 +109,17 @@ class Searcher:
     Parameters
     ----------
     references
-        To be searched; long ones are cut into windows unless the mode is global.
+        Sequences to search; long ones are cut into windows unless the mode is global.
     scorer
         Scores and aligns the candidates.
     settings
         What to look for.
     significance
-        For E-values; None leaves them out and filters by the bound 2 ** -bits.
+        Calibration for E-values; None leaves them out and filters by the bound 2 ** -bits.
     prefilter
-        Makes the prefilter from packed references; by default shared k-mers.
+        Function that makes the prefilter from packed references; by default shared k-mers.
     threads
-        0 means all cores.
+        Threads to use; 0 means all cores.
     **alignment
         Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`; the mode is semiglobal
         unless another is given.
@@ -182,14 +182,14 @@ class Searcher:
         return self._align(queries, masks, self.find(masks, [q.id for q in queries]))
 
     def find(self, queries: Sequence[Masks], names: Sequence[str | None] | None = None) -> list[list[Hit]]:
-        """Return, without alignments, the hits of every query (bit masks), best first.
+        """Return the hits of every query (bit masks), best first, without alignments.
 
-        Neighbouring windows may hold one place: up to twice ``max_hits`` are returned.
+        Neighbouring windows may contain the same place: up to twice ``max_hits`` are returned.
 
         Parameters
         ----------
         names
-            Of the queries, for ``skip_self``.
+            Names of the queries, for ``skip_self``.
         """
         found: list[list[Hit]] = [[] for _ in queries]
         groups: dict[int, list[int]] = {}
@@ -208,7 +208,7 @@ class Searcher:
         return found
 
     def _find(self, queries: list[Masks], windows: _Windows, names: Sequence[str | None]) -> list[list[Hit]]:
-        """Return the hits of queries of one class, best first."""
+        """Return the hits of queries of one length class, best first."""
         packed = pack(queries)
         if windows.prefilter is None:
             n, m = len(queries), len(windows.place)
@@ -230,7 +230,7 @@ class Searcher:
     def _refine(
         self, queries: list[Masks], packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Keep the most promising candidates; name the strands that matter (1, 2, 3 for both)."""
+        """Keep the most promising candidates and the strands that matter (1 plus, 2 minus, 3 both)."""
         mode, strand = self.alignment.mode, self.alignment.strand
         if mode == "local":
             cost = -self._rough(packed, windows, pairs)
@@ -259,7 +259,7 @@ class Searcher:
         self, packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         quick = fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
-        # What does not fit keeps the prefilter's order, before the rest.
+        # Pairs that do not fit keep the prefilter's order, ahead of the rest.
         out: npt.NDArray[np.float64] = 1e9 - np.arange(float(len(pairs)))
         family = self.scorer.family
         if isinstance(family, ParameterFamily):
@@ -286,7 +286,7 @@ class Searcher:
         pairs: npt.NDArray[np.int64],
         strands: npt.NDArray[np.int64],
     ) -> npt.NDArray[np.float64]:
-        """Return the scores as :meth:`AlignmentScorer.score` gives them."""
+        """Return the scores that :meth:`AlignmentScorer.score` would return."""
         bits = np.empty(len(pairs))
         mode, strand = self.alignment.mode, self.alignment.strand
         quick = fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
@@ -308,7 +308,7 @@ class Searcher:
                 threads=self.threads,
             )
             if strand == "both" and code != 3:
-                bits[at] -= 1.0  # either strand is as likely beforehand
+                bits[at] -= 1.0  # both strands are equally likely a priori
         rest = np.flatnonzero(~quick).tolist()
         if rest:
             large = [(queries[pairs[k, 0]], windows.packed[pairs[k, 1]]) for k in rest]
@@ -322,7 +322,7 @@ class Searcher:
         total = len(windows.place)
         for k in np.lexsort((pairs[:, 1], -bits)).tolist():
             i, j = int(pairs[k, 0]), int(pairs[k, 1])
-            # Neighbouring windows may find the same place: twice as many are looked at.
+            # Neighbouring windows may find the same place: keep twice as many.
             if len(found[i]) >= 2 * self.settings.max_hits:
                 continue
             evalue, bound = None, total * 2.0 ** -min(bits[k], 1000.0)
@@ -368,13 +368,13 @@ class Searcher:
         return hit.end - hit.start == len(self._masks[hit.reference])
 
     def _lift(self, a: PosteriorAlignment, hit: Hit) -> PosteriorAlignment:
-        """Return an alignment with a window as one with the whole reference."""
+        """Turn an alignment with a window into one with the whole reference."""
         if self._is_whole(hit):
             return a
         n, m = a.n_query, len(self._masks[hit.reference])
         mode = self.alignment.mode
         region = Region((0, n), (hit.start, hit.end))
-        # Beforehand, the whole reference has more places than the window.
+        # A priori, the whole reference has more places than the window.
         fewer = placements(n, hit.end - hit.start, mode) / placements(n, m, mode)
         out = PosteriorAlignment(
             a.sequences[1],
@@ -394,7 +394,7 @@ class Searcher:
 
 
 def _same_place(a: PosteriorAlignment, b: PosteriorAlignment) -> bool:
-    """Whether two hits of one query are one, found in neighbouring windows."""
+    """Return whether two hits of one query are the same, found in neighbouring windows."""
     if a.reference_name != b.reference_name or a.strand != b.strand:
         return False
     (a0, a1), (b0, b1) = a.reference_span, b.reference_span

@@ -1,7 +1,7 @@
-"""Finding likely relatives of many sequences among many: the step before exact alignment.
+"""Finds likely relatives of many sequences among many others, before exact alignment.
 
-:class:`SeedIndex` looks up shared k-mers: the cosine of weighted sets of k-mers, but only over
-those that occur, which is faster than a product of vectors.
+:class:`SeedIndex` computes the cosine of weighted sets of k-mers by looking up only those that
+occur, which is faster than a product of vectors.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Prefilter(Protocol):
     name: str
 
     def candidates(self, queries: PackedSequences, count: int, threads: int = 0) -> Indices:
-        """Return the ``count`` likeliest references per query, best first; -1 for none."""
+        """Return the ``count`` most likely references per query, best first; -1 for none."""
 
 
 @compiled()
 def canonical_kmers(bases, k, out):
-    """Write the canonical k-mer at each base; -1 where one is uncertain. Return their number."""
+    """Write the canonical k-mer at each base, -1 if a base is ambiguous; return their number."""
     mask = (np.int64(1) << (2 * k)) - 1
     shift = 2 * (k - 1)
     x, y = np.int64(0), np.int64(0)
@@ -54,7 +54,7 @@ def canonical_kmers(bases, k, out):
 
 @compiled()
 def _distinct(letters, starts, k):
-    """Return the distinct canonical k-mers of every sequence, end to end, and where each begins."""
+    """Return the distinct canonical k-mers of all sequences, concatenated, and where each begins."""
     out = np.empty(letters.size, np.int64)
     begin = np.zeros(starts.size, np.int64)
     words = np.empty(letters.size, np.int64)
@@ -74,7 +74,7 @@ def _distinct(letters, starts, k):
 
 @compiled()
 def _invert(words, begin, n_words):
-    """Return the sequences that hold each k-mer, and where each k-mer's list begins."""
+    """Return the sequences that contain each k-mer, and where each k-mer's list begins."""
     at = np.zeros(n_words + 1, np.int64)
     for w in words:
         at[w + 1] += 1
@@ -133,20 +133,20 @@ def _look_up(words, begin, first, last, owner, at, weight, norm, out):
 
 
 class SeedIndex:
-    """Candidates by shared k-mers: cosine of sets, rare k-mers weighing a little more.
+    """Finds candidates by shared k-mers: cosine of sets, with rare k-mers weighing a little more.
 
-    A k-mer weighs the root of log(sequences / sequences with it). Where all sequences are of one
-    kind, as amplicons are, the full logarithm or its square finds fewer of the nearest.
+    The weight of a k-mer is the square root of log(sequences / sequences with it). If all sequences
+    are of one kind, as amplicons are, the full logarithm or its square finds fewer of the nearest.
 
     Parameters
     ----------
     references
-        To be searched.
+        Sequences to search.
     k
-        4 to 12.
+        Length of the k-mers, 4 to 12.
     common
-        k-mers in more than this share of the references are not looked up, where there are many
-        references: they say little and take most of the time.
+        Skip k-mers found in more than this share of the references (and in more than 50): they say
+        little and take most of the time.
     """
 
     def __init__(self, references: PackedSequences, k: int = 8, common: float = 1.0) -> None:
@@ -165,7 +165,7 @@ class SeedIndex:
         self._norm = (1 / np.sqrt(np.maximum(sums, 1e-9))).astype(np.float32)
 
     def candidates(self, queries: PackedSequences, count: int, threads: int = 0) -> Indices:
-        """Return the ``count`` likeliest references per query, best first, (n, count)."""
+        """Return the ``count`` most likely references per query, best first, (n, count)."""
         words, begin = _distinct(BASE_OF_MASK[queries.letters], queries.starts, self.k)
         out = np.full((len(queries), count), -1, dtype=np.int32)
 

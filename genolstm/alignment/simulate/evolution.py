@@ -1,7 +1,7 @@
 """Compiled evolution of one sequence along a branch: substitutions, indels, slippage.
 
-A sequence is a table of columns (one per field below) with room to grow, and every site keeps the
-identity of its ancestor, from which the true alignment follows.
+A sequence is a table with one row per field below and room to grow; every site keeps the number of
+its ancestor, from which the true alignment follows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 from genolstm.compiled import compiled
 
 BASE, ID, PHASE, TRACT, UNIT = range(5)
-"""Rows of the table: code of the base; ancestor's number; position in its codon (1 to 3, 0 outside
-coding sequence); number of the repeat tract (0: none); length of the tract's unit."""
+"""Rows of the table: code of the base; number of its ancestor; position in its codon (1 to 3, 0
+outside coding sequence); number of the repeat tract (0: none); length of the tract's unit."""
 
 # The standard genetic code in the order of codes A, C, G, T; -1 is a stop.
 _AMINO = "KNKNTTTTRSRSIIMIQHQHPPPPRRRRLLLLEDEDAAAAGGGGVVVV*Y*YSSSS*CWCLFLF"
@@ -37,7 +37,7 @@ def gamma_rate(rng, shape):
 
 @compiled()
 def draw_codon(rng, usage, table, rate, at, shape):
-    """Write three bases of a codon that is no stop."""
+    """Write the three bases of a codon that is not a stop codon."""
     codon = draw(rng, usage)
     r = gamma_rate(rng, shape)
     for k in range(3):
@@ -131,7 +131,7 @@ def _insert(rng, table, rate, n, at, length, frequencies, shape, next_id):
 
 @compiled()
 def _indels(rng, table, rate, n, time, indel_rate, coding_indels, lengths, frequencies, shape, usage, next_id):
-    """Insert and delete; of the events in coding sequence only some, and whole codons."""
+    """Insert and delete; in coding sequence only some events survive, and only of whole codons."""
     capacity = rate.size
     for kind in range(2):
         for _ in range(rng.poisson(indel_rate * n * time)):
@@ -226,13 +226,13 @@ def evolve(
     table, rate
         Sites: int64 (5, capacity) and float64 (capacity,).
     n
-        Sites in use.
+        Number of sites in use.
     time
         Branch length: expected substitutions per neutral site of rate 1.
     lengths
         Cumulative distribution of indel lengths from 1 on (codons in coding sequence).
     next_id
-        First number that no site bears yet.
+        First number not yet given to a site.
 
     Returns
     -------
@@ -252,9 +252,9 @@ def evolve(
 
 @compiled()
 def shared_sites(ids_a, ids_b):
-    """Return the positions (k, 2) of sites that two sequences inherited from one ancestor site.
+    """Return the positions (k, 2) of sites that two sequences inherited from one ancestral site.
 
-    Sites keep their order, so that one walk over both suffices once the ids of one are known.
+    Sites keep their order, so one pass over both suffices once the ids of one are known.
     """
     top = 0
     for x in ids_a:
@@ -280,20 +280,20 @@ def left_align(query, reference, pairs):
     """Move every gap as far left as the letters allow, as VCF normalisation does.
 
     A gap may move left by one if the last residue of its run equals the residue before the run:
-    the alignment then has the same letters in the same columns. Where both sequences have a gap
-    between two matches, the gap stays.
+    the alignment then has the same letters in the same columns. If both sequences have a gap
+    between two matches, both gaps stay.
 
     Parameters
     ----------
     query, reference
         Codes or bytes of the sequences.
     pairs
-        Aligned positions, int32 (k, 2), both columns rising.
+        Aligned positions, int32 (k, 2), both columns increasing.
 
     Returns
     -------
     numpy.ndarray
-        New pairs, same shape.
+        New pairs of the same shape.
     """
     out = pairs.copy()
     for k in range(1, out.shape[0]):

@@ -1,14 +1,15 @@
 """Pairs of sequences with known alignments.
 
-A root sequence evolves along two branches; what both ends inherited from the same site is aligned.
-Substitutions follow HKY85 with gamma-distributed rates of sites, indel lengths a power law (Zipf),
-coding sequence selects against changes of the amino acid and gains and loses whole codons,
-repeat tracts slip, and ancient reads are short fragments with cytosines deaminated at their ends.
+A root sequence evolves along two branches; residues that both ends inherited from the same site are
+aligned. Substitutions follow HKY85 with gamma-distributed site rates, and indel lengths follow a
+power law (Zipf). Coding sequence is under selection against amino-acid changes and gains and loses
+whole codons, repeat tracts slip, and ancient reads are short fragments with cytosines deaminated at
+their ends.
 
-Where the letters do not tell which residue of a repeat was lost, history is no truth that an
-aligner could find. The convention is that of VCF: **every gap of the truth is moved as far left as
-the letters allow** (:func:`left_align`). Evaluation moves the gaps of predictions the same way, so
-that no aligner is blamed for its own convention.
+If the letters do not show which residue of a repeat was lost, no aligner can recover the history.
+The convention is that of VCF: **every gap of the truth is moved as far left as the letters allow**
+(:func:`left_align`). Evaluation moves the gaps of predictions in the same way, so that no aligner
+is penalised for its own convention.
 
 Sources: Hasegawa et al. 1985 (HKY85), Benner et al. 1993 and Fletcher & Yang 2009 (power-law
 indels, INDELible), Goldman & Yang 1994 (selection on codons), Briggs et al. 2007 (damage).
@@ -41,22 +42,22 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DamageSettings:
-    """Ancient DNA: fragments, deamination, nicks and sequencing error (Briggs et al. 2007).
+    """Damage of ancient DNA: fragments, deamination, nicks, sequencing error (Briggs et al. 2007).
 
     Parameters
     ----------
     fragment
-        Shortest and longest read in bp; lengths are log-uniform between.
+        Shortest and longest read in bp; lengths are log-uniform between the two.
     overhang
-        Probability that a single-stranded overhang ends at a base (mean length 1 / overhang).
+        Probability that a single-stranded overhang ends at a base (mean length 1 / overhang - 1).
     single, double
         Probability that a cytosine is deaminated in an overhang, and elsewhere.
     nick
         Probability of a nick per base; after it, damage shows as G to A.
     error
-        Sequencing error per base.
+        Probability of a sequencing error per base.
     flank
-        Reference bases left and right of the fragment, at most.
+        Maximum number of reference bases on each side of the fragment.
     """
 
     fragment: tuple[int, int] = (30, 80)
@@ -75,34 +76,34 @@ class SimulationSettings:
     Parameters
     ----------
     length
-        Bases of the root.
+        Length of the root in bases.
     divergence
         Substitutions per site between the two ends, at neutral sites.
     frequencies
-        Of A, C, G, T; None draws them anew for every pair (GC 30 to 65 %).
+        Frequencies of A, C, G, T; None draws them anew for every pair (GC 30 to 65 %).
     skew
-        Of drawn frequencies: (A - T) / (A + T) and (C - G) / (C + G) are drawn between minus and
-        plus this. Between 0 and 1.
+        Limit of the skew of drawn frequencies, at least 0 and below 1: (A - T) / (A + T) and
+        (C - G) / (C + G) are drawn between minus and plus this value.
     kappa
-        Rate of a transition over that of a transversion.
+        Ratio of the transition rate to the transversion rate.
     shape
-        Of the gamma distribution of site rates; 0 for one rate.
+        Shape of the gamma distribution of site rates; 0 gives all sites the same rate.
     indel_rate
-        Insertions per substitution, and the same of deletions.
+        Insertions per substitution; deletions have the same rate.
     indel_exponent, indel_longest
-        Power law of indel lengths.
+        Exponent of the power law of indel lengths, and the longest indel.
     coding
-        Probability that a pair holds coding sequence (flanked by a little that is not).
+        Probability that a pair contains coding sequence (with short non-coding flanks).
     omega
-        Probability that a change of the amino acid survives.
+        Probability that an amino-acid change survives.
     coding_indels
         Probability that an indel within coding sequence survives.
     repeats
         Fraction of the root that lies in homopolymers and short tandem repeats.
     slippage
-        Gains or losses per unit beyond the third, per unit of branch length.
+        Gains and losses per repeat copy beyond the third, per unit of branch length.
     damage
-        Make the first sequence an ancient read of this kind.
+        Make the first sequence an ancient read with this damage; None leaves it intact.
     """
 
     length: tuple[int, int] = (500, 500)
@@ -125,23 +126,23 @@ class SimulationSettings:
         for name in ("length", "divergence", "kappa", "shape", "indel_rate", "omega", "repeats"):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
-                raise SettingError(f"{name} goes from {low} to {high}, it has to rise from 0 on")
+                raise SettingError(f"{name} goes from {low} to {high}, it has to rise from 0 or more")
         if not 0 <= self.skew < 1:
             raise SettingError(f"skew is {self.skew}, it has to be at least 0 and below 1")
         if self.length[0] < 16:
-            raise SettingError(f"roots of {self.length[0]} bases are too short, at least 16")
+            raise SettingError(f"roots of {self.length[0]} bases are too short, 16 are needed")
 
 
 @dataclass(frozen=True)
 class SimulatedPair:
-    """Two sequences, which of their residues are homologous, and what the simulator knows.
+    """Two sequences, their homologous residues, and what else the simulator knows.
 
     Attributes
     ----------
     query, reference
         Codes (A, C, G, T as 0 to 3), uint8.
     pairs
-        Homologous residues, int32 (k, 2), gaps left-aligned.
+        Positions of homologous residues, int32 (k, 2), with gaps left-aligned.
     divergence
         Substitutions per neutral site between the two.
     query_phase, reference_phase
@@ -161,7 +162,7 @@ class SimulatedPair:
 
     @property
     def identity(self) -> float:
-        """Fraction of equal letters among the homologous residues."""
+        """Fraction of homologous residues whose letters are equal."""
         if not len(self.pairs):
             return 0.0
         return float(np.mean(self.query[self.pairs[:, 0]] == self.reference[self.pairs[:, 1]]))
@@ -198,7 +199,7 @@ _AMINO_USAGE = {
 
 
 def _codon_usage(rng: np.random.Generator, frequencies: np.ndarray) -> np.ndarray:
-    """Return cumulative codon frequencies: amino acids as in proteins, codons by composition."""
+    """Return cumulative codon frequencies: amino acids as in proteins, codons by base composition."""
     usage = np.zeros(64)
     bias = rng.dirichlet(20.0 * frequencies)
     for codon in range(64):
@@ -256,7 +257,7 @@ def _root(
 def simulate_pair(
     settings: SimulationSettings, rng: np.random.Generator, *, divergence: float | None = None
 ) -> SimulatedPair:
-    """Simulate one pair; ``divergence`` replaces the settings' range."""
+    """Simulate one pair; ``divergence`` replaces the range of the settings."""
 
     def between(limits: tuple[float, float]) -> float:
         return float(rng.uniform(*limits))
@@ -336,7 +337,7 @@ def _fragment(
     left_end, right_end = (int(min(rng.geometric(damage.overhang) - 1, size)) for _ in range(2))
     place = np.arange(size)
     single = (place < left_end) | (place >= size - right_end)
-    # Damage reads as C to T up to the first nick (or, without one, the right overhang), then as
+    # Damage reads as C to T up to the first nick (or, without one, the right overhang), and then as
     # G to A, because the other strand was copied.
     turn = min(int(rng.geometric(damage.nick)), size) if damage.nick > 0 else size
     turn = max(left_end, min(turn, size - right_end))
@@ -370,4 +371,4 @@ PRESETS: dict[str, SimulationSettings] = {
     "repeats": replace(_PLAIN, repeats=(0.25, 0.45), divergence=(0.02, 0.6)),
     "ancient": replace(_PLAIN, length=(200, 200), divergence=(0.002, 0.03), damage=DamageSettings()),
 }
-"""Named settings; ``replace`` changes a part of one."""
+"""Named settings; :func:`dataclasses.replace` changes parts of one."""
