@@ -271,6 +271,16 @@ def test_names(haplotypes: str, path: str, name: str, expected) -> None:
     assert query.name(path, Record(name, "", b"", 1)) == expected
 
 
+def test_the_haplotypes_that_doors_name(tmp_path: Path) -> None:
+    expected = [(f"CEU{i}", h) for i in range(3) for h in "12"]
+    lists = {role: EXAMPLE / f"{role}.txt" for role in ("target", "outgroup", "archaic")}
+    assert VcfDoor(EXAMPLE / "region.vcf.gz", **lists).names() == expected
+    assert FastaDoor([EXAMPLE / "query.fa.gz"], "a", "o").names() == expected
+    assembly = tmp_path / "NA12878_hap2.fa"
+    assembly.write_text(">c1\nACGT\n>c2\nACGT\n")
+    assert FastaDoor([assembly], "a", "o", "file").names() == [("NA12878", "2")]
+
+
 def test_queries_that_make_no_sense() -> None:
     with pytest.raises(SettingError, match="haplotypes is 'chromosome'"):
         FastaDoor(["x"], "a", "o", "chromosome")
