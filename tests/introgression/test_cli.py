@@ -344,7 +344,7 @@ QUERIES = {
     "apart": (
         "q.fa",
         b">a#1#c\n%b\n>b#1#c\n%b\n>a#1#d\n%b\n" % (DNA, DNA, DNA),
-        ":5: a#1#d: records of the haplotype a 1 do not follow each other",
+        ":5: a#1#d: the records of the haplotype a 1 are not consecutive",
     ),
     "missing": ("q.fa", None, ": no such file"),
 }
@@ -524,7 +524,7 @@ VCFS = {
     "mask of other names": (
         vcf_of(calls()),
         {"callable": "1\t0\t50\n"},
-        ": the mask is of 1, the VCF of chr1, chr2; chromosome names have to agree",
+        ": the mask covers 1, the VCF chr1, chr2; chromosome names must agree",
     ),
     "mask out of range": (
         vcf_of(calls()),
@@ -597,7 +597,7 @@ EVALUATIONS = {
     "other names": (
         {"truth": SEGMENT.replace("chr1", "1")},
         None,
-        "the segments are on chr1, the truth is on 1; chromosome names have to agree",
+        "the segments are on chr1, the truth is on 1; chromosome names must agree",
     ),
     "out of range": (
         {"truth": SEGMENT + SEGMENT.replace("90", "101"), "posteriors": TABLE},
@@ -657,7 +657,7 @@ def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[P
     if case == "one region":
         return [a], f"{a}: there is one labelled region only"
     if case == "short":
-        return regions, "the longest region has 240 bins, a training window has 500"
+        return regions, "the longest region has 240 bins, but a training window has 500"
     truth = a / "truth.bed"
     text = truth.read_text()
     lines = text.count("\n")
@@ -670,7 +670,7 @@ def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[P
         return regions, f"{truth}:{lines + 1}: names haplotype 1 of outgroup0, which is not a target"
     if case == "other names":
         truth.write_text(row.replace("chr1", "1"))
-        return regions, f"{truth}: is on 1, the VCF on chr1; chromosome names have to agree"
+        return regions, f"{truth}: is on 1, the VCF on chr1; chromosome names must agree"
     for path in regions:
         (path / "truth.bed").write_text(text.splitlines()[0] + "\n")
     return regions, "the training regions hold no archaic tract"

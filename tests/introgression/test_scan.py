@@ -334,7 +334,7 @@ def test_sharing_among_assemblies(region_folder, panels, tmp_path: Path) -> None
     a, b = (path.read_text().replace(">", f">asm#{i}#") for i, path in enumerate(paths, 1))
     records = [f">{text}" for whole in zip(a.split(">")[1:], b.split(">")[1:], strict=True) for text in whole]
     mixed.write_text("".join(records))
-    with pytest.raises(InputError, match="records of the haplotype asm 1 do not follow each other"):
+    with pytest.raises(InputError, match="the records of the haplotype asm 1 are not consecutive"):
         list(FastaDoor([mixed], *opened).tracks(TrackSettings()))
     blocks = FastaDoor([mixed], *opened, sharing=False).tracks(TrackSettings())
     assert sum(len(block.haplotypes) for block in blocks) == 6
@@ -343,7 +343,7 @@ def test_sharing_among_assemblies(region_folder, panels, tmp_path: Path) -> None
 def test_the_same_haplotype_in_two_files(region_folder, panels, tmp_path: Path) -> None:
     (tmp_path / "again.fa.gz").write_bytes((region_folder / "target.fa.gz").read_bytes())
     query = FastaDoor([region_folder / "target.fa.gz", tmp_path / "again.fa.gz"], **panels)
-    with pytest.raises(InputError, match="the haplotype target0 1 of chr1 comes twice") as error:
+    with pytest.raises(InputError, match="the haplotype target0 1 of chr1 occurs twice") as error:
         list(query.records())
     assert (error.value.path, error.value.line) == (str(tmp_path / "again.fa.gz"), 1)
 
