@@ -702,7 +702,7 @@ def test_bad_training_data(cli: Cli, region_folder: Path, tmp_path: Path, case: 
 def test_bad_simulations(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "r"
     for options, message in [
-        (["--model", "NoSuchModel"], "there is no stdpopsim model named NoSuchModel; name one of"),
+        (["--model", "NoSuchModel"], "there is no stdpopsim model named NoSuchModel; use one of"),
         (["--model", tmp_path / "x.yaml"], f"{tmp_path}/x.yaml: no such file"),
         (["--target", "elves"], "PapuansOutOfAfrica_10J19 has no population elves; it has"),
     ]:

@@ -220,8 +220,8 @@ def test_models_that_were_made_for_other_data(tmp_path: Path) -> None:
             f"the model reads 21 channels, the data has 22; only the model: recombination; "
             f"only the data: {names[2]}, {names[3]}",
         ),
-        (names[::-1], "the model reads the channels in another order than the data"),
-        ("all", "does not say which channels it reads"),
+        (names[::-1], "the model and the data have the same channels in a different order"),
+        ("all", "does not state which channels it reads"),
     ]:
         path = tiny_bundle(tmp_path / "channels.genolstm", channels=channels)
         with pytest.raises(ModelError) as error:
