@@ -482,14 +482,14 @@ def vcf_of(*records, **options) -> bytes:
 
 
 VCFS = {
-    "empty": (b"", {}, ": is empty, a VCF or BCF file is needed"),
+    "empty": (b"", {}, ": is empty; a VCF or BCF file is needed"),
     "not a vcf": (b"hello\n", {}, ": is not a VCF or BCF file"),
     "fasta": (b">a\n" + DNA, {}, ": is not a VCF or BCF file"),
     "binary": (bytes(range(1, 255)), {}, ": is not a VCF or BCF file"),
     "truncated gz": (gzip.compress(vcf_of(calls()) * 9)[:-9], {}, ": ends in the middle of its"),
     "truncated": (vcf_of(calls(), calls(position=10))[:-9], {}, ":8: cannot be read after rec"),
     "missing": (None, {}, ": no such file"),
-    "no gt": (vcf_of(calls(), has_gt=False), {}, ": has no GT: genotypes are needed"),
+    "no gt": (vcf_of(calls(), has_gt=False), {}, ": has no GT field; genotypes are needed"),
     "no gt in a record": (
         vcf_of(calls()) + vcf_of(calls("1", "2", "3"), form="DP").splitlines()[-1] + b"\n",
         {},
@@ -512,7 +512,7 @@ VCFS = {
     "unphased": (
         vcf_of(calls(), calls("0/1", "0/0", "1/1", position=20)),
         {},
-        ":8: chr1:20: sample t1 is heterozygous and not phased; phase the file, or use --allow-unphased",
+        ":8: chr1:20: sample t1 is heterozygous and unphased; phase the file, or use --allow-unphased",
     ),
     "triploid": (vcf_of(calls("0|1|1", "0|0", "0|0")), {}, ":7: chr1:9: genotypes have 3"),
     "no such allele": (vcf_of(calls("0|7", "0|0", "0|0")), {}, ":7: chr1:9: a genotype names"),
@@ -655,7 +655,7 @@ def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[P
         (a / "outgroup.txt").unlink()
         return regions, f"{a}: lacks outgroup.txt"
     if case == "one region":
-        return [a], f"{a}: there is one labelled region only"
+        return [a], f"{a}: there is only one labelled region"
     if case == "short":
         return regions, "the longest region has 240 bins, but a training window has 500"
     truth = a / "truth.bed"
@@ -725,7 +725,7 @@ def test_bad_simulations(cli: Cli, tmp_path: Path) -> None:
         "--length",
         1000,
     )
-    check_refusal(result, f"{tmp_path}/file/r: cannot be made", tmp_path, {"file"})
+    check_refusal(result, f"{tmp_path}/file/r: cannot be created", tmp_path, {"file"})
 
 
 # --- where outputs cannot go --------------------------------------------------------------------

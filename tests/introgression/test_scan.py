@@ -180,7 +180,7 @@ def test_names_may_be_lists_too(tiny_model, region_folder: Path) -> None:
         model.open(VcfDoor(region_folder / "region.vcf.gz", **{r: ",".join(n) for r, n in names.items()}))
     )
     pd.testing.assert_frame_equal(a, b)
-    with pytest.raises(SettingError, match="no outgroup sample is named"):
+    with pytest.raises(SettingError, match="no outgroup samples are named"):
         model.open(VcfDoor(region_folder / "region.vcf.gz", **{**names, "outgroup": ()}))
 
 

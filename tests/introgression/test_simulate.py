@@ -240,7 +240,7 @@ def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds another simulation"):
         list(simulate_to_folders(SMALL, tmp_path))
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         list(simulate_to_folders(SMALL, tmp_path / "file"))
 
 
