@@ -182,7 +182,7 @@ def test_unphased_half_calls_are_no_heterozygotes(tmp_path: Path) -> None:
     ("records", "reason", "line"),
     [
         ([record(50), record(40)], "position 40 comes after 50", 2),
-        ([record(50), record(60, chrom="2"), record(70)], "chromosome 1 comes back", 3),
+        ([record(50), record(60, chrom="2"), record(70)], "chromosome 1 reappears", 3),
         ([record(5), record(6, calls="0|1|1 0|0 0|0 0|0 0|0")], "genotypes have 3 alleles", 2),
         ([record(5), record(6, calls="0|2 0|0 0|0 0|0 0|0")], "a genotype names allele 2", 2),
         ([record(5), record(10_001)], "lies beyond the length stated in the header (10000", 2),
