@@ -33,7 +33,8 @@ from genolstm.comparison.saving import save_trained
 from genolstm.comparison.scores import summarise
 from genolstm.comparison.settings import ComparisonSettings
 from genolstm.comparison.tasks import simulate_long_range
-from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior, vcf_haplotypes
+from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.gradient import input_gradient, mean_decay
 from genolstm.report.architectures import plot_by_distance, plot_decay
@@ -189,14 +190,10 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 # %%
 model = IntrogressionClassifier.load("neanderthal")
 data = root / "example_data"
-blocks = vcf_haplotypes(
-    model,
-    data / "region.vcf.gz",
-    target=data / "target.txt",
-    outgroup=data / "outgroup.txt",
-    archaic=data / "archaic.txt",
+door = VcfDoor(
+    data / "region.vcf.gz", target=data / "target.txt", outgroup=data / "outgroup.txt", archaic=data / "archaic.txt"
 )
-track = find_haplotype(blocks, "CEU1#1")
+track = find_haplotype(door.tracks(model.settings), "CEU1#1")
 gates = haplotype_gates(model, track, layer=2, region=(430_000, 600_000), top=10)
 truth = pd.read_csv(data / "truth.bed", sep="\t").query("sample == 'CEU1' and haplotype == 1")
 posterior = haplotype_posterior(model, track)[430:600]

@@ -1,4 +1,4 @@
-"""``genolstm introgression gather``: join the files of scans that were made in parts."""
+"""``genolstm introgression gather``: join the files of a scan that was run in parts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from genolstm.cli import options
     "--output",
     required=True,
     type=click.Path(path_type=Path, allow_dash=True),
-    help="File to write; - is standard output.",
+    help="File to write (gzipped if it ends in .gz); - is standard output.",
 )
 @options.force
 @options.quiet
 def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> None:
-    """Join PARTS: segments, or posteriors, of scans of different haplotypes or sequences.
+    """Join PARTS, the segments or posteriors of scans of different haplotypes or sequences.
 
-    Segments are sorted by position; posteriors follow one another in the order of PARTS.
+    Segments are sorted by position; posteriors keep the order of PARTS.
     """
 
     from genolstm.runs.gather import run

@@ -38,7 +38,7 @@ def introgression() -> None:
     "--output",
     required=True,
     type=_path,
-    help="Folder to make; with --replicates, one folder per seed inside it.",
+    help="Folder to create; with several --replicates, it holds one folder per seed.",
 )
 @options.renamed("--model", to="model")
 @options.settings(
@@ -51,7 +51,7 @@ def introgression() -> None:
         "flags": "--donor",
         "multiple": True,
         "show_default": False,
-        "help": "Population that gave ancestry; may be repeated; by default the demography's.",
+        "help": "Population that gave ancestry; may be repeated; by default those known for the demography.",
     },
 )
 @click.option(
@@ -59,17 +59,17 @@ def introgression() -> None:
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Independent regions, with seeds counted up from --seed.",
+    help="Number of independent regions, with consecutive seeds from --seed.",
 )
 @options.force
 @options.quiet
 def simulate(output: Path, settings: SimulationSettings, replicates: int, force: bool, quiet: bool) -> None:
-    """Simulate haplotypes whose archaic tracts are known.
+    """Simulate haplotypes with known archaic tracts.
 
     Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record per
     haplotype, SAMPLE#1#chrom), region.vcf.gz (phased), target.txt, outgroup.txt, archaic.txt
-    (sample names), truth.bed and simulation.json. A run that was stopped goes on with the region
-    it was at.
+    (sample names), truth.bed and simulation.json. An interrupted run resumes with
+    the first unfinished region.
     """
     from genolstm.runs.simulate import run
 
@@ -93,7 +93,7 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     "layers",
     "dropout",
     into="network",
-    units={"type": click.IntRange(min=1), "help": "Width of each direction of a recurrent layer."},
+    units={"type": click.IntRange(min=1), "help": "Number of units in each direction of a recurrent layer."},
 )
 @options.settings(
     TRAINING,
@@ -106,7 +106,7 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     validation_fraction="--validation",
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
-@click.option("--log", type=_path, help="CSV of one row per epoch.")
+@click.option("--log", type=_path, help="CSV log with one row per epoch.")
 @options.force
 @options.quiet
 def train(
@@ -123,9 +123,9 @@ def train(
 ) -> None:
     """Train a model on labelled REGIONS (needs the extra `train`).
 
-    REGIONS are folders as `simulate` writes them, or folders of such folders; data of your own
-    take the same names. Whole regions are held out. A run that was killed goes on from its
-    checkpoint, to the same result.
+    REGIONS are folders as `simulate` writes them, or folders of such folders; your own
+    data need the same file names. Whole regions are held out. An interrupted run resumes from its
+    checkpoint, with the same result.
     """
     from genolstm.runs.train import run
 
@@ -148,11 +148,15 @@ def train(
 @click.argument("query", nargs=-1, type=_path_or_stdout)
 @click.option("--vcf", type=_path, help="Scan samples of this VCF or BCF instead of QUERY.")
 @click.option(
-    "--archaic", required=True, help="Archaic k-mer panel; with --vcf, sample names (comma-separated, or a file)."
+    "--archaic",
+    required=True,
+    help="Archaic k-mer panel; with --vcf, sample names (comma-separated, or a file with one per line).",
 )
 @click.option("--outgroup", required=True, help="Outgroup k-mer panel; with --vcf, sample names.")
 @click.option("--target", help="With --vcf: names of the samples to scan.")
-@click.option("-o", "--output", required=True, type=_path_or_stdout, help="Segments, BED6+; - is standard output.")
+@click.option(
+    "-o", "--output", required=True, type=_path_or_stdout, help="BED6+ file of the segments; - is standard output."
+)
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option(
@@ -160,23 +164,32 @@ def train(
     type=click.Choice(["record", "file"]),
     default="record",
     show_default=True,
-    help="What one haplotype is: a FASTA record, or a whole file.",
+    help="What makes up one haplotype: a FASTA record or a whole file.",
 )
 @click.option(
     "--sharing/--no-sharing",
     default=None,
     show_default="yes for one haplotype per record",
-    help="Whether to ask which rare k-mers the query haplotypes share (reads the input twice).",
+    help="Whether to check which rare k-mers the query haplotypes share (reads the input twice).",
 )
-@click.option("--skip-short", is_flag=True, help="Leave out FASTA records shorter than a bin instead of refusing them.")
+@click.option(
+    "--skip-short", is_flag=True, help="Leave out FASTA records shorter than a bin instead of rejecting them."
+)
 @options.model(DEFAULT_MODEL, help="Name of a shipped model, or a .genolstm file.")
 @options.settings(ScanSettings, changes=True)
 @click.option("--chrom", help="With --vcf: scan this chromosome only.")
 @click.option(
-    "--callable", "callable_mask", type=_path, help="With --vcf: BED of what to count; everything else is left out."
+    "--callable",
+    "callable_mask",
+    type=_path,
+    help="With --vcf: BED of the regions to count; everything else is left out.",
 )
-@click.option("--exclude", "exclude_mask", type=_path, help="With --vcf: BED of what to leave out.")
-@click.option("--allow-unphased", is_flag=True, help="With --vcf: take unphased heterozygotes as they are written.")
+@click.option("--exclude", "exclude_mask", type=_path, help="With --vcf: BED of the regions to leave out.")
+@click.option(
+    "--allow-unphased",
+    is_flag=True,
+    help="With --vcf: accept unphased heterozygotes in the order in which they are written.",
+)
 @options.threads
 @options.force
 @options.quiet
@@ -213,7 +226,7 @@ def scan(
     """
     if vcf is None:
         if not query:
-            raise click.UsageError("name a QUERY FASTA, or give --vcf")
+            raise click.UsageError("give a QUERY FASTA or --vcf")
         _refuse(
             "goes with --vcf",
             {
@@ -263,7 +276,7 @@ def scan(
 
 
 def _refuse(why: str, given: dict[str, bool]) -> None:
-    """Refuse options of the other door."""
+    """Reject options of the other door."""
     for name, is_given in given.items():
         if is_given:
             raise click.UsageError(f"{name} {why}")
@@ -275,7 +288,7 @@ def _refuse(why: str, given: dict[str, bool]) -> None:
 @click.option(
     "--posteriors",
     type=click.Path(path_type=Path),
-    help="Posteriors of the same scan: ranks every bin and measures calibration.",
+    help="Posteriors of the same scan, to rank every bin and measure calibration.",
 )
 @click.option(
     "-o",
@@ -283,9 +296,9 @@ def _refuse(why: str, given: dict[str, bool]) -> None:
     type=click.Path(path_type=Path, allow_dash=True),
     default="-",
     show_default="standard output",
-    help="Where to write the result.",
+    help="File to write the result to.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
 @options.seed
 @options.force
 def evaluate(
@@ -293,8 +306,8 @@ def evaluate(
 ) -> None:
     """Compare SEGMENTS with TRUTH (both BED with sample and haplotype), in base pairs.
 
-    Without --posteriors, AP ranks the segments by their own posterior, and what was not called
-    is never found.
+    Without --posteriors, AP ranks the segments by their posterior, and tracts that were not called
+    count as never found.
     """
     from genolstm.runs.evaluate import run
 

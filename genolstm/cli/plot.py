@@ -14,10 +14,12 @@ from genolstm.cli import options
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Figure to write (.svg, .png or .pdf)."
 )
-@click.option("--truth", type=click.Path(path_type=Path), help="BED of known tracts, to draw beneath.")
+@click.option("--truth", type=click.Path(path_type=Path), help="BED of known tracts to draw as well.")
 @click.option("--chrom", help="Sequence to draw (default: the only one).")
-@click.option("--posteriors", type=click.Path(path_type=Path), help="Posteriors of the same scan; with --haplotype.")
-@click.option("--haplotype", metavar="SAMPLE#HAPLOTYPE", help="Draw the posterior along this one; needs --posteriors.")
+@click.option("--posteriors", type=click.Path(path_type=Path), help="Posteriors of the same scan.")
+@click.option(
+    "--haplotype", metavar="SAMPLE#HAPLOTYPE", help="Draw the posterior along this haplotype; needs --posteriors."
+)
 @options.force
 def plot(
     segments: Path,
@@ -30,8 +32,7 @@ def plot(
 ) -> None:
     """Draw SEGMENTS: every haplotype of one sequence, or the posterior along one of them.
 
-    With --posteriors, these are drawn above the segments, and haplotypes in which nothing was
-    found have their row too. Needs the extra `plot`.
+    With --posteriors, haplotypes without segments get a row too. Needs the extra `plot`.
     """
     if haplotype is not None and posteriors is None:
         raise click.UsageError("--haplotype needs --posteriors")

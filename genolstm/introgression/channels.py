@@ -1,7 +1,7 @@
-"""What a model reads of each bin: the names and the order of the channels.
+"""The names and order of the channels that a model reads for each bin.
 
-A k-mer counts in one channel, by three answers: whether the archaic carries it, how frequent it is
-in the outgroup, and, where it is rare there, whether another target haplotype carries it too.
+A k-mer counts in one channel, chosen by three answers: whether the archaic carries it, how frequent
+it is in the outgroup, and, if it is rare there, whether another target haplotype carries it too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 FREQUENCY_EDGES = (0.0, 0.01, 0.05, 0.20, 0.50, 0.90)
 """Upper ends of the outgroup-frequency classes; class 0 is "absent", the last one is the rest."""
 RARE_CLASSES = 3
-"""Classes below this one are rare enough for sharing among the targets to mean something."""
+"""Classes below this one are rare enough for sharing among the targets to be informative."""
 
 
 def _channels() -> dict[tuple[int, int, int], str]:
@@ -32,6 +32,6 @@ CHANNELS = (*COUNT_CHANNELS, "callable", "outgroup_size", "target_size")
 """Every channel, in order.
 
 The counts are in units of variant sites (k-mers / k); ``callable`` is the fraction of the bin's
-k-mers that could be asked; the last two are log10 of the haplotypes in the outgroup and among the
-targets, so that a model knows what a frequency of 0 is worth.
+k-mers that could be looked up; the last two are log10 of the number of haplotypes in the outgroup
+and among the targets, so that a model knows how much a frequency of 0 means.
 """

@@ -1,4 +1,4 @@
-"""Labelled regions on disk become windows that the core can train on."""
+"""From labelled regions on disk to windows that the core can train on."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from genolstm.introgression.evaluate import Coverage, Pieces
 from genolstm.introgression.formats import line_of, read_intervals
 from genolstm.introgression.settings import TrackSettings
 
-#: What a labelled region is made of, as ``introgression simulate`` writes it.
+#: Files of a labelled region, as ``introgression simulate`` writes them.
 REGION_FILES = ("region.vcf.gz", "target.txt", "outgroup.txt", "archaic.txt", "truth.bed")
 
 
 @dataclass(frozen=True)
 class LabelledTracks:
-    """Tracks of one chromosome of one region, with what is true of them.
+    """Tracks of one chromosome of one region, with the truth.
 
     Attributes
     ----------
     group
-        Region and chromosome; training and validation never share one.
+        Region and chromosome; training and validation never share a group.
     tracks
         Shape (haplotypes, bins, channels), float16.
     truth
@@ -52,12 +52,12 @@ class LabelledTracks:
 
 
 def region_folders(paths: Iterable[PathLike]) -> list[Path]:
-    """Return the folders that hold a labelled region: the paths themselves or folders in them.
+    """Return the folders that hold a labelled region: the paths themselves, or folders in them.
 
     Raises
     ------
     InputError
-        A path holds none, or a region lacks a file.
+        A path holds no region, or a region lacks a file.
     """
     found: list[Path] = []
     for name in paths:
@@ -73,7 +73,7 @@ def region_folders(paths: Iterable[PathLike]) -> list[Path]:
             raise InputError(
                 f"holds no labelled region ({', '.join(REGION_FILES)})",
                 path=path,
-                hint="make one with: genolstm introgression simulate",
+                hint="create one with: genolstm introgression simulate",
             )
         found += here
     for folder in found:
@@ -89,7 +89,7 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
     Raises
     ------
     InputError
-        A file is wrong, or the truth names haplotypes or positions that the VCF lacks.
+        A file is invalid, or the truth names haplotypes or positions that the VCF lacks.
     """
     vcf, target, outgroup, archaic, bed = (folder / name for name in REGION_FILES)
     door = VcfDoor(vcf, target, outgroup, archaic)
@@ -120,7 +120,7 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
         raise InputError(
             f"is on {', '.join(sorted(absent))}, the VCF on {', '.join(sorted(parts))}",
             path=bed,
-            hint="chromosome names have to agree",
+            hint="chromosome names must agree",
         )
     labelled: list[LabelledTracks] = []
     for chrom, pieces in parts.items():
@@ -132,7 +132,7 @@ def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:
 
 
 def windows(regions: Sequence[LabelledTracks], steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut regions into windows of ``steps`` bins; a rest that is shorter is left out.
+    """Cut regions into windows of ``steps`` bins; a shorter remainder is left out.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def windows(regions: Sequence[LabelledTracks], steps: int) -> tuple[np.ndarray, 
     if not x:
         longest = max((r.truth.shape[1] for r in regions), default=0)
         raise InputError(
-            f"the longest region has {longest} bins, a training window has {steps}",
+            f"the longest region has {longest} bins, but a training window has {steps}",
             hint="simulate longer regions or use a smaller --window",
         )
     return np.concatenate(x), np.concatenate(y), np.array(group)

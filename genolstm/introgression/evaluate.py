@@ -1,4 +1,4 @@
-"""How good calls and posteriors are, in base pairs, against known tracts."""
+"""Measure calls and posteriors against known tracts, in base pairs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from genolstm.lstm.calibration import expected_calibration_error
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Upper ends in bp of the classes by which recall is reported; the last class is open.
+#: Upper bounds in bp of the length classes for which recall is reported; the last class is open.
 LENGTH_EDGES = (10_000, 30_000, 60_000, 100_000)
 #: Length of the loci that the bootstrap draws, in bp.
 LOCUS = 1_000_000
 
 
 class TruthError(InputError):
-    """A true tract does not fit the posteriors that it is compared with."""
+    """A true tract does not match the posteriors that it is compared with."""
 
     def __init__(self, reason: str, interval: Interval, hint: str | None = None) -> None:
         i = interval
@@ -40,11 +40,11 @@ class Pieces:
     score
         Posterior of each piece.
     length, true
-        Its length, and how much of it is truly archaic; bp.
+        Length of each piece, and how much of it is truly archaic, in bp.
     locus
-        Number of the locus it lies in, for the bootstrap.
+        Index of the locus of each piece, for the bootstrap.
     positives
-        True bp of each locus, whether in a piece or not; shape (loci,).
+        Truly archaic bp of each locus, whether in a piece or not; shape (loci,).
     """
 
     score: np.ndarray
@@ -55,7 +55,7 @@ class Pieces:
 
     @classmethod
     def pool(cls, parts: Sequence[Pieces]) -> Pieces:
-        """Join the pieces of independent replicates; their loci stay apart."""
+        """Join the pieces of independent replicates; their loci stay separate."""
         offsets = np.cumsum([0, *(len(p.positives) for p in parts)])
         return cls(
             score=np.concatenate([p.score for p in parts]),
@@ -66,9 +66,9 @@ class Pieces:
         )
 
     def curve(self, levels: int = 10_000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return (called, true called) bp per locus and level, and the levels, highest first.
+        """Return called bp and correctly called bp per locus and level, and the levels, highest first.
 
-        Posteriors are rounded to 1 / ``levels``, which is also how they are written.
+        Posteriors are rounded to 1 / ``levels``; the default is the precision of the output files.
         """
         level = np.round(np.clip(self.score, 0, 1) * levels).astype(np.int64)
         values, index = np.unique(level, return_inverse=True)
@@ -122,7 +122,7 @@ def _rank(called: np.ndarray, true: np.ndarray, positives: float, levels: np.nda
 def bootstrap(pieces: Pieces, *, replicates: int = 200, seed: int = 1) -> dict[str, list[float]]:
     """Return 95 % intervals of AP and best F1, drawing loci with replacement.
 
-    Draws without any truth in them have neither and do not count.
+    Draws without any true tract define neither and are skipped.
     """
     called, true, levels = pieces.curve(levels=1000)
     rng = np.random.default_rng(seed)
@@ -157,7 +157,7 @@ class Coverage:
 
     @property
     def haplotypes(self) -> set[tuple[str, str, str]]:
-        """(chrom, sample, haplotype) that carry anything."""
+        """(chrom, sample, haplotype) with at least one interval."""
         return set(self._tables)
 
     def of_interval(self, interval: Interval) -> int:
@@ -180,9 +180,9 @@ class Coverage:
 
 
 def pieces_of_intervals(calls: Sequence[tuple[Interval, float]], truth: Sequence[Interval]) -> Pieces:
-    """Score called segments; what no segment covers of the truth counts as never found.
+    """Score called segments; truth that no segment covers counts as never found.
 
-    Both are cut where loci end, so that no locus holds hits on the truth of another.
+    Both are cut at locus boundaries, so that no locus holds hits on the truth of another.
     """
     coverage = Coverage(truth)
     loci: dict[tuple[str, int], int] = {}
@@ -248,7 +248,7 @@ def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, str], in
             raise TruthError(
                 f"the truth is on {tract.chrom}, the posteriors are on {', '.join(sorted(chroms))}",
                 tract,
-                "chromosome names have to agree",
+                "chromosome names must agree",
             )
         if key not in known:
             raise TruthError("no posteriors for this haplotype of the truth", tract)
@@ -258,7 +258,7 @@ def _check_range(truth: Sequence[Interval], known: dict[tuple[str, str, str], in
 
 @dataclass
 class Evaluation:
-    """What :func:`evaluate` found; every length is in bp, every share a fraction.
+    """The result of :func:`evaluate`; lengths are in bp, shares are fractions.
 
     ``precision``, ``recall`` and ``f1`` are those of the segments as called; ``ap`` and
     ``best_f1`` are over all thresholds, from the posteriors if they are given and otherwise from
@@ -304,14 +304,14 @@ def evaluate(
     truth
         True tracts.
     posteriors
-        Table of posteriors per bin.
+        Table of the posterior of every bin.
     seed
         Seed of the bootstrap over loci.
 
     Raises
     ------
     InputError
-        The files are of other chromosomes or haplotypes, or a tract is out of range.
+        The files cover different chromosomes or haplotypes, or a tract is out of range.
     """
     truth = merge_intervals(truth)
     called = [interval for interval, _ in calls]
@@ -320,7 +320,7 @@ def evaluate(
         raise InputError(
             f"the segments are on {', '.join(sorted(call_chroms)[:3])}, the truth is on "
             f"{', '.join(sorted(truth_chroms)[:3])}",
-            hint="chromosome names have to agree",
+            hint="chromosome names must agree",
         )
     by_call, by_truth = Coverage(called), Coverage(truth)
     rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The files of this pipeline: BED6+, posteriors, bedGraph, truth."""
+"""The file formats of this pipeline: BED6+, posteriors, bedGraph, truth."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SEGMENT_COLUMNS = (
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
 
-#: Posteriors are written with four decimals; making the text once is what makes writing fast.
+#: Posteriors are written with four decimals; formatting each value once makes writing fast.
 _PROBABILITY = [f"{i / 10000:.4f}" for i in range(10001)]
 
 
@@ -88,8 +88,8 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
 class BedGraphCollector:
     """Gathers posteriors as bedGraph, one ``track`` per haplotype.
 
-    Haplotypes come interleaved and a bedGraph wants them one after the other, so posteriors are
-    held as two bytes a bin until the end.
+    Haplotypes arrive interleaved, but a bedGraph needs them one after another, so posteriors are
+    held in memory, at two bytes per bin, until the end.
     """
 
     def __init__(self, bin_size: int) -> None:
@@ -97,13 +97,13 @@ class BedGraphCollector:
         self._blocks: dict[tuple[str, str], list[tuple[str, int, int | None, np.ndarray]]] = {}
 
     def add(self, block: PosteriorBlock) -> None:
-        """Keep a block."""
+        """Add a block."""
         levels = np.round(block.posterior * 1000).astype(np.uint16)
         for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
             self._blocks.setdefault((sample, haplotype), []).append((block.chrom, block.first_bin, block.length, row))
 
     def write(self, stream: IO[str]) -> None:
-        """Write all tracks; equal neighbours are one line."""
+        """Write all tracks; neighbouring bins with equal values share a line."""
         for (sample, haplotype), blocks in self._blocks.items():
             stream.write(
                 f'track type=bedGraph name="{sample} haplotype {haplotype}" '
@@ -120,7 +120,7 @@ class BedGraphCollector:
 
 
 def _span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
-    """Return start and end of a line of BED."""
+    """Return start and end of a BED line."""
     found = []
     for text in fields[1:3]:
         try:
@@ -146,15 +146,15 @@ def _probability(text: str, path: PathLike, number: int) -> float:
 
 
 def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
-    """Read segments or true tracts with their posteriors (1 where none is given).
+    """Read segments or true tracts with their posteriors (1 if none is given).
 
-    The columns ``sample``, ``haplotype`` and ``posterior`` are found by the header line; without
-    one, columns 7, 8 and 9 are taken.
+    The columns ``sample``, ``haplotype`` and ``posterior`` are located by the header line; without
+    one, they are columns 7, 8 and 9.
 
     Raises
     ------
     InputError
-        The file is empty, a line has too few columns, or start and end make no interval.
+        The file is empty, a line has too few columns, or start and end are not an interval.
     """
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
     found: list[tuple[Interval, float]] = []
@@ -190,7 +190,7 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
 
 
 def line_of(path: PathLike, end: Interval) -> int | None:
-    """Return the line of the tract of a haplotype that ends where ``end`` does."""
+    """Return the line number of the tract on the same haplotype and with the same end as ``end``."""
     for number, line in read_lines(path):
         fields = line.split("\t")
         if {end.chrom, str(end.end), end.sample, end.haplotype} <= set(fields):
@@ -199,12 +199,12 @@ def line_of(path: PathLike, end: Interval) -> int | None:
 
 
 def read_posteriors(path: PathLike) -> pd.DataFrame:
-    """Read a posterior table.
+    """Read a table of posteriors.
 
     Raises
     ------
     InputError
-        The file is not such a table, or holds no bin.
+        The file is not such a table, or has no rows.
     """
     import pandas as pd
 
@@ -212,7 +212,7 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     words = ["chrom", "sample", "haplotype"]
     try:
         with readable(path), open_input(path) as stream:
-            # A sample may be called 007, or NA.
+            # A sample may be named 007 or NA.
             frame = pd.read_csv(
                 stream,
                 sep="\t",
@@ -240,14 +240,14 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
 
 
 class BedMask(dict[str, list[tuple[int, int]]]):
-    """Sorted, merged (start, end) per chromosome, and where they were read.
+    """Sorted, merged (start, end) per chromosome, and where they were read from.
 
     Attributes
     ----------
     path
         The BED file.
     last_lines
-        For each chromosome, the line of the stretch that reaches farthest.
+        Line number of the interval that reaches farthest, per chromosome.
     """
 
     def __init__(self, path: str) -> None:
@@ -262,7 +262,7 @@ def read_bed(path: PathLike) -> BedMask:
     Raises
     ------
     InputError
-        A line is not BED, or there is none.
+        A line is not BED, or there are no intervals.
     """
     mask = BedMask(display_name(path))
     farthest: dict[str, int] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,24 +9,21 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import TrackBlock
-from genolstm.introgression.doors.fasta import FastaDoor
-from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier, NetworkPredictor
 from genolstm.lstm.gates import Gates, inspect_gates
 
 
 @dataclass(frozen=True, eq=False)
 class HaplotypeTrack:
-    """What the network reads of one haplotype of one sequence.
+    """The network's input for one haplotype of one sequence.
 
     Attributes
     ----------
     tracks
         (bins, channels).
     length
-        Of the sequence, in bp; ``None`` where no file says it.
+        Length of the sequence in bp; ``None`` if no file states it.
     """
 
     chrom: str
@@ -42,27 +38,6 @@ class HaplotypeTrack:
         return f"{self.sample}#{self.haplotype}#{self.chrom}"
 
 
-def fasta_haplotypes(
-    model: IntrogressionClassifier, query: PathLike | Sequence[PathLike], *, archaic: PathLike, outgroup: PathLike
-) -> Iterator[TrackBlock]:
-    """Yield the tracks of query FASTA; arguments as in ``IntrogressionClassifier.scan``."""
-    paths = [query] if isinstance(query, str | os.PathLike) else list(query)
-    return FastaDoor(paths, archaic, outgroup).tracks(model.settings, threads=model.threads)
-
-
-def vcf_haplotypes(
-    model: IntrogressionClassifier,
-    vcf: PathLike,
-    *,
-    target: PathLike,
-    outgroup: PathLike,
-    archaic: PathLike,
-    chrom: str | None = None,
-) -> Iterator[TrackBlock]:
-    """Yield the tracks of samples of a VCF; arguments as in ``scan_vcf``."""
-    return VcfDoor(vcf, target, outgroup, archaic, chrom).tracks(model.settings)
-
-
 def find_haplotype(
     blocks: Iterator[TrackBlock], haplotype: str | None = None, chrom: str | None = None
 ) -> HaplotypeTrack:
@@ -71,16 +46,16 @@ def find_haplotype(
     Parameters
     ----------
     blocks
-        Of :func:`fasta_haplotypes` or :func:`vcf_haplotypes`.
+        Tracks, as a door yields them.
     haplotype
         ``SAMPLE#HAPLOTYPE``; may be left out if there is only one.
     chrom
-        Its sequence; may be left out if there is only one.
+        Sequence of the haplotype; may be left out if there is only one.
 
     Raises
     ------
     SettingError
-        There is no such haplotype, or more than one fits.
+        No haplotype matches, or more than one does.
     """
     parts: dict[tuple[str, str, str], list[np.ndarray]] = {}
     lengths: dict[str, int | None] = {}
@@ -93,11 +68,11 @@ def find_haplotype(
                 parts.setdefault((block.chrom, sample, number), []).append(block.tracks[row])
     if not parts:
         if haplotype is not None and haplotype not in seen:
-            raise SettingError(f"there is no haplotype {haplotype}", hint=f"there are {_some(sorted(seen))}")
-        raise SettingError(f"there is no {chrom}", hint=f"there are {_some(sorted(lengths))}")
+            raise SettingError(f"there is no haplotype {haplotype}", hint=f"known: {_some(sorted(seen))}")
+        raise SettingError(f"there is no sequence {chrom}", hint=f"known: {_some(sorted(lengths))}")
     if len(parts) > 1:
         names = [f"{sample}#{number} of {where}" for where, sample, number in parts]
-        raise SettingError(f"{len(parts)} haplotypes fit: {_some(names)}", hint="name one, and its sequence")
+        raise SettingError(f"{len(parts)} haplotypes match: {_some(names)}", hint="name one, and its sequence")
     (where, sample, number), arrays = next(iter(parts.items()))
     return HaplotypeTrack(where, sample, number, np.concatenate(arrays), lengths[where])
 
@@ -110,15 +85,15 @@ def haplotype_gates(
     Parameters
     ----------
     region
-        Start and end in bp, 0-based half-open; whole bins are shown, and what lies around them
-        is read as context.
+        Start and end in bp, 0-based half-open; whole bins are shown, and their surroundings
+        are read as context.
     **options
         ``layer``, ``direction``, ``units``, ``top`` of :func:`genolstm.lstm.gates.inspect_gates`.
 
     Raises
     ------
     InputError
-        The region lies outside of the sequence.
+        The region lies outside the sequence.
     """
     size, n = model.settings.bin, len(track.tracks)
     first, last = 0, n

@@ -1,8 +1,9 @@
 """The baseline to beat: a two-state hidden Markov model trained on the same tracks.
 
-Each count channel is an independent categorical emission (counts 0 to 7, and more), estimated from
+Each count channel is an independent categorical emission (counts 0 to 7, and 8 or more), estimated from
 labelled bins with a pseudo-count of one; transitions are counted from the labels. It sees the same
-numbers as the LSTM, knows the same truth, and lacks only context beyond the neighbouring bin.
+numbers as the LSTM and is trained on the same truth; it lacks only context beyond the neighbouring
+bin.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class SupervisedHMM:
         return result
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready parameters, rounded to what matters."""
+        """Return JSON-ready parameters, rounded to the digits that matter."""
         return {
             "emission": np.round(self.emission, 4).tolist(),
             "transition": np.round(self.transition, 6).tolist(),
@@ -84,7 +85,7 @@ class SupervisedHMM:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SupervisedHMM:
-        """Return the model that :meth:`to_dict` described."""
+        """Return the model that :meth:`to_dict` describes."""
         return cls(*(np.array(values[n], dtype=float) for n in ("emission", "transition", "start")))
 
 

@@ -33,15 +33,15 @@ BASELINES = ("hmm",)
 
 
 def _check_channels(made: Any, here: Sequence[str], path: str | None) -> None:
-    """Refuse a model of other channels, naming those that differ rather than all."""
+    """Reject a model with other channels, naming only those that differ."""
     if not isinstance(made, list):
-        raise ModelError("does not say which channels it reads", path=path)
+        raise ModelError("does not state which channels it reads", path=path)
     if made == list(here):
         return
     only_model = [str(name) for name in made if name not in here]
     only_data = [name for name in here if name not in made]
     if not only_model and not only_data:
-        raise ModelError("the model reads the channels in another order than the data", path=path)
+        raise ModelError("the model and the data have the same channels in a different order", path=path)
     raise ModelError(
         f"the model reads {len(made)} channels, the data has {len(here)}; only the model: "
         f"{', '.join(only_model) or 'none'}; only the data: {', '.join(only_data) or 'none'}",
@@ -50,7 +50,7 @@ def _check_channels(made: Any, here: Sequence[str], path: str | None) -> None:
 
 
 class NetworkPredictor:
-    """The LSTM, calibrated."""
+    """The calibrated LSTM."""
 
     def __init__(self, runtime: Runtime, calibration: Mapping[str, Any] | None) -> None:
         self.runtime = runtime
@@ -63,7 +63,7 @@ class NetworkPredictor:
 
 
 class BaselinePredictor:
-    """The supervised HMM; it holds a whole sequence's tracks, for it reads them twice."""
+    """The supervised HMM; it holds the tracks of a whole sequence because it reads them twice."""
 
     def __init__(self, hmm: SupervisedHMM) -> None:
         self.hmm = hmm
@@ -75,7 +75,7 @@ class BaselinePredictor:
 
 @dataclass
 class ScanResult:
-    """A scan in progress: iterate over ``blocks`` once, segments come out of ``decoder``.
+    """A scan in progress: iterate over ``blocks`` once and pass each block to ``decoder``.
 
     Attributes
     ----------
@@ -126,12 +126,12 @@ class IntrogressionClassifier:
 
     @classmethod
     def load(cls, model: PathLike = DEFAULT_MODEL, *, threads: int = 0) -> IntrogressionClassifier:
-        """Open a model by the name under which it ships, or by path.
+        """Open a shipped model by name, or any model by path.
 
         Raises
         ------
         ModelError
-            The file is damaged, or a model of another kind or for other tracks.
+            The file is damaged, of another kind, or made for other tracks.
         """
         return cls(Bundle.open(find_bundle(model)), threads=threads)
 
@@ -143,12 +143,12 @@ class IntrogressionClassifier:
         return self._runtime
 
     def predictor(self, baseline: str | None = None) -> Predictor:
-        """Return the network, or the baseline that was trained beside it.
+        """Return the network, or the baseline that was trained along with it.
 
         Raises
         ------
         SettingError
-            There is no such baseline, or the model holds none.
+            There is no such baseline.
         """
         if baseline is None:
             return NetworkPredictor(self.runtime, self.bundle.metadata.get("calibration"))
@@ -167,18 +167,20 @@ class IntrogressionClassifier:
         min_length: int = 0,
         baseline: str | None = None,
     ) -> DecodeSettings:
-        """Return how segments are cut.
+        """Return the settings by which segments are cut.
 
         Parameters
         ----------
         threshold
-            Least posterior; by default the one with the best F1 on the model's validation data.
+            Minimum posterior of the bins in a segment; by default the one with the best F1 on the
+            model's validation data.
         fdr
-            Instead: the share of called base pairs that may be wrong, by the validation data.
+            Share of called base pairs that may be wrong, as measured on the validation data; sets
+            the threshold.
         min_length
-            Shortest segment in bp.
+            Minimum length of a segment in bp.
         baseline
-            Whether the threshold is for the baseline's posteriors.
+            Name of the baseline, if the threshold is for its posteriors.
         """
         ScanSettings(baseline, threshold, fdr, min_length)  # type: ignore[arg-type]
         if fdr is not None:
@@ -216,13 +218,13 @@ class IntrogressionClassifier:
             The input: a :class:`~genolstm.introgression.doors.fasta.FastaDoor` or a
             :class:`~genolstm.introgression.doors.vcf.VcfDoor`.
         decode
-            How segments are cut; by default as :meth:`decode_settings` says.
+            How segments are cut; by default the result of :meth:`decode_settings`.
         baseline
             Name of the baseline to use instead of the network.
         stages
             Collects the time that each stage takes.
         progress
-            Called with each block that was read.
+            Called with each block after it is read.
         """
         decode = decode or self.decode_settings(baseline=baseline)
         blocks = prefetch(door.tracks(self.settings, threads=self.threads, stages=stages))
@@ -244,13 +246,13 @@ class IntrogressionClassifier:
         Parameters
         ----------
         query
-            FASTA file or files.
+            FASTA file, or a list of them.
         archaic, outgroup
             Panels, or their files.
         decode, baseline
             As in :meth:`open`.
         **door
-            More of :class:`~genolstm.introgression.doors.fasta.FastaDoor`.
+            Further arguments of :class:`~genolstm.introgression.doors.fasta.FastaDoor`.
 
         Returns
         -------
@@ -280,7 +282,7 @@ class IntrogressionClassifier:
         decode, baseline
             As in :meth:`open`.
         **door
-            ``target``, ``outgroup``, ``archaic`` and more of
+            ``target``, ``outgroup``, ``archaic`` and further arguments of
             :class:`~genolstm.introgression.doors.vcf.VcfDoor`.
         """
         from genolstm.introgression.doors.vcf import VcfDoor

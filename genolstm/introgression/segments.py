@@ -12,9 +12,9 @@ from genolstm.introgression.settings import DecodeSettings
 
 
 class Interval(NamedTuple):
-    """A stretch of one haplotype; positions in bp, 0-based half-open.
+    """A stretch of one haplotype; positions are in bp, 0-based half-open.
 
-    Haplotypes are named, mostly ``1`` and ``2``.
+    Haplotype names are strings, usually ``1`` and ``2``.
     """
 
     chrom: str
@@ -25,10 +25,10 @@ class Interval(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """An archaic segment that was called.
+    """A called archaic segment.
 
     ``posterior`` is the mean over its bins; ``n_sites`` counts the rare variants of the haplotype
-    in it (outgroup frequency of at most 5 %), ``n_match`` those that the archaic carries.
+    in it (outgroup frequency of at most 5 %), ``n_match`` those of them that the archaic carries.
     """
 
     chrom: str
@@ -42,7 +42,7 @@ class Segment(NamedTuple):
 
 
 def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Merge overlapping and touching (start, end); sorted."""
+    """Merge overlapping and touching (start, end) and sort them."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
@@ -75,13 +75,13 @@ class PosteriorBlock:
     haplotypes
         (sample, haplotype) of each row.
     first_bin
-        Number of the first bin.
+        Index of the first bin.
     posterior
         Probability of archaic ancestry, shape (haplotypes, bins), float32.
     rare_match, rare_differ
-        Rare variants that the archaic carries, or not, in units of sites; same shape.
+        Number of rare variants that the archaic carries, and does not, in units of sites; same shape.
     length
-        Length of the sequence in bp (in the last block; None before that if unknown).
+        Length of the sequence in bp; may be None before the last block.
     last
         Whether the sequence ends here.
     """
@@ -98,7 +98,7 @@ class PosteriorBlock:
 
 @dataclass
 class _Open:
-    """A run of bins over the threshold that may go on in the next block."""
+    """A run of bins above the threshold that may continue in the next block."""
 
     start: float
     total: float = 0.0
@@ -111,9 +111,9 @@ class _Open:
 class SegmentDecoder:
     """Turns posterior blocks, in order, into segments.
 
-    The edge of a segment is where the line between the posteriors of two bin middles crosses the
-    threshold, so that segments are finer than bins. A segment begins with the first bin if that is
-    in it, and runs to the end of the sequence if the last bin is.
+    The edge of a segment is where the line between the posteriors of two bin centres crosses the
+    threshold, so edges are finer than bins. A segment that includes the first bin begins at its
+    start, and one that includes the last bin runs to the end of the sequence.
     """
 
     settings: DecodeSettings
@@ -123,7 +123,7 @@ class SegmentDecoder:
     _chrom: str | None = None
 
     def add(self, block: PosteriorBlock) -> list[Segment]:
-        """Return the segments that ended within this block, in order of start."""
+        """Return the segments that end in this block, sorted."""
         if block.chrom != self._chrom:
             self._open, self._before, self._chrom = {}, None, block.chrom
         threshold, size = self.settings.threshold, self.bin_size

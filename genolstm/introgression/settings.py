@@ -15,7 +15,7 @@ DEFAULT_MODEL = "neanderthal"
 Baseline = Literal["hmm"]
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 
-#: Loss and split are for bins; the network reads tracks as counts and takes their logarithm itself.
+#: One output per bin; the network reads the counts and takes their logarithm itself.
 NETWORK = LSTMConfig(
     head="tag",
     n_outputs=1,
@@ -34,7 +34,7 @@ TRAINING = TrainingSettings(epochs=12, batch_size=64, learning_rate=3e-3, patien
 
 @dataclass(frozen=True)
 class SimulationSettings:
-    """What to simulate. Sample sizes count diploid individuals.
+    """What to simulate; sample sizes are in diploid individuals.
 
     Parameters
     ----------
@@ -45,33 +45,34 @@ class SimulationSettings:
     seed
         Seed of ancestry, mutations and reference sequence.
     n_target
-        Diploid target individuals.
+        Number of diploid target individuals.
     n_outgroup
-        Diploid outgroup individuals.
+        Number of diploid outgroup individuals.
     n_archaic
-        Diploid archaic individuals.
+        Number of diploid archaic individuals.
     target
-        Target population; by default the demography's.
+        Target population; by default the one known for the demography.
     outgroup
-        Outgroup population; by default the demography's.
+        Outgroup population; by default the one known for the demography.
     archaic
-        Archaic population that is sampled; by default the demography's.
+        Archaic population to sample; by default the one known for the demography.
     donors
-        Populations into which a lineage has to trace for its segment to count as introgressed; by
-        default the demography's.
+        Populations that a lineage must trace into for its segment to count as introgressed; by
+        default those known for the demography, or else the archaic population.
     archaic_time
-        Generations before present at which the archaic is sampled; by default the demography's.
+        Age of the archaic sample in generations before present; by default the
+        demography's.
     mutation_rate
-        Mutations per bp and generation; by default the demography's rate, or the species'.
+        Mutation rate per bp and generation; by default the demography's, or else the species'.
     recombination_rate
-        Crossovers per bp and generation; by default the species' mean.
+        Recombination rate per bp and generation; by default the mean of human chromosome 1.
     chrom
         Name of the simulated sequence.
 
     Raises
     ------
     SettingError
-        A value makes no sense; the message names the field.
+        A value is invalid; the message names the field.
     """
 
     model: str = "PapuansOutOfAfrica_10J19"
@@ -92,12 +93,12 @@ class SimulationSettings:
     def __post_init__(self) -> None:
         check(self)
         if len(self.chrom.split()) != 1 or self.chrom.startswith(("#", ">")):
-            raise SettingError(f"chrom is '{self.chrom}', it has to be one word")
+            raise SettingError(f"chrom is '{self.chrom}'; it must be one word")
 
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """How haplotypes become tracks; a model only reads tracks made with its own settings.
+    """How haplotypes become tracks; a model reads only tracks made with its own settings.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ class TrackSettings:
     def __post_init__(self) -> None:
         check(self)
         if self.bin < self.k:
-            raise SettingError(f"bin is {self.bin} bp, it has to be at least k ({self.k})")
+            raise SettingError(f"bin is {self.bin} bp; it must be at least k ({self.k})")
 
     def requirements(self) -> dict[str, Any]:
         """Return what a model and its data must agree on."""
@@ -122,14 +123,14 @@ class TrackSettings:
 
 @dataclass(frozen=True)
 class IntrogressionTraining:
-    """What is particular to this pipeline; everything else is the core's.
+    """Training settings specific to this pipeline; the rest are the core's.
 
     Parameters
     ----------
     label
-        What segments are called in the output.
+        Name of the segments in the output.
     window
-        Bins of a training window.
+        Number of bins in a training window.
     """
 
     label: str = "archaic"
@@ -138,7 +139,7 @@ class IntrogressionTraining:
     def __post_init__(self) -> None:
         check(self)
         if not self.label or len(self.label.split()) != 1:
-            raise SettingError(f"label is '{self.label}', it has to be one word")
+            raise SettingError(f"label is '{self.label}'; it must be one word")
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,9 @@ class DecodeSettings:
     Parameters
     ----------
     threshold
-        Least posterior of a bin inside a segment.
+        Minimum posterior of the bins in a segment.
     min_length
-        Shortest segment in bp.
+        Minimum length of a segment in bp; 0 keeps all.
     """
 
     threshold: Annotated[float, INSIDE] = 0.5
@@ -162,19 +163,20 @@ class DecodeSettings:
 
 @dataclass(frozen=True)
 class ScanSettings:
-    """What to ask of a model in a scan, and how to cut its answer into segments.
+    """Which predictor to use in a scan, and how to cut its posteriors into segments.
 
     Parameters
     ----------
     baseline
-        Use the supervised HMM that was trained along with the model.
+        Use the supervised HMM that was trained along with the model, instead of the network.
     threshold
-        Least posterior in a segment; by default the model's, which gave the best F1 on its
-        validation data.
+        Minimum posterior of the bins in a segment; by default the one with the best F1 on the
+        model's validation data.
     fdr
-        Instead of a threshold: share of called bp that may be wrong, by the model's validation data.
+        Share of called bp that may be wrong, as measured on the model's validation data; sets the
+        threshold.
     min_length
-        Shortest segment in bp.
+        Minimum length of a segment in bp; 0 keeps all.
     """
 
     baseline: Baseline | None = None
@@ -187,10 +189,10 @@ class ScanSettings:
         if self.threshold is not None and self.fdr is not None:
             raise SettingError("threshold and fdr exclude each other")
         if self.fdr is not None and self.baseline is not None:
-            raise SettingError("fdr is known for the network only, not for the baseline")
+            raise SettingError("fdr is available for the network only, not for the baseline")
 
 
 TRACKS = TrackSettings()
 LABELLING = IntrogressionTraining()
 SCAN = ScanSettings()
-"""What is used where nothing else is said; so are :data:`NETWORK` and :data:`TRAINING`."""
+"""The defaults, along with :data:`NETWORK` and :data:`TRAINING`."""

@@ -1,7 +1,7 @@
-"""Simulated haplotypes whose archaic tracts are known: the truth that everything is judged by.
+"""Simulated haplotypes with known archaic tracts: the truth for training and evaluation.
 
-The coalescent is msprime's; demographies are stdpopsim's or a demes YAML file. Both are GPL-3 and
-live behind the extra ``simulate``: nothing outside :func:`simulate_region` imports them.
+msprime simulates the coalescent; demographies come from stdpopsim or a demes YAML file. Both packages
+are GPL-3 and belong to the extra ``simulate``: they are imported only inside functions.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from genolstm.introgression.variants import VariantBlock
 if TYPE_CHECKING:
     import msprime
 
-#: Who is sampled and who gave ancestry in the stdpopsim models that hold Neanderthals.
-#: ``archaic_time`` is in generations and is needed where the model samples no archaic itself.
+#: Populations that are sampled and that gave ancestry in the stdpopsim models with Neanderthals.
+#: ``archaic_time`` is in generations and is needed if the model sets no sampling time for the archaic.
 KNOWN_MODELS: dict[str, dict[str, Any]] = {
     "PapuansOutOfAfrica_10J19": {
         "target": "CEU",
@@ -64,14 +64,14 @@ class SimulatedRegion:
     Attributes
     ----------
     settings
-        How it was made, every default filled in.
+        The settings used, with every default filled in.
     positions
         0-based positions of the variant sites, shape (sites,), strictly increasing.
     alleles
         Base codes (A, C, G, T = 0..3) of every haplotype, shape (sites, haplotypes); target
         haplotypes first, then outgroup, then archaic.
     samples
-        Names of the individuals, in the same order; two haplotypes each.
+        Names of the individuals, in the same order, each with two haplotypes.
     populations
         ``target``, ``outgroup`` or ``archaic`` for each individual.
     truth
@@ -108,7 +108,7 @@ class SimulatedRegion:
         return codes
 
     def block(self) -> VariantBlock:
-        """Return the variants in the form that the VCF door reads."""
+        """Return the variants in the form in which the VCF door reads them."""
         return VariantBlock(
             chrom=self.settings.chrom,
             positions=self.positions,
@@ -134,8 +134,8 @@ class SimulatedRegion:
 def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.Demography]:
     """Fill in every default of ``settings`` and load its demography.
 
-    The demography is stdpopsim's own: to change it, make a copy (which takes msprime a minute where
-    a model has many events).
+    The demography may be stdpopsim's own object: copy it before changing it (msprime takes a minute
+    to copy one with many events).
 
     Raises
     ------
@@ -144,7 +144,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
     SettingError
         The model is unknown, or has no such population.
     InputError
-        The demes file is missing or wrong.
+        The demes file is missing or invalid.
     """
     try:
         import msprime
@@ -171,7 +171,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         except ValueError as error:
             raise SettingError(
                 f"there is no stdpopsim model named {settings.model}",
-                hint="name one of " + ", ".join(KNOWN_MODELS) + ", or a demes .yaml file",
+                hint="use one of " + ", ".join(KNOWN_MODELS) + ", or a demes .yaml file",
             ) from error
         demography = model.model
         known = KNOWN_MODELS.get(settings.model, {})
@@ -181,7 +181,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
     for role in ("target", "outgroup", "archaic"):
         name = getattr(settings, role) or known.get(role)
         if name is None:
-            raise SettingError(f"{settings.model}: the {role} population has to be named")
+            raise SettingError(f"{settings.model}: the {role} population must be named")
         if name not in names:
             raise SettingError(f"{settings.model} has no population {name}", hint="it has " + ", ".join(sorted(names)))
         filled[role] = name
@@ -211,7 +211,7 @@ def simulate_region(settings: SimulationSettings, *, demography: msprime.Demogra
     settings
         What to simulate.
     demography
-        A changed copy of the model's demography, to train on more than the published one.
+        A modified copy of the model's demography, to train on variants of the published one.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def simulate_region(settings: SimulationSettings, *, demography: msprime.Demogra
     names: list[str] = []
     roles: list[str] = []
     for role, population, size, _ in groups:
-        # An outgroup may be the target's own population; names must differ all the same.
+        # The outgroup may be the target's own population; names must still differ.
         label = population if role != "outgroup" or full.outgroup != full.target else "outgroup"
         names += [f"{label}{i}" for i in range(size)]
         roles += [role] * size
@@ -274,7 +274,7 @@ def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         table = np.array([code[a] for a in variant.alleles if a is not None], dtype=np.int8)
         alleles[i] = table[variant.genotypes]
         ancestral[i] = code[variant.site.ancestral_state]
-    # A site that only back-mutated lineages once varied at is not a variant.
+    # A site whose mutations all mutated back is not a variant.
     varies = (alleles != alleles[:, :1]).any(axis=1) if len(alleles) else np.zeros(0, dtype=bool)
     kept = varies | (alleles[:, 0] != ancestral) if len(alleles) else varies
     return positions[kept], alleles[kept], ancestral[kept]
@@ -283,19 +283,19 @@ def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def introgressed_tracts(
     ancestry: Any, *, donors: Sequence[str], archaic: set[str], haplotypes: Sequence[tuple[str, str]], chrom: str
 ) -> list[Interval]:
-    """Read the true archaic tracts off the recorded migrations.
+    """Derive the true archaic tracts from the recorded migrations.
 
-    Backward in time, an introgressed lineage is one that moves from a population that is not
-    archaic into a donor. The tract is carried by the haplotypes below that lineage's node.
+    Backward in time, an introgressed lineage is one that moves from a non-archaic population
+    into a donor. The tract is carried by the haplotypes below that lineage's node.
 
     Parameters
     ----------
     ancestry
         Tree sequence simulated with ``record_migrations=True``.
     donors, archaic
-        Names of the donor populations, and of all archaic ones (moves among them do not count).
+        Names of the donor populations, and of all archaic ones (moves between these do not count).
     haplotypes
-        (sample, haplotype) of sample nodes 0, 1, ...; later nodes are not of interest.
+        (sample, haplotype) of sample nodes 0, 1, ...; later nodes are ignored.
     chrom
         Name of the sequence.
     """

@@ -1,11 +1,11 @@
-"""Both doors into one array of counts: (haplotype, bin, channel).
+"""From both doors to one array of counts: (haplotype, bin, channel).
 
-A *track* asks three things of every k-mer of a query haplotype: is it in the archaic, how frequent
-is it in the outgroup, and does another target haplotype carry it too. It never asks which allele
-is ancestral. From FASTA the answers come out of k-mer panels. From a VCF they come out of
+A *track* answers three questions about every k-mer of a query haplotype: is it in the archaic, how
+frequent is it in the outgroup, and does another target haplotype carry it too. It never asks which
+allele is ancestral. From FASTA, the answers come from k-mer panels. From a VCF, they come from
 *virtual* k-mers: all windows of k bp that cover the same variant sites carry the same answer, so
 counting allele patterns over those sites gives what the panels would have given, without a
-sequence. One model therefore serves both doors.
+sequence. Therefore one model serves both doors.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from genolstm.introgression.channels import (
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.variants import VariantBlock
 
-#: (archaic match, frequency class, shared) -> channel; -1 where nothing is counted.
+#: (archaic match, frequency class, shared) -> channel; -1 if the k-mer is not counted.
 CHANNEL_OF = np.full((2, len(FREQUENCY_EDGES) + 1, 2), -1, dtype=np.int8)
 for _place, _name in CHANNEL_NAMES.items():
     CHANNEL_OF[_place] = COUNT_CHANNELS.index(_name)
-#: Channels of rare k-mers that the archaic carries, and that it does not.
+#: Channels of rare k-mers that the archaic carries, and of those that it does not.
 RARE_MATCH = np.unique(CHANNEL_OF[1, :RARE_CLASSES])
 RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
 
@@ -95,19 +95,19 @@ def tracks_from_counts(
     target_size: int,
     settings: TrackSettings,
 ) -> np.ndarray:
-    """Return the track of one sequence from what the panels say of its k-mers.
+    """Return the track of one sequence from the counts of its k-mers in the panels.
 
     Parameters
     ----------
     archaic, outgroup, target
         Number of haplotypes of each panel that carry the k-mer at each start, shape
-        (length - k + 1,). ``target`` is None where the query is the only target.
+        (length - k + 1,). ``target`` is None if the query is the only target.
     valid
         Whether the k-mer holds only A, C, G, T; same shape.
     length
         Length of the sequence in bp.
     outgroup_size, target_size
-        Haplotypes in the panels.
+        Number of haplotypes in the panels.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
 
 @compiled()
 def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndarray) -> int:
-    """Change, for one site, at how many sites each target differs from the archaic.
+    """Add ``change`` to the number of differing sites of each target that differs from the archaic here.
 
     Returns ``change`` if the archaic is missing there, else 0.
     """
@@ -194,7 +194,7 @@ def _tell_apart(
     seen: np.ndarray,
     pattern_of: np.ndarray,
 ) -> int:
-    """Find the distinct patterns of the targets, which are few, and who carries them."""
+    """Find the distinct patterns of the targets, which are few, and their carriers."""
     n = 0
     for h in range(codes.shape[0]):
         if missing[h] > 0:
@@ -217,7 +217,7 @@ def _tell_apart(
 def _count_outgroup(
     codes: np.ndarray, missing: np.ndarray, pattern: np.ndarray, n_patterns: int, seen: np.ndarray
 ) -> int:
-    """Count how often each pattern is in the outgroup; return how many haplotypes are called."""
+    """Count how often each pattern occurs in the outgroup; return the number of called haplotypes."""
     called = 0
     for h in range(codes.shape[0]):
         if missing[h] > 0:
@@ -324,17 +324,17 @@ def tracks_from_variants(
     Parameters
     ----------
     block
-        Sites at least from ``first_bin`` on, and k bp beyond ``last_bin``.
+        Sites of all these bins, and of at least k bp on either side.
     first_bin, last_bin
         Bins of the chromosome, counted from 0.
     length
         Length of the chromosome in bp.
     settings
-        k and bin.
+        Values of k and bin.
     uncallable
         Sorted, disjoint stretches in bp whose k-mers are not counted.
     target_size
-        Haplotypes among the targets, if not those of the block.
+        Number of target haplotypes, if not that of the block.
 
     Returns
     -------
@@ -381,7 +381,7 @@ def tracks_from_variants(
 def _callable_pieces(
     begin: int, end: int, k: int, uncallable: Sequence[tuple[int, int]]
 ) -> list[tuple[int, int, bool]]:
-    """Cut window starts [begin, end) into pieces that do, and do not, touch an uncallable base."""
+    """Cut window starts [begin, end) into pieces; True if their windows hold no uncallable base."""
     pieces: list[tuple[int, int, bool]] = []
     at = begin
     for start, stop in uncallable:

@@ -1,4 +1,4 @@
-"""Training the introgression model: tracks with known truth in, one bundle out."""
+"""Train the introgression model: tracks with known truth in, one bundle out."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.lstm.train.training import TrainedModel, train
 from genolstm.provenance import record
 
-#: Trained networks latch: a cell may remember a tract for thousands of bins, so that no context
-#: makes chunked and whole reading agree to the last digit (measured: 512 bins leave 3e-2 at most
-#: and 1e-5 on average, and the same AP). Outputs are therefore defined by tiles.
+#: Trained networks latch: a cell may remember a tract for thousands of bins, so no amount of context
+#: makes chunked and whole reading agree to the last digit (measured with 512 bins: a difference of
+#: at most 3e-2, 1e-5 on average, and the same AP). Outputs are therefore defined by tiles.
 TILE, CONTEXT = 4096, 512
 
 
@@ -47,13 +47,13 @@ def train_model(
 ) -> Bundle:
     """Train on labelled regions (folders as ``introgression simulate`` writes them).
 
-    Whole regions are held out. The checkpoint lies in ``folder`` (by default beside the output,
-    with the suffix ``.training``): a run that was killed goes on from there.
+    Whole regions are held out. The checkpoint is in ``folder`` (by default next to the output,
+    with the suffix ``.training``); an interrupted run resumes from it.
 
     Raises
     ------
     InputError
-        A region is incomplete or wrong, or there is only one.
+        A region is incomplete or invalid, or there is only one.
     OutputError
         The output exists or cannot be written.
     """
@@ -62,7 +62,7 @@ def train_model(
     groups = [region.group for region in labelled]
     if len(set(groups)) < 2:
         raise InputError(
-            "there is one labelled region only, validation needs another",
+            "there is only one labelled region; validation needs another",
             path=regions[0],
             hint="simulate with --replicates",
         )
@@ -99,14 +99,14 @@ def train_on_tracks(
     card: str | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Bundle:
-    """Train, calibrate and save; ``validation`` chooses the epoch, the threshold and the scale.
+    """Train, calibrate and save; ``validation`` determines the epoch, the threshold and the calibration.
 
     Parameters
     ----------
     card
-        Text that the model card opens with: what the data are.
+        Opening text of the model card, which describes the data.
     provenance
-        More to be recorded about the data.
+        Record of the data; by default the names of the regions.
     """
     check_output(output, force=force)
     network = replace(network, n_features=len(CHANNELS))
@@ -114,7 +114,7 @@ def train_on_tracks(
     held_x, held_y, _ = windows(validation, options.window)
     if not (y > 0).any() or not (held_y > 0).any():
         side = "training" if not (y > 0).any() else "validation"
-        raise InputError(f"the {side} regions hold no archaic tract", hint="simulate more or longer regions")
+        raise InputError(f"the {side} regions hold no archaic tracts", hint="simulate more or longer regions")
     folder = Path(folder) if folder is not None else Path(f"{output}.training")
     folder.mkdir(parents=True, exist_ok=True)
     trained = train(
@@ -159,8 +159,8 @@ def save_model(
     runtime = Runtime(members["model.onnx"], context=CONTEXT, tile=TILE)
     raw = [runtime.predict(region.tracks)[:, :, 0] for region in validation]
     truth = np.concatenate([region.truth.ravel() for region in validation])
-    # One number, so that the order of the bins, and with it the AP, stays as it is. A bin that
-    # is half archaic counts half on either side.
+    # A single temperature keeps the order of the bins, and so the AP, unchanged. A bin that is
+    # half archaic counts half for each class.
     flat = np.concatenate([p.ravel() for p in raw])
     calibration = fit_calibration(
         np.concatenate([flat, flat]),
@@ -220,15 +220,15 @@ def save_model(
 
 
 def default_threshold(ranking: Ranking) -> float:
-    """Return the threshold of the best F1, kept between 0 and 1 so that segments can be cut by it.
+    """Return the threshold of the best F1, kept strictly between 0 and 1 so that segments can be cut.
 
-    Posteriors of 1 (a sure HMM) or 0 (a network that learnt nothing) make that 1 or 0.
+    Posteriors of 1 (a certain HMM) or 0 (a network that learnt nothing) would give 1 or 0.
     """
     return min(max(ranking.best_threshold, 1e-4), 1 - 1e-4)
 
 
 def _precision_curve(pieces: Pieces) -> list[tuple[float, float]]:
-    """Return (threshold, precision on the validation data), a few dozen of them."""
+    """Return up to 200 pairs of (threshold, precision on the validation data)."""
     called, true, levels = pieces.curve(levels=200)
     precision = np.cumsum(true.sum(axis=0)) / np.cumsum(called.sum(axis=0))
     return [(round(float(t), 4), round(float(p), 4)) for t, p in zip(levels, precision, strict=True) if 0.02 <= t < 1]

@@ -1,4 +1,4 @@
-"""VCF and BCF to base alleles per haplotype, checked, in blocks of bounded size."""
+"""Read a VCF or BCF as base alleles per haplotype, checked, in blocks of bounded size."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class VariantBlock:
         Base (A, C, G, T = 0..3) of each haplotype at each site, shape (sites, haplotypes), int8;
         -1 is missing.
     start, end
-        The stretch in bp that this block is complete for; ``positions`` reaches beyond it on
-        either side by the overlap that was asked for.
+        The stretch in bp for which this block is complete; ``positions`` reaches beyond it on
+        either side by the requested overlap.
     length
-        Length of the chromosome in bp; None while it is not known (no header line says it and
-        more blocks follow).
+        Length of the chromosome in bp; None until it is known (if the header does not state it
+        and more blocks follow).
     last
         Whether the chromosome ends with this block.
     """
@@ -53,7 +53,7 @@ class VariantBlock:
 
 @dataclass
 class VariantCounts:
-    """What was read, and what was left out and why; printed at the end of a scan."""
+    """Counts of what was read, and of what was left out and why; printed at the end of a scan."""
 
     records: int = 0
     sites: int = 0
@@ -64,7 +64,7 @@ class VariantCounts:
     unphased: int = 0
 
     def summary(self) -> str:
-        """Return one line for people."""
+        """Return a one-line human-readable summary."""
         return (
             f"{self.records} records: {self.sites} sites used; left out {self.not_snv} that are "
             f"not SNVs and {self.uncalled} that no target or no outgroup sample is called at; "
@@ -74,7 +74,7 @@ class VariantCounts:
 
 
 def read_sample_list(text: PathLike) -> list[str]:
-    """Return sample names from a file of one name per line, or from comma-separated text.
+    """Return sample names from a file with one name per line, or from comma-separated text.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def read_sample_list(text: PathLike) -> list[str]:
     else:
         words += [(word.strip(), None) for word in name.split(",") if word.strip()]
     if not words:
-        raise InputError("names no sample", path=path)
+        raise InputError("names no samples", path=path)
     seen: set[str] = set()
     for word, line_number in words:
         if word in seen:
@@ -113,22 +113,22 @@ class VariantReader:
     """Reads the named samples of a VCF or BCF, block by block.
 
     Only single-base substitutions are sites; insertions, deletions and symbolic alleles are left
-    out and counted. A site with several alternative alleles is one site, in one record or in
-    several. A missing genotype stays missing; the second haplotype of a haploid call is missing.
-    Heterozygous target genotypes have to be phased, unless ``allow_unphased`` says to
-    take them in the order in which they are written. Outgroup and archaic samples need no phase
-    (windows that cover two of their heterozygous sites then count a guess).
+    out and counted. A site with several alternative alleles is one site, whether in one record or
+    in several. A missing genotype stays missing; the second haplotype of a haploid call is missing.
+    Heterozygous target genotypes must be phased, unless ``allow_unphased`` accepts them in the
+    order in which they are written. Outgroup and archaic samples need not be phased (windows that
+    cover two of their heterozygous sites then rely on a guess).
 
     Parameters
     ----------
     path
-        VCF (plain, gz) or BCF.
+        VCF (plain or gzipped) or BCF.
     target, outgroup, archaic
         Sample names.
     allow_unphased
         Accept unphased heterozygous target genotypes.
     chrom
-        Read one chromosome only (needs no index).
+        The only chromosome to read (needs no index); None reads all.
     """
 
     path: PathLike
@@ -143,7 +143,7 @@ class VariantReader:
         self.path = os.fspath(self.path)
         for role in ("target", "outgroup", "archaic"):
             if not getattr(self, role):
-                raise SettingError(f"no {role} sample is named")
+                raise SettingError(f"no {role} samples are named")
         groups = (("target", self.target), ("outgroup", self.outgroup), ("archaic", self.archaic))
         role_of: dict[str, str] = {}
         for role, names in groups:
@@ -154,7 +154,7 @@ class VariantReader:
                     )
                 role_of[name] = role
         if Path(self.path).is_dir():
-            raise InputError("is a folder, a VCF or BCF file is needed", path=self.path)
+            raise InputError("is a folder; a VCF or BCF file is needed", path=self.path)
         if not Path(self.path).is_file():
             raise InputError("no such file", path=self.path)
         _check_whole(self.path)
@@ -176,7 +176,7 @@ class VariantReader:
                 f"has no sample {shown} ({len(absent)} of {len(wanted)} named samples are missing)", path=self.path
             )
         if "##FORMAT=<ID=GT" not in vcf.raw_header:
-            raise InputError("has no GT: genotypes are needed", path=self.path)
+            raise InputError("has no GT field; genotypes are needed", path=self.path)
         vcf.set_samples(wanted)
         order = {name: i for i, name in enumerate(vcf.samples)}
         self._columns = np.array([order[name] for name in wanted], dtype=np.int64)
@@ -198,7 +198,7 @@ class VariantReader:
         return InputError(reason, path=self.path, line=self._line(), record=place, hint=hint)
 
     def _line(self) -> int | None:
-        """Return the line of the record that was read last; a BCF has none."""
+        """Return the line number of the last record read; None for a BCF."""
         return None if self._header_lines is None else self._header_lines + self.counts.records
 
     def _sites(self) -> Iterator[tuple[str, int, np.ndarray]]:
@@ -218,7 +218,7 @@ class VariantReader:
                     pending = None
                 if record.CHROM in finished:
                     raise self._fail(
-                        f"chromosome {record.CHROM} comes back after another one",
+                        f"chromosome {record.CHROM} reappears after another one",
                         record,
                         "sort the file (bcftools sort)",
                     )
@@ -234,7 +234,7 @@ class VariantReader:
                     f"position {record.POS} comes after {position + 1}", record, "sort the file (bcftools sort)"
                 )
             if length is not None and at >= length:
-                raise self._fail(f"lies beyond the length that the header gives ({length} bp)", record)
+                raise self._fail(f"lies beyond the length stated in the header ({length} bp)", record)
             ref, alts = record.REF.upper(), record.ALT
             if ref not in _BASE:
                 self.counts.not_snv += 1
@@ -247,9 +247,9 @@ class VariantReader:
             if at == position and pending is not None:
                 if ref != reference:
                     raise self._fail(
-                        f"REF is {ref} here and {reference} in the record before",
+                        f"REF is {ref} here and {reference} in the previous record",
                         record,
-                        "one position has one reference base",
+                        "a position has only one reference base",
                     )
                 self.counts.merged += 1
                 pending = _merge_records(pending, row, _BASE[ref])
@@ -261,7 +261,7 @@ class VariantReader:
             yield chrom, position, pending
 
     def _row(self, record: Any, ref: str, codes: list[int]) -> np.ndarray:
-        """Return the base codes of all wanted haplotypes; ``codes`` are those of the alternative alleles."""
+        """Return the base codes of all wanted haplotypes; ``codes`` are the alternative alleles'."""
         try:
             calls = record.genotype.array()
         except Exception as error:  # cyvcf2 raises a bare one
@@ -270,12 +270,14 @@ class VariantReader:
             if calls.shape[1] == 2:  # haploid throughout: the second haplotype is missing
                 calls = np.insert(calls, 1, -1, axis=1)
             else:
-                raise self._fail(f"genotypes have {calls.shape[1] - 1} alleles, 1 or 2 are understood", record)
+                raise self._fail(f"genotypes have {calls.shape[1] - 1} alleles; only 1 or 2 are supported", record)
         calls = calls[self._columns]
         if len(codes) > 61:
             raise self._fail(f"the site has {len(codes)} alternative alleles", record)
         if calls[:, :2].max() > len(codes):
-            raise self._fail(f"a genotype names allele {calls[:, :2].max()}, the record has {len(codes) + 1}", record)
+            raise self._fail(
+                f"a genotype names allele {calls[:, :2].max()}, but the record has {len(codes) + 1} alleles", record
+            )
         # Index -1 (missing) and -2 (absent: haploid) fall on the table's end, which is -1.
         lut = np.full(64, -1, dtype=np.int8)
         lut[0] = _BASE[ref]
@@ -287,7 +289,7 @@ class VariantReader:
             n_loose = int(loose.sum())
             if n_loose and not self.allow_unphased:
                 raise self._fail(
-                    f"sample {self.target[int(np.argmax(loose))]} is heterozygous and not phased",
+                    f"sample {self.target[int(np.argmax(loose))]} is heterozygous and unphased",
                     record,
                     "phase the file, or use --allow-unphased (see the documentation)",
                 )
@@ -305,7 +307,7 @@ class VariantReader:
                 f"cannot be read after record {self.counts.records}",
                 path=self.path,
                 line=None if line is None else line + 1,
-                hint="the line is malformed, or the file damaged",
+                hint="the line is malformed or the file is damaged",
             ) from error
 
     def blocks(self, *, span: int, overlap: int) -> Iterator[VariantBlock]:
@@ -314,14 +316,14 @@ class VariantReader:
         Parameters
         ----------
         span
-            Length of a block in bp; memory grows with it, results do not change.
+            Length of a block in bp; affects memory use, not results.
         overlap
-            Sites up to this far outside a block are in it too (the k of the tracks).
+            Sites up to this many bp outside a block are included in it; at least the k of the tracks.
 
         Raises
         ------
         InputError
-            The file is unsorted, truncated or not phased, or no site is left.
+            The file is unsorted, truncated or not phased, or has no usable site.
         """
         n_target, n_outgroup = 2 * len(self.target), 2 * len(self.outgroup)
         builder: _BlockBuilder | None = None
@@ -390,7 +392,7 @@ class _BlockBuilder:
         self.rows.append(row)
 
     def finish(self) -> Iterator[VariantBlock]:
-        # Without a header length the chromosome ends, for all that is known, at its last site.
+        # Without a length in the header, the chromosome is taken to end at its last site.
         end = self.positions[-1] + 1
         if self.length is None:
             self.length = end
@@ -420,14 +422,14 @@ class _BlockBuilder:
 
 
 def _check_whole(path: str) -> None:
-    """Refuse a compressed file whose end is missing; htslib would only warn."""
+    """Reject a compressed file whose end is missing; htslib would only warn."""
     with Path(path).open("rb") as stream:
         magic = stream.read(18)
         if len(magic) == 0:
-            raise InputError("is empty, a VCF or BCF file is needed", path=path)
+            raise InputError("is empty; a VCF or BCF file is needed", path=path)
         if magic[:2] != b"\x1f\x8b":
             return
-        if magic[12:14] == b"BC":  # BGZF: closed by one empty block
+        if magic[12:14] == b"BC":  # BGZF ends with an empty block
             size = stream.seek(0, os.SEEK_END)
             stream.seek(max(size - 28, 0))
             if stream.read() != bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000"):
@@ -443,9 +445,9 @@ def _check_whole(path: str) -> None:
 
 
 def _header_lines(path: str) -> int | None:
-    """Return the lines before the first record; None for BCF, which has no lines.
+    """Return the number of lines before the first record; None for BCF, which has no lines.
 
-    They are counted here because htslib adds some to the header that it returns.
+    They are counted here because htslib adds lines to the header that it returns.
     """
     count = 0
     with readable(path), open_input(path) as stream:
@@ -459,7 +461,7 @@ def _header_lines(path: str) -> int | None:
 
 
 def _silence_htslib() -> None:
-    """Keep htslib from writing to stderr: what goes wrong is raised, and said in one line."""
+    """Keep htslib from writing to stderr: errors are raised and reported in one line."""
     import ctypes
 
     import cyvcf2.cyvcf2
@@ -471,9 +473,9 @@ def _silence_htslib() -> None:
 def _merge_records(first: np.ndarray, second: np.ndarray, reference: int) -> np.ndarray:
     """Join two records of one site.
 
-    Whoever carries an alternative allele in one of them carries it, whether the other record was
-    left with the reference or with a missing genotype. The reference is carried only by those who
-    have it in both. Two alternative alleles on one haplotype contradict each other: missing.
+    A haplotype with an alternative allele in one record carries it, whether the other record has
+    the reference or a missing genotype. It carries the reference only if both records say so. Two
+    different alternative alleles on one haplotype contradict each other and become missing.
     """
     has_first = (first >= 0) & (first != reference)
     has_second = (second >= 0) & (second != reference)

@@ -1,4 +1,4 @@
-"""``genolstm introgression evaluate``: a scan's files against known tracts."""
+"""``genolstm introgression evaluate``: compare a scan's files with known tracts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def run(
     Raises
     ------
     InputError
-        A file is wrong, or holds no tract to compare with.
+        A file is invalid, or the truth has no tracts.
     """
     check_outputs([output], force=force)
     tracts = [interval for interval, _ in read_intervals(truth)]
     if not tracts:
-        raise InputError("holds no tract", path=truth)
+        raise InputError("holds no tracts", path=truth)
     table = read_posteriors(posteriors) if posteriors is not None else None
     calls = read_intervals(segments)
     try:

@@ -83,13 +83,10 @@ def run(
 def _introgression(
     bundle: Bundle, fasta: Sequence[str], door: Mapping[str, Any], region: Region | None, choice: Mapping[str, Any]
 ) -> tuple[list[Gates], tuple[Any, Any, str]]:
-    from genolstm.introgression.gates import (
-        fasta_haplotypes,
-        find_haplotype,
-        haplotype_gates,
-        haplotype_posterior,
-        vcf_haplotypes,
-    )
+    from genolstm.introgression.doors.blocks import Door
+    from genolstm.introgression.doors.fasta import FastaDoor
+    from genolstm.introgression.doors.vcf import VcfDoor
+    from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
     from genolstm.introgression.model import IntrogressionClassifier
 
     vcf, target = door["vcf"], door["target"]
@@ -102,11 +99,12 @@ def _introgression(
         raise UsageError("--target goes with --vcf")
     model = IntrogressionClassifier(bundle)
     chrom, *span = region or (None,)
-    references = {"archaic": door["archaic"], "outgroup": door["outgroup"]}
+    source: Door
     if vcf is None:
-        blocks = fasta_haplotypes(model, list(fasta), **references)
+        source = FastaDoor(list(fasta), door["archaic"], door["outgroup"])
     else:
-        blocks = vcf_haplotypes(model, vcf, target=target, chrom=chrom, **references)
+        source = VcfDoor(vcf, target, door["outgroup"], door["archaic"], chrom)
+    blocks = source.tracks(model.settings, threads=model.threads)
     track = find_haplotype(blocks, door["haplotype"], chrom)
     found = haplotype_gates(model, track, region=(span[0], span[1]) if span else None, **choice)
     size = model.settings.bin

@@ -1,4 +1,4 @@
-"""``genolstm introgression gather``: join the files of scans that were made in parts."""
+"""``genolstm introgression gather``: join the files of a scan that was run in parts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
 def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> int:
     """Join the segments, or the posteriors, of scans of different haplotypes or sequences.
 
-    Segments are sorted by position. Posterior tables need not fit in memory: they follow one
-    another in the order in which they are named.
+    Segments are sorted by position. Posterior tables need not fit in memory: they are
+    written one after another in the given order.
 
     Parameters
     ----------
     parts
-        Files of one kind, as ``scan`` writes them.
+        Files of the same kind, as ``scan`` writes them.
     output
         File to write; compressed if its name ends in ``.gz``.
     force
@@ -31,13 +31,13 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     Returns
     -------
     int
-        Lines written, without the header.
+        Number of lines written, without the header.
 
     Raises
     ------
     InputError
-        A part is of another kind than the first, has a broken line, or holds a haplotype of a
-        sequence that an earlier part holds already.
+        A part differs in kind from the first, has a malformed line, or holds a haplotype of a
+        sequence that is already in an earlier part.
     """
     if not parts:
         raise SettingError("there is nothing to gather")
@@ -70,11 +70,11 @@ def _header(path: PathLike) -> str:
 def _lines(
     path: PathLike, number: int, header: str, column: int, owners: dict[tuple[str, str, str], int]
 ) -> Iterator[str]:
-    """Yield the lines of a part, and see to it that no haplotype is counted twice."""
+    """Yield the lines of a part, and check that no haplotype occurs in two parts."""
     name = display_name(path)
     width = header.count("\t")
     if _header(path) != header:
-        raise InputError("has another header than the first file", path=name, line=1)
+        raise InputError("has a different header from the first file", path=name, line=1)
     for at, line in islice(read_lines(path), 1, None):
         fields = line.split("\t")
         if len(fields) != width + 1 or not (fields[1].isdigit() and fields[2].isdigit()):
@@ -82,7 +82,7 @@ def _lines(
         key = (fields[0], fields[column], fields[column + 1])
         if owners.setdefault(key, number) != number:
             raise InputError(
-                f"the haplotype {key[1]} {key[2]} of {key[0]} is in an earlier file already", path=name, line=at
+                f"the haplotype {key[1]} {key[2]} of {key[0]} is already in an earlier file", path=name, line=at
             )
         yield line + "\n"
 

@@ -1,4 +1,4 @@
-"""``genolstm introgression plot``: a scan's files into a figure."""
+"""``genolstm introgression plot``: draw a scan's files as a figure."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ def run(
     haplotype: str | None = None,
     force: bool = False,
 ) -> None:
-    """Draw a scan's files into a file.
+    """Draw a scan's files as a figure.
 
     Parameters
     ----------
     segments, truth, posteriors
-        Files; with ``posteriors``, haplotypes in which nothing was found have their row too.
+        Input files; with ``posteriors``, haplotypes without segments get a row too.
     output
         Figure to write; ``.svg``, ``.png`` or ``.pdf``.
     chrom
         Sequence to draw; may be left out if there is only one.
     haplotype
-        ``SAMPLE#HAPLOTYPE``: draw the posterior along this one.
+        ``SAMPLE#HAPLOTYPE`` whose posterior to draw; None draws the segments of all.
     force
         Whether to replace an existing output.
 
     Raises
     ------
     SettingError
-        The output is not a figure's name, or there is no such sequence or haplotype.
+        The output does not have a figure's suffix, or there is no such sequence or haplotype.
     """
     with saved_figure(output, force=force):
         if haplotype is None:
             plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)
             return
         if posteriors is None:
-            raise SettingError("a haplotype's posterior needs posteriors")
+            raise SettingError("a haplotype needs posteriors to draw")
         sample, _, number = haplotype.rpartition("#")
         plot_posterior(posteriors, sample=sample, haplotype=number, segments=segments, truth=truth, chrom=chrom)

@@ -32,20 +32,20 @@ def run(
     progress: Callable[[str, int], None] | None = None,
     stages: Stages | None = None,
 ) -> list[str]:
-    """Scan, and write segments and whatever else is asked for; either all files appear or none.
+    """Scan and write segments and any other requested files; either all files appear or none.
 
     Parameters
     ----------
     door
-        What to scan.
+        Input to scan.
     output
-        Segments, BED6+; ``-`` is standard output.
+        BED6+ file of the segments; ``-`` is standard output.
     posteriors, bedgraph
         Also write the posterior of every bin, as a table or as bedGraph.
     model
         Name of a shipped model, or its file.
     settings
-        What to ask of the model, and how to cut segments.
+        Which predictor to use, and how to cut segments.
     progress
         Called with the sequence and the number of bins read so far.
     stages
@@ -54,7 +54,7 @@ def run(
     Returns
     -------
     list of str
-        Lines for people: how much was found, and what was left out.
+        Human-readable lines on how much was found and what was left out.
     """
     check_outputs([output, posteriors, bedgraph], force=force)
     classifier = IntrogressionClassifier.load(model, threads=threads)
@@ -88,7 +88,7 @@ def run(
             found.sort()
             if bedgraph is not None and collector is not None:
                 collector.write(stack.enter_context(atomic_text(bedgraph, force=force)))
-            # Last: where the segments are, everything is.
+            # Written last: if the segments exist, everything does.
             stream = stack.enter_context(atomic_text(output, force=force))
             formats.write_segments(stream, found, classifier.label)
     total = sum(segment.end - segment.start for segment in found)

@@ -1,4 +1,4 @@
-"""``genolstm introgression simulate``: simulated regions into folders."""
+"""``genolstm introgression simulate``: write simulated regions to folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genolstm.introgression.formats import write_truth
 from genolstm.introgression.settings import SimulationSettings
 from genolstm.introgression.simulate import SimulatedRegion, resolve, simulate_region
 
-#: What :func:`write_simulation` writes, in order.
+#: The files that :func:`write_simulation` writes, in order.
 SIMULATION_FILES = (
     "target.fa.gz",
     "target.txt",
@@ -45,17 +45,16 @@ def manifest(region: SimulatedRegion) -> dict[str, Any]:
 def run(
     settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Simulate regions and write each to its folder; yield (folder, manifest) as they are done.
+    """Simulate regions and write each to its folder; yield (folder, manifest) of each when done.
 
-    One replicate goes to ``folder`` itself, several to ``folder/seed_N``. A region that is whole
-    and has the same settings is not made again; one that was being made when the run was stopped
-    is made anew.
+    One replicate goes to ``folder`` itself, several to ``folder/seed_N``. A complete region with the
+    same settings is not simulated again; an interrupted one is started over.
 
     Raises
     ------
     OutputError
         A folder holds another simulation or other files of the same names and ``force`` is false,
-        or cannot be made.
+        or cannot be created.
     """
     for seed in range(settings.seed, settings.seed + replicates):
         full, _ = resolve(replace(settings, seed=seed))
@@ -71,7 +70,7 @@ def run(
             place.mkdir(parents=True, exist_ok=True)
             begun.touch()
         except OSError as error:
-            raise OutputError(f"cannot be made ({error.strerror})", path=place) from error
+            raise OutputError(f"cannot be created ({error.strerror})", path=place) from error
         done.unlink(missing_ok=True)
         region = simulate_region(full)
         write_simulation(region, place)
@@ -80,7 +79,7 @@ def run(
 
 
 def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
-    """Return the manifest of a region that is there, if it is the one that is wanted."""
+    """Return the manifest of an existing region if its settings are the requested ones."""
     try:
         summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         same = summary["settings"] == json.loads(json.dumps(asdict(settings)))
@@ -97,14 +96,14 @@ def write_simulation(region: SimulatedRegion, folder: Path) -> list[Path]:
     Parameters
     ----------
     region
-        What to write.
+        Region to write.
     folder
         Existing folder; files of the same names are replaced.
 
     Returns
     -------
     list of pathlib.Path
-        :data:`SIMULATION_FILES`; ``simulation.json`` is written last: where it is, all is.
+        :data:`SIMULATION_FILES`; ``simulation.json`` is written last: if it exists, all do.
     """
     written: list[Path] = []
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)
@@ -149,7 +148,7 @@ def write_simulation_vcf(region: SimulatedRegion, path: Path) -> None:
     )
     calls = np.array([[f"{a}|{b}" for b in range(4)] for a in range(4)], dtype=object)
     with path.open("wb") as raw:
-        # The file name in the header would be that of the temporary file; BgzfWriter writes none.
+        # A file name in the gzip header would be that of the temporary file; BgzfWriter writes none.
         stream = BgzfWriter(fileobj=raw)
         stream.write(header.encode())
         for position, row in zip(region.positions.tolist(), region.alleles, strict=True):

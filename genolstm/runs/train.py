@@ -24,18 +24,18 @@ def run(
     progress: bool = True,
     force: bool = False,
 ) -> str:
-    """Train on labelled regions, write the model, and say how good it is on those held out.
+    """Train on labelled regions, write the model and return a line with its held-out scores.
 
     Parameters
     ----------
     regions
         Folders as ``simulate`` writes them, or folders of such folders.
     checkpoints
-        Folder of the checkpoint; by default the output's name with ``.training`` after it.
+        Folder of the checkpoint; by default the output's name followed by ``.training``.
     log
-        CSV of one row per epoch.
+        CSV log with one row per epoch.
     progress
-        Report on stderr.
+        Whether to report progress on stderr.
     """
     bundle = train_model(
         regions,

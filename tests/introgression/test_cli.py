@@ -344,7 +344,7 @@ QUERIES = {
     "apart": (
         "q.fa",
         b">a#1#c\n%b\n>b#1#c\n%b\n>a#1#d\n%b\n" % (DNA, DNA, DNA),
-        ":5: a#1#d: records of the haplotype a 1 do not follow each other",
+        ":5: a#1#d: the records of the haplotype a 1 are not consecutive",
     ),
     "missing": ("q.fa", None, ": no such file"),
 }
@@ -482,14 +482,14 @@ def vcf_of(*records, **options) -> bytes:
 
 
 VCFS = {
-    "empty": (b"", {}, ": is empty, a VCF or BCF file is needed"),
+    "empty": (b"", {}, ": is empty; a VCF or BCF file is needed"),
     "not a vcf": (b"hello\n", {}, ": is not a VCF or BCF file"),
     "fasta": (b">a\n" + DNA, {}, ": is not a VCF or BCF file"),
     "binary": (bytes(range(1, 255)), {}, ": is not a VCF or BCF file"),
     "truncated gz": (gzip.compress(vcf_of(calls()) * 9)[:-9], {}, ": ends in the middle of its"),
     "truncated": (vcf_of(calls(), calls(position=10))[:-9], {}, ":8: cannot be read after rec"),
     "missing": (None, {}, ": no such file"),
-    "no gt": (vcf_of(calls(), has_gt=False), {}, ": has no GT: genotypes are needed"),
+    "no gt": (vcf_of(calls(), has_gt=False), {}, ": has no GT field; genotypes are needed"),
     "no gt in a record": (
         vcf_of(calls()) + vcf_of(calls("1", "2", "3"), form="DP").splitlines()[-1] + b"\n",
         {},
@@ -512,7 +512,7 @@ VCFS = {
     "unphased": (
         vcf_of(calls(), calls("0/1", "0/0", "1/1", position=20)),
         {},
-        ":8: chr1:20: sample t1 is heterozygous and not phased; phase the file, or use --allow-unphased",
+        ":8: chr1:20: sample t1 is heterozygous and unphased; phase the file, or use --allow-unphased",
     ),
     "triploid": (vcf_of(calls("0|1|1", "0|0", "0|0")), {}, ":7: chr1:9: genotypes have 3"),
     "no such allele": (vcf_of(calls("0|7", "0|0", "0|0")), {}, ":7: chr1:9: a genotype names"),
@@ -524,7 +524,7 @@ VCFS = {
     "mask of other names": (
         vcf_of(calls()),
         {"callable": "1\t0\t50\n"},
-        ": the mask is of 1, the VCF of chr1, chr2; chromosome names have to agree",
+        ": the mask covers 1, the VCF chr1, chr2; chromosome names must agree",
     ),
     "mask out of range": (
         vcf_of(calls()),
@@ -597,7 +597,7 @@ EVALUATIONS = {
     "other names": (
         {"truth": SEGMENT.replace("chr1", "1")},
         None,
-        "the segments are on chr1, the truth is on 1; chromosome names have to agree",
+        "the segments are on chr1, the truth is on 1; chromosome names must agree",
     ),
     "out of range": (
         {"truth": SEGMENT + SEGMENT.replace("90", "101"), "posteriors": TABLE},
@@ -655,9 +655,9 @@ def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[P
         (a / "outgroup.txt").unlink()
         return regions, f"{a}: lacks outgroup.txt"
     if case == "one region":
-        return [a], f"{a}: there is one labelled region only"
+        return [a], f"{a}: there is only one labelled region"
     if case == "short":
-        return regions, "the longest region has 240 bins, a training window has 500"
+        return regions, "the longest region has 240 bins, but a training window has 500"
     truth = a / "truth.bed"
     text = truth.read_text()
     lines = text.count("\n")
@@ -670,7 +670,7 @@ def broken_regions(case: str, region_folder: Path, folder: Path) -> tuple[list[P
         return regions, f"{truth}:{lines + 1}: names haplotype 1 of outgroup0, which is not a target"
     if case == "other names":
         truth.write_text(row.replace("chr1", "1"))
-        return regions, f"{truth}: is on 1, the VCF on chr1; chromosome names have to agree"
+        return regions, f"{truth}: is on 1, the VCF on chr1; chromosome names must agree"
     for path in regions:
         (path / "truth.bed").write_text(text.splitlines()[0] + "\n")
     return regions, "the training regions hold no archaic tract"
@@ -702,7 +702,7 @@ def test_bad_training_data(cli: Cli, region_folder: Path, tmp_path: Path, case: 
 def test_bad_simulations(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "r"
     for options, message in [
-        (["--model", "NoSuchModel"], "there is no stdpopsim model named NoSuchModel; name one of"),
+        (["--model", "NoSuchModel"], "there is no stdpopsim model named NoSuchModel; use one of"),
         (["--model", tmp_path / "x.yaml"], f"{tmp_path}/x.yaml: no such file"),
         (["--target", "elves"], "PapuansOutOfAfrica_10J19 has no population elves; it has"),
     ]:
@@ -725,7 +725,7 @@ def test_bad_simulations(cli: Cli, tmp_path: Path) -> None:
         "--length",
         1000,
     )
-    check_refusal(result, f"{tmp_path}/file/r: cannot be made", tmp_path, {"file"})
+    check_refusal(result, f"{tmp_path}/file/r: cannot be created", tmp_path, {"file"})
 
 
 # --- where outputs cannot go --------------------------------------------------------------------

@@ -300,4 +300,4 @@ def test_segments_and_truth_of_other_chromosomes() -> None:
     called, tract = Interval("chr1", 5, 9, "A", "1"), Interval("1", 5, 9, "A", "1")
     with pytest.raises(InputError, match="the segments are on chr1, the truth is on 1") as error:
         evaluate([(called, 0.9)], [tract])
-    assert error.value.hint == "chromosome names have to agree"
+    assert error.value.hint == "chromosome names must agree"

@@ -180,7 +180,7 @@ def test_names_may_be_lists_too(tiny_model, region_folder: Path) -> None:
         model.open(VcfDoor(region_folder / "region.vcf.gz", **{r: ",".join(n) for r, n in names.items()}))
     )
     pd.testing.assert_frame_equal(a, b)
-    with pytest.raises(SettingError, match="no outgroup sample is named"):
+    with pytest.raises(SettingError, match="no outgroup samples are named"):
         model.open(VcfDoor(region_folder / "region.vcf.gz", **{**names, "outgroup": ()}))
 
 
@@ -220,8 +220,8 @@ def test_models_that_were_made_for_other_data(tmp_path: Path) -> None:
             f"the model reads 21 channels, the data has 22; only the model: recombination; "
             f"only the data: {names[2]}, {names[3]}",
         ),
-        (names[::-1], "the model reads the channels in another order than the data"),
-        ("all", "does not say which channels it reads"),
+        (names[::-1], "the model and the data have the same channels in a different order"),
+        ("all", "does not state which channels it reads"),
     ]:
         path = tiny_bundle(tmp_path / "channels.genolstm", channels=channels)
         with pytest.raises(ModelError) as error:
@@ -269,6 +269,16 @@ def test_a_copy_is_the_same_file(tiny_model, tmp_path: Path) -> None:
 def test_names(haplotypes: str, path: str, name: str, expected) -> None:
     query = FastaDoor([path], "a", "o", haplotypes)
     assert query.name(path, Record(name, "", b"", 1)) == expected
+
+
+def test_the_haplotypes_that_doors_name(tmp_path: Path) -> None:
+    expected = [(f"CEU{i}", h) for i in range(3) for h in "12"]
+    lists = {role: EXAMPLE / f"{role}.txt" for role in ("target", "outgroup", "archaic")}
+    assert VcfDoor(EXAMPLE / "region.vcf.gz", **lists).names() == expected
+    assert FastaDoor([EXAMPLE / "query.fa.gz"], "a", "o").names() == expected
+    assembly = tmp_path / "NA12878_hap2.fa"
+    assembly.write_text(">c1\nACGT\n>c2\nACGT\n")
+    assert FastaDoor([assembly], "a", "o", "file").names() == [("NA12878", "2")]
 
 
 def test_queries_that_make_no_sense() -> None:
@@ -324,7 +334,7 @@ def test_sharing_among_assemblies(region_folder, panels, tmp_path: Path) -> None
     a, b = (path.read_text().replace(">", f">asm#{i}#") for i, path in enumerate(paths, 1))
     records = [f">{text}" for whole in zip(a.split(">")[1:], b.split(">")[1:], strict=True) for text in whole]
     mixed.write_text("".join(records))
-    with pytest.raises(InputError, match="records of the haplotype asm 1 do not follow each other"):
+    with pytest.raises(InputError, match="the records of the haplotype asm 1 are not consecutive"):
         list(FastaDoor([mixed], *opened).tracks(TrackSettings()))
     blocks = FastaDoor([mixed], *opened, sharing=False).tracks(TrackSettings())
     assert sum(len(block.haplotypes) for block in blocks) == 6
@@ -333,7 +343,7 @@ def test_sharing_among_assemblies(region_folder, panels, tmp_path: Path) -> None
 def test_the_same_haplotype_in_two_files(region_folder, panels, tmp_path: Path) -> None:
     (tmp_path / "again.fa.gz").write_bytes((region_folder / "target.fa.gz").read_bytes())
     query = FastaDoor([region_folder / "target.fa.gz", tmp_path / "again.fa.gz"], **panels)
-    with pytest.raises(InputError, match="the haplotype target0 1 of chr1 comes twice") as error:
+    with pytest.raises(InputError, match="the haplotype target0 1 of chr1 occurs twice") as error:
         list(query.records())
     assert (error.value.path, error.value.line) == (str(tmp_path / "again.fa.gz"), 1)
 

@@ -240,7 +240,7 @@ def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="holds another simulation"):
         list(simulate_to_folders(SMALL, tmp_path))
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         list(simulate_to_folders(SMALL, tmp_path / "file"))
 
 
@@ -274,7 +274,7 @@ def test_the_known_models_run(model: str) -> None:
         ({"model": "NoSuchModel"}, SettingError, "no stdpopsim model named NoSuchModel"),
         ({"target": "elves"}, SettingError, "has no population elves; it has ancestral, archaic"),
         ({"donors": ("elves",)}, SettingError, "has no population elves"),
-        ({"target": None}, SettingError, "the target population has to be named"),
+        ({"target": None}, SettingError, "the target population must be named"),
         ({"length": 0}, SettingError, "length is 0"),
         ({"n_archaic": 0}, SettingError, "n_archaic is 0"),
         ({"mutation_rate": 0.0}, SettingError, "mutation_rate is 0.0"),

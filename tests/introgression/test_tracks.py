@@ -415,7 +415,7 @@ def test_a_callable_mask_of_another_chromosome_too(region_folder) -> None:
 @pytest.mark.parametrize(
     ("mask", "said"),
     [
-        ({"1": [(0, 10)]}, "the mask is of 1, the VCF of chr1"),
+        ({"1": [(0, 10)]}, "the mask covers 1, the VCF chr1"),
         ({"chr1": [(0, 240_001)]}, r"reaches chr1:240001, beyond the end of chr1 \(240000 bp\)"),
     ],
 )

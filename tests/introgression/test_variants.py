@@ -105,7 +105,7 @@ def test_split_records_that_leave_something_open(tmp_path: Path) -> None:
 
 def test_split_records_with_different_reference(tmp_path: Path) -> None:
     error = refused(tmp_path, [record(5), record(5, "C", "T")])
-    assert error.reason == "REF is C here and A in the record before"
+    assert error.reason == "REF is C here and A in the previous record"
     assert error.line == HEADER + 3
 
 
@@ -182,10 +182,10 @@ def test_unphased_half_calls_are_no_heterozygotes(tmp_path: Path) -> None:
     ("records", "reason", "line"),
     [
         ([record(50), record(40)], "position 40 comes after 50", 2),
-        ([record(50), record(60, chrom="2"), record(70)], "chromosome 1 comes back", 3),
+        ([record(50), record(60, chrom="2"), record(70)], "chromosome 1 reappears", 3),
         ([record(5), record(6, calls="0|1|1 0|0 0|0 0|0 0|0")], "genotypes have 3 alleles", 2),
         ([record(5), record(6, calls="0|2 0|0 0|0 0|0 0|0")], "a genotype names allele 2", 2),
-        ([record(5), record(10_001)], "lies beyond the length that the header gives (10000", 2),
+        ([record(5), record(10_001)], "lies beyond the length stated in the header (10000", 2),
         ([record(5), record(6, calls="x|1 0|0 0|0 0|0 0|0")], "cannot be read after record 1", 2),
         ([record(5), record(6, calls="0|1 0|0")], "cannot be read after record 1", 2),
         ([record(5), (" 1", "six", "A", "G", FULL)], "cannot be read after record 1", 2),
@@ -254,7 +254,7 @@ def test_groups_must_not_overlap_nor_be_empty(tmp_path: Path, role: str) -> None
     other = "t1" if role != "target" else "a1"
     with pytest.raises(SettingError, match=f"sample {other} is named as"):
         open_vcf(path, **{role: [*GROUPS[role], other]})
-    with pytest.raises(SettingError, match=f"no {role} sample is named"):
+    with pytest.raises(SettingError, match=f"no {role} samples are named"):
         open_vcf(path, **{role: []})
 
 
@@ -349,7 +349,7 @@ def test_a_plain_file_that_ends_within_a_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is empty, a VCF or BCF file is needed"),
+        (b"", "is empty; a VCF or BCF file is needed"),
         (b"hello\nworld\n", "is not a VCF or BCF file"),
         (b">chr1\nACGT\n", "is not a VCF or BCF file"),
         (gzip.compress(b">chr1\nACGT\n", mtime=0), "is not a VCF or BCF file"),

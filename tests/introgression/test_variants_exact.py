@@ -183,8 +183,8 @@ def test_records_of_a_site_are_merged_only_with_each_other(tmp_path: Path) -> No
 def test_a_site_has_one_reference_base(tmp_path: Path, first: str, second: str) -> None:
     alt = next(base for base in "ACGT" if base not in (first, second))
     error = refused(tmp_path, [record(5, first, alt), record(5, second, alt)])
-    assert error.reason == f"REF is {second} here and {first} in the record before"
-    assert (error.line, error.record, error.hint) == (HEADER + 2, "1:5", "one position has one reference base")
+    assert error.reason == f"REF is {second} here and {first} in the previous record"
+    assert (error.line, error.record, error.hint) == (HEADER + 2, "1:5", "a position has only one reference base")
 
 
 def test_case_of_the_letters_does_not_matter(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_case_of_the_letters_does_not_matter(tmp_path: Path) -> None:
 def test_the_last_base_of_a_chromosome_is_within_it(tmp_path: Path) -> None:
     assert blocks_of(tmp_path, [record(50)], contigs={"1": 50})[-1].positions.tolist() == [49]
     error = refused(tmp_path, [record(51)], contigs={"1": 50})
-    assert error.reason == "lies beyond the length that the header gives (50 bp)"
+    assert error.reason == "lies beyond the length stated in the header (50 bp)"
     assert (error.line, error.record) == (HEADER + 1, "1:51")
 
 
@@ -217,7 +217,7 @@ def test_as_many_alternative_alleles_as_can_be_told_apart(tmp_path: Path) -> Non
 def test_an_allele_that_the_record_does_not_have(tmp_path: Path) -> None:
     assert blocks_of(tmp_path, [record(5, "A", "G,T", "0|2 0|0 0|0 0|0")])[0].target[0, 1] == 3
     error = refused(tmp_path, [record(5, "A", "G,T", "0|3 0|0 0|0 0|0")])
-    assert error.reason == "a genotype names allele 3, the record has 3"
+    assert error.reason == "a genotype names allele 3, but the record has 3 alleles"
 
 
 def test_unphased_heterozygotes_are_counted_one_by_one(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_unphased_heterozygotes_are_counted_one_by_one(tmp_path: Path) -> None:
     assert reader.counts.unphased == 3
     assert block.target.tolist() == [[0, 2, 2, 0], [0, 0, 2, 0], [0, 2, 2, 2]]
     error = refused(tmp_path, records[1:])
-    assert error.reason == "sample t2 is heterozygous and not phased"
+    assert error.reason == "sample t2 is heterozygous and unphased"
     assert error.hint == "phase the file, or use --allow-unphased (see the documentation)"
 
 
@@ -239,7 +239,7 @@ def test_hints_say_what_to_do(tmp_path: Path) -> None:
     error = refused(tmp_path, [record(50), record(49)])
     assert (error.reason, error.hint) == ("position 49 comes after 50", "sort the file (bcftools sort)")
     error = refused(tmp_path, [record(5), record(5, chrom="2"), record(9)], contigs={"1": None, "2": None})
-    assert (error.reason, error.record) == ("chromosome 1 comes back after another one", "1:9")
+    assert (error.reason, error.record) == ("chromosome 1 reappears after another one", "1:9")
     assert error.hint == "sort the file (bcftools sort)"
     # The contigs of the header, three at most; without --chrom they are no help.
     contigs = dict.fromkeys("1234")

@@ -10,13 +10,9 @@ from support.lstm import CONFIGS, onnx_of, random_input, random_weights
 from genolstm.cli import main
 from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.introgression.doors.blocks import TrackBlock
-from genolstm.introgression.gates import (
-    fasta_haplotypes,
-    find_haplotype,
-    haplotype_gates,
-    haplotype_posterior,
-    vcf_haplotypes,
-)
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
 from genolstm.lstm.bundle.initializers import read_weights
@@ -65,14 +61,10 @@ def example(request):
 
 @pytest.fixture(scope="module")
 def track(neanderthal, example):
-    blocks = vcf_haplotypes(
-        neanderthal,
-        example / "region.vcf.gz",
-        target=example / "target.txt",
-        outgroup=example / "outgroup.txt",
-        archaic=example / "archaic.txt",
+    vcf, target, outgroup, archaic = (
+        example / name for name in ("region.vcf.gz", "target.txt", "outgroup.txt", "archaic.txt")
     )
-    return find_haplotype(blocks, "CEU1#1")
+    return find_haplotype(VcfDoor(vcf, target, outgroup, archaic).tracks(neanderthal.settings), "CEU1#1")
 
 
 def call(*args):
@@ -285,10 +277,8 @@ def test_dna_that_is_neither_file_nor_dna(dna, capsys):
 
 
 def test_both_doors_show_the_same(neanderthal, example, track):
-    blocks = fasta_haplotypes(
-        neanderthal, example / "query.fa.gz", archaic=example / "archaic.panel", outgroup=example / "outgroup.panel"
-    )
-    other = find_haplotype(blocks, "CEU1#1", "chr21")
+    door = FastaDoor([example / "query.fa.gz"], example / "archaic.panel", example / "outgroup.panel")
+    other = find_haplotype(door.tracks(neanderthal.settings), "CEU1#1", "chr21")
     assert other.name == track.name == "CEU1#1#chr21"
     assert other.length == track.length == 600_000
     # 31-mers that occur twice in the region tell the doors apart in a few bins only.
@@ -360,11 +350,11 @@ def test_which_haplotype():
     found = find_haplotype(blocks(), "x#2")
     assert found.tracks[:, 0].tolist() == [0, 0, 0, 1, 1]
     assert found.length == 4500
-    with pytest.raises(SettingError, match="no haplotype y#1; there are x#1, x#2"):
+    with pytest.raises(SettingError, match="no haplotype y#1; known: x#1, x#2"):
         find_haplotype(blocks(), "y#1")
-    with pytest.raises(SettingError, match="there is no c2; there are c1"):
+    with pytest.raises(SettingError, match="there is no sequence c2; known: c1"):
         find_haplotype(blocks(), "x#1", "c2")
-    with pytest.raises(SettingError, match="2 haplotypes fit"):
+    with pytest.raises(SettingError, match="2 haplotypes match"):
         find_haplotype(blocks())
 
 

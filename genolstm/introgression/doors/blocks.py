@@ -1,4 +1,4 @@
-"""What every door hands on: blocks of tracks; and how they become posteriors."""
+"""The blocks of tracks that every door yields, and how they become posteriors."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ class TrackBlock:
 
 
 class Door(Protocol):
-    """One kind of input. Another kind is another module beside these, with a class of this shape."""
+    """One kind of input. A new kind is a new module in this folder with a class of this shape."""
 
     def names(self) -> list[tuple[str, str]]:
-        """Return (sample, haplotype) of the haplotypes that tracks are made of."""
+        """Return (sample, haplotype) of every haplotype that gets a track."""
         ...
 
     def tracks(
         self, settings: TrackSettings, *, threads: int = 1, stages: Stages | None = None
     ) -> Iterator[TrackBlock]:
-        """Yield the tracks of all haplotypes; the blocks of a sequence follow each other.
+        """Yield the tracks of all haplotypes; the blocks of a sequence are consecutive.
 
-        Files are opened at once and read as blocks are asked for.
+        Files are opened immediately and read as blocks are requested.
         """
         ...
 
     def left_out(self) -> list[str]:
-        """Return lines for people: what was read and not used."""
+        """Return human-readable lines on what was read but not used."""
         ...
 
 
@@ -75,7 +75,7 @@ class Stages:
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Add the time that the block takes to ``stage``."""
+        """Add the run time of the ``with`` block to ``stage``."""
         start = time.perf_counter()
         try:
             yield
@@ -83,7 +83,7 @@ class Stages:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def timed(self, stage: str, items: Iterable[T]) -> Iterator[T]:
-        """Yield items, adding the time that each takes to come."""
+        """Yield items, adding the time spent waiting for each to ``stage``."""
         iterator = iter(items)
         while True:
             with self.time(stage):
@@ -95,7 +95,7 @@ class Stages:
 
 
 def prefetch(items: Iterable[T], ahead: int = 1) -> Iterator[T]:
-    """Make the next items in a thread while the last one is worked on."""
+    """Compute the next items in a thread while the current one is processed."""
     waiting: queue.Queue[tuple[bool, object]] = queue.Queue(ahead)
     stop = threading.Event()
 
@@ -114,7 +114,7 @@ def prefetch(items: Iterable[T], ahead: int = 1) -> Iterator[T]:
                 if not put((True, item)):
                     return
             put((False, None))
-        except BaseException as error:  # handed over and raised by the reader below
+        except BaseException as error:  # passed on, and raised by the consumer below
             put((False, error))
 
     thread = threading.Thread(target=work, daemon=True)
@@ -145,11 +145,11 @@ def posterior_blocks(
     Parameters
     ----------
     blocks
-        Tracks; the blocks of a sequence follow each other and the last one says so.
+        Tracks; the blocks of a sequence are consecutive, and the last one is marked.
     predictor
         The network or the baseline.
     progress
-        Called with each block that was read.
+        Called with each block after it is read.
     """
     stages = stages or Stages()
     source = iter(blocks)
@@ -174,7 +174,7 @@ def posterior_blocks(
         at, used = head.first_bin, 0
         for posterior in stages.timed("network", predictor.stream(feed())):
             n = posterior.shape[1]
-            # Evidence for these bins lies in the blocks that went in and are not used up.
+            # The evidence for these bins is in the blocks fed in but not yet used up.
             match, differ = [], []
             left = n
             while left:

@@ -1,4 +1,4 @@
-"""Query haplotypes in FASTA: tracks out of k-mer panels."""
+"""Query haplotypes in FASTA: tracks from k-mer panels."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from genolstm.sequences.kmers import valid_kmers
 if TYPE_CHECKING:
     from genolstm.sequences.panel.panel import KmerPanel
 
-#: Haplotypes that are looked up and read by the network together.
+#: Number of haplotypes that are looked up and given to the network together.
 _GROUP = 32
 
 
 @dataclass(frozen=True)
 class FastaDoor:
-    """Query haplotypes in FASTA files, asked against two panels.
+    """Query haplotypes in FASTA files, looked up in two panels.
 
     Parameters
     ----------
@@ -37,19 +37,19 @@ class FastaDoor:
     archaic, outgroup
         Panels, or their files.
     haplotypes
-        ``record``: each record is a haplotype of its own. ``file``: each file is one haplotype,
-        its records are contigs.
+        ``record``: each record is one haplotype. ``file``: each file is one haplotype and its
+        records are contigs.
     sharing
-        Whether to ask which rare k-mers the query haplotypes share with each other; this reads
-        the input twice and holds the query's distinct k-mers. None: yes for one haplotype per
-        record.
+        Whether to check which rare k-mers the query haplotypes share with each other; this reads
+        the input twice and holds the query's distinct k-mers in memory. None means yes with one
+        haplotype per record, else no.
     skip_short
-        Leave out records shorter than a bin, which assemblies have, instead of refusing them.
+        Leave out records shorter than a bin, which occur in assemblies, instead of rejecting them.
 
     Attributes
     ----------
     skipped
-        Names of the records that were left out, once they are read.
+        Names of the records left out so far.
     """
 
     paths: Sequence[PathLike]
@@ -62,7 +62,7 @@ class FastaDoor:
 
     def __post_init__(self) -> None:
         if self.haplotypes not in ("record", "file"):
-            raise SettingError(f"haplotypes is '{self.haplotypes}', it is 'record' or 'file'")
+            raise SettingError(f"haplotypes is '{self.haplotypes}'; it must be 'record' or 'file'")
         if not self.paths:
             raise SettingError("no query is given")
 
@@ -72,7 +72,7 @@ class FastaDoor:
         return list(dict.fromkeys((sample, haplotype) for _, sample, haplotype in found))
 
     def left_out(self) -> list[str]:
-        """Say how many records were too short."""
+        """Return a line on how many records were too short."""
         return [f"{len(self.skipped)} records shorter than a bin left out"] if self.skipped else []
 
     def tracks(
@@ -80,14 +80,14 @@ class FastaDoor:
     ) -> Iterator[TrackBlock]:
         """Yield the tracks of the query haplotypes, each in its own coordinates.
 
-        Consecutive records of the same length come in one block.
+        Consecutive records of the same length and chromosome name share a block.
 
         Raises
         ------
         InputError
-            The FASTA is wrong, or a record is shorter than a bin.
+            The FASTA is invalid, or a record is shorter than a bin.
         PanelError
-            A panel was made with another k.
+            A panel was built with a different k.
         """
         from genolstm.sequences.panel.panel import KmerPanel
 
@@ -128,7 +128,7 @@ class FastaDoor:
             for group in _groups(stages.timed("read", self._long_enough(records, settings))):
                 with stages.time("tracks"):
                     stacked = np.stack(list(pool.map(tracks, [record for _, record in group])))
-                # One block per chromosome name: haplotypes of one region stay together.
+                # One block per chromosome name keeps the haplotypes of a region together.
                 by_chrom: dict[str, list[tuple[int, str, str]]] = {}
                 for i, (path, record) in enumerate(group):
                     chrom, sample, haplotype = self.name(path, record)
@@ -147,7 +147,7 @@ class FastaDoor:
                 chrom, sample, haplotype = self.name(path, record)
                 if (chrom, sample, haplotype) in seen:
                     raise InputError(
-                        f"the haplotype {sample} {haplotype} of {chrom} comes twice",
+                        f"the haplotype {sample} {haplotype} of {chrom} occurs twice",
                         path=display_name(path),
                         line=record.line,
                         record=record.name,
@@ -158,8 +158,8 @@ class FastaDoor:
     def name(self, path: PathLike, record: Record) -> tuple[str, str, str]:
         """Return (chrom, sample, haplotype) of a record.
 
-        PanSN names (``SAMPLE#1#contig``) and ``SAMPLE_hap1`` say it themselves. Otherwise a
-        record is its own sample, or the file is.
+        PanSN names (``SAMPLE#1#contig``) and ``SAMPLE_hap1`` state sample and haplotype. Otherwise
+        the record, or the file, is the sample.
         """
         parsed = parse_haplotype_name(record.name)
         if parsed is not None:
@@ -206,7 +206,7 @@ class FastaDoor:
                 haplotype, codes = (sample, number), []
                 if haplotype in done:
                     raise InputError(
-                        f"records of the haplotype {sample} {number} do not follow each other",
+                        f"the records of the haplotype {sample} {number} are not consecutive",
                         path=display_name(path),
                         line=record.line,
                         record=record.name,

@@ -1,4 +1,4 @@
-"""Samples of a VCF or BCF: tracks out of virtual k-mers."""
+"""Samples of a VCF or BCF: tracks from virtual k-mers."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from genolstm.introgression.variants import VariantReader, read_sample_list
 Names = PathLike | Sequence[str]
 Mask = Mapping[str, Sequence[tuple[int, int]]]
 
-#: Bases read before tracks are made of them; memory grows with it, results do not change.
+#: Bases read before tracks are computed; affects memory use, not results.
 SPAN = 2_000_000
 
 
 @dataclass(frozen=True)
 class VcfDoor:
-    """The target samples of a VCF or BCF; it is read once.
+    """The target samples of a VCF or BCF, which is read once.
 
     Parameters
     ----------
     vcf
-        The file, or a reader of it that names the samples itself.
+        The file, or a reader of it that already names the samples.
     target, outgroup, archaic
-        Sample names: a list, text with commas between, or a file of one name per line.
+        Sample names: a list, comma-separated text, or a file with one name per line.
     chrom
-        Read this chromosome only.
+        The only chromosome to read; None reads all.
     allow_unphased
-        Take unphased heterozygotes of the target as they are written.
+        Accept unphased heterozygous target genotypes in the order in which they are written.
     callable_mask, exclude_mask
-        Stretches outside, or inside, of which nothing is counted: a BED file, or bp per chromosome.
+        Regions to which counting is restricted, and regions that are not counted: a BED file, or
+        (start, end) in bp per chromosome.
     span
-        Bases per block, rounded to whole bins.
+        Bases per block, rounded down to whole bins.
     """
 
     vcf: PathLike | VariantReader
@@ -55,7 +56,7 @@ class VcfDoor:
 
     @cached_property
     def reader(self) -> VariantReader:
-        """The open file, with its counts of what was left out."""
+        """The open file, with counts of what was left out."""
         if isinstance(self.vcf, VariantReader):
             return self.vcf
         target, outgroup, archaic = (
@@ -69,7 +70,7 @@ class VcfDoor:
         return self.reader.names("target")
 
     def left_out(self) -> list[str]:
-        """Say how many records were left out, and why."""
+        """Return a line on how many records were left out, and why."""
         return [self.reader.counts.summary()]
 
     def tracks(
@@ -80,7 +81,7 @@ class VcfDoor:
         Raises
         ------
         InputError
-            The file is wrong, or a mask names no chromosome of it or runs past its end.
+            The file is invalid, or a mask names none of its chromosomes or runs past the end of one.
         """
         masks = [
             read_bed(mask) if isinstance(mask, str | os.PathLike) else mask
@@ -131,9 +132,9 @@ def _tracks(
 def _check_names(mask: Mask, chroms: Collection[str]) -> None:
     if not set(chroms) & set(mask):
         raise InputError(
-            f"the mask is of {', '.join(sorted(mask)[:3])}, the VCF of {', '.join(sorted(chroms)[:3])}",
+            f"the mask covers {', '.join(sorted(mask)[:3])}, the VCF {', '.join(sorted(chroms)[:3])}",
             path=getattr(mask, "path", None),
-            hint="chromosome names have to agree",
+            hint="chromosome names must agree",
         )
 
 
@@ -149,7 +150,7 @@ def _check_end(mask: Mask, chrom: str, length: int | None) -> None:
 def _uncallable(
     chrom: str, start: int, end: int, callable_mask: Mask | None, exclude_mask: Mask | None
 ) -> list[tuple[int, int]]:
-    """Return sorted, disjoint stretches that touch [start, end) and that the masks rule out."""
+    """Return the sorted, disjoint stretches that overlap [start, end) and are masked."""
     spans: list[tuple[int, int]] = []
     if callable_mask is not None:
         at = 0
