@@ -502,7 +502,7 @@ VCFS = {
     "a chromosome twice": (
         vcf_of(calls(), calls(chrom="chr2"), calls(position=10)),
         {},
-        ":9: chr1:10: chromosome chr1 comes back",
+        ":9: chr1:10: chromosome chr1 reappears",
     ),
     "another chromosome": (
         vcf_of(calls()),

@@ -196,7 +196,7 @@ def test_thresholds(tiny_model) -> None:
         ({"fdr": 0.001}, r"an FDR of 0.001 was not reached .*; the lowest is 0.010"),
         ({"fdr": 0.1, "threshold": 0.5}, "exclude each other"),
         ({"fdr": 1.5}, "fdr is 1.5"),
-        ({"fdr": 0.1, "baseline": "hmm"}, "known for the network only"),
+        ({"fdr": 0.1, "baseline": "hmm"}, "available for the network only"),
         ({"threshold": 1.0}, "threshold is 1.0"),
     ]:
         with pytest.raises(SettingError, match=said):
