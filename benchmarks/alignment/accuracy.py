@@ -126,7 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pairs", type=int, default=None, help="pairs per set (20; 200 with --full)")
     parser.add_argument("--seed", type=int, default=8101)
-    parser.add_argument("--peers", nargs="?", const="all", choices=["all", "fsa"], help="also run slow aligners: all, or only FSA")
+    parser.add_argument(
+        "--peers", nargs="?", const="all", choices=["all", "fsa"], help="also run slow aligners: all, or only FSA"
+    )
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only", default="", help="only sets whose name contains this")
     arguments = parser.parse_args()

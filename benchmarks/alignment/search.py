@@ -196,7 +196,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=6001)
     parser.add_argument("--sets", nargs="+", default=["amplicons", "families", "reads"])
-    parser.add_argument("--hits", type=int, nargs="*", default=[1, 5], help="hits per query; no value skips the whole search")
+    parser.add_argument(
+        "--hits", type=int, nargs="*", default=[1, 5], help="hits per query; no value skips the whole search"
+    )
     parser.add_argument("--no-prefilters", action="store_true", help="run only the whole search")
     parser.add_argument("--only-sample", action="store_true", help="search for the sample only and scale its time up")
     parser.add_argument("--exact", type=int, default=0, help="number of queries scored without a prefilter")

@@ -180,8 +180,7 @@ def _without(query: PathLike, reference: PathLike, pairs: PathLike | None, one_t
         long = max(len(a), len(b))
         if long > LONGEST:
             raise InputError(
-                f"the pair with {b.id} is {long} bp long; without a true alignment, the limit is "
-                f"{LONGEST} bp",
+                f"the pair with {b.id} is {long} bp long; without a true alignment, the limit is {LONGEST} bp",
                 path=display_name(query),
                 record=a.id,
                 hint="cut it, or leave it out",
