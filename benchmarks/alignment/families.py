@@ -75,7 +75,7 @@ def amplicons(n: int, seed: int, length: int = 150) -> list[Masks]:
 
 
 def families(n: int, seed: int, length: int = 150) -> list[Masks]:
-    """Return families of 10 sequences with depths of .02 to .4, half of the sequences on either strand."""
+    """Return families of 10 sequences with depths of .02 to .4, about half reverse-complemented."""
     rng = np.random.default_rng([seed, 2])
     found: list[Masks] = []
     while len(found) < n:

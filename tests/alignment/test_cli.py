@@ -209,7 +209,7 @@ def test_outputs_in_the_way(cli, files: Path) -> None:
     refused(cli, "given for two outputs", "q.fa", "r.fa", "-o", "x.tsv", "--posteriors", "x.tsv")
     refused(cli, "is also an input", "q.fa", "r.fa", "-o", "q.fa", "--force")
     refused(cli, "folder does not exist", "q.fa", "r.fa", "-o", "no/where.paf")
-    refused(cli, "standard input can be only one", "-", "-", "-o", "o.paf")
+    refused(cli, "only one of the inputs can be standard input", "-", "-", "-o", "o.paf")
     assert run(cli, "q.fa", "r.fa", "-o", "there.paf", "--force").code == 0
     assert Path("there.paf").read_text().startswith("a\t")
 

@@ -224,7 +224,7 @@ def test_choices_are_the_formats_there_are() -> None:
     ("args", "reason"),
     [
         (("search", *REQUIRED["search"], "--exact", "--candidates", 5), "--exact and --candidates exclude each other"),
-        (("plot", *REQUIRED["plot"], "--region", "a:1-2", "--reference-name", "b"), "--region is part of a"),
+        (("plot", *REQUIRED["plot"], "--region", "a:1-2", "--reference-name", "b"), "--region is on a"),
         (("score", *REQUIRED["score"], "--model", "dna", "--preset", "dna"), "--preset is the former name of --model"),
         (("score", *REQUIRED["score"], "--gap-factor", "inf"), "not a finite number"),
         (("score", *REQUIRED["score"], "--memory", 0), "--memory"),

@@ -174,7 +174,7 @@ def test_other_formats_and_refusals(cli, files: Path) -> None:
     assert cli("align", "search", "q.fa", "r.fa", "--max-hits", 0).code == 2
     same = cli("align", "search", "q.fa", "r.fa", "-o", "q.fa", "--force")
     assert same.code == 1
-    assert "is an input" in same.err
+    assert "is also an input" in same.err
     Path("p.fa").write_text(">p\nMKVLEF\n")
     bad = cli("align", "search", "p.fa", "r.fa", "-o", "x.paf")
     assert bad.code == 1

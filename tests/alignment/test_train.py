@@ -136,7 +136,7 @@ def test_the_split_keeps_connected_pairs_together() -> None:
         assert sorted(train + held) == list(range(6))
         for side in (0, 1):
             assert not {names[k][side] for k in train} & {names[k][side] for k in held}
-    with pytest.raises(InputError, match="no pairs"):
+    with pytest.raises(InputError, match="no training pairs"):
         _split([], AlignTrainSettings())
 
 
