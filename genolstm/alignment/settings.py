@@ -10,6 +10,10 @@ from genolstm.errors import SettingError
 from genolstm.settings import INSIDE, POSITIVE, SHARE, Range, check
 
 Decoding = Literal["mea", "viterbi"]
+FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
+"""Formats of pairwise alignments; their writers are in :mod:`genolstm.alignment.formats.pairwise`."""
+FAMILY_FORMATS = ("fasta", "a2m", "stockholm")
+"""Formats of multiple alignments; their writers are in :mod:`genolstm.alignment.formats.family`."""
 
 
 @dataclass(frozen=True)

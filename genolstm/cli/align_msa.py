@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from genolstm.alignment.settings import MsaSettings
+from genolstm.alignment.settings import FAMILY_FORMATS, MsaSettings
 from genolstm.cli import align_options, options
 
 
@@ -16,7 +16,7 @@ from genolstm.cli import align_options, options
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["fasta", "a2m", "stockholm"]),
+    type=click.Choice(FAMILY_FORMATS),
     default="fasta",
     show_default=True,
     help="Format of the output; Stockholm has a line with the confidence of every column.",

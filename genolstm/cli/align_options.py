@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from genolstm.alignment.settings import AlignmentSettings
+from genolstm.alignment.settings import FORMATS, AlignmentSettings
 from genolstm.cli import options
-
-FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 
 output = click.option(
     "-o", "--output", default="-", show_default="standard output", metavar="OUT[.gz]", help="File to write."

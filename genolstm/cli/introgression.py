@@ -103,7 +103,7 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     "patience",
     "validation_fraction",
     "seed",
-    validation_fraction={"flags": "--validation", "help": "Share of the regions to hold out, at least one."},
+    validation_fraction="--validation",
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
 @click.option("--log", type=_path, help="CSV log with one row per epoch.")

@@ -1,7 +1,8 @@
 """The names and order of the channels that a model reads for each bin.
 
-A k-mer counts in one channel, chosen by three answers: whether the archaic carries it, how frequent
+A k-mer counts in at most one channel, chosen by three answers: whether the archaic carries it, how frequent
 it is in the outgroup, and, if it is rare there, whether another target haplotype carries it too.
+K-mers of the archaic that nearly every outgroup haplotype carries are not counted.
 """
 
 from __future__ import annotations

@@ -49,10 +49,8 @@ def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(segments, columns=list(Segment._fields))
-    frame.insert(3, "name", name)
-    frame.insert(4, "score", (1000 * frame["posterior"]).round().astype(int))
-    frame.insert(5, "strand", ".")
-    return frame[list(SEGMENT_COLUMNS)]
+    score = (1000 * frame["posterior"]).round().astype(int)
+    return frame.assign(name=name, score=score, strand=".")[list(SEGMENT_COLUMNS)]
 
 
 def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:

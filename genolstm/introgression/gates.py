@@ -92,8 +92,10 @@ def haplotype_gates(
 
     Raises
     ------
+    SettingError
+        The region is empty.
     InputError
-        The region lies outside the sequence.
+        The region begins beyond the end of the sequence.
     """
     size, n = model.settings.bin, len(track.tracks)
     first, last = 0, n

@@ -1,9 +1,9 @@
 """The baseline to beat: a two-state hidden Markov model trained on the same tracks.
 
 Each count channel is an independent categorical emission (counts 0 to 7, and 8 or more), estimated from
-labelled bins with a pseudo-count of one; transitions are counted from the labels. It sees the same
-numbers as the LSTM and is trained on the same truth; it lacks only context beyond the neighbouring
-bin.
+labelled bins with a pseudo-count of one; transitions are counted from the labels. It is
+trained on the same truth as the LSTM and sees the same counts, but neither the callable fraction nor
+the sizes of the groups, and no context beyond the neighbouring bin.
 """
 
 from __future__ import annotations

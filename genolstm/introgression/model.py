@@ -149,6 +149,8 @@ class IntrogressionClassifier:
         ------
         SettingError
             There is no such baseline.
+        ModelError
+            The model holds none.
         """
         if baseline is None:
             return NetworkPredictor(self.runtime, self.bundle.metadata.get("calibration"))
@@ -181,6 +183,14 @@ class IntrogressionClassifier:
             Minimum length of a segment in bp.
         baseline
             Name of the baseline, if the threshold is for its posteriors.
+
+        Raises
+        ------
+        SettingError
+            A value is out of range, threshold and fdr are both given, or the FDR was not reached on
+            the validation data.
+        ModelError
+            The model holds no baseline.
         """
         ScanSettings(baseline, threshold, fdr, min_length)  # type: ignore[arg-type]
         if fdr is not None:

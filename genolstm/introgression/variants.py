@@ -311,7 +311,7 @@ class VariantReader:
             ) from error
 
     def blocks(self, *, span: int, overlap: int) -> Iterator[VariantBlock]:
-        """Yield blocks of at least ``span`` bp, aligned to multiples of ``span``.
+        """Yield blocks of ``span`` bp, aligned to multiples of ``span``; the first and the last may be shorter.
 
         Parameters
         ----------

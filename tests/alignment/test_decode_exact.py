@@ -386,3 +386,19 @@ def test_a_posterior_cannot_be_changed_and_options_are_named() -> None:
         posterior.probability = None
     with pytest.raises(TypeError):
         decode_mea(posterior, 1.0)
+
+
+@pytest.mark.parametrize("width", [1, 5, 7, 8, 13])
+def test_posteriors_of_pairs_are_those_of_the_whole_matrix(width: int) -> None:
+    rng = np.random.default_rng(width)
+    rows, columns, values = sparse(random_cells(rng, 9, width, 0.4), np.float32)
+    found = SparsePosterior(rows, columns, values, np.ones(9, np.float32), np.ones(width, np.float32))
+    everywhere = np.stack(np.meshgrid(np.arange(9), np.arange(width), indexing="ij"), axis=-1).reshape(-1, 2)
+    asked = rng.permutation(everywhere.astype(np.int32))
+    np.testing.assert_array_equal(found.of_pairs(asked), found.dense()[asked[:, 0], asked[:, 1]])
+
+
+def test_of_two_equal_chains_the_first_one_is_kept() -> None:
+    rows, columns, weights = sparse({(0, 0): 1.0, (1, 0): 1.0, (2, 1): 1.0})
+    chain, weight = heaviest_chain(rows, columns, weights, 2, 0.0)
+    assert (chain.tolist(), weight) == ([0, 2], 2.0)

@@ -244,6 +244,9 @@ def test_maf() -> None:
         f"a score=12.346\ns chr1 5 12 + 24 {ROWS[0]}\ns r1   3 11 - 21 {ROWS[1].replace('U', 'T')}\n"
         f"q r1             {quality}\n\n"
     )
+    # A query's start counts from the beginning of the strand that is aligned.
+    late = hand_made("T" * 15 + "AC" + "TTT", "AC" * 6, [(15, 0), (16, 1)], [0.5, 0.5], strand="-")
+    assert written("maf", late).splitlines()[2:4] == ["s chr1  0 2 + 12 AC", "s r1   15 2 - 20 AC"]
     # Columns of numbers end at the same place.
     assert written("maf", one_base()).splitlines()[2:] == [
         "s chr1  110 1 + 120 A",

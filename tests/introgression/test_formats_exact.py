@@ -63,6 +63,14 @@ def test_a_frame_of_segments_rounds_the_score() -> None:
     assert found["score"].tolist() == [123, 1000, 500]
     assert set(found["strand"]) == {"."}
     assert set(found["name"]) == {"x"}
+    columns = "chrom start end name score strand sample haplotype posterior n_sites n_match"
+    assert found.columns.tolist() == columns.split()
+
+
+def test_the_farthest_line_of_a_mask_is_known_for_one_base_too(tmp_path: Path) -> None:
+    path = tmp_path / "m.bed"
+    path.write_text("c\t0\t1\nd\t3\t9\nd\t0\t2\n")
+    assert read_bed(path).last_lines == {"c": 1, "d": 2}
 
 
 @pytest.mark.parametrize(("length", "end"), [(None, 5000), (4600, 4600), (5000, 5000), (9000, 5000)])

@@ -9,6 +9,7 @@ import numpy as np
 
 from genolstm.alignment.msa import FamilyAlignment
 from genolstm.alignment.result import confidence_signs
+from genolstm.alignment.settings import FAMILY_FORMATS
 
 WIDTH = 80
 
@@ -45,8 +46,6 @@ def write_stockholm(alignment: FamilyAlignment, stream: IO[str]) -> None:
     stream.write(f"{'#=GC PP_cons':<{width}} {confidence_signs(alignment.confidence)}\n//\n")
 
 
-MSA_FORMATS: dict[str, Callable[[FamilyAlignment, IO[str]], None]] = {
-    "fasta": write_fasta,
-    "a2m": write_a2m,
-    "stockholm": write_stockholm,
-}
+MSA_FORMATS: dict[str, Callable[[FamilyAlignment, IO[str]], None]] = dict(
+    zip(FAMILY_FORMATS, (write_fasta, write_a2m, write_stockholm), strict=True)
+)

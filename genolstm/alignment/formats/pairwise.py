@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import IO
 
+from genolstm.alignment import settings
 from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, PosteriorAlignment
 from genolstm.errors import InputError
 from genolstm.sequences.alphabet import reverse_complement_text
@@ -275,16 +276,8 @@ class JsonWriter(Writer):
         self.stream.write("\n]}\n")
 
 
-FORMATS: dict[str, type[Writer]] = {
-    "paf": PafWriter,
-    "sam": SamWriter,
-    "outfmt6": BlastWriter,
-    "maf": MafWriter,
-    "fasta": FastaWriter,
-    "stockholm": StockholmWriter,
-    "tsv": TableWriter,
-    "json": JsonWriter,
-}
+_WRITERS = (PafWriter, SamWriter, BlastWriter, MafWriter, FastaWriter, StockholmWriter, TableWriter, JsonWriter)
+FORMATS: dict[str, type[Writer]] = dict(zip(settings.FORMATS, _WRITERS, strict=True))
 
 
 def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[str]:

@@ -45,7 +45,7 @@ class TrainingSettings:
     seed
         Seed of initial weights, dropout, split, order and augmentation.
     validation_fraction
-        Share of the groups to hold out; 0 for none.
+        Share of the groups to hold out, at least one of them.
     steps_per_epoch
         Number of steps that count as an epoch; 0 for one pass over the data.
     checkpoint_steps
