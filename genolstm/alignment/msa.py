@@ -1,7 +1,7 @@
 """Alignments of small families: consistent posteriors, joined for maximum expected accuracy.
 
 Every pair is aligned and all posteriors are kept as one sparse matrix over all residues. Squaring
-it lets every third sequence vote on every pair (probabilistic consistency); a guide tree from
+it lets all other sequences vote on every pair (probabilistic consistency); a guide tree from
 expected accuracies sets the order in which sequences are joined; columns are joined if their mean
 posterior exceeds the gain. Splitting the family at the tree's edges and realigning it does not help
 overall once consistency has been applied, and is left out.
@@ -165,7 +165,7 @@ def _check(family: list[SeqRecord]) -> None:
 
 
 def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
-    """Return posteriors on which every third sequence has voted.
+    """Return posteriors on which all other sequences have voted.
 
     P'(x, y) = 1/N sum over z of P(x, z) P(z, y), where P of a sequence with itself is 1: the square
     of the matrix of all residues with ones on the diagonal.

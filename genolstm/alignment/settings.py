@@ -97,7 +97,7 @@ class MsaSettings:
         Mean posterior above which residues are aligned: 0 aligns all it can, higher values only
         what is likely.
     consistency
-        Number of rounds in which third sequences vote on every pair.
+        Number of rounds in which all other sequences vote on every pair.
     """
 
     gain: Annotated[float, SHARE] = 0.2

@@ -39,7 +39,7 @@ class LSTMConfig:
     transform
         ``log1p`` takes log(1 + x) of the features inside the graph, so that counts go in raw.
     cell
-        ``rnn``, ``gru`` or ``lstm``.
+        Recurrent cell: ``rnn``, ``gru`` or ``lstm``.
     units
         Width of each direction: one number for all layers, or one per layer.
     layers
