@@ -17,7 +17,7 @@ import numpy as np
 
 from genolstm import IntrogressionClassifier
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.variants import read_sample_list
+from genolstm.introgression.variants.reader import read_sample_list
 
 REGION = ("22", 21_000_000, 22_000_000)
 

@@ -16,7 +16,7 @@ import numpy as np
 from genolstm.errors import InputError, MissingExtraError, SettingError
 from genolstm.introgression.segments import Interval, merge_intervals
 from genolstm.introgression.settings import SimulationSettings
-from genolstm.introgression.variants import VariantBlock
+from genolstm.introgression.variants.block import VariantBlock
 
 if TYPE_CHECKING:
     import msprime

@@ -24,7 +24,7 @@ from genolstm.introgression.channels import (
     RARE_CLASSES,
 )
 from genolstm.introgression.settings import TrackSettings
-from genolstm.introgression.variants import VariantBlock
+from genolstm.introgression.variants.block import VariantBlock
 
 #: (archaic match, frequency class, shared) -> channel; -1 if the k-mer is not counted.
 CHANNEL_OF = np.full((2, len(FREQUENCY_EDGES) + 1, 2), -1, dtype=np.int8)

@@ -26,7 +26,8 @@ from genolstm.introgression.tracks import (
     tracks_from_counts,
     tracks_from_variants,
 )
-from genolstm.introgression.variants import VariantBlock, VariantReader
+from genolstm.introgression.variants.block import VariantBlock
+from genolstm.introgression.variants.reader import VariantReader
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.kmers import valid_kmers
 from genolstm.sequences.panel.builder import PanelBuilder

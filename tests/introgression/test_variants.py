@@ -14,7 +14,7 @@ from Bio import bgzf
 from support.introgression import vcf_text
 
 from genolstm.errors import InputError, SettingError
-from genolstm.introgression.variants import VariantReader, read_sample_list
+from genolstm.introgression.variants.reader import VariantReader, read_sample_list
 
 NAMES = ["t1", "t2", "o1", "o2", "a1"]
 GROUPS = {"target": NAMES[:2], "outgroup": NAMES[2:4], "archaic": NAMES[4:]}

@@ -9,7 +9,8 @@ import pytest
 from support.introgression import vcf_text
 
 from genolstm.errors import InputError
-from genolstm.introgression.variants import VariantBlock, VariantCounts, VariantReader, read_sample_list
+from genolstm.introgression.variants.block import VariantBlock
+from genolstm.introgression.variants.reader import VariantCounts, VariantReader, read_sample_list
 
 NAMES = ["t1", "t2", "o1", "a1"]
 FULL = ["0|1", "1|0", "0|0", "1|1"]

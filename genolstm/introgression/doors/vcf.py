@@ -14,7 +14,7 @@ from genolstm.introgression.formats import read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.tracks import n_bins, tracks_from_variants
-from genolstm.introgression.variants import VariantReader, read_sample_list
+from genolstm.introgression.variants.reader import VariantReader, read_sample_list
 
 Names = PathLike | Sequence[str]
 Mask = Mapping[str, Sequence[tuple[int, int]]]

@@ -13,42 +13,9 @@ import numpy as np
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, open_input, read_lines, readable
+from genolstm.introgression.variants.block import VariantBlock
 
 _BASE = {"A": 0, "C": 1, "G": 2, "T": 3}
-
-
-@dataclass
-class VariantBlock:
-    """Variant sites of one stretch of one chromosome.
-
-    Attributes
-    ----------
-    chrom
-        Chromosome.
-    positions
-        0-based positions, shape (sites,), strictly increasing.
-    target, outgroup, archaic
-        Base (A, C, G, T = 0..3) of each haplotype at each site, shape (sites, haplotypes), int8;
-        -1 is missing.
-    start, end
-        The stretch in bp for which this block is complete; ``positions`` reaches beyond it on
-        either side by the requested overlap.
-    length
-        Length of the chromosome in bp; None until it is known (if the header does not state it
-        and more blocks follow).
-    last
-        Whether the chromosome ends with this block.
-    """
-
-    chrom: str
-    positions: np.ndarray
-    target: np.ndarray
-    outgroup: np.ndarray
-    archaic: np.ndarray
-    start: int = 0
-    end: int = 0
-    length: int | None = None
-    last: bool = True
 
 
 @dataclass
