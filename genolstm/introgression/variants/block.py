@@ -112,7 +112,10 @@ class Source(Protocol):
     in it; None if it cannot tell."""
 
     def read(
-        self, samples: Sequence[str], settings: CallSettings, stretches: Sequence[Stretch] | None = None
+        self,
+        samples: Sequence[str],
+        settings: CallSettings | Sequence[CallSettings],
+        stretches: Sequence[Stretch] | None = None,
     ) -> Iterator[SiteRows]:
         """Yield the sites of the chosen samples, chromosome by chromosome.
 
@@ -123,7 +126,8 @@ class Source(Protocol):
         samples
             Names of the chosen samples, all in :attr:`samples`; their order is that of the columns.
         settings
-            Which records and calls count.
+            Which records and calls count: one for all samples, or one for each (targets need phase,
+            an archaic may have least qualities). ``filters`` is that of the first.
         stretches
             Sorted, disjoint stretches to read, through the file's index; None reads everything.
             A file without index is read from the start, and what lies outside is passed over.
