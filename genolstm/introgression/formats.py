@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -34,9 +35,50 @@ POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior"
 _PROBABILITY = [f"{i / 10000:.4f}" for i in range(10001)]
 
 
-def write_segments(stream: IO[str], segments: Iterable[Segment], name: str) -> None:
-    """Write BED6+; ``score`` is the posterior times 1000."""
-    stream.write("#" + "\t".join(SEGMENT_COLUMNS) + "\n")
+def header_line(columns: Sequence[str], stamp: str | None = None) -> str:
+    """Return the one header line of a table, without the line end.
+
+    Parameters
+    ----------
+    stamp
+        What made the table, as :func:`model_stamp` gives it; it stands before the first column.
+    """
+    return (f"##{stamp} " if stamp else "") + "#" + "\t".join(columns)
+
+
+def header_columns(line: str) -> list[str] | None:
+    """Return the columns named by a header line, with or without a stamp; None for any other line."""
+    if not line.startswith("#"):
+        return None
+    first, *others = line.split("\t")
+    words = first.split()
+    if words[-1].lstrip("#") != "chrom":
+        return None
+    return ["chrom", *others]
+
+
+def model_stamp(model: str, digest: str) -> str:
+    """Return what a table says of its making: the version, the model's name and the begin of its SHA-256.
+
+    It holds no white space, and a name's own ``;`` and ``=`` are replaced.
+    """
+    from importlib.metadata import version
+
+    name = re.sub(r"[\s;=]+", "_", model)
+    return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
+
+
+def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, stamp: str | None = None) -> None:
+    """Write BED6+; ``score`` is the posterior times 1000.
+
+    Parameters
+    ----------
+    name
+        What the segments are called in the column ``name``.
+    stamp
+        What made them, as :func:`model_stamp` gives it.
+    """
+    stream.write(header_line(SEGMENT_COLUMNS, stamp) + "\n")
     for s in segments:
         stream.write(
             f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
@@ -55,14 +97,14 @@ def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
 
 def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:
     """Write true tracts as BED6, followed by sample and haplotype."""
-    stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
+    stream.write(header_line(TRUTH_COLUMNS) + "\n")
     for t in truth:
         stream.write(f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
 
 
 def write_posterior_header(stream: IO[str]) -> None:
     """Write the header line of a posterior table."""
-    stream.write("#" + "\t".join(POSTERIOR_COLUMNS) + "\n")
+    stream.write(header_line(POSTERIOR_COLUMNS) + "\n")
 
 
 def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> None:
@@ -117,14 +159,31 @@ class BedGraphCollector:
                     stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
 
 
+def _is_display_line(line: str) -> bool:
+    """Return whether a line tells a genome browser how to draw: ``track ...`` or ``browser ...``.
+
+    A sequence may be called ``track7``, or even ``track``: what has two positions is data.
+    """
+    if not line.startswith(("track", "browser")) or line.split(None, 1)[0] not in ("track", "browser"):
+        return False
+    return not all(re.fullmatch(r"\d+", field) for field in line.split("\t")[1:3]) or line.count("\t") < 2
+
+
+def _name(text: str, path: PathLike, number: int, what: str = "the name") -> str:
+    """Return a name as it is; one that differs from another only in white space would match nothing."""
+    if not text or text != text.strip():
+        reason = f"{what} {text!r} begins or ends with white space" if text.strip() else f"{what} is empty"
+        raise InputError(reason, path=display_name(path), line=number)
+    return text
+
+
 def _span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
     """Return start and end of a BED line."""
     found = []
     for text in fields[1:3]:
-        try:
-            found.append(int(text))
-        except ValueError:
-            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
+        if not re.fullmatch(r"-?[0-9]+", text):
+            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number)
+        found.append(int(text))
     start, end = found
     if not 0 <= start < end:
         raise InputError(
@@ -152,24 +211,30 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
     Raises
     ------
     InputError
-        The file is empty, a line has too few columns, or start and end are not an interval.
+        The file is empty, a line has too few columns, start and end are not an interval, or a name
+        has white space around it.
     """
+    return [(interval, posterior) for interval, posterior, _ in read_numbered_intervals(path)]
+
+
+def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]:
+    """Read what :func:`read_intervals` reads, and the number of each line."""
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
-    found: list[tuple[Interval, float]] = []
+    found: list[tuple[Interval, float, int]] = []
     number = 0
     for number, line in read_lines(path):
-        if not line.strip() or line.startswith(("track", "browser")):
+        if not line.strip() or _is_display_line(line):
             continue
-        fields = line.split("\t")
         if line.startswith("#"):
-            names = [f.lstrip("#") for f in fields]
-            if names[0] == "chrom":
+            names = header_columns(line)
+            if names is not None:
                 columns = {n: names.index(n) for n in columns if n in names}
                 if "sample" not in columns or "haplotype" not in columns:
                     raise InputError(
                         "the header has no columns sample and haplotype", path=display_name(path), line=number
                     )
             continue
+        fields = line.split("\t")
         if len(fields) <= max(columns["sample"], columns["haplotype"]):
             raise InputError(
                 f"has {len(fields)} tab-separated columns, sample and haplotype are missing",
@@ -180,8 +245,9 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
         posterior = _probability(text, path, number)
-        interval = Interval(fields[0], start, end, fields[columns["sample"]], fields[columns["haplotype"]])
-        found.append((interval, posterior))
+        chrom = _name(fields[0], path, number)
+        sample, haplotype = (_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
+        found.append((Interval(chrom, start, end, sample, haplotype), posterior, number))
     if not number:
         raise InputError("is empty", path=display_name(path))
     return found
@@ -196,13 +262,45 @@ def line_of(path: PathLike, end: Interval) -> int | None:
     return None
 
 
+def near_names(names: Iterable[str], known: Collection[str]) -> list[tuple[str, str]]:
+    """Find names that are unknown, but differ from a known one only in ``chr``, case or white space.
+
+    Such a name is most likely meant to be the other: what it stands for would be lost without a word.
+    ``M`` and ``MT`` are taken for the same too.
+
+    Parameters
+    ----------
+    names
+        Names of sequences, such as those of a mask.
+    known
+        Names of the sequences in the data.
+
+    Returns
+    -------
+    list of (str, str)
+        The name, and the known one that it may mean, in the order of ``names``.
+    """
+    exact = set(known)
+    meant: dict[str, str] = {}
+    for name in sorted(exact):
+        meant.setdefault(_plain(name), name)
+    found = ((name, meant.get(_plain(name))) for name in dict.fromkeys(names) if name not in exact)
+    return [(name, other) for name, other in found if other is not None]
+
+
+def _plain(name: str) -> str:
+    bare = "".join(name.split()).casefold()
+    bare = bare.removeprefix("chr") or bare
+    return "m" if bare == "mt" else bare
+
+
 def read_posteriors(path: PathLike) -> pd.DataFrame:
     """Read a table of posteriors.
 
     Raises
     ------
     InputError
-        The file is not such a table, or has no rows.
+        The file is not such a table, has no rows, or a name has white space around it.
     """
     import pandas as pd
 
@@ -234,6 +332,10 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
         good &= frame[column].notna() & (frame[column] != "")
     if not good.all():
         raise InputError("is not a line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
+    for column in words:
+        for text in frame[column].unique():
+            if text != text.strip():
+                _name(text, path, int(np.argmax(frame[column] == text)) + 2, f"the {column}")
     return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
 
 
@@ -244,6 +346,8 @@ class BedMask(dict[str, list[tuple[int, int]]]):
     ----------
     path
         The BED file.
+    first_lines
+        Line number of the first interval, per chromosome.
     last_lines
         Line number of the interval that reaches farthest, per chromosome.
     """
@@ -251,6 +355,7 @@ class BedMask(dict[str, list[tuple[int, int]]]):
     def __init__(self, path: str) -> None:
         super().__init__()
         self.path = path
+        self.first_lines: dict[str, int] = {}
         self.last_lines: dict[str, int] = {}
 
 
@@ -260,20 +365,22 @@ def read_bed(path: PathLike) -> BedMask:
     Raises
     ------
     InputError
-        A line is not BED, or there are no intervals.
+        A line is not BED, a name has white space around it, or there are no intervals.
     """
     mask = BedMask(display_name(path))
     farthest: dict[str, int] = {}
     for number, line in read_lines(path):
-        if not line.strip() or line.startswith(("#", "track", "browser")):
+        if not line.strip() or line.startswith("#") or _is_display_line(line):
             continue
         fields = line.split("\t")
         if len(fields) < 3:
             raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
         start, end = _span(fields, path, number)
-        mask.setdefault(fields[0], []).append((start, end))
-        if end > farthest.get(fields[0], 0):
-            farthest[fields[0]], mask.last_lines[fields[0]] = end, number
+        chrom = _name(fields[0], path, number)
+        mask.setdefault(chrom, []).append((start, end))
+        mask.first_lines.setdefault(chrom, number)
+        if end > farthest.get(chrom, 0):
+            farthest[chrom], mask.last_lines[chrom] = end, number
     if not mask:
         raise InputError("holds no interval", path=mask.path)
     for chrom, spans in mask.items():

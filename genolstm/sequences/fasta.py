@@ -83,6 +83,12 @@ def parse_haplotype_name(name: str) -> HaplotypeName | None:
     return HaplotypeName(match["sample"], match["haplotype"], match["contig"])
 
 
+def parse_pansn(name: str) -> HaplotypeName | None:
+    """Read a name of the form ``SAMPLE#1#contig`` or ``SAMPLE#1``; any other gives None."""
+    match = _PANSN.fullmatch(name)
+    return None if match is None else HaplotypeName(match["sample"], match["haplotype"], match["contig"])
+
+
 #: What ends the name of a sequence file, without regard to case.
 _FILE_SUFFIXES = re.compile(
     r"(\.(fa|fasta|fna|fas|ffn|fsa|mfa|fq|fastq))?(\.(gz|bgz|bgzf|bz2|xz|zst))?$", re.IGNORECASE
@@ -110,9 +116,9 @@ def parse_file_name(path: PathLike) -> HaplotypeName | None:
     ``S.pat.fa``, and ``S.1.fa`` or ``S.2.fa``. Any other name gives None.
     """
     stem = file_stem(path)
-    pansn = _PANSN.fullmatch(stem)
+    pansn = parse_pansn(stem)
     if pansn is not None:
-        return HaplotypeName(pansn["sample"], pansn["haplotype"], None)
+        return pansn
     match = _OF_FILE.fullmatch(stem)
     if match is None:
         return None

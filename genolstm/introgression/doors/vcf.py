@@ -10,7 +10,7 @@ from functools import cached_property
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import Stages, TrackBlock
-from genolstm.introgression.formats import read_bed
+from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.tracks import n_bins, tracks_from_variants
@@ -130,6 +130,13 @@ def _tracks(
 
 
 def _check_names(mask: Mask, chroms: Collection[str]) -> None:
+    for name, meant in near_names(mask, chroms):
+        raise InputError(
+            f"covers '{name}', and the VCF has '{meant}'",
+            path=getattr(mask, "path", None),
+            line=getattr(mask, "first_lines", {}).get(name),
+            hint="chromosome names must agree",
+        )
     if not set(chroms) & set(mask):
         raise InputError(
             f"the mask covers {', '.join(sorted(mask)[:3])}, the VCF {', '.join(sorted(chroms)[:3])}",
