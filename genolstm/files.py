@@ -457,7 +457,7 @@ class Outputs:
             The file exists and ``force`` is false, or it cannot be created; an index is asked for, and the
             name does not end in ``.gz`` or ``.bgz``.
         """
-        if index and not _is_bgzf(path):
+        if index and not is_bgzf(path):
             raise OutputError("only what is compressed (.gz) can have an index", path=_output_name(path))
         number = _descriptor(path)
         if number is not None:
@@ -467,7 +467,7 @@ class Outputs:
         temporary = self.path(path)
         suffix = Path(path).suffix
         with _writable(path):
-            if _is_bgzf(path):
+            if is_bgzf(path):
                 raw = self._streams.enter_context(temporary.open("wb"))
                 packed = self._streams.enter_context(BgzfWriter(raw))
                 stream: IO[str] = io.TextIOWrapper(cast("IO[bytes]", packed), encoding="utf-8", newline="\n")
@@ -527,7 +527,8 @@ class Outputs:
 _PACKED = {".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
 
 
-def _is_bgzf(path: PathLike) -> bool:
+def is_bgzf(path: PathLike) -> bool:
+    """Return whether an output of this name is written as BGZF, which can have an index."""
     return Path(path).suffix in (".gz", ".bgz")
 
 

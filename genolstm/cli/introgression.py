@@ -190,6 +190,7 @@ def train(
     is_flag=True,
     help="With --vcf: accept unphased heterozygotes in the order in which they are written.",
 )
+@click.option("--index", is_flag=True, help="Also write a tabix index (.tbi) of each table whose name ends in .gz.")
 @options.threads
 @options.force
 @options.quiet
@@ -211,6 +212,7 @@ def scan(
     callable_mask: Path | None,
     exclude_mask: Path | None,
     allow_unphased: bool,
+    index: bool,
     threads: int,
     force: bool,
     quiet: bool,
@@ -222,7 +224,8 @@ def scan(
     genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
         -o segments.bed
 
-    Positions are 0-based half-open, in the query's own coordinates.
+    Positions are 0-based half-open, in the query's own coordinates. Beside segments.bed, segments.json
+    tells how it was made.
     """
     if vcf is None:
         if not query:
@@ -249,6 +252,8 @@ def scan(
                 "--skip-short": skip_short,
             },
         )
+    if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors)):
+        raise click.UsageError("--index needs -o or --posteriors with a name that ends in .gz")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
@@ -260,7 +265,7 @@ def scan(
         door = FastaDoor(query, archaic, outgroup, haplotypes, sharing, skip_short)
     else:
         door = VcfDoor(vcf, target or "", outgroup, archaic, chrom, allow_unphased, callable_mask, exclude_mask)
-    with options.status("reading", lambda name, bins: f"{name}: {bins:,} bins", quiet=quiet) as tell:
+    with options.progress("scanning", quiet=quiet) as shown:
         summary = run(
             door,
             output=output,
@@ -268,11 +273,12 @@ def scan(
             bedgraph=bedgraph,
             model=model,
             settings=chosen,
+            index=index,
             threads=threads,
             force=force,
-            progress=tell,
+            progress=None if shown is None else lambda step: shown(f"{step.chrom}: {step.bins:,} bins", step.share),
         )
-    options.say("\n".join(summary), quiet=quiet)
+    options.tell(summary, quiet=quiet)
 
 
 def _refuse(why: str, given: dict[str, bool]) -> None:

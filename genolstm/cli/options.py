@@ -8,7 +8,8 @@ import functools
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar, cast
 
 import click
@@ -28,7 +29,7 @@ threads = click.option(
     help="Number of threads to use; 0 means all cores.",
 )
 seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors to stderr.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors and warnings to stderr.")
 
 
 @contextlib.contextmanager
@@ -42,6 +43,73 @@ def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Call
 
     with Status(what, console=Console(stderr=True)) as shown:
         yield lambda *counts: shown.update(text(*counts))
+
+
+#: Seconds between two lines of progress where no bar can be drawn.
+_PAUSE = 30.0
+
+
+@contextlib.contextmanager
+def progress(what: str, *, quiet: bool) -> Iterator[Callable[[str, float | None], None] | None]:
+    """Show on stderr how much is done: a bar with the time left on a terminal, a line now and then elsewhere.
+
+    The function that is yielded takes a text and the share that is done, or None if that is not
+    known. A share smaller than the one before begins anew, as for another sequence.
+    """
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield _Lines(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        from rich.markup import escape
+
+        task = shown.add_task(what, total=None)
+        before = 0.0
+
+        def update(text: str, share: float | None) -> None:
+            nonlocal before
+            if share is not None and share < before:
+                shown.reset(task)
+            before = share or 0.0
+            # No markup: a sequence may be called [red].
+            shown.update(task, description=escape(text), total=None if share is None else 1.0, completed=before)
+
+        yield update
+
+
+class _Lines:
+    """Tells on stderr, at most every half minute, how much is done and how long the rest will take."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.begun = self.told = time.monotonic()
+        self.share = 0.0
+
+    def __call__(self, text: str, share: float | None) -> None:
+        now = time.monotonic()
+        if share is not None and share < self.share:
+            self.begun = now
+        self.share = share or 0.0
+        if now - self.told < _PAUSE:
+            return
+        self.told = now
+        done = f", {100 * self.share:.0f} %" if share is not None else ""
+        left = (now - self.begun) * (1 - self.share) / self.share if self.share else 0.0
+        rest = f", about {_duration(left)} left" if left else ""
+        click.echo(f"{self.what} {text}{done}{rest}", err=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{max(round(seconds), 1)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class _Finite(click.FloatRange):
@@ -199,6 +267,12 @@ def renamed(old: str, to: str) -> Callable[[F], F]:
         return cast(F, click.option(old, f"former_{to}", hidden=True)(translate))
 
     return decorate
+
+
+def tell(lines: Iterable[str], *, quiet: bool) -> None:
+    """Print lines on stderr; if ``quiet``, only those that warn."""
+    for line in lines:
+        say(line, quiet=quiet and not line.startswith("warning: "))
 
 
 def say(text: str, *, quiet: bool) -> None:

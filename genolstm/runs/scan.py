@@ -1,13 +1,16 @@
-"""``genolstm introgression scan``: from the files of a door to segments and posteriors."""
+"""``genolstm introgression scan``: from the files of a door to segments, posteriors and a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict
-from typing import IO
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.errors import SettingError
+from genolstm.files import Outputs, PathLike, check_inputs, check_outputs, index_path, is_bgzf, is_file_output
 from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
@@ -15,8 +18,74 @@ from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
+from genolstm.provenance import LARGE, record
 
-__all__ = ["FastaDoor", "VcfDoor", "run"]
+__all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
+
+_TABLE_SUFFIXES = (".bed", ".tsv", ".txt")
+_PACKED_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
+
+
+class Step(NamedTuple):
+    """How far a scan is.
+
+    Attributes
+    ----------
+    chrom
+        The sequence that is being read.
+    bins
+        Number of bins read so far, over all haplotypes.
+    share
+        Share read of the whole input, or, if ``of_chrom``, of this sequence; None if it is not known.
+    of_chrom
+        Whether ``share`` is that of the sequence.
+    """
+
+    chrom: str
+    bins: int
+    share: float | None
+    of_chrom: bool
+
+
+class _Told:
+    """Counts what was scanned, as blocks pass by."""
+
+    def __init__(self, door: Door, bin_size: int, progress: Callable[[Step], None] | None) -> None:
+        self.door = door
+        self.bin_size = bin_size
+        self.progress = progress
+        self.haplotypes: set[tuple[str, str]] = set()
+        self.bins = 0
+        self.bases = 0
+
+    def block(self, block: TrackBlock) -> None:
+        """Count a block, and tell."""
+        n_haplotypes, n_bins = block.tracks.shape[:2]
+        self.haplotypes.update(block.haplotypes)
+        self.bins += n_haplotypes * n_bins
+        start, end = block.first_bin * self.bin_size, (block.first_bin + n_bins) * self.bin_size
+        self.bases += n_haplotypes * ((end if block.length is None else min(end, block.length)) - start)
+        if self.progress is None:
+            return
+        fraction = getattr(self.door, "fraction", None)
+        share = fraction() if fraction is not None else None
+        of_chrom = share is None and bool(block.length)
+        if of_chrom and block.length:
+            share = min(end / block.length, 1.0)
+        self.progress(Step(block.chrom, self.bins, share, of_chrom))
+
+
+def manifest_path(output: PathLike) -> Path | None:
+    """Return where the manifest of a scan lies: ``X.json`` beside ``X.bed`` or ``X.bed.gz``.
+
+    There is none if the segments go to standard output, a device or a pipe.
+    """
+    if not is_file_output(output):
+        return None
+    name = Path(output).name
+    for suffixes in (_PACKED_SUFFIXES, _TABLE_SUFFIXES):
+        name = next((name.removesuffix(s) for s in suffixes if name.endswith(s) and name != s), name)
+    return Path(output).with_name(f"{name}.json")
 
 
 def run(
@@ -27,55 +96,66 @@ def run(
     bedgraph: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
+    index: bool = False,
     threads: int = 0,
     force: bool = False,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Callable[[Step], None] | None = None,
     stages: Stages | None = None,
 ) -> list[str]:
-    """Scan and write segments and any other requested files; either all files appear or none.
+    """Scan and write segments, a manifest and any other requested files; either all files appear or none.
 
     Parameters
     ----------
     door
         Input to scan.
     output
-        BED6+ file of the segments; ``-`` is standard output.
+        BED6+ file of the segments; ``-`` is standard output. Beside a file, a manifest is written
+        (see :func:`manifest_path`).
     posteriors, bedgraph
         Also write the posterior of every bin, as a table or as bedGraph.
     model
         Name of a shipped model, or its file.
     settings
         Which predictor to use, and how to cut segments.
+    index
+        Also write a tabix index of the segments and of the posteriors, as far as their names end in ``.gz``.
     progress
-        Called with the sequence and the number of bins read so far.
+        Called after every block that is read.
     stages
         Collects the time that each stage takes.
 
     Returns
     -------
     list of str
-        Human-readable lines on how much was found and what was left out.
+        Human-readable lines on what was scanned, found and left out; those that begin with
+        ``warning:`` need attention.
+
+    Raises
+    ------
+    SettingError
+        An index is asked for, and no output ends in ``.gz``.
     """
-    check_outputs([output, posteriors, bedgraph], force=force)
+    indexed = [path for path in (output, posteriors) if index and path is not None and is_bgzf(path)]
+    if index and not indexed:
+        raise SettingError("an index needs an output whose name ends in .gz")
+    manifest = manifest_path(output)
+    inputs: Mapping[str, PathLike] = getattr(door, "inputs", dict)()
+    check_inputs(inputs.values())
+    check_outputs([output, posteriors, bedgraph, manifest, *map(index_path, indexed)], force=force)
     classifier = IntrogressionClassifier.load(model, threads=threads)
-    decode = classifier.decode_settings(**asdict(settings))
+    decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
+    digest = classifier.bundle.digest
+    name = classifier.bundle.name
     stages = stages or Stages()
     found: list[Segment] = []
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
-    done = 0
-
-    def tell(block: TrackBlock) -> None:
-        nonlocal done
-        done += block.tracks.shape[0] * block.tracks.shape[1]
-        if progress is not None:
-            progress(block.chrom, done)
-
-    with ExitStack() as stack:
-        result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=tell)
+    told = _Told(door, size, progress)
+    with Outputs(force=force) as outputs:
+        result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
         table: IO[str] | None = None
         if posteriors is not None:
-            table = stack.enter_context(atomic_text(posteriors, force=force))
+            table = outputs.text(posteriors, index=posteriors in indexed)
             formats.write_posterior_header(table)
         for block in result.blocks:
             with stages.time("segments"):
@@ -87,10 +167,68 @@ def run(
         with stages.time("segments"):
             found.sort()
             if bedgraph is not None and collector is not None:
-                collector.write(stack.enter_context(atomic_text(bedgraph, force=force)))
-            # Written last: if the segments exist, everything does.
-            stream = stack.enter_context(atomic_text(output, force=force))
-            formats.write_segments(stream, found, classifier.label)
-    total = sum(segment.end - segment.start for segment in found)
-    haplotypes = len({(segment.sample, segment.haplotype) for segment in found})
-    return [f"{len(found)} segments, {total / 1e6:.2f} Mb, on {haplotypes} haplotypes", *door.left_out()]
+                collector.write(outputs.text(bedgraph))
+            counts = _counts(told, found, result)
+            left_out = door.left_out()
+            warnings = [f"warning: {line}" for line in getattr(door, "warnings", list)()]
+            if manifest is not None:
+                account = record(
+                    settings={
+                        **dataclasses.asdict(decode),
+                        "baseline": settings.baseline,
+                        **dataclasses.asdict(classifier.settings),
+                        "door": _door_settings(door, inputs),
+                    },
+                    inputs=inputs,
+                    large=LARGE,
+                )
+                account["model"] = {"name": name, "sha256": digest, "label": classifier.label}
+                account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
+                text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
+                outputs.text(manifest).write(text + "\n")
+            # The last to be renamed: if the segments exist, everything does.
+            stream = outputs.text(output, index=output in indexed)
+            formats.write_segments(stream, found, classifier.label, stamp=formats.model_stamp(name, digest))
+    callable_share = counts["callable_share"]
+    shown = "" if callable_share is None else f", {100 * callable_share:.1f} % callable"
+    return [
+        f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all{shown}",
+        f"model {settings.baseline + ' of ' if settings.baseline else ''}{name} (sha256 {digest[:12]}), "
+        f"threshold {decode.threshold:.4g}",
+        f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
+        f"{counts['haplotypes_with_segments']:,} haplotypes",
+        *left_out,
+        *warnings,
+        *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),
+    ]
+
+
+def _counts(told: _Told, found: Sequence[Segment], result: Any) -> dict[str, Any]:
+    return {
+        "haplotypes": len(told.haplotypes),
+        "samples": len({sample for sample, _ in told.haplotypes}),
+        "haplotype_bp": told.bases,
+        "callable_share": getattr(getattr(result, "totals", None), "callable_share", None),
+        "segments": len(found),
+        "segment_bp": sum(segment.end - segment.start for segment in found),
+        "haplotypes_with_segments": len({(segment.sample, segment.haplotype) for segment in found}),
+    }
+
+
+def _door_settings(door: Door, inputs: Mapping[str, PathLike]) -> dict[str, Any]:
+    """Return what the door was told, as JSON-ready values, without the files, which are named as inputs."""
+    files = {os.fspath(path) for path in inputs.values()}
+    found: dict[str, Any] = {}
+    if not dataclasses.is_dataclass(door):
+        return found
+    for entry in dataclasses.fields(door):
+        value = getattr(door, entry.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = dataclasses.asdict(value)
+        elif isinstance(value, list | tuple | set | frozenset):
+            value = [item for item in value if isinstance(item, str) and item not in files]
+        elif not (value is None or isinstance(value, bool | int | float | str)) or value in files:
+            continue
+        if entry.init and value != []:
+            found[entry.name] = value
+    return found

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from genolstm.errors import SettingError
+from genolstm.files import PathLike
 from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.segments import PosteriorBlock
 from genolstm.introgression.settings import TrackSettings
@@ -56,6 +57,10 @@ class Door(Protocol):
 
     def left_out(self) -> list[str]:
         """Return human-readable lines on what was read but not used."""
+        ...
+
+    def inputs(self) -> dict[str, PathLike]:
+        """Return the files that are read, by their role, for the manifest."""
         ...
 
 

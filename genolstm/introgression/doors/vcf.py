@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike
@@ -69,6 +70,20 @@ class VcfDoor:
         """Return (sample, haplotype) of the target."""
         return self.reader.names("target")
 
+    def inputs(self) -> dict[str, PathLike]:
+        """Return the files that are read, by their role."""
+        roles = {
+            "vcf": self.reader.path if isinstance(self.vcf, VariantReader) else self.vcf,
+            "target": self.target,
+            "outgroup": self.outgroup,
+            "archaic": self.archaic,
+            "callable": self.callable_mask,
+            "exclude": self.exclude_mask,
+        }
+        paths = {role: value for role, value in roles.items() if isinstance(value, str | os.PathLike)}
+        # Samples may be named by a file, or in the option itself.
+        return {role: p for role, p in paths.items() if role in ("vcf", "callable", "exclude") or _exists(p)}
+
     def left_out(self) -> list[str]:
         """Return a line on how many records were left out, and why."""
         return [self.reader.counts.summary()]
@@ -88,6 +103,13 @@ class VcfDoor:
             for mask in (self.callable_mask, self.exclude_mask)
         ]
         return _tracks(self.reader, settings, *masks, span=self.span, stages=stages or Stages())
+
+
+def _exists(path: PathLike) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a long list of names is no path
+        return False
 
 
 def _tracks(
