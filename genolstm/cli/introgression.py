@@ -27,7 +27,7 @@ _path = click.Path(path_type=Path)
 _path_or_stdout = click.Path(path_type=Path, allow_dash=True)
 
 
-@click.group()
+@click.group(cls=options.Group)
 def introgression() -> None:
     """Find archaic segments in modern haplotypes."""
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, each written once."""
+"""Options that several commands share, each written once, and the commands that take them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 import click
@@ -18,6 +18,55 @@ from click.core import ParameterSource
 from genolstm.settings import Range, Setting, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that refuses an option given twice, of which only the last would count.
+
+    Excepted are options that may be repeated, and flags, whose repetition changes nothing; a flag
+    and its opposite are refused.
+    """
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def checked(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
+            words = list(args)
+            found = parse(args=args)
+            _refuse_repeated(ctx, words, found[2])
+            return found
+
+        parser.parse_args = checked  # type: ignore[method-assign]
+        return parser
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+    group_class = type
+
+
+def _refuse_repeated(ctx: click.Context, words: Sequence[str], order: Sequence[click.Parameter]) -> None:
+    """Raise a usage error if an option that counts once is given twice; ``order`` has an entry for each time."""
+    if ctx.resilient_parsing or any(option.is_eager for option in order):  # such as --help
+        return
+    for option in dict.fromkeys(order):
+        if not isinstance(option, click.Option) or option.multiple or option.count or order.count(option) == 1:
+            continue
+        if not option.is_flag:
+            raise click.UsageError(f"{_spelled(option, words)} is given twice", ctx)
+        given = set(words[: words.index("--")] if "--" in words else words)
+        if given & set(option.opts) and given & set(option.secondary_opts):
+            raise click.UsageError(f"{option.opts[0]} and {option.secondary_opts[0]} contradict each other", ctx)
+
+
+def _spelled(option: click.Option, words: Sequence[str]) -> str:
+    """Return the spelling that the user chose, or the longest one."""
+    used = [name for name in option.opts if any(word == name or word.startswith(f"{name}=") for word in words)]
+    return max(used or option.opts, key=len)
+
 
 force = click.option("--force", is_flag=True, help="Replace existing outputs.")
 threads = click.option(
