@@ -193,7 +193,7 @@ def run(
     shown = "" if callable_share is None else f", {100 * callable_share:.1f} % callable"
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all{shown}",
-        f"model {settings.baseline + ' of ' if settings.baseline else ''}{name} (sha256 {digest[:12]}), "
+        f"model {name} (sha256 {digest[:12]}){f', baseline {settings.baseline}' if settings.baseline else ''}, "
         f"threshold {decode.threshold:.4g}",
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",

@@ -192,7 +192,7 @@ def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path,
     segments = len(lines) - 1
     scanned, model, found, *left_out = err.splitlines()
     assert scanned == "scanned 6 haplotypes, 1.44 Mb in all"
-    assert re.fullmatch(r"model neanderthal \(sha256 [0-9a-f]{12}\), threshold 0\.\d+", model)
+    assert re.fullmatch(r"model tiny \(sha256 [0-9a-f]{12}\), baseline hmm, threshold 0\.5", model)
     assert found.startswith(f"{segments} segments, ")
     assert len(left_out) == (1 if door == "vcf" else 0)
     if door == "vcf":
