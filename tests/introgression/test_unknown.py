@@ -16,8 +16,9 @@ from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.formats import BedGraphCollector, UnknownCollector, write_posteriors
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import PosteriorBlock, SegmentDecoder
-from genolstm.introgression.settings import GAP_BINS, PRIOR, DecodeSettings
-from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH
+from genolstm.introgression.settings import GAP_BINS, PRIOR, DecodeSettings, TrackSettings
+from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH, Presence, tracks_from_variants
+from genolstm.introgression.variants.block import ABSENT, VariantBlock
 
 EXAMPLE = Path(__file__).parents[2] / "example_data"
 LISTS = {role: EXAMPLE / f"{role}.txt" for role in ("target", "outgroup", "archaic")}
@@ -275,3 +276,49 @@ def test_any_mask_on_the_example(model, unmasked, data) -> None:
     for start, end in spans:
         inside = posterior[:, -(-start // 1000) : end // 1000]
         np.testing.assert_array_equal(inside, np.float32(PRIOR))
+
+
+# ---------------------------------------------------------------- haplotypes that do not exist
+
+
+def test_haplotypes_that_do_not_exist_have_no_size(model) -> None:
+    rng = np.random.default_rng(12)
+    positions = np.sort(rng.choice(12_000, 90, replace=False))
+    positions = positions[(positions // 1000 != 4) & (positions > 1500)]  # bins 0, 1 in part, and 4 have no site
+    target, outgroup, archaic = (rng.integers(0, 2, (len(positions), n)).astype(np.int8) for n in (4, 8, 2))
+    # Haploid up to bin 6: the second columns are not there.
+    for group in (target, outgroup):
+        group[np.ix_(positions < 7000, np.arange(1, group.shape[1], 2))] = ABSENT
+    whole = VariantBlock("1", positions, target, outgroup, archaic, 0, 12_000, 12_000)
+    presence = Presence()
+    found = presence.of(whole, 0, 12, 1000)
+    assert found is not None
+    assert found[0].shape == (4, 12)
+    np.testing.assert_array_equal(found[0][1], np.arange(12) >= 7)
+    assert found[0][::2].all()
+    np.testing.assert_array_equal(found[1].sum(axis=0), np.where(np.arange(12) < 7, 4, 8))
+    tracks = tracks_from_variants(
+        whole, first_bin=0, last_bin=12, length=12_000, settings=TrackSettings(), presence=found
+    )
+    np.testing.assert_allclose(
+        tracks[0, :, CHANNELS.index("outgroup_size")], np.log10(np.where(np.arange(12) < 7, 4, 8))
+    )
+    np.testing.assert_allclose(tracks[0, :, CHANNELS.index("target_size")], np.log10(np.where(np.arange(12) < 7, 2, 4)))
+    assert tracks[1, :7].max(axis=0)[: N_COUNTS + 1].max() == 0
+    # The same as if the columns were not there.
+    first = positions < 7000
+    haploid = VariantBlock(
+        "1", positions[first], target[first, ::2], outgroup[first, ::2], archaic[first], 0, 7000, 12_000
+    )
+    alone = tracks_from_variants(haploid, first_bin=0, last_bin=6, length=12_000, settings=TrackSettings())
+    np.testing.assert_allclose(tracks[::2, :6], alone)
+    # And the same however it is cut.
+    again = Presence()
+    for a, b in ((0, 3), (3, 5), (5, 12)):
+        part = again.of(whole, a, b, 1000)
+        assert part is not None
+        np.testing.assert_array_equal(part[0], found[0][:, a:b])
+        np.testing.assert_array_equal(part[1], found[1][:, a:b])
+    target[target == ABSENT] = 0
+    outgroup[outgroup == ABSENT] = 0
+    assert Presence().of(whole, 0, 12, 1000) is None
