@@ -47,6 +47,14 @@ def is_regular(path: PathLike) -> bool:
     return os.fspath(path) != "-" and Path(path).is_file()
 
 
+def is_input(text: str) -> bool:
+    """Return whether a word names something to read, a file or a pipe, and is not the text itself."""
+    try:
+        return text == "-" or (Path(text).exists() and not Path(text).is_dir())
+    except (OSError, ValueError):  # too long for a name, or not one at all
+        return False
+
+
 def check_inputs(paths: Iterable[PathLike | None]) -> None:
     """Refuse standard input, or a pipe, that is given for two inputs: the second would find nothing, or wait.
 
