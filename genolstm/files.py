@@ -395,6 +395,18 @@ def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
         seen.add(key)
 
 
+def check_own_name(path: PathLike, what: str) -> None:
+    """Refuse what is open already, such as ``-``, for an output that other files are named after.
+
+    Raises
+    ------
+    OutputError
+        The path is no name of its own.
+    """
+    if _descriptor(path) is not None:
+        raise OutputError(f"{what} needs a name of its own", path=_output_name(path))
+
+
 def is_file_output(path: PathLike) -> bool:
     """Return whether an output becomes a file of its own: not what is open already, a device or a pipe."""
     return _descriptor(path) is None and not _is_device(Path(path))
