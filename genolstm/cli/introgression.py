@@ -158,6 +158,7 @@ def train(
     "-o", "--output", required=True, type=_path_or_stdout, help="BED6+ file of the segments; - is standard output."
 )
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
+@click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option(
     "--haplotypes",
@@ -203,6 +204,7 @@ def scan(
     output: Path,
     posteriors: Path | None,
     bedgraph: Path | None,
+    unknown: Path | None,
     haplotypes: str,
     sharing: bool | None,
     skip_short: bool,
@@ -271,6 +273,7 @@ def scan(
             output=output,
             posteriors=posteriors,
             bedgraph=bedgraph,
+            unknown=unknown,
             model=model,
             settings=chosen,
             index=index,

@@ -108,9 +108,14 @@ def write_posterior_header(stream: IO[str]) -> None:
 
 
 def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> None:
-    """Append every bin of every haplotype of a block, sorted by position."""
+    """Append every bin of every haplotype of a block, sorted by position.
+
+    A bin in which a haplotype does not exist (the second one of a haploid call) is left out.
+    """
     n_bins = block.posterior.shape[1]
-    levels = np.round(block.posterior.T * 10000).astype(np.int64)
+    exists = ~np.isnan(block.posterior.T)
+    every = exists.all()
+    levels = np.where(exists, np.round(np.nan_to_num(block.posterior.T) * 10000), -1).astype(np.int64)
     tails = [f"\t{sample}\t{haplotype}\t" for sample, haplotype in block.haplotypes]
     limit = block.length if block.length is not None else (block.first_bin + n_bins) * bin_size
     text = _PROBABILITY
@@ -118,11 +123,16 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     for b in range(n_bins):
         start = (block.first_bin + b) * bin_size
         head = f"{block.chrom}\t{start}\t{min(start + bin_size, limit)}"
-        lines += [f"{head}{tail}{text[level]}\n" for tail, level in zip(tails, levels[b].tolist(), strict=True)]
+        row = zip(tails, levels[b].tolist(), strict=True)
+        lines += [f"{head}{tail}{text[level]}\n" for tail, level in row if every or level >= 0]
         if len(lines) > 100_000:
             stream.write("".join(lines))
             lines.clear()
     stream.write("".join(lines))
+
+
+_NO_LEVEL = 0xFFFF
+"""Stands for a bin in which a haplotype does not exist."""
 
 
 class BedGraphCollector:
@@ -138,7 +148,8 @@ class BedGraphCollector:
 
     def add(self, block: PosteriorBlock) -> None:
         """Add a block."""
-        levels = np.round(block.posterior * 1000).astype(np.uint16)
+        exists = ~np.isnan(block.posterior)
+        levels = np.where(exists, np.round(np.nan_to_num(block.posterior) * 1000), _NO_LEVEL).astype(np.uint16)
         for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
             self._blocks.setdefault((sample, haplotype), []).append((block.chrom, block.first_bin, block.length, row))
 
@@ -155,8 +166,48 @@ class BedGraphCollector:
                 ends = np.concatenate([edges, [len(row)]])
                 limit = length if length is not None else (first_bin + len(row)) * self.bin_size
                 for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
+                    if row[a] == _NO_LEVEL:
+                        continue
                     end = min((first_bin + b) * self.bin_size, limit)
                     stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
+
+
+class UnknownCollector:
+    """Gathers the stretches of each haplotype of which nothing is known, as BED.
+
+    There the posterior is the prior, and no segment is called.
+    """
+
+    def __init__(self, bin_size: int) -> None:
+        self.bin_size = bin_size
+        self._spans: dict[str, dict[tuple[str, str], list[tuple[int, int]]]] = {}
+
+    def add(self, block: PosteriorBlock) -> None:
+        """Add a block."""
+        if block.callable is None:
+            return
+        unknown = ~block.known() & ~np.isnan(block.posterior)
+        of_chrom = self._spans.setdefault(block.chrom, {})
+        for row, (sample, haplotype) in zip(unknown, block.haplotypes, strict=True):
+            if not row.any():
+                continue
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]])))
+            spans = of_chrom.setdefault((sample, haplotype), [])
+            for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                start, end = (block.first_bin + a) * self.bin_size, (block.first_bin + b) * self.bin_size
+                if block.length is not None:
+                    end = min(end, block.length)
+                if spans and spans[-1][1] == start:
+                    start = spans.pop()[0]
+                spans.append((start, end))
+
+    def write(self, stream: IO[str]) -> None:
+        """Write all stretches, sorted by position within each sequence."""
+        stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
+        for chrom, members in self._spans.items():
+            rows = sorted((a, b, name) for name, spans in members.items() for a, b in spans)
+            for start, end, (sample, haplotype) in rows:
+                stream.write(f"{chrom}\t{start}\t{end}\tunknown\t0\t.\t{sample}\t{haplotype}\n")
 
 
 def _is_display_line(line: str) -> bool:

@@ -12,7 +12,7 @@ from typing import IO, Any, NamedTuple
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike, check_inputs, check_outputs, index_path, is_bgzf, is_file_output
 from genolstm.introgression import formats
-from genolstm.introgression.doors.blocks import Door, Stages, TrackBlock
+from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
@@ -22,6 +22,8 @@ from genolstm.provenance import LARGE, record
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
 
+#: Share that could be compared, below which a scan warns.
+LITTLE = 0.5
 _TABLE_SUFFIXES = (".bed", ".tsv", ".txt")
 _PACKED_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 
@@ -48,23 +50,19 @@ class Step(NamedTuple):
 
 
 class _Told:
-    """Counts what was scanned, as blocks pass by."""
+    """Tells how far a scan is, as blocks pass by."""
 
     def __init__(self, door: Door, bin_size: int, progress: Callable[[Step], None] | None) -> None:
         self.door = door
         self.bin_size = bin_size
         self.progress = progress
-        self.haplotypes: set[tuple[str, str]] = set()
         self.bins = 0
-        self.bases = 0
 
     def block(self, block: TrackBlock) -> None:
-        """Count a block, and tell."""
+        """Tell that a block was read."""
         n_haplotypes, n_bins = block.tracks.shape[:2]
-        self.haplotypes.update(block.haplotypes)
         self.bins += n_haplotypes * n_bins
-        start, end = block.first_bin * self.bin_size, (block.first_bin + n_bins) * self.bin_size
-        self.bases += n_haplotypes * ((end if block.length is None else min(end, block.length)) - start)
+        end = (block.first_bin + n_bins) * self.bin_size
         if self.progress is None:
             return
         fraction = getattr(self.door, "fraction", None)
@@ -94,6 +92,7 @@ def run(
     output: PathLike,
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
+    unknown: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -113,6 +112,8 @@ def run(
         (see :func:`manifest_path`).
     posteriors, bedgraph
         Also write the posterior of every bin, as a table or as bedGraph.
+    unknown
+        Also write, as BED, the stretches of each haplotype of which nothing is known.
     model
         Name of a shipped model, or its file.
     settings
@@ -141,7 +142,7 @@ def run(
     manifest = manifest_path(output)
     inputs: Mapping[str, PathLike] = getattr(door, "inputs", dict)()
     check_inputs(inputs.values())
-    check_outputs([output, posteriors, bedgraph, manifest, *map(index_path, indexed)], force=force)
+    check_outputs([output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)], force=force)
     classifier = IntrogressionClassifier.load(model, threads=threads)
     decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
@@ -150,6 +151,7 @@ def run(
     stages = stages or Stages()
     found: list[Segment] = []
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
+    blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
@@ -164,13 +166,17 @@ def run(
                     formats.write_posteriors(table, block, size)
                 if collector is not None:
                     collector.add(block)
+                if blanks is not None:
+                    blanks.add(block)
         with stages.time("segments"):
             found.sort()
             if bedgraph is not None and collector is not None:
                 collector.write(outputs.text(bedgraph))
-            counts = _counts(told, found, result)
+            if unknown is not None and blanks is not None:
+                blanks.write(outputs.text(unknown))
+            counts = _counts(told, found, result.totals)
             left_out = door.left_out()
-            warnings = [f"warning: {line}" for line in getattr(door, "warnings", list)()]
+            warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
             if manifest is not None:
                 account = record(
                     settings={
@@ -189,10 +195,9 @@ def run(
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
             formats.write_segments(stream, found, classifier.label, stamp=formats.model_stamp(name, digest))
-    callable_share = counts["callable_share"]
-    shown = "" if callable_share is None else f", {100 * callable_share:.1f} % callable"
     return [
-        f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all{shown}",
+        f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
+        f"{100 * counts['callable_share']:.1f} % callable",
         f"model {name} (sha256 {digest[:12]}){f', baseline {settings.baseline}' if settings.baseline else ''}, "
         f"threshold {decode.threshold:.4g}",
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
@@ -203,12 +208,23 @@ def run(
     ]
 
 
-def _counts(told: _Told, found: Sequence[Segment], result: Any) -> dict[str, Any]:
+def _doubts(totals: Totals) -> list[str]:
+    """Return a line if so little could be compared that few calls mean nothing."""
+    share = totals.callable_share
+    if share >= LITTLE:
+        return []
+    return [
+        f"only {100 * share:.1f} % of what was scanned could be compared with the references; "
+        "nothing is called in the rest"
+    ]
+
+
+def _counts(told: _Told, found: Sequence[Segment], totals: Totals) -> dict[str, Any]:
     return {
-        "haplotypes": len(told.haplotypes),
-        "samples": len({sample for sample, _ in told.haplotypes}),
-        "haplotype_bp": told.bases,
-        "callable_share": getattr(getattr(result, "totals", None), "callable_share", None),
+        "haplotypes": len(totals.haplotypes),
+        "samples": len({sample for sample, _ in totals.haplotypes}),
+        "haplotype_bp": totals.bp,
+        "callable_share": round(totals.callable_share, 4),
         "segments": len(found),
         "segment_bp": sum(segment.end - segment.start for segment in found),
         "haplotypes_with_segments": len({(segment.sample, segment.haplotype) for segment in found}),

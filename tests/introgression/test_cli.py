@@ -191,7 +191,7 @@ def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path,
     lines = path.read_text().splitlines()
     segments = len(lines) - 1
     scanned, model, found, *left_out = err.splitlines()
-    assert scanned == "scanned 6 haplotypes, 1.44 Mb in all"
+    assert scanned == "scanned 6 haplotypes, 1.44 Mb in all, 100.0 % callable"
     assert re.fullmatch(r"model tiny \(sha256 [0-9a-f]{12}\), baseline hmm, threshold 0\.5", model)
     assert found.startswith(f"{segments} segments, ")
     assert len(left_out) == (1 if door == "vcf" else 0)
@@ -912,9 +912,10 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short"]
-    how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "-t", 5, "--force", "-q"]
+    how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
+    how += ["-t", 5, "--force", "-q"]
     assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
     vcf = ["--vcf", "v", "--target", "T", "--archaic", "A", "--outgroup", "O", "-o", "-"]
     of_vcf = ["--chrom", "7", "--callable", "c", "--exclude", "e", "--allow-unphased"]
@@ -925,6 +926,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
     nothing_said = {
         "posteriors": None,
         "bedgraph": None,
+        "unknown": None,
         "model": "neanderthal",
         "settings": ScanSettings(),
         "index": False,
@@ -940,8 +942,9 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "output": Path("x.bed"),
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
+                "unknown": Path("u"),
                 "model": "m",
-                "settings": ScanSettings("hmm", 0.3, None, 7),
+                "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
                 "index": False,
                 "threads": 5,
                 "force": True,

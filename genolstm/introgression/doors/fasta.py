@@ -81,6 +81,10 @@ class FastaDoor:
         found = (self.name(path, record) for path, record in self.records())
         return list(dict.fromkeys((sample, haplotype) for _, sample, haplotype in found))
 
+    def warnings(self) -> list[str]:
+        """Return lines on what is likely wrong with the input."""
+        return []
+
     def left_out(self) -> list[str]:
         """Return a line on how many records were too short."""
         return [f"{len(self.skipped)} records shorter than a bin left out"] if self.skipped else []

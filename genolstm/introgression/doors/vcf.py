@@ -84,6 +84,10 @@ class VcfDoor:
         # Samples may be named by a file, or in the option itself.
         return {role: p for role, p in paths.items() if role in ("vcf", "callable", "exclude") or _exists(p)}
 
+    def warnings(self) -> list[str]:
+        """Return lines on what is likely wrong with the input."""
+        return []
+
     def left_out(self) -> list[str]:
         """Return a line on how many records were left out, and why."""
         return [self.reader.counts.summary()]
