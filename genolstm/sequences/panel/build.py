@@ -22,7 +22,7 @@ from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY, PANEL, Panel
 from genolstm.threads import count_threads
 
 # What the program takes without any k-mer: the interpreter, its libraries, and blocks of the input.
-_PROGRAM = 180 << 20
+_PROGRAM = 220 << 20
 # Bases that the reading thread hands over together.
 _AHEAD = 1 << 20
 # Haplotypes of one region do not differ in length by more than this factor.

@@ -23,8 +23,6 @@ from genolstm.sequences.panel.kernels import (
     _next,
     _reverse_complement,
     _roll,
-    _u8,
-    _u16,
     _u32,
     _u64,
     _word,
@@ -223,22 +221,34 @@ def totals(table, slots, n, out):
 
 
 @compiled(
-    types.void(
-        _u64, _u32, _i64, _i64, _i64, _u8, types.int64[::1], _u16, types.int64[::1], types.uint16[::1]
+    _i64(
+        _u64,
+        _u32,
+        _i64,
+        _i64,
+        _i64,
+        _i64,
+        types.uint8[:, ::1],
+        types.int64[:, ::1],
+        types.uint16[:, ::1],
+        types.int64[:, ::1],
+        types.uint16[::1],
     )
 )
-def collect(query, unknown, n, k, m, masks, mask_at, counts, count_at, out):
+def collect(query, unknown, n, start, k, m, masks, mask_at, counts, count_at, out):
     """Write the count of every k-mer of ``n`` packed bases that occurs there first of all, and 0 for the others.
 
-    Goes through the same records as :func:`deal`, and reads what :func:`count` found: ``mask_at``
-    and ``count_at`` are where each shard's results go on.
+    Goes through the same records as :func:`deal`, and reads what :func:`count` found. For each
+    shard, ``mask_at`` and ``count_at`` have the place in its row that comes next, and the last one
+    at which a whole record's results are sure to be there. Returns the k-mer to go on from once the
+    rows have been refilled, or ``n`` when done.
     """
-    shards = mask_at.size
-    end = int64(0)
+    shards = mask_at.shape[0]
+    end = start
     while True:
         i = _next(unknown, n, end, 0)
         if i >= n:
-            return
+            return n
         end = _next(unknown, n, i, 1)
         if i + k > end:
             continue
@@ -249,19 +259,23 @@ def collect(query, unknown, n, k, m, masks, mask_at, counts, count_at, out):
         right += i
         while i + k <= end:
             shard = _shard(best, shards)
+            at, count = mask_at[shard, 0], count_at[shard, 0]
+            if at > mask_at[shard, 1] or count > count_at[shard, 1]:
+                return i
             many, x, other, best, left, right = _stretch(query, i, end, k, m, x, other, best, left, right)
-            at = mask_at[shard]
-            kind = masks[at]
-            mask_at[shard] = at + 1
+            kind = masks[shard, at]
+            at += 1
             if kind:
                 new = ~uint64(0)
                 if kind == 2:
                     new = uint64(0)
                     for j in range(4):
-                        new |= uint64(masks[at + 1 + j]) << uint64(8 * j)
-                    mask_at[shard] = at + 5
+                        new |= uint64(masks[shard, at + j]) << uint64(8 * j)
+                    at += 4
                 for j in range(many):
                     if (new >> uint64(j)) & uint64(1):
-                        out[i + j] = counts[count_at[shard]]
-                        count_at[shard] += 1
+                        out[i + j] = counts[shard, count]
+                        count += 1
+            mask_at[shard, 0] = at
+            count_at[shard, 0] = count
             i += many

@@ -61,13 +61,11 @@ class Scratch:
             return np.frombuffer(bytes(memoryview(self._held)[start : start + nbytes]), dtype=np.uint8)
         out = np.empty(nbytes, dtype=np.uint8)
         done = 0
+        # Several threads may read; appending goes on at the end.
         with self._lock:
             self._file.seek(start)
             while done < nbytes:
-                got = self._file.readinto(memoryview(out)[done:])  # type: ignore[attr-defined]
-                if not got:
-                    raise OSError("a temporary file is too short")
-                done += got
+                done += self._file.readinto(memoryview(out)[done:])  # type: ignore[attr-defined]
             self._file.seek(0, 2)
         return out
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from genolstm.sequences.panel import deal
 from genolstm.sequences.panel.pieces import Packed
-from genolstm.sequences.panel.scratch import Parts, forget
+from genolstm.sequences.panel.scratch import Parts, Scratch, forget
 from genolstm.sequences.panel.sections import NewScratch
 
 
@@ -31,8 +31,8 @@ _ROWS = 1 << 12
 _MINIMIZER = 11
 # Bytes per k-mer of a shard while it is counted, if all were distinct: a table two thirds full, and its growth.
 _PER_KMER = 40
-# Bytes of results after which mapped pages are dropped.
-_FORGET = 1 << 25
+# Results of a shard that are in memory while the input is gone through again.
+_ROW = 1 << 12
 _BLOCK = 1 << 20
 
 
@@ -58,8 +58,8 @@ class ShardedCounter:
         self._current = np.zeros(SHARDS, dtype=np.int64)
         self._kmers = np.zeros(SHARDS, dtype=np.int64)
         self._masks, self._counts = scratch(), scratch()
-        self._mask_at = np.zeros(SHARDS, dtype=np.int64)
-        self._count_at = np.zeros(SHARDS, dtype=np.int64)
+        self._mask_ends: list[int] = []
+        self._count_ends: list[int] = []
 
     def add(self, piece: Packed, haplotype: int) -> None:
         """Deal out the k-mers of a piece of one haplotype."""
@@ -99,8 +99,10 @@ class ShardedCounter:
                 masks, counts = waiting.popleft().result()
                 if shard + workers < SHARDS:
                     waiting.append(pool.submit(self._count_shard, parts, shard + workers))
-                self._mask_at[shard] = self._masks.append(masks)
-                self._count_at[shard] = self._counts.append(counts) // 2
+                self._masks.append(masks)
+                self._mask_ends.append(self._masks.size)
+                self._counts.append(counts)
+                self._count_ends.append(self._counts.size)
 
     def _count_shard(self, parts: Parts, shard: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16]]:
         records = np.append(parts.read(shard), np.zeros(2, dtype=np.uint32))
@@ -124,18 +126,63 @@ class ShardedCounter:
 
     def collect(self, pieces: Iterator[Packed]) -> Iterator[tuple[Packed, npt.NDArray[np.uint16]]]:
         """Yield the pieces again, each with the counts of those of its k-mers that occur there first of all."""
-        masks, counts = self._masks.array("u1"), self._counts.array("<u2")
-        mask_at, count_at = self._mask_at.copy(), self._count_at.copy()
-        done = 0
+        masks = _Rows(self._masks, self._mask_ends, "u1", 5)
+        counts = _Rows(self._counts, self._count_ends, "u2", deal.MOST)
         for piece in pieces:
-            out = np.zeros(piece[2], dtype=np.uint16)
-            deal.collect(*piece, self.k, self._m, masks, mask_at, counts, count_at, out)
+            words, unknown, n = piece
+            out, start = np.zeros(n, dtype=np.uint16), 0
+            while (
+                start := deal.collect(
+                    words, unknown, n, start, self.k, self._m, masks.rows, masks.at, counts.rows, counts.at, out
+                )
+            ) < n:
+                masks.refill()
+                counts.refill()
             yield piece, out
-            done += piece[2]
-            if done > _FORGET:
-                forget(masks)
-                forget(counts)
-                done = 0
+
+
+class _Rows:
+    """What was found for each shard, of which a row at a time is in memory.
+
+    Parameters
+    ----------
+    scratch
+        What was found, shard after shard.
+    ends
+        Where each shard's part of it ends, in bytes.
+    most
+        Most items that one record needs.
+
+    Attributes
+    ----------
+    rows
+        The next items of every shard.
+    at
+        int64, shape (shards, 2): the item of the row that comes next, and the last one at which a
+        record's items are sure to be there.
+    """
+
+    def __init__(self, scratch: Scratch, ends: list[int], kind: str, most: int) -> None:
+        self._scratch, self._most = scratch, most
+        self._next, self._ends = [0, *ends[:-1]], ends
+        self.rows = np.zeros((len(ends), _ROW), dtype=kind)
+        # All rows are empty, and no record fits into them.
+        self.at = np.full((len(ends), 2), (_ROW, _ROW - most), dtype=np.int64)
+        self.refill()
+
+    def refill(self) -> None:
+        """Fill up the rows that are used up."""
+        for shard in np.flatnonzero(self.at[:, 0] > self.at[:, 1]).tolist():
+            row, used = self.rows[shard], int(self.at[shard, 0])
+            rest = row[used:].copy()
+            start = self._next[shard]
+            more = min(self._ends[shard] - start, used * row.itemsize)
+            self._next[shard] += more
+            got = self._scratch.read(start, more).view(row.dtype)
+            row[: rest.size] = rest
+            row[rest.size : rest.size + got.size] = got
+            exhausted = self._next[shard] == self._ends[shard]
+            self.at[shard] = 0, (_ROW if exhausted else _ROW - self._most)
 
 
 def at_least(counts: npt.NDArray[Any], minimum: int) -> int:
