@@ -254,8 +254,8 @@ def scan(
                 "--skip-short": skip_short,
             },
         )
-    if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors)):
-        raise click.UsageError("--index needs -o or --posteriors with a name that ends in .gz")
+    if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
+        raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
