@@ -58,13 +58,7 @@ def panel() -> None:
 @options.threads
 @options.quiet
 def build(
-    fasta: tuple[str, ...],
-    output: str,
-    settings: PanelSettings,
-    memory: int,
-    force: bool,
-    threads: int,
-    quiet: bool,
+    fasta: tuple[str, ...], output: str, settings: PanelSettings, memory: int, force: bool, threads: int, quiet: bool
 ) -> None:
     """Build a panel from FASTA or FASTQ files or pipes (gz, bz2, xz, zst; - is standard input)."""
     from genolstm.runs.panel import build

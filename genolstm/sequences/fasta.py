@@ -244,7 +244,10 @@ def _refuse_letters(body: bytes, line: int, where: str, name: str) -> None:
 
 
 def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Block]:
-    """Yield the blocks of FASTA records, none of them empty unless the record is; ``data`` begins with ``>`` on line ``line`` of the stream."""
+    """Yield FASTA records block by block; ``data`` begins with ``>`` on line ``line`` of the stream.
+
+    No block is empty, unless the record is.
+    """
     where = display_name(path)
     at = 0  # where the current header begins
     while True:

@@ -138,9 +138,7 @@ def test_a_heavy_minimizer_is_indexed_by_kmer() -> None:
     panel = build([[text], [text[:5000]]], 31)
     entries = np.zeros((2 * panel.n_bases, 2), dtype=np.uint64)
     none = np.zeros(0, dtype=np.uint64)
-    n = finish.index_entries(
-        panel.arrays["words"], counts_of(panel), 0, panel.n_bases, 0, 31, panel.m, none, entries
-    )
+    n = finish.index_entries(panel.arrays["words"], counts_of(panel), 0, panel.n_bases, 0, 31, panel.m, none, entries)
     assert np.unique(entries[:n, 0], return_counts=True)[1].max() > HEAVY
     expected = carriers([[text], [text[:5000]]], 31)
     for query in (text, reverse_complement_text(text), dna(rng, 500) + unit + dna(rng, 500)):

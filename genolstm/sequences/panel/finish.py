@@ -8,7 +8,6 @@ from numba import int64, njit, types, uint64
 from genolstm.compiled import compiled
 from genolstm.sequences.panel.kernels import (
     LONGEST_RUN,
-    MAX_COUNT,
     RUN_SHIFT,
     _hash_kmer,
     _i64,
@@ -45,10 +44,7 @@ def _emit(counts):
 
 
 @compiled(
-    [
-        _emit(types.Array(types.uint8, 1, "C", readonly=True)),
-        _emit(types.Array(types.uint16, 1, "C", readonly=True)),
-    ]
+    [_emit(types.Array(types.uint8, 1, "C", readonly=True)), _emit(types.Array(types.uint16, 1, "C", readonly=True))]
 )
 def emit(words, counts, start, n, k, minimum, out_words, out_counts, at):
     """Append the k-mers that reach a count of ``minimum``, run by run, to the strings from place ``at`` on.

@@ -224,7 +224,7 @@ class KmerPanel:
         """Yield the bytes of the arrays, block by block, in the file's order."""
         for name, kind in _SECTIONS.items():
             array = np.ascontiguousarray(self.arrays[name], dtype=kind)
-            view = memoryview(array).cast("B") if array.size else memoryview(b"")
+            view = array.data.cast("B") if array.size else memoryview(b"")
             for start in range(0, view.nbytes, _BLOCK):
                 yield view[start : start + _BLOCK]
                 forget(array)

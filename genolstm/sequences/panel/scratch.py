@@ -5,9 +5,11 @@ An unnamed file has no entry in any folder, so that nothing is left behind if th
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import tempfile
 import threading
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -40,7 +42,8 @@ class Scratch:
 
     def append(self, data: npt.NDArray[Any] | bytes) -> int:
         """Append an array's bytes; return where they begin."""
-        view = memoryview(data).cast("B") if len(data) else memoryview(b"")
+        view = memoryview(data) if isinstance(data, bytes) else data.data
+        view = view.cast("B") if view.nbytes else memoryview(b"")
         start = self.size
         self.size += view.nbytes
         if self._file is None:
@@ -48,7 +51,7 @@ class Scratch:
                 self._held += view
                 return start
             with self._writing():
-                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (read later)
                 self._write(memoryview(self._held))
             self._held = bytearray()
         with self._writing():
@@ -65,7 +68,7 @@ class Scratch:
         with self._lock:
             self._file.seek(start)
             while done < nbytes:
-                done += self._file.readinto(memoryview(out)[done:])  # type: ignore[attr-defined]
+                done += self._file.readinto(out.data[done:])  # type: ignore[attr-defined]
             self._file.seek(0, 2)
         return out
 
@@ -89,25 +92,16 @@ class Scratch:
             while part.nbytes:
                 part = part[self._file.write(part) :]
 
-    def _writing(self) -> _Writing:
-        return _Writing(self._folder)
-
-
-class _Writing:
-    """Says which folder could not be written to, for example because the disk is full."""
-
-    def __init__(self, folder: PathLike | None) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say which folder cannot be written to, for example because the disk is full."""
+        try:
+            yield
+        except OSError as error:
             raise OutputError(
                 f"temporary files cannot be written here ({error.strerror or error})",
                 path=self._folder or tempfile.gettempdir(),
-                hint="a panel needs about 1.5 bytes per base of its input while it is built within --memory",
+                hint="a panel that outgrows --memory takes about 1.5 bytes per base of its input",
             ) from error
 
 
@@ -143,7 +137,9 @@ class Parts:
     def read(self, part: int) -> npt.NDArray[Any]:
         """Return the rows of one part."""
         rest = self.buffers[part, : self.filled[part]]
-        rows = [self._scratch.read(*block).view(rest.dtype).reshape(-1, *rest.shape[1:]) for block in self._blocks[part]]
+        rows = [
+            self._scratch.read(*block).view(rest.dtype).reshape(-1, *rest.shape[1:]) for block in self._blocks[part]
+        ]
         return np.concatenate([*rows, rest])
 
 

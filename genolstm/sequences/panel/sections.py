@@ -255,9 +255,7 @@ class SectionWriter:
 
     def add(self, strings: Strings) -> None:
         """Take up the new strings, and make room for more."""
-        self._index.add(
-            strings.words, strings.counts, strings.begin, strings.end, self._runs.n_bases - strings.begin
-        )
+        self._index.add(strings.words, strings.counts, strings.begin, strings.end, self._runs.n_bases - strings.begin)
         self._runs.add(strings)
         strings.renew()
 

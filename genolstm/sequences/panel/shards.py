@@ -22,9 +22,6 @@ from genolstm.sequences.panel.pieces import Packed
 from genolstm.sequences.panel.scratch import Parts, Scratch, forget
 from genolstm.sequences.panel.sections import NewScratch
 
-
-
-
 SHARDS = 1024
 _ROWS = 1 << 12
 # Short enough for a minimizer to be shared by many neighbours, long enough for shards of similar size.
