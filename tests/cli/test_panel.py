@@ -221,7 +221,7 @@ def test_info_refuses_what_is_no_panel(capsys: pytest.CaptureFixture[str], fasta
         ["x.fa", "-o", "x", "-k", "32"],
         ["x.fa", "-o", "x", "--haplotypes", "c"],
         ["x.fa", "-o", "x", "--memory", "4"],
-        ["x.fa", "-o", "x", "--memory", "255M"],
+        ["x.fa", "-o", "x", "--memory", "383M"],
         ["x.fa", "-o", "x", "--memory", "four"],
     ],
 )

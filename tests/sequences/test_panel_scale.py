@@ -257,9 +257,9 @@ def test_scratch_holds_what_it_was_given(tmp_path: Path) -> None:
         assert starts == [0, 6, 6, 206]
         for start, part in zip(starts, parts, strict=True):
             assert np.array_equal(scratch.read(start, part.nbytes).view(np.uint16), part)
-        assert np.array_equal(scratch.array("<u2"), np.concatenate(parts))
+        assert np.array_equal(scratch.mapped("<u2"), np.concatenate(parts))
         assert list(tmp_path.iterdir()) == []
-    assert Scratch(tmp_path, 0).array("<u8").size == 0
+    assert Scratch(tmp_path, 0).mapped("<u8").size == 0
 
 
 # ------------------------------------------------------------------------- what a build is told
@@ -319,7 +319,7 @@ def test_contigs_that_pass_for_haplotypes(tmp_path: Path, records: dict[str, int
 
 def test_too_little_memory(tmp_path: Path) -> None:
     path = write(tmp_path / "x.fa", {"a": dna(100)})
-    with pytest.raises(SettingError, match="memory is 1000 bytes, at least 268435456 are needed"):
+    with pytest.raises(SettingError, match="memory is 1000 bytes, at least 402653184 are needed"):
         build_panel([path], memory=1000)
 
 
