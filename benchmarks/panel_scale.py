@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lengths", type=float, nargs="+", default=[25, 50, 100], help="megabases per haplotype")
     parser.add_argument("--haplotypes", type=int, default=10)
-    parser.add_argument("--memory", nargs="+", default=["4G", "512M", "384M"], help="ceilings on memory")
+    parser.add_argument("--memory", nargs="+", default=["4G", "512M"], help="ceilings on memory")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="where the files go")

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.files import PathLike, check_inputs, display_name, open_input, readable
 from genolstm.text.settings import DNA, FORMATS, TEXT
 
 Codes = npt.NDArray[np.integer]
@@ -117,7 +117,7 @@ def read_text(path: PathLike) -> str:
     InputError
         The file is missing or empty, or is not UTF-8; the message gives the offset in bytes.
     """
-    with open_input(path) as stream, readable(path):
+    with open_input(path, keep_mark=True) as stream, readable(path):
         data = stream.read()
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     try:
@@ -245,6 +245,7 @@ def read_corpus(
     """
     if not paths:
         raise SettingError("no file is named")
+    check_inputs(paths)
     forms = {detect_format(path, form) for path in paths}
     if len(forms) > 1:
         raise SettingError("text and FASTA cannot be read together", hint="give --format")

@@ -262,8 +262,14 @@ def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], mo
 
     calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    def build(*args: object, warn: Callable[[str], None], **options: object) -> Built:
+    def build(
+        *args: object,
+        warn: Callable[[str], None],
+        progress: Callable[[int, float | None], None] | None,
+        **options: object,
+    ) -> Built:
         calls.append((args, options))
+        assert (progress is None) == (options["threads"] == 3), "-q shows none"
         warn("that looks odd")
         return Built()
 
@@ -279,9 +285,9 @@ def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], mo
     assert calls == [
         (
             (("a.fa", "b.fa"), "x.panel", PanelSettings(15, "file", 3, True)),
-            {"threads": 3, "memory": 3 << 29, "force": True, "progress": None},
+            {"threads": 3, "memory": 3 << 29, "force": True},
         ),
-        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "memory": 4 << 30, "force": False, "progress": None}),
+        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "memory": 4 << 30, "force": False}),
         (("x.panel",), {"as_json": True}),
         (("x.panel",), {"as_json": False}),
     ]

@@ -317,6 +317,16 @@ def test_contigs_that_pass_for_haplotypes(tmp_path: Path, records: dict[str, int
     assert build_panel([path]).summary() == panel.summary()
 
 
+def test_progress_knows_the_total(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.fa", {"a": dna(100), "b": dna(300, 2)})
+    other = write(tmp_path / "y.fa", {"c": dna(100)})
+    told: list[tuple[int, float | None]] = []
+    build_panel([path, other], threads=1, progress=lambda *step: told.append(step))
+    assert [bases for bases, _ in told] == [100, 400, 500]
+    whole = path.stat().st_size
+    assert [share for _, share in told] == [share / (whole + 104) for share in (whole, whole, whole + 104)]
+
+
 def test_too_little_memory(tmp_path: Path) -> None:
     path = write(tmp_path / "x.fa", {"a": dna(100)})
     with pytest.raises(SettingError, match="memory is 1000 bytes, at least 402653184 are needed"):

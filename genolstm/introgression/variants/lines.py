@@ -595,7 +595,7 @@ def parse_lines(
 
 @compiled()
 def merge_rows(positions, references, kinds, rows, n, keep, counts, state):
-    """Join the rows of one position, in place, and drop what is no site; return how many rows are left.
+    """Join the rows of one position, in place, and drop what is no site.
 
     A haplotype with an alternative base in one record carries it, whether the other record has the
     reference or a missing genotype. It carries the reference only if all records say so. Two
@@ -604,6 +604,11 @@ def merge_rows(positions, references, kinds, rows, n, keep, counts, state):
     what is left, unmerged, if ``keep`` asks for it, because records of that position may follow.
 
     ``state[VALUE]`` is the row of a contradictory reference, or -1.
+
+    Returns
+    -------
+    n_finished, n_kept
+        Number of finished rows, and of those that were moved after them.
     """
     state[VALUE] = -1
     width = rows.shape[1]
@@ -619,7 +624,7 @@ def merge_rows(positions, references, kinds, rows, n, keep, counts, state):
         while j < stop and positions[j] == positions[i]:
             if references[j] != references[i]:
                 state[VALUE] = j
-                return out
+                return out, 0
             others += kinds[j] == 0
             has_base |= kinds[j] == 1
             has_missing |= kinds[j] == 2
@@ -662,4 +667,4 @@ def merge_rows(positions, references, kinds, rows, n, keep, counts, state):
             kinds[target] = kinds[r]
             for h in range(width):
                 rows[target, h] = rows[r, h]
-    return out
+    return out, n - stop

@@ -67,14 +67,18 @@ class VcfSource:
     # --- the header -------------------------------------------------------------------------
 
     def _read_header(self) -> tuple[bytes, Header, bool]:
-        data = self._more(b"")
+        data = b""
+        while len(data) < 4096 and (more := self._more(b"")):
+            data += more
         if data[:3] == b"\xef\xbb\xbf":
             data = data[3:]
         if data[:3] == b"BCF":
-            while len(data) < 9:
+            while len(data) < 5:
                 data = self._longer(data)
             if data[3:5] not in (b"\x02\x01", b"\x02\x02"):
                 raise InputError(f"is a BCF of version {data[3]}.{data[4]}; version 2 is read", path=self.path)
+            while len(data) < 9:
+                data = self._longer(data)
             size = int.from_bytes(data[5:9], "little")
             if size > _MAX_HEADER:
                 raise InputError("is a damaged BCF: its header has no end", path=self.path)
@@ -429,13 +433,11 @@ class _Reading:
         """Return the rows so far, and begin anew with those whose position may go on."""
         state = self.state
         n = int(state[lines.ROWS])
-        out = lines.merge_rows(self.positions, self.references, self.kinds, self.rows, n, not last, self.counts, state)
+        out, tail = lines.merge_rows(
+            self.positions, self.references, self.kinds, self.rows, n, not last, self.counts, state
+        )
         if state[lines.VALUE] >= 0:
             raise self._contradiction(int(state[lines.VALUE]))
-        tail = 0
-        if not last and n:
-            tail = int((self.positions[out:n] == self.positions[out]).sum()) if out < n else 0
-            tail = min(tail, n - out)
         stretches = int(state[lines.STRETCHES])
         end = int(self.positions[out]) if tail else int(state[lines.POSITION])
         if last:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,16 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, display_name, sha256
+from genolstm.files import Meter, PathLike, check_inputs, display_name, is_regular
+from genolstm.provenance import describe_input
 from genolstm.sequences.alphabet import Codes
-from genolstm.sequences.fasta import Block, parse_haplotype_name, read_code_blocks
+from genolstm.sequences.fasta import Block, file_stem, parse_haplotype_name, read_code_blocks
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.panel import KmerPanel
 from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY, PANEL, PanelSettings
 from genolstm.threads import count_threads
 
 # What the program takes without any k-mer: the interpreter, its libraries, and blocks of the input.
-_PROGRAM = 220 << 20
+_PROGRAM = 256 << 20
 # Bases that the reading thread hands over together.
 _AHEAD = 1 << 20
 # Haplotypes of one region do not differ in length by more than this factor.
@@ -41,7 +41,7 @@ def build_panel(
     threads: int = 0,
     memory: int = MEMORY,
     folder: PathLike | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, float | None], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> KmerPanel:
     """Build a panel from FASTA or FASTQ files, each of which is read once.
@@ -66,7 +66,8 @@ def build_panel(
         Where the temporary files go, which have no names and vanish with the program; None is the
         system's folder for such files.
     progress
-        Called with the number of bases read so far.
+        Called with the number of bases read so far, and which share of the input that is: None if
+        a pipe is among it.
     warn
         Called with a sentence about what looks wrong, but may be meant.
 
@@ -83,9 +84,10 @@ def build_panel(
     """
     if not paths:
         raise SettingError("no file is given to build a panel from")
+    check_inputs(paths)
     if memory < LEAST_MEMORY:
         raise SettingError(f"memory is {memory} bytes, at least {LEAST_MEMORY} are needed")
-    source = _Source(settings, ahead=threads != 1, progress=progress)
+    source = _Source(settings, paths, ahead=threads != 1, progress=progress)
     k, by_file, reads = settings.k, settings.haplotypes == "file", settings.min_count > 1
     room = memory - _PROGRAM
     if by_file and reads:
@@ -95,7 +97,7 @@ def build_panel(
     names: list[str] = []
     if by_file:
         for path in paths:
-            names.append(_stem(path))
+            names.append(file_stem(path))
             if not reads:
                 builder.add_blocks(_contigs(source.pieces(path)))
                 continue
@@ -104,7 +106,7 @@ def build_panel(
             builder.add_haplotype(counter.strings(settings.min_count))
             builder.bases[-1], builder.unknown[-1] = counter.bases[0], counter.unknown[0]
     elif reads:
-        names.append(_stem(paths[0]))
+        names.append(file_stem(paths[0]))
         builder.add_blocks(contig for path in paths for contig in _contigs(source.pieces(path)))
     else:
         for path in paths:
@@ -131,15 +133,24 @@ class _Piece(NamedTuple):
 class _Source:
     """Reads what can be used of the input, record by record and stretch by stretch."""
 
-    def __init__(self, settings: PanelSettings, *, ahead: bool, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        settings: PanelSettings,
+        paths: Sequence[PathLike],
+        *,
+        ahead: bool,
+        progress: Callable[[int, float | None], None] | None,
+    ) -> None:
         self.k, self.ahead, self.progress = settings.k, ahead, progress
         self.reads = settings.min_count > 1 or settings.haplotypes == "file"
         self.skip = settings.skip_short or settings.min_count > 1
         self.done = self.records = 0
+        self.meter = Meter()
+        self.size = sum(Path(path).stat().st_size for path in paths) if all(map(is_regular, paths)) else None
 
     def pieces(self, path: PathLike) -> Iterator[_Piece]:
         """Yield the stretches of a file's records of at least k bases."""
-        blocks = read_code_blocks(path)
+        blocks = read_code_blocks(path, meter=self.meter)
         some = False
         # The beginning of a record, until it is known to be long enough.
         held: list[Codes] | None = None
@@ -173,7 +184,7 @@ class _Source:
                     )
             self.done += codes.size
             if self.progress is not None:
-                self.progress(self.done)
+                self.progress(self.done, min(self.meter.done / self.size, 1.0) if self.size else None)
         if not some:
             raise InputError(f"every record is shorter than k = {self.k}", path=display_name(path))
 
@@ -249,21 +260,8 @@ def _ahead(stream: Iterator[tuple[Block, Codes]]) -> Iterator[tuple[Block, Codes
             waiting.cancel()
 
 
-def _stem(path: PathLike) -> str:
-    """Return a file's name without the suffixes of format and compression."""
-    name = Path(display_name(path)).name
-    return re.sub(r"(\.(fa|fasta|fna|fas|fq|fastq))?(\.(gz|bz2|xz|zst))?$", "", name) or name
-
-
 def _account(paths: Sequence[PathLike], **settings: Any) -> dict[str, Any]:
     """Describe how the panel was made, without a time stamp: the same input gives the same file."""
     from importlib.metadata import version
 
-    return {"genolstm": version("genolstm"), "settings": settings, "inputs": list(map(_input, paths))}
-
-
-def _input(path: PathLike) -> dict[str, str]:
-    """Describe an input; a pipe can be read only once, and its path (``/dev/fd/63``) means nothing."""
-    if os.fspath(path) == "-" or not Path(path).is_file():
-        return {"file": "<pipe>"}
-    return {"file": Path(path).name, "sha256": sha256(path)}
+    return {"genolstm": version("genolstm"), "settings": settings, "inputs": [describe_input(path) for path in paths]}
