@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -215,6 +216,22 @@ def test_memory_per_base(monkeypatch: pytest.MonkeyPatch) -> None:
     used = known.n_bases * 3 // 2 + known._table.nbytes + known._links.nbytes
     assert 0 <= known.needed(1) - used < 200
     assert used < 5 * codes.size
+
+
+def test_a_lookup_takes_its_result_and_the_packed_query(tmp_path: Path) -> None:
+    codes = np.random.default_rng(13).integers(0, 4, 400_000).astype(np.uint8)
+    builder = PanelBuilder(31)
+    builder.add_haplotype([codes])
+    builder.finish().save(tmp_path / "x.panel")
+    panel = KmerPanel.open(tmp_path / "x.panel")
+    panel.lookup(codes[:100])
+    tracemalloc.start()
+    try:
+        assert panel.lookup(codes).min() == 1
+        # 16 bits for the count, 2 for the base and 1 for whether it is known.
+        assert tracemalloc.get_traced_memory()[1] < 19 / 8 * codes.size + 4096
+    finally:
+        tracemalloc.stop()
 
 
 # ------------------------------------------------------------------------------ temporary files
