@@ -1,0 +1,163 @@
+"""What a panel knows at a place, read off the query's own k-mers: unknown is not absent.
+
+Where a haplotype of a panel holds N, it lacks the query's k-mers just as if it differed. What tells the
+two apart is the width: a single variant takes k starts of k-mers, whereas N takes k - 1 and its own
+length. Counts along the query are therefore *closed*: gaps too narrow to be anything but variants are
+filled up to their sides, wider ones stay. What is left is the number of haplotypes that are known
+there, and an allele's frequency is its share of those. Closing looks only as far as the gap is wide, so
+a sequence may be worked through in stretches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from genolstm.compiled import compiled
+
+#: Share of unknown bases below which clusters of variants are likelier than N to make a gap of k + 1 starts.
+RARE = 1e-5
+#: Gap, in units of k, that clusters of variants do not make.
+WIDE = 4
+# Starts that are worked on at a time, so that they stay in the cache.
+_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """From which width on a gap in a panel's counts means that the panel is unknown there.
+
+    Attributes
+    ----------
+    archaic, outgroup
+        Number of consecutive starts; 0 if every base of the panel's input is known.
+    graded
+        Whether the outgroup's haplotypes may be unknown one by one, so that a frequency is a share of
+        those that are known at the place.
+    reach
+        Number of starts on either side that are compared to see whether most haplotypes went
+        unknown at once, as they do if the gap is a cluster of variants after all.
+    """
+
+    archaic: int = 0
+    outgroup: int = 0
+    graded: bool = False
+    reach: int = 0
+
+    @classmethod
+    def of(cls, archaic: float | None, outgroup: float | None, k: int) -> Knowledge:
+        """Return what follows from the share of unknown bases that each panel states; None is not stated."""
+        graded = outgroup is not None and outgroup >= RARE
+        return cls(_width(archaic, k), _width(outgroup, k), graded, WIDE * k // 2 if graded else 0)
+
+    @property
+    def context(self) -> int:
+        """Number of starts on either side of a stretch that bear on what is known in it."""
+        return max(self.archaic - 1, self.outgroup - 1, self.reach, 0)
+
+
+def _width(share: float | None, k: int) -> int:
+    if share == 0:
+        return 0
+    return k + 1 if share is not None and share >= RARE else WIDE * k + 1
+
+
+@compiled()
+def _higher(one: np.ndarray, other: np.ndarray, out: np.ndarray, n: int) -> None:
+    for i in range(n):
+        out[i] = max(one[i], other[i])
+
+
+@compiled()
+def _lower(one: np.ndarray, other: np.ndarray, out: np.ndarray, n: int) -> None:
+    for i in range(n):
+        out[i] = min(one[i], other[i])
+
+
+@compiled()
+def _extremes(values: np.ndarray, spare: np.ndarray, n: int, width: int, lowest: bool) -> bool:
+    """Take the extreme of ``values[i : i + width]`` for every i; return whether it now lies in ``spare``."""
+    span, turned = 1, False
+    while span < width:
+        step = min(span, width - span)
+        n -= step
+        source, out = (spare, values) if turned else (values, spare)
+        if lowest:
+            _lower(source, source[step:], out, n)
+        else:
+            _higher(source, source[step:], out, n)
+        span += step
+        turned = not turned
+    return turned
+
+
+@compiled()
+def _load(counts: np.ndarray, start: int, n: int, any_count: bool, out: np.ndarray) -> None:
+    """Copy counts from ``start`` on; before and after the sequence nothing is known."""
+    low = min(max(-start, 0), n)
+    high = max(min(counts.shape[0] - start, n), low)
+    out[:low] = 0
+    out[high:n] = 0
+    piece = counts[start + low : start + high]
+    if any_count:
+        for i in range(high - low):
+            out[low + i] = min(piece[i], 1)
+    else:
+        out[low:high] = piece
+
+
+@compiled()
+def _known(counts: np.ndarray, width: int, reach: int, any_count: bool, known: np.ndarray) -> None:
+    halo = max(width - 1, reach)
+    size = min(_CHUNK, counts.shape[0]) + 2 * halo
+    one = np.empty(size, np.uint16)
+    two = np.empty(size, np.uint16)
+    for start in range(0, counts.shape[0], _CHUNK):
+        n = min(_CHUNK, counts.shape[0] - start)
+        out = known[start : start + n]
+        _load(counts, start - width + 1, n + 2 * (width - 1), any_count, one)
+        in_two = _extremes(one, two, n + 2 * (width - 1), width, False)
+        if in_two:
+            in_two = not _extremes(two, one, n + width - 1, width, True)
+        else:
+            in_two = _extremes(one, two, n + width - 1, width, True)
+        out[:] = two[:n] if in_two else one[:n]
+        if reach == 0:
+            continue
+        _load(counts, start - reach, n + 2 * reach, any_count, one)
+        most = two if _extremes(one, two, n + 2 * reach, 2 * reach + 1, False) else one
+        for i in range(n):
+            if 2 * int(out[i]) < int(most[i]):
+                out[i] = 0
+
+
+def known_haplotypes(counts: np.ndarray, width: int, reach: int = 0) -> np.ndarray:
+    """Estimate how many haplotypes of a panel are known at each start of a k-mer.
+
+    Parameters
+    ----------
+    counts
+        uint16, shape (starts,): how many haplotypes carry the k-mer. What lies before and after counts
+        as 0.
+    width
+        Gaps of fewer starts are variants and are filled.
+    reach
+        If positive, places where fewer than half as many are known as at some start within so many on
+        either side count as unknown: variants with other variants close by look like that, too.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint16, shape (starts,); 0 where nothing is known.
+    """
+    known = np.empty(len(counts), dtype=np.uint16)
+    _known(counts, width, reach, False, known)
+    return known
+
+
+def known_at_all(counts: np.ndarray, width: int) -> np.ndarray:
+    """Tell where any haplotype of a panel is known: as :func:`known_haplotypes`, 1 or 0."""
+    known = np.empty(len(counts), dtype=np.uint16)
+    _known(counts, width, 0, True, known)
+    return known
