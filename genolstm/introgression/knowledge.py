@@ -36,8 +36,8 @@ class Knowledge:
         Whether the outgroup's haplotypes may be unknown one by one, so that a frequency is a share of
         those that are known at the place.
     reach
-        Number of starts on either side that are compared to see whether most haplotypes went
-        unknown at once, as they do if the gap is a cluster of variants after all.
+        Number of starts on either side that are searched for what most haplotypes are known at, and for
+        k-mers that most targets carry; 0 if the outgroup is known in all haplotypes or in none.
     """
 
     archaic: int = 0
@@ -54,7 +54,7 @@ class Knowledge:
     @property
     def context(self) -> int:
         """Number of starts on either side of a stretch that bear on what is known in it."""
-        return max(self.archaic - 1, self.outgroup - 1, self.reach, 0)
+        return max(self.archaic - 1, max(self.outgroup - 1, self.reach) + self.reach, 0)
 
 
 def _width(share: float | None, k: int) -> int:
@@ -108,31 +108,75 @@ def _load(counts: np.ndarray, start: int, n: int, any_count: bool, out: np.ndarr
 
 
 @compiled()
-def _known(counts: np.ndarray, width: int, reach: int, any_count: bool, known: np.ndarray) -> None:
-    halo = max(width - 1, reach)
-    size = min(_CHUNK, counts.shape[0]) + 2 * halo
+def _closed(
+    counts: np.ndarray, start: int, n: int, width: int, any_count: bool, one: np.ndarray, two: np.ndarray
+) -> np.ndarray:
+    """Fill the gaps in the counts of starts [start, start + n)."""
+    loaded = n + 2 * (width - 1)
+    _load(counts, start - width + 1, loaded, any_count, one)
+    source, spare = one, two
+    if _extremes(source, spare, loaded, width, False):
+        source, spare = spare, source
+    if _extremes(source, spare, n + width - 1, width, True):
+        source = spare
+    return source[:n]
+
+
+@compiled()
+def _known_at_all(counts: np.ndarray, width: int, known: np.ndarray) -> None:
+    size = min(_CHUNK, counts.shape[0]) + 2 * (width - 1)
     one = np.empty(size, np.uint16)
     two = np.empty(size, np.uint16)
     for start in range(0, counts.shape[0], _CHUNK):
         n = min(_CHUNK, counts.shape[0] - start)
+        known[start : start + n] = _closed(counts, start, n, width, True, one, two)
+
+
+@compiled()
+def _known_haplotypes(
+    counts: np.ndarray, width: int, reach: int, target: np.ndarray, many: int, known: np.ndarray
+) -> None:
+    wide = min(_CHUNK, counts.shape[0]) + 2 * reach
+    size = wide + 2 * max(width - 1, reach)
+    one = np.empty(size, np.uint16)
+    two = np.empty(size, np.uint16)
+    closed = np.empty(wide, np.uint16)
+    carried = np.empty(wide, np.uint16)
+    spare = np.empty(wide, np.uint16)
+    for start in range(0, counts.shape[0], _CHUNK):
+        n = min(_CHUNK, counts.shape[0] - start)
+        # What the targets carry bears on what is known as far as ``reach`` away.
+        first, m = start - reach, n + 2 * reach
+        closed[:m] = _closed(counts, first, m, width, False, one, two)
+        _load(counts, first - reach, m + 2 * reach, False, one)
+        most = two if _extremes(one, two, m + 2 * reach, 2 * reach + 1, False) else one
+        low = False
+        for i in range(reach, reach + n):
+            low |= 2 * np.int32(closed[i]) < np.int32(most[i])
         out = known[start : start + n]
-        _load(counts, start - width + 1, n + 2 * (width - 1), any_count, one)
-        in_two = _extremes(one, two, n + 2 * (width - 1), width, False)
-        if in_two:
-            in_two = not _extremes(two, one, n + width - 1, width, True)
-        else:
-            in_two = _extremes(one, two, n + width - 1, width, True)
-        out[:] = two[:n] if in_two else one[:n]
-        if reach == 0:
+        out[:] = closed[reach : reach + n]
+        if not low:
             continue
-        _load(counts, start - reach, n + 2 * reach, any_count, one)
-        most = two if _extremes(one, two, n + 2 * reach, 2 * reach + 1, False) else one
+        if many == 0:
+            for i in range(n):
+                if 2 * np.int32(out[i]) < np.int32(most[reach + i]):
+                    out[i] = 0
+            continue
+        _load(target, first, m, False, carried)
+        for i in range(m):
+            if 2 * np.int32(closed[i]) >= np.int32(most[i]):
+                carried[i] = 0
+        # The maxima are taken in place, and the lows of this chunk are looked at once more.
+        lows = most[reach : reach + n]
+        common = spare if _extremes(carried, spare, m, 2 * reach + 1, False) else carried
         for i in range(n):
-            if 2 * int(out[i]) < int(most[i]):
-                out[i] = 0
+            if 2 * np.int32(out[i]) < np.int32(lows[i]):
+                out[i] = 0 if np.int32(common[i]) >= many else lows[i]
 
 
-def known_haplotypes(counts: np.ndarray, width: int, reach: int = 0) -> np.ndarray:
+def known_haplotypes(
+    counts: np.ndarray, width: int, reach: int = 0, target: np.ndarray | None = None, many: int = 0
+) -> np.ndarray:
     """Estimate how many haplotypes of a panel are known at each start of a k-mer.
 
     Parameters
@@ -144,7 +188,11 @@ def known_haplotypes(counts: np.ndarray, width: int, reach: int = 0) -> np.ndarr
         Gaps of fewer starts are variants and are filled.
     reach
         If positive, places where fewer than half as many are known as at some start within so many on
-        either side count as unknown: variants with other variants close by look like that, too.
+        either side are doubtful.
+    target, many
+        How many targets carry each k-mer, and how many of them are most. Doubtful places with such a
+        k-mer within reach are unknown; the others are variants, and as many are known as nearby.
+        Without targets (``many`` is 0), doubtful places are unknown.
 
     Returns
     -------
@@ -152,12 +200,12 @@ def known_haplotypes(counts: np.ndarray, width: int, reach: int = 0) -> np.ndarr
         uint16, shape (starts,); 0 where nothing is known.
     """
     known = np.empty(len(counts), dtype=np.uint16)
-    _known(counts, width, reach, False, known)
+    _known_haplotypes(counts, width, reach, counts if target is None else target, many, known)
     return known
 
 
 def known_at_all(counts: np.ndarray, width: int) -> np.ndarray:
-    """Tell where any haplotype of a panel is known: as :func:`known_haplotypes`, 1 or 0."""
+    """Tell where any haplotype of a panel is known, as :func:`known_haplotypes` does, by 1 or 0."""
     known = np.empty(len(counts), dtype=np.uint16)
-    _known(counts, width, 0, True, known)
+    _known_at_all(counts, width, known)
     return known

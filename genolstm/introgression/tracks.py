@@ -34,7 +34,7 @@ for _place, _name in CHANNEL_NAMES.items():
 #: Channels of rare k-mers that the archaic carries, and of those that it does not.
 RARE_MATCH = np.unique(CHANNEL_OF[1, :RARE_CLASSES])
 RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
-#: Number of targets from which on nothing archaic is expected in nine of ten of them.
+#: Number of targets from which on nothing archaic is expected in most of them.
 MANY_TARGETS = 8
 
 
@@ -185,16 +185,19 @@ class KmerTrack:
         known, k = self.knowledge, self.settings.k
         last = len(valid) if last is None else last
         none = np.zeros(0, dtype=np.uint16)
-        common = 0
-        if known.outgroup and target is not None and self.target_size >= MANY_TARGETS:
-            common = -(-9 * self.target_size // 10)
+        common = many = 0
+        outgroup_known = none
+        if known.outgroup:
+            if target is not None and self.target_size >= MANY_TARGETS:
+                common, many = -(-9 * self.target_size // 10), -(-self.target_size // 2)
+            outgroup_known = known_haplotypes(outgroup, known.outgroup, known.reach, target, many)
         _bin_kmers(
             valid[first:last],
             archaic[first:last],
             outgroup[first:last],
             none if target is None else target[first:last],
             known_at_all(archaic, known.archaic)[first:last] if known.archaic else none,
-            known_haplotypes(outgroup, known.outgroup, known.reach)[first:last] if known.outgroup else none,
+            outgroup_known[first:last],
             known.graded,
             common,
             self._classes,
@@ -251,9 +254,7 @@ def tracks_from_counts(
     numpy.ndarray
         float32, shape (bins, channels).
     """
-    track = KmerTrack(
-        length, settings, outgroup_size=outgroup_size, target_size=target_size, knowledge=knowledge
-    )
+    track = KmerTrack(length, settings, outgroup_size=outgroup_size, target_size=target_size, knowledge=knowledge)
     track.add(archaic, outgroup, target, valid)
     return track.finish()
 

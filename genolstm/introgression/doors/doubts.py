@@ -50,12 +50,7 @@ class Doubts:
         self._carriers = np.zeros(self.outgroup_size + 1, dtype=np.int64)
 
     def add(
-        self,
-        archaic: np.ndarray,
-        outgroup: np.ndarray,
-        target: np.ndarray | None,
-        valid: np.ndarray,
-        start: int,
+        self, archaic: np.ndarray, outgroup: np.ndarray, target: np.ndarray | None, valid: np.ndarray, start: int
     ) -> Doubts:
         """Count a stretch whose first k-mer begins at ``start``; return what was counted alone, to be merged."""
         sample = slice(-start % _EVERY, None, _EVERY)

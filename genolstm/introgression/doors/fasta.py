@@ -376,9 +376,7 @@ def _stretches(length: int, settings: TrackSettings) -> Iterator[tuple[int, int]
             yield first, last
 
 
-def _batches(
-    records: Iterable[tuple[PathLike, Record]], bases: int
-) -> Iterator[list[tuple[PathLike, Record]]]:
+def _batches(records: Iterable[tuple[PathLike, Record]], bases: int) -> Iterator[list[tuple[PathLike, Record]]]:
     """Take records together until they are long enough to keep all threads busy."""
     batch: list[tuple[PathLike, Record]] = []
     held = 0
