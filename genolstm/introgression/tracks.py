@@ -34,7 +34,7 @@ for _place, _name in CHANNEL_NAMES.items():
 #: Channels of rare k-mers that the archaic carries, and of those that it does not.
 RARE_MATCH = np.unique(CHANNEL_OF[1, :RARE_CLASSES])
 RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
-#: Number of targets from which on nothing archaic is expected in most of them.
+#: Number of targets from which on no archaic allele is expected in nine of ten of them.
 MANY_TARGETS = 8
 
 
@@ -188,8 +188,9 @@ class KmerTrack:
         common = many = 0
         outgroup_known = none
         if known.outgroup:
-            if target is not None and self.target_size >= MANY_TARGETS:
-                common, many = -(-9 * self.target_size // 10), -(-self.target_size // 2)
+            if target is not None and self.target_size > 1:
+                many = self.target_size // 2 + 1
+                common = -(-9 * self.target_size // 10) if self.target_size >= MANY_TARGETS else 0
             outgroup_known = known_haplotypes(outgroup, known.outgroup, known.reach, target, many)
         _bin_kmers(
             valid[first:last],

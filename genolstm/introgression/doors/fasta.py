@@ -325,21 +325,23 @@ class FastaDoor:
         builder = PanelBuilder(settings.k, memory=self.memory)
         done: set[tuple[str, str]] = set()
 
-        def haplotype(item: tuple[PathLike, Record]) -> tuple[str, str]:
-            _, sample, number = self.name(*item)
-            return sample, number
+        def named() -> Iterator[tuple[tuple[str, str], Record]]:
+            last: tuple[str, str] | None = None
+            for path, record in self._long_enough(records, settings):
+                _, sample, haplotype = self.name(path, record)
+                if (sample, haplotype) != last and (sample, haplotype) in done:
+                    raise InputError(
+                        f"the records of the haplotype {sample} {haplotype} are not consecutive",
+                        path=display_name(path),
+                        line=record.line,
+                        record=record.name,
+                        hint="sort the records by haplotype, or use --no-sharing",
+                    )
+                last = sample, haplotype
+                done.add(last)
+                yield last, record
 
-        for name, members in groupby(self._long_enough(records, settings), haplotype):
-            if name in done:
-                path, record = next(members)
-                raise InputError(
-                    f"the records of the haplotype {' '.join(name)} are not consecutive",
-                    path=display_name(path),
-                    line=record.line,
-                    record=record.name,
-                    hint="sort the records by haplotype, or use --no-sharing",
-                )
-            done.add(name)
+        for _, members in groupby(named(), lambda item: item[0]):
             builder.add_blocks(_coded(record.sequence) for _, record in members)
         return builder.finish() if len(done) > 1 else None
 
