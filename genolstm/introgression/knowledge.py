@@ -152,7 +152,8 @@ def _known_haplotypes(
         most = two if _extremes(one, two, m + 2 * reach, 2 * reach + 1, False) else one
         low = False
         for i in range(reach, reach + n):
-            low |= 2 * np.int32(closed[i]) < np.int32(most[i])
+            if 2 * np.int32(closed[i]) < np.int32(most[i]):
+                low = True
         out = known[start : start + n]
         out[:] = closed[reach : reach + n]
         if not low:
@@ -202,6 +203,39 @@ def known_haplotypes(
     known = np.empty(len(counts), dtype=np.uint16)
     _known_haplotypes(counts, width, reach, counts if target is None else target, many, known)
     return known
+
+
+@compiled()
+def forget_where_common(known: np.ndarray, counts: np.ndarray, target: np.ndarray, common: int, near: int) -> None:
+    """Set ``known`` to 0 where no haplotype carries what nearly all targets do.
+
+    Single unknown bases make gaps as wide as single variants do. But what the whole outgroup lacks and
+    nearly all targets carry is rather unknown there than archaic in them all.
+
+    Parameters
+    ----------
+    known, counts, target
+        Haplotypes that are known at each start, and haplotypes and targets that carry the k-mer there,
+        each of shape (starts,).
+    common
+        Number of targets that are nearly all.
+    near
+        Absent k-mers that begin fewer bases away from such a k-mer are unknown, too.
+    """
+    last = -near
+    for i in range(counts.shape[0]):
+        if counts[i] == 0:
+            if target[i] >= common:
+                last = i
+            if i - last < near:
+                known[i] = 0
+    last = counts.shape[0] + near
+    for i in range(counts.shape[0] - 1, -1, -1):
+        if counts[i] == 0:
+            if target[i] >= common:
+                last = i
+            if last - i < near:
+                known[i] = 0
 
 
 def known_at_all(counts: np.ndarray, width: int) -> np.ndarray:

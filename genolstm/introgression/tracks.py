@@ -23,7 +23,7 @@ from genolstm.introgression.channels import (
     N_COUNTS,
     RARE_CLASSES,
 )
-from genolstm.introgression.knowledge import Knowledge, known_at_all, known_haplotypes
+from genolstm.introgression.knowledge import Knowledge, forget_where_common, known_at_all, known_haplotypes
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.variants.block import ABSENT, VariantBlock
 
@@ -82,7 +82,6 @@ def _bin_kmers(
     archaic_known: np.ndarray,
     outgroup_known: np.ndarray,
     graded: bool,
-    common: int,
     class_of: np.ndarray,
     edges: np.ndarray,
     channel_of: np.ndarray,
@@ -91,10 +90,7 @@ def _bin_kmers(
     counts: np.ndarray,
     windows: np.ndarray,
 ) -> None:
-    """Count k-mers; an array of what is known, or of the targets, that is empty says nothing.
-
-    ``common`` is the number of targets from which on they all carry a k-mer; 0 does not ask.
-    """
+    """Count k-mers; an array of what is known, or of the targets, that is empty says nothing."""
     top = class_of.shape[0] - 1
     doubt_archaic = archaic_known.shape[0] > 0
     doubt_outgroup = outgroup_known.shape[0] > 0
@@ -105,9 +101,6 @@ def _bin_kmers(
         if doubt_archaic and archaic_known[i] == 0:
             continue
         if doubt_outgroup and outgroup_known[i] == 0:
-            continue
-        # What all targets carry and no outgroup haplotype does is rather unknown there than archaic in them all.
-        if common > 0 and outgroup[i] == 0 and target[i] >= common:
             continue
         b = (i + offset) // bin_size
         windows[b] += 1
@@ -185,13 +178,12 @@ class KmerTrack:
         known, k = self.knowledge, self.settings.k
         last = len(valid) if last is None else last
         none = np.zeros(0, dtype=np.uint16)
-        common = many = 0
         outgroup_known = none
         if known.outgroup:
-            if target is not None and self.target_size > 1:
-                many = self.target_size // 2 + 1
-                common = -(-9 * self.target_size // 10) if self.target_size >= MANY_TARGETS else 0
+            many = self.target_size // 2 + 1 if target is not None and self.target_size > 1 else 0
             outgroup_known = known_haplotypes(outgroup, known.outgroup, known.reach, target, many)
+            if target is not None and self.target_size >= MANY_TARGETS:
+                forget_where_common(outgroup_known, outgroup, target, -(-9 * self.target_size // 10), k)
         _bin_kmers(
             valid[first:last],
             archaic[first:last],
@@ -200,7 +192,6 @@ class KmerTrack:
             known_at_all(archaic, known.archaic)[first:last] if known.archaic else none,
             outgroup_known[first:last],
             known.graded,
-            common,
             self._classes,
             np.array(FREQUENCY_EDGES),
             CHANNEL_OF,

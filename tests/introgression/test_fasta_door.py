@@ -219,6 +219,9 @@ def test_single_unknown_bases_show_if_all_targets_have_what_the_outgroup_lacks(r
     targets = panel_of([reference] * 10)
     assert track(reference, panel_of([reference]), outgroup, targets) == {"callable": ALL - K}
     assert track(reference, panel_of([reference]), outgroup) == {"match_absent_single": K, "callable": ALL}
+    # Next to a site at which the targets differ, too.
+    mixed = panel_of([changed(reference, 610)] * 2 + [reference] * 8)
+    assert track(reference, panel_of([reference]), outgroup, mixed) == {"callable": ALL - K}
     few = panel_of([reference] * 7)
     assert track(reference, panel_of([reference]), outgroup, few) == {"match_absent_shared": K, "callable": ALL}
 
