@@ -840,7 +840,6 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "scan --vcf v --archaic a --outgroup o -o x",
         "scan --vcf v --target t --archaic a -o x",
         "scan --vcf v --target t --outgroup a -o x",
-        "scan q.fa --archaic a -o x",
         "scan q.fa --outgroup a -o x",
         "scan q.fa --archaic a --outgroup o --archaic-vcf v -o x",
         "scan q.fa --archaic a --outgroup o --region 1:1-5 -o x",

@@ -55,18 +55,18 @@ def cut(tmp_path: Path, positions: list[int], span: int, overlap: int, length: i
         ([0], 0, [(0, 1, [0], 1, True)]),
         ([3, 9], 0, [(3, 10, [3, 9], 10, True)]),
         # The last base ends the block that it is in, not the next one.
-        ([3, 10], 0, [(3, 10, [3], None, False), (10, 11, [10], 11, True)]),
-        # Its length is known when it ends. Up to the overlap, sites of the next block are in this one, too.
-        ([3, 14], 5, [(3, 10, [3, 14], None, False), (10, 15, [14], 15, True)]),
-        ([3, 15], 5, [(3, 10, [3], None, False), (10, 16, [15], 16, True)]),
+        ([3, 10], 0, [(3, 10, [3], 11, False), (10, 11, [10], 11, True)]),
+        # Up to the overlap, sites of the next block are in this one, too.
+        ([3, 14], 5, [(3, 10, [3, 14], 15, False), (10, 15, [14], 15, True)]),
+        ([3, 15], 5, [(3, 10, [3], 16, False), (10, 16, [15], 16, True)]),
         # And those of the block before: 5 is the first that is less than 5 from 10.
-        ([4, 5, 12], 5, [(4, 10, [4, 5, 12], None, False), (10, 13, [5, 12], 13, True)]),
+        ([4, 5, 12], 5, [(4, 10, [4, 5, 12], 13, False), (10, 13, [5, 12], 13, True)]),
         # A block without a site is a block.
-        ([23, 47], 0, [(23, 30, [23], None, False), (30, 40, [], None, False), (40, 48, [47], 48, True)]),
+        ([23, 47], 0, [(23, 30, [23], 48, False), (30, 40, [], 48, False), (40, 48, [47], 48, True)]),
         (
             [12, 27, 33],
             10,
-            [(12, 20, [12, 27], None, False), (20, 30, [12, 27, 33], None, False), (30, 34, [27, 33], 34, True)],
+            [(12, 20, [12, 27], 34, False), (20, 30, [12, 27, 33], 34, False), (30, 34, [27, 33], 34, True)],
         ),
     ],
 )

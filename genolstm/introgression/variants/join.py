@@ -501,10 +501,11 @@ class VariantReader:
             n = {"target": len(self.target), "outgroup": len(self.outgroup), "archaic": len(self.archaic)}
             shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in ROLES}
             shares["archaic"] = self.counts.archaic_missing / self._judged
+            merged = "was it merged without the reference (bcftools merge -0)? Give"
             hint = {
-                "archaic": "was it merged without the reference (bcftools merge -0)? Give its own file: --archaic-vcf",
-                "outgroup": "was it merged without the reference (bcftools merge -0)? Give its own file: --outgroup-vcf",
-                "target": "was it merged without the reference (bcftools merge -0)? Give the files apart: --vcf A --vcf B",
+                "archaic": f"{merged} its own file: --archaic-vcf",
+                "outgroup": f"{merged} its own file: --outgroup-vcf",
+                "target": f"{merged} the files apart: --vcf A --vcf B",
             }
             found += [
                 f"the {role} is missing at {100 * shares[role]:.0f} % of the sites: {hint[role]}"
@@ -731,8 +732,8 @@ class VariantReader:
                 if whole:
                     last = extent <= end
                     end = max(extent, begin + 1) if last else end
-                    if last and length is None:
-                        length = end
+                    if length is None and all(file.done for file in files if file.has_targets):
+                        length = max(extent, begin + 1)
                 else:
                     last = end == stop
                 yield self._block(chrom, files, max(start, begin), end, overlap, length, last, is_first=is_first)
@@ -747,8 +748,8 @@ class VariantReader:
             extent = max((file.extent for file in files if file.has_targets), default=0)
             waiting = [file for file in files if not file.done]
             behind = [file for file in waiting if file.frontier < end + overlap]
-            if not behind and whole and extent <= end:
-                # Whether a block follows decides whether this is the last one.
+            if not behind and whole and extent < end + overlap:
+                # It may be the last block, or one whose k-mers reach to the end of the chromosome.
                 behind = [file for file in waiting if file.has_targets]
             if not behind:
                 return extent
