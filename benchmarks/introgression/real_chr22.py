@@ -17,7 +17,6 @@ import numpy as np
 
 from genolstm import IntrogressionClassifier
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.variants.reader import read_sample_list
 
 REGION = ("22", 21_000_000, 22_000_000)
 
@@ -41,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     vcf = folder / "1000g.Nea.22.1mb.vcf.gz"
-    ceu, yri = (read_sample_list(folder / f"{name}.samples.txt") for name in ("CEU", "YRI"))
+    ceu, yri = ((folder / f"{name}.samples.txt").read_text().split() for name in ("CEU", "YRI"))
     model = IntrogressionClassifier.load(arguments.model)
     maps = covered(folder / "published_maps.chr22.bed")
     half = len(yri) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from genolstm.introgression.settings import (
     ScanSettings,
     SimulationSettings,
     TrackSettings,
+    VariantSettings,
 )
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.settings import TrainingSettings
@@ -144,22 +146,54 @@ def train(
     click.echo(said)
 
 
+_paths: dict[str, Any] = {"type": _path, "multiple": True}
+
+
+def _masks_of_roles(command: Any) -> Any:
+    """Add the masks that hold for one role only."""
+    for role in ("archaic", "outgroup", "target"):
+        for what, text in (("exclude", "leave out"), ("callable", "count")):
+            command = click.option(
+                f"--{role}-{what}", **_paths, help=f"With --vcf: BED of the regions to {text} of the {role} only."
+            )(command)
+    return command
+
+
 @introgression.command()
 @click.argument("query", nargs=-1, type=_path_or_stdout)
-@click.option("--vcf", type=_path, help="Scan samples of this VCF or BCF instead of QUERY.")
+@click.option(
+    "--vcf",
+    type=_path_or_stdout,
+    multiple=True,
+    help="Scan samples of this VCF, BCF or VCF Zarr instead of QUERY; may be repeated for files of other chromosomes "
+    "or samples; - is standard input.",
+)
+@click.option("--archaic-vcf", **_paths, help="File of the archaic, if it is not in --vcf; may be repeated.")
+@click.option("--outgroup-vcf", **_paths, help="File of the outgroup, if it is not in --vcf; may be repeated.")
+@click.option(
+    "--outgroup-frequencies",
+    **_paths,
+    help="Instead of an outgroup: VCF without genotypes, with allele frequencies in INFO; may be repeated.",
+)
+@click.option("--field", metavar="NAME", help="Name in INFO of the frequencies, such as AF_afr.")
 @click.option(
     "--archaic",
-    required=True,
-    help="Archaic k-mer panel; with --vcf, sample names (comma-separated, or a file with one per line).",
+    help="Archaic k-mer panel; with --vcf, names of samples or populations (comma-separated, or a file with one per "
+    "line); by default all samples of --archaic-vcf.",
 )
-@click.option("--outgroup", required=True, help="Outgroup k-mer panel; with --vcf, sample names.")
-@click.option("--target", help="With --vcf: names of the samples to scan.")
+@click.option("--outgroup", help="Outgroup k-mer panel; with --vcf, names; by default all samples of --outgroup-vcf.")
+@click.option("--target", help="With --vcf: names of the samples or populations to scan.")
+@click.option(
+    "--samples",
+    type=_path,
+    help="With --vcf: table of samples with columns sample, pop and super_pop, so that populations can be named.",
+)
 @click.option(
     "-o", "--output", required=True, type=_path_or_stdout, help="BED6+ file of the segments; - is standard output."
 )
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
-@click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
+@click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
 @click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
@@ -178,14 +212,34 @@ def train(
 )
 @options.model(DEFAULT_MODEL, help="Name of a shipped model, or a .genolstm file.")
 @options.settings(ScanSettings, changes=True)
-@click.option("--chrom", help="With --vcf: scan this chromosome only.")
+@click.option("--chrom", multiple=True, help="With --vcf: scan this chromosome only; may be repeated.")
+@click.option(
+    "--region",
+    type=options.REGION,
+    multiple=True,
+    help="With --vcf: scan this stretch only, widened to whole bins; 1-based, both ends included, as in samtools; "
+    "may be repeated.",
+)
+@click.option("--regions", **_paths, help="With --vcf: scan only the stretches in this BED file; may be repeated.")
 @click.option(
     "--callable",
     "callable_mask",
-    type=_path,
-    help="With --vcf: BED of the regions to count; everything else is left out.",
+    **_paths,
+    help="With --vcf: BED of the regions to count; everything else is left out; several files are taken together.",
 )
-@click.option("--exclude", "exclude_mask", type=_path, help="With --vcf: BED of the regions to leave out.")
+@click.option("--exclude", "exclude_mask", **_paths, help="With --vcf: BED of the regions to leave out.")
+@_masks_of_roles
+@options.settings(
+    VariantSettings,
+    into="calls",
+    filters={
+        "flags": "--filter",
+        "multiple": True,
+        "metavar": "NAME",
+        "show_default": "PASS and .",
+        "help": "With --vcf: FILTER value whose records are used; may be repeated; any uses all records.",
+    },
+)
 @click.option(
     "--allow-unphased",
     is_flag=True,
@@ -197,9 +251,9 @@ def train(
 @options.quiet
 def scan(
     query: tuple[Path, ...],
-    vcf: Path | None,
-    archaic: str,
-    outgroup: str,
+    vcf: tuple[Path, ...],
+    archaic: str | None,
+    outgroup: str | None,
     target: str | None,
     output: Path,
     posteriors: Path | None,
@@ -210,14 +264,16 @@ def scan(
     skip_short: bool,
     model: str,
     settings: dict[str, Any],
-    chrom: str | None,
-    callable_mask: Path | None,
-    exclude_mask: Path | None,
+    chrom: tuple[str, ...],
+    callable_mask: tuple[Path, ...],
+    exclude_mask: tuple[Path, ...],
+    calls: VariantSettings,
     allow_unphased: bool,
     index: bool,
     threads: int,
     force: bool,
     quiet: bool,
+    **files: Any,
 ) -> None:
     """Find archaic segments in QUERY haplotypes (FASTA), or in samples of a VCF.
 
@@ -225,21 +281,26 @@ def scan(
     genolstm introgression scan QUERY.fa.gz --archaic PANEL --outgroup PANEL -o segments.bed
     genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
         -o segments.bed
+    genolstm introgression scan --vcf chr21.vcf.gz --vcf chr22.vcf.gz --samples PANEL.tsv \\
+        --target CEU --outgroup YRI --archaic-vcf nea.chr21.vcf.gz --archaic-vcf nea.chr22.vcf.gz \\
+        --archaic-callable nea.mask.bed -o segments.bed
 
     Positions are 0-based half-open, in the query's own coordinates. Beside segments.bed, segments.json
     tells how it was made.
     """
-    if vcf is None:
+    if not vcf:
         if not query:
             raise click.UsageError("give a QUERY FASTA or --vcf")
         _refuse(
             "goes with --vcf",
             {
                 "--target": target is not None,
-                "--chrom": chrom is not None,
-                "--callable": callable_mask is not None,
-                "--exclude": exclude_mask is not None,
+                "--chrom": bool(chrom),
+                "--callable": bool(callable_mask),
+                "--exclude": bool(exclude_mask),
                 "--allow-unphased": allow_unphased,
+                **{f"--{name.replace('_', '-')}": bool(given) for name, given in files.items()},
+                **{f"--{name}": True for name in _changed(calls)},
             },
         )
     elif target is None:
@@ -254,6 +315,18 @@ def scan(
                 "--skip-short": skip_short,
             },
         )
+        if files["outgroup_frequencies"]:
+            _refuse(
+                "and --outgroup-frequencies exclude each other",
+                {"--outgroup": outgroup is not None, "--outgroup-vcf": bool(files["outgroup_vcf"])},
+            )
+        if bool(files["outgroup_frequencies"]) != (files["field"] is not None):
+            raise click.UsageError("--outgroup-frequencies and --field go together")
+    if archaic is None and not files["archaic_vcf"]:
+        raise click.UsageError("Missing option '--archaic'." if not vcf else "give --archaic or --archaic-vcf")
+    if outgroup is None and not files["outgroup_vcf"] and not files["outgroup_frequencies"]:
+        said = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
+        raise click.UsageError("Missing option '--outgroup'." if not vcf else said)
     if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
         raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
@@ -263,10 +336,22 @@ def scan(
     except SettingError as error:
         raise click.UsageError(str(error)) from error
     door: FastaDoor | VcfDoor
-    if vcf is None:
-        door = FastaDoor(query, archaic, outgroup, haplotypes, sharing, skip_short)
+    if not vcf:
+        door = FastaDoor(query, str(archaic), str(outgroup), haplotypes, sharing, skip_short)
     else:
-        door = VcfDoor(vcf, target or "", outgroup, archaic, chrom, allow_unphased, callable_mask, exclude_mask)
+        # A text may name a list or be one; nothing at all stands for everybody in a role's own files.
+        door = VcfDoor(
+            vcf,
+            target or "",
+            outgroup if outgroup is not None else (),
+            archaic if archaic is not None else (),
+            chrom,
+            allow_unphased,
+            callable_mask,
+            exclude_mask,
+            settings=calls,
+            **files,
+        )
     with options.progress("scanning", quiet=quiet) as shown:
         summary = run(
             door,
@@ -282,6 +367,17 @@ def scan(
             progress=None if shown is None else lambda step: shown(f"{step.chrom}: {step.bins:,} bins", step.share),
         )
     options.tell(summary, quiet=quiet)
+
+
+def _changed(calls: VariantSettings) -> list[str]:
+    """Return the options of settings that are not as they are by default."""
+    default = VariantSettings()
+    spelling = {"filters": "filter"}
+    return [
+        spelling.get(field.name, field.name.replace("_", "-"))
+        for field in fields(calls)
+        if getattr(calls, field.name) != getattr(default, field.name)
+    ]
 
 
 def _refuse(why: str, given: dict[str, bool]) -> None:

@@ -280,9 +280,13 @@ class Region(NamedTuple):
     end: int
 
 
+REGION = _Region()
+"""Type of options that take a region in samtools' notation."""
+
+
 def region(text: str) -> Callable[[F], F]:
     """Add ``--region``; ``text`` says what the region selects."""
-    return click.option("--region", type=_Region(), help=f"{text}, 1-based, both ends included, as in samtools.")
+    return click.option("--region", type=REGION, help=f"{text}, 1-based, both ends included, as in samtools.")
 
 
 def model(default: str | None = None, *, help: str, old: str | None = None) -> Callable[[F], F]:

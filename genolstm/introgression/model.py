@@ -25,7 +25,7 @@ from genolstm.threads import count_threads
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genolstm.introgression.variants.reader import VariantReader
+    from genolstm.introgression.variants.join import VariantReader
     from genolstm.sequences.panel.panel import KmerPanel
 
 KIND = "introgression"

@@ -177,6 +177,43 @@ class DecodeSettings:
 
 
 @dataclass(frozen=True)
+class VariantSettings:
+    """Which records and calls of a VCF count in a scan, and what it means that there is none.
+
+    Parameters
+    ----------
+    filters
+        FILTER values whose records are used; "any" uses all records.
+    archaic_min_gq
+        Minimum GQ of an archaic call; one below it, or without GQ, is missing.
+    archaic_min_dp
+        Minimum DP of an archaic call; one below it, or without DP, is missing.
+    target_absent
+        What a position without a record means in a file of the targets: "reference", "missing", or
+        "auto": missing if the file lists invariant positions, else the reference.
+    outgroup_absent
+        The same for files of the outgroup.
+    archaic_absent
+        The same for files of the archaic.
+    """
+
+    filters: tuple[str, ...] = ("PASS", ".")
+    archaic_min_gq: Annotated[int, Range(0)] = 0
+    archaic_min_dp: Annotated[int, Range(0)] = 0
+    target_absent: Literal["auto", "reference", "missing"] = "auto"
+    outgroup_absent: Literal["auto", "reference", "missing"] = "auto"
+    archaic_absent: Literal["auto", "reference", "missing"] = "auto"
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not self.filters:
+            raise SettingError("filters names no FILTER", hint="'any' uses all records")
+        for name in self.filters:
+            if not name or len(name.split()) != 1 or ";" in name:
+                raise SettingError(f"filters holds {name!r}, which is no FILTER", hint="give one at a time")
+
+
+@dataclass(frozen=True)
 class ScanSettings:
     """Which predictor to use in a scan, and how to cut its posteriors into segments.
 
@@ -213,4 +250,5 @@ class ScanSettings:
 TRACKS = TrackSettings()
 LABELLING = IntrogressionTraining()
 SCAN = ScanSettings()
+VARIANTS = VariantSettings()
 """The defaults, along with :data:`NETWORK` and :data:`TRAINING`."""

@@ -112,7 +112,22 @@ ELSEWHERE = {
     **{("introgression scan", name): (FastaDoor, name) for name in ("haplotypes", "sharing", "skip_short")},
     **{
         ("introgression scan", name): (VcfDoor, name)
-        for name in ("chrom", "callable_mask", "exclude_mask", "allow_unphased")
+        for name in (
+            "archaic",
+            "outgroup",
+            "archaic_vcf",
+            "outgroup_vcf",
+            "outgroup_frequencies",
+            "field",
+            "samples",
+            "chrom",
+            "region",
+            "regions",
+            "callable_mask",
+            "exclude_mask",
+            *(f"{role}_{what}" for role in ("target", "outgroup", "archaic") for what in ("callable", "exclude")),
+            "allow_unphased",
+        )
     },
 }
 # Options that say how a result is shown, not how it comes about, and those that stand for an argument.

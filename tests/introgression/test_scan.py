@@ -24,7 +24,7 @@ from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import DecodeSettings
 from genolstm.introgression.tracks import CHANNELS, RARE_DIFFER, RARE_MATCH, TrackSettings
-from genolstm.introgression.variants.reader import VariantReader
+from genolstm.introgression.variants.join import VariantReader
 from genolstm.lstm.bundle import runtime
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.sequences.fasta import Record

@@ -21,7 +21,7 @@ from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.segments import merge_intervals
 from genolstm.introgression.settings import SimulationSettings
 from genolstm.introgression.simulate import KNOWN_MODELS, introgressed_tracts, resolve, simulate_region
-from genolstm.introgression.variants.reader import VariantReader
+from genolstm.introgression.variants.join import VariantReader
 from genolstm.runs.simulate import SIMULATION_FILES
 from genolstm.runs.simulate import run as simulate_to_folders
 

@@ -1,24 +1,35 @@
-"""Samples of a VCF or BCF: tracks from virtual k-mers."""
+"""Samples of VCF, BCF or VCF Zarr: tracks from virtual k-mers."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple, cast
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import Stages, TrackBlock
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
-from genolstm.introgression.settings import TrackSettings
-from genolstm.introgression.tracks import n_bins, tracks_from_variants
-from genolstm.introgression.variants.reader import VariantReader, read_sample_list
+from genolstm.introgression.settings import VARIANTS, TrackSettings, VariantSettings
+from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
+from genolstm.introgression.variants.block import Source, Stretch
+from genolstm.introgression.variants.frequencies import FrequencySource
+from genolstm.introgression.variants.join import VariantReader, opened
+from genolstm.introgression.variants.people import Populations, chosen_samples, read_populations
+from genolstm.introgression.variants.regions import whole_bins
 
 Names = PathLike | Sequence[str]
 Mask = Mapping[str, Sequence[tuple[int, int]]]
+Masks = PathLike | Mask | Sequence[PathLike | Mask] | None
+Paths = PathLike | Sequence[PathLike]
+Files = PathLike | Source | Sequence[PathLike | Source]
+Region = tuple[str | None, int, int | None]
 
 #: Bases read before tracks are computed; affects memory use, not results.
 SPAN = 2_000_000
@@ -26,45 +37,125 @@ SPAN = 2_000_000
 
 @dataclass(frozen=True)
 class VcfDoor:
-    """The target samples of a VCF or BCF, which is read once.
+    """The target samples of one or several files of genotypes, which are read once.
 
     Parameters
     ----------
     vcf
-        The file, or a reader of it that already names the samples.
+        VCF, BCF or VCF Zarr: one file, or several that hold different chromosomes, different samples,
+        or both; or a reader that already names the samples.
     target, outgroup, archaic
-        Sample names: a list, comma-separated text, or a file with one name per line.
+        Names of samples or populations: a list, comma-separated text, or a file with one name per
+        line. The outgroup and the archaic are looked for in files of their own, if there are any, and
+        then are all samples of these if none is named.
     chrom
-        The only chromosome to read; None reads all.
+        The only chromosome to read, or several; None reads all.
     allow_unphased
         Accept unphased heterozygous target genotypes in the order in which they are written.
     callable_mask, exclude_mask
         Regions to which counting is restricted, and regions that are not counted: a BED file, or
-        (start, end) in bp per chromosome.
+        (start, end) in bp per chromosome, or several, which are taken together.
     span
         Bases per block, rounded down to whole bins.
+    archaic_vcf, outgroup_vcf
+        Files of the archaic and of the outgroup, as far as they are not in ``vcf``.
+    outgroup_frequencies
+        Instead of an outgroup: VCF without genotypes, with allele frequencies in INFO.
+    field
+        Name of these frequencies in INFO.
+    samples
+        Table of samples with their populations (columns ``sample``, ``pop``, ``super_pop``).
+    region
+        Stretches to read, (chromosome, start, end) in bp, 0-based half-open; widened to whole bins.
+        The chromosome may be None if there is only one.
+    regions
+        BED file of further stretches to read.
+    target_callable, target_exclude, outgroup_callable, outgroup_exclude, archaic_callable, archaic_exclude
+        Masks of one role: outside, nothing is known of it, and so nothing is counted.
+    settings
+        Which records and calls count, and what a position without a record means.
     """
 
-    vcf: PathLike | VariantReader
+    vcf: Files | VariantReader
     target: Names = ()
     outgroup: Names = ()
     archaic: Names = ()
-    chrom: str | None = None
+    chrom: str | Sequence[str] | None = None
     allow_unphased: bool = False
-    callable_mask: PathLike | Mask | None = None
-    exclude_mask: PathLike | Mask | None = None
+    callable_mask: Masks = None
+    exclude_mask: Masks = None
     span: int = SPAN
+    archaic_vcf: Files = ()
+    outgroup_vcf: Files = ()
+    outgroup_frequencies: Paths = ()
+    field: str | None = None
+    samples: PathLike | None = None
+    region: Sequence[Region] = ()
+    regions: Paths = ()
+    target_callable: Masks = None
+    target_exclude: Masks = None
+    outgroup_callable: Masks = None
+    outgroup_exclude: Masks = None
+    archaic_callable: Masks = None
+    archaic_exclude: Masks = None
+    settings: VariantSettings = VARIANTS
+    _told: _Told = dataclass_field(default_factory=lambda: _Told(), init=False, repr=False, compare=False)
 
     @cached_property
     def reader(self) -> VariantReader:
-        """The open file, with counts of what was left out."""
+        """The open files, with counts of what was left out."""
         if isinstance(self.vcf, VariantReader):
             return self.vcf
-        target, outgroup, archaic = (
-            read_sample_list(group) if isinstance(group, str | os.PathLike) else group
-            for group in (self.target, self.outgroup, self.archaic)
+        sources = {
+            "target": opened(self.vcf),
+            "outgroup": opened(self.outgroup_vcf),
+            "archaic": opened(self.archaic_vcf),
+        }
+        if not sources["target"]:
+            raise SettingError("no file of genotypes is given")
+        frequencies = _listed(self.outgroup_frequencies)
+        if frequencies:
+            if self.outgroup or sources["outgroup"]:
+                raise SettingError("frequencies are an outgroup of their own: name no other one")
+            if not self.field:
+                raise SettingError("the field of the allele frequencies is not named", hint="such as AF_afr")
+            sources["outgroup"] = [FrequencySource(path, self.field) for path in frequencies]
+        elif self.field:
+            raise SettingError("field goes with outgroup_frequencies")
+        names = {
+            role: self._names(role, sources, own=bool(sources[role])) for role in ("target", "outgroup", "archaic")
+        }
+        calls = self.settings
+        return VariantReader(
+            cast("Sequence[PathLike | Source]", sources["target"]),
+            names["target"],
+            names["outgroup"],
+            names["archaic"],
+            self.allow_unphased,
+            None,
+            outgroup_files=sources["outgroup"],
+            archaic_files=sources["archaic"],
+            absent={"target": calls.target_absent, "outgroup": calls.outgroup_absent, "archaic": calls.archaic_absent},
+            filters=() if "any" in calls.filters else calls.filters,
+            min_gq=calls.archaic_min_gq,
+            min_dp=calls.archaic_min_dp,
         )
-        return VariantReader(self.vcf, target, outgroup, archaic, self.allow_unphased, self.chrom)
+
+    def _names(self, role: str, sources: Mapping[str, Sequence[Source]], *, own: bool) -> list[str]:
+        """Return the samples of a role, all those of its own files if none is named."""
+        named: Names = getattr(self, role)
+        files = sources[role] if own else sources["target"]
+        inside = list(dict.fromkeys(name for source in files for name in source.samples))
+        # Only without a name: an empty text names nobody, and is an error.
+        if own and role != "target" and (isinstance(named, Sequence) and not isinstance(named, str)) and not named:
+            return inside
+        return chosen_samples(
+            named, inside, self._populations, role=role, path=files[0].path if len(files) == 1 else None
+        )
+
+    @cached_property
+    def _populations(self) -> Populations | None:
+        return None if self.samples is None else read_populations(self.samples)
 
     def names(self) -> list[tuple[str, str]]:
         """Return (sample, haplotype) of the target."""
@@ -72,25 +163,35 @@ class VcfDoor:
 
     def inputs(self) -> dict[str, PathLike]:
         """Return the files that are read, by their role."""
-        roles = {
-            "vcf": self.reader.path if isinstance(self.vcf, VariantReader) else self.vcf,
-            "target": self.target,
-            "outgroup": self.outgroup,
-            "archaic": self.archaic,
-            "callable": self.callable_mask,
-            "exclude": self.exclude_mask,
-        }
-        paths = {role: value for role, value in roles.items() if isinstance(value, str | os.PathLike)}
-        # Samples may be named by a file, or in the option itself.
-        return {role: p for role, p in paths.items() if role in ("vcf", "callable", "exclude") or _exists(p)}
+        found: dict[str, PathLike] = {}
 
-    def warnings(self) -> list[str]:
-        """Return lines on what is likely wrong with the input."""
-        return []
+        def add(role: str, paths: Iterable[object]) -> None:
+            files = [path for path in paths if isinstance(path, str | os.PathLike)]
+            for i, path in enumerate(files):
+                found[role if len(files) == 1 else f"{role} {i + 1}"] = path
+
+        add("vcf", self.vcf.paths() if isinstance(self.vcf, VariantReader) else _given(self.vcf))
+        add("outgroup vcf", _given(self.outgroup_vcf))
+        add("archaic vcf", _given(self.archaic_vcf))
+        add("outgroup frequencies", _listed(self.outgroup_frequencies))
+        for role in ("target", "outgroup", "archaic"):
+            named = getattr(self, role)
+            # Samples may be named by a file, or in the option itself.
+            if isinstance(named, str | os.PathLike) and _exists(named):
+                add(role, [named])
+        add("samples", [self.samples])
+        add("regions", _listed(self.regions))
+        for mask, name in _MASKS.items():
+            add(name, _masks(getattr(self, mask)))
+        return found
 
     def left_out(self) -> list[str]:
-        """Return a line on how many records were left out, and why."""
-        return [self.reader.counts.summary()]
+        """Return lines on what was read, how, and what of it was left out and why."""
+        return self.reader.left_out()
+
+    def warnings(self) -> list[str]:
+        """Return lines on what is unlikely to be wanted; complete when all tracks are read."""
+        return self.reader.warnings() + self._told.warnings()
 
     def tracks(
         self, settings: TrackSettings, *, threads: int = 1, stages: Stages | None = None
@@ -100,13 +201,154 @@ class VcfDoor:
         Raises
         ------
         InputError
-            The file is invalid, or a mask names none of its chromosomes or runs past the end of one.
+            A file is invalid, a mask names none of its chromosomes or runs past the end of one, or a
+            region lies outside its chromosome.
         """
+        reader = self.reader
         masks = [
-            read_bed(mask) if isinstance(mask, str | os.PathLike) else mask
-            for mask in (self.callable_mask, self.exclude_mask)
+            _Joined(_joined(given), name, name.endswith("callable"))
+            for mask, name in _MASKS.items()
+            if (given := _masks(getattr(self, mask)))
         ]
-        return _tracks(self.reader, settings, *masks, span=self.span, stages=stages or Stages())
+        stretches = self._stretches(reader, settings.bin)
+        return self._tracks(reader, settings, masks, stretches, stages or Stages())
+
+    def _stretches(self, reader: VariantReader, bin_size: int) -> list[Stretch] | None:
+        """Return what is to be read, in whole bins; None for everything."""
+        chroms = [self.chrom] if isinstance(self.chrom, str) else list(self.chrom or ())
+        found = [Stretch(chrom) for chrom in chroms]
+        for chrom, start, end in self.region:
+            if chrom is None and len(reader.contigs) != 1:
+                raise InputError(
+                    f"the region {start + 1}-{end or ''} needs the name of a chromosome", path=reader.paths()[0]
+                )
+            found.append(Stretch(reader.contigs[0] if chrom is None else chrom, start, end))
+        for path in _listed(self.regions):
+            found += [Stretch(chrom, a, b) for chrom, spans in read_bed(path).items() for a, b in spans]
+        if not found:
+            return None
+        for stretch in found:
+            reader.check_chromosome(stretch.chrom)
+        return whole_bins(found, bin_size, reader.lengths, path=reader.paths()[0])
+
+    def _tracks(
+        self,
+        reader: VariantReader,
+        settings: TrackSettings,
+        masks: Sequence[_Joined],
+        stretches: Sequence[Stretch] | None,
+        stages: Stages,
+    ) -> Iterator[TrackBlock]:
+        names = reader.names("target")
+        size = settings.bin
+        span = max(self.span // size, 1) * size
+        for mask in masks:
+            if reader.contigs:
+                _check_names(mask.spans, reader.contigs)
+        seen: set[str] = set()
+        presence = Presence()
+        blocks = reader.blocks(span=span, overlap=settings.k + size, stretches=stretches)
+        for block in stages.timed("read", blocks):
+            with stages.time("tracks"):
+                if block.chrom not in seen:
+                    seen.add(block.chrom)
+                    for mask in masks:
+                        _check_end(mask.spans, block.chrom, reader.lengths.get(block.chrom))
+                        self._told.mask(mask, block.chrom)
+                first = block.start // size
+                last = n_bins(block.end, size) if block.last else block.end // size
+                length = block.length if block.length is not None else block.end + span
+                # The k-mers of a bin begin and end up to k bp outside it.
+                low, high = first * size - settings.k, last * size + settings.k
+                hidden = _hidden(block.chrom, low, high, masks)
+                self._told.hidden(hidden, block.start, block.end)
+                uncallable = merge_spans([*hidden, *((a, b) for a, b in block.uncallable if b > low and a < high)])
+                found = presence.of(block, first, last, size)
+                tracks = tracks_from_variants(
+                    block,
+                    first_bin=first,
+                    last_bin=last,
+                    length=length,
+                    settings=settings,
+                    uncallable=uncallable,
+                    presence=found,
+                )
+            end = block.length if block.length is not None else (block.end if block.last else None)
+            exists = None if found is None else found[0]
+            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists)
+        for mask in masks:
+            _check_names(mask.spans, seen)
+
+
+_MASKS = {
+    "callable_mask": "callable",
+    "exclude_mask": "exclude",
+    **{
+        f"{role}_{what}": f"{role} {what}"
+        for role in ("target", "outgroup", "archaic")
+        for what in ("callable", "exclude")
+    },
+}
+"""Fields of masks, and what they are called in messages."""
+
+
+class _Joined(NamedTuple):
+    """The masks of one option, taken together."""
+
+    spans: Mask
+    name: str
+    is_callable: bool
+
+
+class _Told:
+    """What masks hide."""
+
+    def __init__(self) -> None:
+        self.seen = self.masked = 0
+        self.without: dict[str, list[str]] = {}
+
+    def mask(self, mask: _Joined, chrom: str) -> None:
+        if mask.is_callable and not mask.spans.get(chrom):
+            self.without.setdefault(mask.name, []).append(chrom)
+
+    def hidden(self, spans: Sequence[tuple[int, int]], start: int, end: int) -> None:
+        self.seen += end - start
+        self.masked += sum(max(min(b, end) - max(a, start), 0) for a, b in spans)
+
+    def warnings(self) -> list[str]:
+        found = []
+        for name, chroms in self.without.items():
+            shown = ", ".join(chroms[:3]) + (" ..." if len(chroms) > 3 else "")
+            found.append(f"the mask '{name}' covers nothing of {shown}: nothing can be called there")
+        if self.seen and self.masked == self.seen:
+            found.append("the masks hide everything: 0 % is callable, and nothing can be called")
+        return found
+
+
+def _listed(files: Paths) -> list[PathLike]:
+    return [files] if isinstance(files, str | os.PathLike) else list(files)
+
+
+def _given(files: Files) -> list[PathLike | Source]:
+    return [files] if isinstance(files, str | os.PathLike) or not isinstance(files, Sequence) else list(files)
+
+
+def _masks(given: Masks) -> list[PathLike | Mask]:
+    if given is None:
+        return []
+    return [given] if isinstance(given, str | os.PathLike | Mapping) else list(given)
+
+
+def _joined(given: Sequence[PathLike | Mask]) -> Mask:
+    """Return several masks as one that covers what any of them covers."""
+    masks = [read_bed(mask) if isinstance(mask, str | os.PathLike) else mask for mask in given]
+    if len(masks) == 1:
+        return masks[0]
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for mask in masks:
+        for chrom, found in mask.items():
+            spans.setdefault(chrom, []).extend(found)
+    return {chrom: merge_spans(found) for chrom, found in spans.items()}
 
 
 def _exists(path: PathLike) -> bool:
@@ -114,45 +356,6 @@ def _exists(path: PathLike) -> bool:
         return Path(path).exists()
     except (OSError, ValueError):  # a long list of names is no path
         return False
-
-
-def _tracks(
-    reader: VariantReader,
-    settings: TrackSettings,
-    callable_mask: Mask | None,
-    exclude_mask: Mask | None,
-    *,
-    span: int,
-    stages: Stages,
-) -> Iterator[TrackBlock]:
-    names = reader.names("target")
-    size = settings.bin
-    span = max(span // size, 1) * size
-    masks = [m for m in (callable_mask, exclude_mask) if m is not None]
-    for mask in masks:
-        if reader.contigs:
-            _check_names(mask, reader.contigs)
-    seen: set[str] = set()
-    blocks = reader.blocks(span=span, overlap=settings.k + size)
-    for block in stages.timed("read", blocks):
-        with stages.time("tracks"):
-            if block.chrom not in seen:
-                seen.add(block.chrom)
-                for mask in masks:
-                    _check_end(mask, block.chrom, reader.lengths.get(block.chrom))
-            first = block.start // size
-            last = n_bins(block.end, size) if block.last else block.end // size
-            length = block.length if block.length is not None else block.end + span
-            # The k-mers of a bin begin and end up to k bp outside it.
-            uncallable = _uncallable(
-                block.chrom, first * size - settings.k, last * size + settings.k, callable_mask, exclude_mask
-            )
-            tracks = tracks_from_variants(
-                block, first_bin=first, last_bin=last, length=length, settings=settings, uncallable=uncallable
-            )
-        yield TrackBlock(block.chrom, names, first, tracks, block.length, block.last)
-    for mask in masks:
-        _check_names(mask, seen)
 
 
 def _check_names(mask: Mask, chroms: Collection[str]) -> None:
@@ -180,18 +383,15 @@ def _check_end(mask: Mask, chrom: str, length: int | None) -> None:
         )
 
 
-def _uncallable(
-    chrom: str, start: int, end: int, callable_mask: Mask | None, exclude_mask: Mask | None
-) -> list[tuple[int, int]]:
+def _hidden(chrom: str, start: int, end: int, masks: Iterable[_Joined]) -> list[tuple[int, int]]:
     """Return the sorted, disjoint stretches that overlap [start, end) and are masked."""
     spans: list[tuple[int, int]] = []
-    if callable_mask is not None:
-        at = 0
-        for a, b in callable_mask.get(chrom, ()):
-            if a > at:
-                spans.append((at, a))
-            at = b
-        spans.append((at, max(end, at + 1)))
-    if exclude_mask is not None:
-        spans += exclude_mask.get(chrom, ())
-    return merge_spans((a, b) for a, b in spans if b > start and a < end)
+    for mask in masks:
+        there = mask.spans.get(chrom, ())
+        low = bisect_right(there, start, key=lambda span: span[1])
+        inside = there[low : bisect_left(there, end, key=lambda span: span[0])]
+        if mask.is_callable:
+            edges = [start, *(edge for span in inside for edge in span), end]
+            inside = list(zip(edges[::2], edges[1::2], strict=True))
+        spans += inside
+    return merge_spans((max(a, start), min(b, end)) for a, b in spans if b > start and a < end and b > a)

@@ -102,14 +102,20 @@ class Source(Protocol):
     """One file of genotypes: a VCF, a BCF, a VCF Zarr store, or sites with allele frequencies."""
 
     path: str
-    samples: Sequence[str]
-    """All samples, in the order of the file."""
-    contigs: Mapping[str, int | None]
-    """Chromosomes that the header names, in its order, with their lengths where stated."""
     counts: SourceCounts
     all_sites: bool | None
     """Whether the file states invariant positions too, so that a position without a record is unknown
     in it; None if it cannot tell."""
+
+    @property
+    def samples(self) -> Sequence[str]:
+        """All samples, in the order of the file."""
+        ...
+
+    @property
+    def contigs(self) -> Mapping[str, int | None]:
+        """Chromosomes that the header names, in its order, with their lengths where stated."""
+        ...
 
     def read(
         self,

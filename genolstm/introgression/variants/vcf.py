@@ -138,6 +138,23 @@ class VcfSource:
             at += 8 + shared + calls
         return False
 
+    @property
+    def first_chrom(self) -> str | None:
+        """Chromosome of the first record; None if it is not known without reading on."""
+        if self.is_bcf:
+            number = int.from_bytes(self._rest[8:12], "little", signed=True)
+            return self.header.chromosomes.get(number) if len(self._rest) >= 12 else None
+        name = self._rest.split(b"\t", 1)[0]
+        return name.decode("utf-8", "replace") if name != self._rest and b"\n" not in name else None
+
+    def indexed(self) -> list[str] | None:
+        """Return the chromosomes that the file has records of, by its index; None without a valid index."""
+        index = Index.of(self.path) if self._regular and self._bytes is not None and self._bytes.is_bgzf else None
+        if index is None or Path(self.path).stat().st_mtime > Path(index.path).stat().st_mtime + 1:
+            return None
+        named = enumerate(index.names) if index.names is not None else self.header.chromosomes.items()
+        return [name for number, name in named if index.holds(number)]
+
     # --- the records ------------------------------------------------------------------------
 
     def read(
