@@ -13,13 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.evaluate import Coverage, Pieces, rank
+from genolstm.introgression.evaluate import Pieces, pieces_of_posteriors, rank
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.settings import SimulationSettings
-from genolstm.introgression.simulate import SimulatedRegion, simulate_region, write_simulation_vcf
+from genolstm.introgression.simulate import SimulatedRegion, simulate_region
+from genolstm.runs.simulate import write_simulation_vcf
 
 
 def write_frequencies(region: SimulatedRegion, individuals: Sequence[int], path: Path) -> None:
@@ -38,21 +37,6 @@ def write_frequencies(region: SimulatedRegion, individuals: Sequence[int], path:
                 info = f"AN={len(columns)};AF={shares}"
                 words = [chrom, position + 1, ".", "ACGT"[ref], ",".join("ACGT"[a] for a in alts), ".", "PASS", info]
                 stream.write("\t".join(map(str, words)) + "\n")
-
-
-def score(model: IntrogressionClassifier, door: VcfDoor, region: SimulatedRegion) -> Pieces:
-    """Score the posterior of every bin against the truth; loci are 1 Mb."""
-    size = model.settings.bin
-    coverage = Coverage(region.truth)
-    parts = []
-    for block in model.open(door).blocks:
-        starts = (np.arange(block.posterior.shape[1]) + block.first_bin) * size
-        for (sample, haplotype), row in zip(block.haplotypes, block.posterior, strict=True):
-            true = coverage.of((block.chrom, sample, haplotype), starts, starts + size).astype(float)
-            locus = (starts // 1_000_000).astype(np.int64)
-            widths = np.full(len(starts), float(size))
-            parts.append(Pieces(row.astype(float), widths, true, locus, np.bincount(locus, true)))
-    return Pieces.pool(parts)
 
 
 def main() -> None:
@@ -82,7 +66,7 @@ def main() -> None:
                 f"frequencies of {len(outgroup)}": VcfDoor(vcf, outgroup_frequencies=larger, field="AF", **names),
             }
             for name, door in doors.items():
-                found.setdefault(name, []).append(score(model, door, region))
+                found.setdefault(name, []).append(pieces_of_posteriors(model.posteriors(model.open(door)), region.truth))
         row = "  ".join(f"{name}: AP {rank(pieces[-1]).ap:.3f}" for name, pieces in found.items())
         print(f"  seed {seed}: {row}  ({time.perf_counter() - start:.0f} s)", flush=True)
     print("\n| outgroup | AP |\n| --- | --- |")
