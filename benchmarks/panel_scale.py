@@ -15,6 +15,15 @@ Printed at the end: straight lines through the measured points, extended to 10 g
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +76,110 @@ def write_group(path: Path, number: int, length: int, seed: int, width: int = 80
             lines = np.full((whole // width, width + 1), ord("\n"), dtype=np.uint8)
             lines[:, :width] = letters[:whole].reshape(-1, width)
             stream.write(lines.tobytes() + letters[whole:].tobytes() + b"\n")
+
+
+def child(command: list[str]) -> dict[str, float]:
+    """Run a command; return wall and CPU seconds and peak memory in MB."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return {
+        "wall_s": time.perf_counter() - start,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
+    }
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def kmers(path: Path) -> int:
+    told = subprocess.run(
+        [sys.executable, "-m", "genolstm", "panel", "info", str(path), "--json"], check=True, capture_output=True
+    )
+    return int(json.loads(told.stdout)["n_kmers"])
+
+
+def line(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Return slope and intercept of the straight line through points (least squares)."""
+    x, y = np.array(points).T
+    slope = float(np.polyfit(x, y, 1)[0]) if len(points) > 1 else 0.0
+    return slope, float(y.mean() - slope * x.mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lengths", type=float, nargs="+", default=[25, 50, 100], help="megabases per haplotype")
+    parser.add_argument("--haplotypes", type=int, default=10)
+    parser.add_argument("--memory", nargs="+", default=["4G", "512M"], help="ceilings on memory")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="where the files go")
+    parser.add_argument("--no-jellyfish", action="store_true", help="leave the comparison out")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    args = parser.parse_args()
+    rows: list[dict[str, float | str]] = []
+
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        folder = Path(name)
+        build = [sys.executable, "-m", "genolstm", "panel", "build", "-q", "--force", "-t", str(args.threads)]
+        fasta, panel = folder / "group.fa", folder / "group.panel"
+        fasta.write_text(">a\n" + "ACGTTGCATC" * 10 + "\n")
+        child([*build, str(fasta), "-o", str(panel)])  # fills the cache of compiled code
+        print(f"{'Mb':>5} {'':<24}{'peak':>9}{'a base':>9}{'CPU':>8}{'wall':>8}{'Mb/s of CPU':>13}")
+
+        def show(length: float, what: str, use: dict[str, float]) -> None:
+            rows.append({"length_mb": length, "what": what, **use})
+            print(
+                f"{length:>5g} {what:<24}{use['peak_mb']:>6,.0f} MB{use['peak_mb'] / length:>7.1f} B{use['cpu_s']:>6.0f} s"
+                f"{use['wall_s']:>6.0f} s{args.haplotypes * length / use['cpu_s']:>13.1f}",
+                flush=True,
+            )
+
+        for length in args.lengths:
+            write_group(fasta, args.haplotypes, int(length * 1e6), args.seed)
+            seen = set()
+            for memory in args.memory:
+                use = child([*build, "--memory", memory, str(fasta), "-o", str(panel)])
+                show(length, f"--memory {memory}", use)
+                seen.add(digest(panel))
+            if len(seen) > 1:
+                raise SystemExit("the panels differ")
+            n = kmers(panel)
+            size = panel.stat().st_size / n
+            rows.append({"length_mb": length, "what": "panel", "kmers": n, "bytes_per_kmer": size})
+            print(f"{length:>5g} the same panel each time: {n:,} k-mers, {size:.2f} bytes each")
+            if shutil.which("jellyfish") and not args.no_jellyfish:
+                jelly = ["jellyfish", "count", "-m", "31", "-C", "-s", str(2 * n), "-t", str(args.threads)]
+                show(length, "jellyfish count", child([*jelly, "-o", str(folder / "group.jf"), str(fasta)]))
+                (folder / "group.jf").unlink()
+
+        print(f"\n{args.haplotypes} genomes of {GENOME / 1e9:g} Gb, by straight lines through these points:")
+        for what in dict.fromkeys(str(row["what"]) for row in rows):
+            if what == "panel":
+                points = [
+                    (float(r["length_mb"]), float(r["kmers"]) * float(r["bytes_per_kmer"]))
+                    for r in rows
+                    if r["what"] == what
+                ]
+                slope, base = line(points)
+                print(f"{'panel on disk':<24}{(slope * GENOME / 1e6 + base) / 1e9:>8.1f} GB")
+                continue
+            of_one = [row for row in rows if row["what"] == what]
+            memory, hours = (
+                line([(float(row["length_mb"]), float(row[key])) for row in of_one]) for key in ("peak_mb", "cpu_s")
+            )
+            print(
+                f"{what:<24}{(memory[0] * GENOME / 1e6 + memory[1]) / 1024:>8.1f} GiB ({memory[0]:.2f} MB per Mb)"
+                f"{(hours[0] * GENOME / 1e6 + hours[1]) / 3600:>8.1f} h of CPU"
+            )
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -327,8 +327,8 @@ def scan(
     if outgroup is None and not files["outgroup_vcf"] and not files["outgroup_frequencies"]:
         said = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
         raise click.UsageError("Missing option '--outgroup'." if not vcf else said)
-    if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors)):
-        raise click.UsageError("--index needs -o or --posteriors with a name that ends in .gz")
+    if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
+        raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:

@@ -64,9 +64,16 @@ def build(
     from genolstm.runs.panel import build
 
     warnings: list[str] = []
-    with options.status("reading", lambda bases: f"{bases:,} bases", quiet=quiet) as tell:
+    with options.progress("reading", quiet=quiet) as shown:
         built = build(
-            fasta, output, settings, threads=threads, memory=memory, force=force, progress=tell, warn=warnings.append
+            fasta,
+            output,
+            settings,
+            threads=threads,
+            memory=memory,
+            force=force,
+            progress=None if shown is None else lambda bases, share: shown(f"{bases:,} bases", share),
+            warn=warnings.append,
         )
     for warning in warnings:
         options.say(f"warning: {warning}", quiet=quiet)

@@ -23,6 +23,7 @@ from genolstm.introgression.channels import (
     N_COUNTS,
     RARE_CLASSES,
 )
+from genolstm.introgression.knowledge import Knowledge, forget_where_common, known_at_all, known_haplotypes
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.variants.block import ABSENT, VariantBlock
 
@@ -33,6 +34,8 @@ for _place, _name in CHANNEL_NAMES.items():
 #: Channels of rare k-mers that the archaic carries, and of those that it does not.
 RARE_MATCH = np.unique(CHANNEL_OF[1, :RARE_CLASSES])
 RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
+#: Number of targets from which on no archaic allele is expected in nine of ten of them.
+MANY_TARGETS = 8
 
 
 def n_bins(length: int, bin_size: int) -> int:
@@ -60,28 +63,154 @@ def frequency_classes(size: int) -> np.ndarray:
 
 
 @compiled()
+def _graded_class(count: int, known: int, edges: np.ndarray) -> int:
+    if count >= known:
+        return edges.shape[0]
+    frequency = count / known
+    for f in range(edges.shape[0]):
+        if frequency <= edges[f]:
+            return f
+    return edges.shape[0]
+
+
+@compiled()
 def _bin_kmers(
     valid: np.ndarray,
     archaic: np.ndarray,
     outgroup: np.ndarray,
     target: np.ndarray,
+    archaic_known: np.ndarray,
+    outgroup_known: np.ndarray,
+    graded: bool,
     class_of: np.ndarray,
+    edges: np.ndarray,
     channel_of: np.ndarray,
     offset: int,
     bin_size: int,
     counts: np.ndarray,
     windows: np.ndarray,
 ) -> None:
+    """Count k-mers; an array of what is known, or of the targets, that is empty says nothing."""
     top = class_of.shape[0] - 1
+    doubt_archaic = archaic_known.shape[0] > 0
+    doubt_outgroup = outgroup_known.shape[0] > 0
+    alone = target.shape[0] == 0
     for i in range(valid.shape[0]):
         if not valid[i]:
             continue
+        if doubt_archaic and archaic_known[i] == 0:
+            continue
+        if doubt_outgroup and outgroup_known[i] == 0:
+            continue
         b = (i + offset) // bin_size
         windows[b] += 1
-        f = class_of[min(int(outgroup[i]), top)]
-        channel = channel_of[1 if archaic[i] > 0 else 0, f, 1 if target[i] > 1 else 0]
+        if graded:
+            f = _graded_class(int(outgroup[i]), int(outgroup_known[i]), edges)
+        else:
+            f = class_of[min(int(outgroup[i]), top)]
+        channel = channel_of[1 if archaic[i] > 0 else 0, f, 1 if not alone and target[i] > 1 else 0]
         if channel >= 0:
             counts[b, channel] += 1
+
+
+class KmerTrack:
+    """The track of one sequence, filled stretch by stretch.
+
+    Parameters
+    ----------
+    length
+        Length of the sequence in bp.
+    settings
+        Values of k and bin.
+    outgroup_size, target_size
+        Number of haplotypes in the panels.
+    knowledge
+        How to tell what the panels do not know; by default they know everything.
+
+    Notes
+    -----
+    Stretches that begin with a bin may be added by several threads at once.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        settings: TrackSettings,
+        *,
+        outgroup_size: int,
+        target_size: int = 1,
+        knowledge: Knowledge = Knowledge(),  # noqa: B008
+    ) -> None:
+        bins = n_bins(length, settings.bin)
+        self.settings = settings
+        self.knowledge = knowledge
+        self.outgroup_size, self.target_size = outgroup_size, target_size
+        self._classes = frequency_classes(outgroup_size)
+        self._counts = np.zeros((bins, N_COUNTS), dtype=np.int32)
+        self._windows = np.zeros(bins, dtype=np.int32)
+
+    def add(
+        self,
+        archaic: np.ndarray,
+        outgroup: np.ndarray,
+        target: np.ndarray | None,
+        valid: np.ndarray,
+        *,
+        start: int = 0,
+        first: int = 0,
+        last: int | None = None,
+    ) -> None:
+        """Count the k-mers that begin in [first, last).
+
+        Parameters
+        ----------
+        archaic, outgroup, target
+            Number of haplotypes of each panel that carry the k-mer at each start, shape (starts,).
+            ``target`` is None if the query is the only target.
+        valid
+            Whether the k-mer holds only A, C, G, T; same shape.
+        start
+            Where in the sequence the first of these k-mers begins. The starts given must include
+            those within :attr:`Knowledge.context` of what is counted, as far as the sequence has them.
+        first, last
+            Which of the starts given are counted; by default all.
+        """
+        known, k = self.knowledge, self.settings.k
+        last = len(valid) if last is None else last
+        none = np.zeros(0, dtype=np.uint16)
+        outgroup_known = none
+        if known.outgroup:
+            many = self.target_size // 2 + 1 if target is not None and self.target_size > 1 else 0
+            outgroup_known = known_haplotypes(outgroup, known.outgroup, known.reach, target, many)
+            if target is not None and self.target_size >= MANY_TARGETS:
+                forget_where_common(outgroup_known, outgroup, target, -(-9 * self.target_size // 10), k)
+        _bin_kmers(
+            valid[first:last],
+            archaic[first:last],
+            outgroup[first:last],
+            none if target is None else target[first:last],
+            known_at_all(archaic, known.archaic)[first:last] if known.archaic else none,
+            outgroup_known[first:last],
+            known.graded,
+            self._classes,
+            np.array(FREQUENCY_EDGES),
+            CHANNEL_OF,
+            start + first + k // 2,
+            self.settings.bin,
+            self._counts,
+            self._windows,
+        )
+
+    def finish(self) -> np.ndarray:
+        """Return the track: float32, shape (bins, channels)."""
+        return _finish(
+            self._counts[None],
+            self._windows[None],
+            self.settings.k,
+            self.settings.bin,
+            self.outgroup_size,
+            self.target_size,
+        )[0]
 
 
 def tracks_from_counts(
@@ -94,6 +223,7 @@ def tracks_from_counts(
     outgroup_size: int,
     target_size: int,
     settings: TrackSettings,
+    knowledge: Knowledge = Knowledge(),  # noqa: B008
 ) -> np.ndarray:
     """Return the track of one sequence from the counts of its k-mers in the panels.
 
@@ -108,30 +238,17 @@ def tracks_from_counts(
         Length of the sequence in bp.
     outgroup_size, target_size
         Number of haplotypes in the panels.
+    knowledge
+        How to tell what the panels do not know; by default they know everything.
 
     Returns
     -------
     numpy.ndarray
         float32, shape (bins, channels).
     """
-    bins = n_bins(length, settings.bin)
-    counts = np.zeros((bins, N_COUNTS), dtype=np.int32)
-    windows = np.zeros(bins, dtype=np.int32)
-    if target is None:
-        target = np.ones(len(valid), dtype=np.uint16)
-    _bin_kmers(
-        valid,
-        archaic,
-        outgroup,
-        target,
-        frequency_classes(outgroup_size),
-        CHANNEL_OF,
-        settings.k // 2,
-        settings.bin,
-        counts,
-        windows,
-    )
-    return _finish(counts[None], windows[None], settings.k, settings.bin, outgroup_size, target_size)[0]
+    track = KmerTrack(length, settings, outgroup_size=outgroup_size, target_size=target_size, knowledge=knowledge)
+    track.add(archaic, outgroup, target, valid)
+    return track.finish()
 
 
 # --- the VCF door -------------------------------------------------------------------------------

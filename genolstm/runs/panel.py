@@ -24,7 +24,7 @@ def build(
     threads: int = 0,
     memory: int = MEMORY,
     force: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, float | None], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> KmerPanel:
     """Build a panel, write it, and return it.
@@ -39,7 +39,7 @@ def build(
         Bytes of memory to use at most. What does not fit goes to temporary files, in the folder
         that ``TMPDIR`` names or else beside the output.
     progress
-        Called with the number of bases read so far.
+        Called with the number of bases read so far, and the share of the input if that is known.
     warn
         Called with a sentence about what looks wrong, but may be meant.
     """

@@ -119,7 +119,8 @@ def run(
     settings
         Which predictor to use, and how to cut segments.
     index
-        Also write a tabix index of the segments and of the posteriors, as far as their names end in ``.gz``.
+        Also write a tabix index of the segments, the posteriors and the unknown stretches, as far as
+        their names end in ``.gz``.
     progress
         Called after every block that is read.
     stages
@@ -136,7 +137,7 @@ def run(
     SettingError
         An index is asked for, and no output ends in ``.gz``.
     """
-    indexed = [path for path in (output, posteriors) if index and path is not None and is_bgzf(path)]
+    indexed = [path for path in (output, posteriors, unknown) if index and path is not None and is_bgzf(path)]
     if index and not indexed:
         raise SettingError("an index needs an output whose name ends in .gz")
     manifest = manifest_path(output)
@@ -173,7 +174,7 @@ def run(
             if bedgraph is not None and collector is not None:
                 collector.write(outputs.text(bedgraph))
             if unknown is not None and blanks is not None:
-                blanks.write(outputs.text(unknown))
+                blanks.write(outputs.text(unknown, index=unknown in indexed))
             counts = _counts(told, found, result.totals)
             left_out = door.left_out()
             warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]

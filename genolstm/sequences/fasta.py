@@ -227,9 +227,9 @@ def read_blocks(
             yield block
 
 
-def read_code_blocks(path: PathLike) -> Iterator[tuple[Block, Codes]]:
-    """Read blocks together with their codes."""
-    for block in read_blocks(path, check=False):
+def read_code_blocks(path: PathLike, *, meter: Meter | None = None) -> Iterator[tuple[Block, Codes]]:
+    """Read blocks, as :func:`read_blocks` does, together with their codes."""
+    for block in read_blocks(path, check=False, meter=meter):
         try:
             codes = encode(block.sequence)
         except InputError as error:

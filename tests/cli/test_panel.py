@@ -101,6 +101,42 @@ def test_standard_input(
     assert KmerPanel.open(out).n_haplotypes == 3
 
 
+def test_standard_output(fasta: Path, tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "genolstm", "panel", "build", "group.fa", "-o"]
+    kept = bad("-", b"keep me", tmp_path)
+    done = subprocess.run([*program, "-"], cwd=tmp_path, capture_output=True, check=True, timeout=120)
+    assert done.stderr.decode().endswith(" 31-mers of 3 haplotypes -> standard output\n")
+    subprocess.run([*program, "x.panel"], cwd=tmp_path, check=True, timeout=120)
+    assert done.stdout == (tmp_path / "x.panel").read_bytes()
+    assert kept.read_bytes() == b"keep me"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["-", "group.fa", "x.panel"]
+
+
+def test_warnings(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "assembly.fa"
+    path.write_text(f">chr1\n{TEXT}\n>chr2\n{TEXT}{'N' * 10}\n")
+    out = tmp_path / "x.panel"
+    code, stdout, stderr = run(capsys, "panel", "build", path, "-o", out)
+    assert (code, stdout) == (0, "")
+    assert stderr.splitlines() == [
+        f"warning: {path}: its records are counted as 2 haplotypes, but look like contigs (chr1, chr2); "
+        "if the file is one haplotype, use --haplotypes file",
+        "warning: 1.6 % of the bases are unknown (not A, C, G or T): "
+        "the panel knows nothing of the k-mers that they are part of",
+        f"270 31-mers of 2 haplotypes -> {out}",
+    ]
+    assert "unknown bases\t1.64 %\n" in run(capsys, "panel", "info", out)[1]
+    code, _, stderr = run(capsys, "panel", "build", path, "-o", out, "--haplotypes", "file", "--force")
+    assert stderr.splitlines()[1:] == [f"270 31-mers of 1 haplotypes -> {out}"]
+
+
+def test_info_of_a_panel_of_before(capsys: pytest.CaptureFixture[str]) -> None:
+    path = DATA.parent.parent / "example_data" / "archaic.panel"
+    code, stdout, _ = run(capsys, "panel", "info", path)
+    assert code == 0
+    assert "unknown bases\tnot stated\n" in stdout
+
+
 def bad(name: str, data: bytes, tmp_path: Path) -> Path:
     path = tmp_path / name
     path.write_bytes(data)
@@ -185,7 +221,7 @@ def test_info_refuses_what_is_no_panel(capsys: pytest.CaptureFixture[str], fasta
         ["x.fa", "-o", "x", "-k", "32"],
         ["x.fa", "-o", "x", "--haplotypes", "c"],
         ["x.fa", "-o", "x", "--memory", "4"],
-        ["x.fa", "-o", "x", "--memory", "255M"],
+        ["x.fa", "-o", "x", "--memory", "383M"],
         ["x.fa", "-o", "x", "--memory", "four"],
     ],
 )
@@ -226,8 +262,14 @@ def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], mo
 
     calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    def build(*args: object, warn: Callable[[str], None], **options: object) -> Built:
+    def build(
+        *args: object,
+        warn: Callable[[str], None],
+        progress: Callable[[int, float | None], None] | None,
+        **options: object,
+    ) -> Built:
         calls.append((args, options))
+        assert (progress is None) == (options["threads"] == 3), "-q shows none"
         warn("that looks odd")
         return Built()
 
@@ -243,9 +285,9 @@ def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], mo
     assert calls == [
         (
             (("a.fa", "b.fa"), "x.panel", PanelSettings(15, "file", 3, True)),
-            {"threads": 3, "memory": 3 << 29, "force": True, "progress": None},
+            {"threads": 3, "memory": 3 << 29, "force": True},
         ),
-        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "memory": 4 << 30, "force": False, "progress": None}),
+        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "memory": 4 << 30, "force": False}),
         (("x.panel",), {"as_json": True}),
         (("x.panel",), {"as_json": False}),
     ]

@@ -196,18 +196,30 @@ def test_an_index_needs_something_to_index(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("tabix") is None, reason="needs tabix")
 def test_tabix_reads_tables(tmp_path: Path, model: Path) -> None:
+    (tmp_path / "m.bed").write_text("chr21\t150000\t250000\n")
     run(
-        vcf(),
+        vcf(exclude_mask=tmp_path / "m.bed"),
         output=tmp_path / "x.bed.gz",
         posteriors=tmp_path / "p.tsv.gz",
         bedgraph=tmp_path / "b.gz",
+        unknown=tmp_path / "u.bed.gz",
         model=model,
         settings=HMM,
         index=True,
     )
-    names = ["b.gz", "p.tsv.gz", "p.tsv.gz.tbi", "x.bed.gz", "x.bed.gz.tbi", "x.json"]
+    names = [
+        "b.gz",
+        "m.bed",
+        "p.tsv.gz",
+        "p.tsv.gz.tbi",
+        "u.bed.gz",
+        "u.bed.gz.tbi",
+        "x.bed.gz",
+        "x.bed.gz.tbi",
+        "x.json",
+    ]
     assert sorted(p.name for p in tmp_path.iterdir()) == names
-    for name in ("x.bed.gz", "p.tsv.gz"):
+    for name in ("x.bed.gz", "p.tsv.gz", "u.bed.gz"):
         rows = gzip.decompress((tmp_path / name).read_bytes()).decode().splitlines()
         asked = subprocess.run(
             ["tabix", tmp_path / name, "chr21:100001-400000"], check=True, text=True, capture_output=True

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from genolstm.errors import InputError
 from genolstm.sequences import fasta
-from genolstm.sequences.alphabet import encode
+from genolstm.sequences.alphabet import decode, encode
 from genolstm.sequences.fasta import HaplotypeName, IndexedFasta, parse_haplotype_name, read_codes, read_records
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -216,3 +216,24 @@ def test_indexing_refuses_what_it_cannot_read(tmp_path: Path) -> None:
             IndexedFasta(path)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 20, 1000])
+def test_blocks_make_up_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    path = tmp_path / "x.fa"
+    path.write_bytes(b">a first\nACGTN\nAC\n>b\r\nGG\r\n\r\nT T\r\n>c\nACGTACGTACGT\n\n")
+    monkeypatch.setattr(fasta, "_BLOCK", size)
+    found: list[tuple[str, bytes]] = []
+    for block, codes in fasta.read_code_blocks(path):
+        assert decode(codes).encode() == block.sequence
+        if block.first:
+            found.append((block.name, b""))
+        assert block.name == found[-1][0]
+        found[-1] = (block.name, found[-1][1] + block.sequence)
+        assert block.last == (found[-1] in [("a", b"ACGTNAC"), ("b", b"GGTT"), ("c", b"ACGTACGTACGT")])
+    assert found == [("a", b"ACGTNAC"), ("b", b"GGTT"), ("c", b"ACGTACGTACGT")]
+    assert [(r.name, r.description, r.sequence, r.line) for r in fasta.read_records(path)] == [
+        ("a", "first", b"ACGTNAC", 1),
+        ("b", "", b"GGTT", 4),
+        ("c", "", b"ACGTACGTACGT", 8),
+    ]

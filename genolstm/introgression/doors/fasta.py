@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ import numpy as np
 from genolstm.errors import InputError, SettingError
 from genolstm.files import Meter, PathLike, display_name, is_regular
 from genolstm.introgression.doors.blocks import Stages, TrackBlock
+from genolstm.introgression.doors.doubts import Doubts
+from genolstm.introgression.knowledge import Knowledge
 from genolstm.introgression.settings import TrackSettings
-from genolstm.introgression.tracks import tracks_from_counts
+from genolstm.introgression.tracks import KmerTrack
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.fasta import (
     HaplotypeName,
@@ -31,8 +34,10 @@ from genolstm.sequences.kmers import valid_kmers
 if TYPE_CHECKING:
     from genolstm.sequences.panel.panel import KmerPanel
 
-#: Number of haplotypes that are looked up and given to the network together.
+#: Number of haplotypes that are given to the network together.
 _GROUP = 32
+#: Bases of a sequence that are looked up at a time; affects memory use, not results.
+_STRETCH = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,9 @@ class FastaDoor:
         haplotype per record, else no.
     skip_short
         Leave out records shorter than a bin, which occur in assemblies, instead of rejecting them.
+    memory
+        Bytes of memory that counting the query's own k-mers may take at most; what does not fit lies in
+        temporary files. None sets no limit.
 
     Attributes
     ----------
@@ -67,8 +75,10 @@ class FastaDoor:
     haplotypes: str = "record"
     sharing: bool | None = None
     skip_short: bool = False
+    memory: int | None = None
     skipped: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
     _meter: Meter = field(default_factory=Meter, init=False, compare=False, repr=False)
+    _doubts: list[Doubts] = field(default_factory=list, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.haplotypes not in ("record", "file"):
@@ -82,8 +92,8 @@ class FastaDoor:
         return list(dict.fromkeys((sample, haplotype) for _, sample, haplotype in found))
 
     def warnings(self) -> list[str]:
-        """Return lines on what is likely wrong with the input."""
-        return []
+        """Return lines on what is likely wrong with the input, once it has been read."""
+        return [line for doubts in self._doubts for line in doubts.lines()]
 
     def left_out(self) -> list[str]:
         """Return a line on how many records were too short."""
@@ -102,6 +112,8 @@ class FastaDoor:
             The FASTA is invalid, or a record is shorter than a bin.
         PanelError
             A panel was built with a different k.
+        InputError
+            The outgroup panel counts contigs as haplotypes.
         """
         from genolstm.sequences.panel.panel import KmerPanel
 
@@ -125,33 +137,66 @@ class FastaDoor:
             if not isinstance(records, list):
                 records = self.records()
 
-        def tracks(record: Record) -> np.ndarray:
-            codes = encode(record.sequence)
-            return tracks_from_counts(
-                archaic.lookup(codes),
-                outgroup.lookup(codes),
-                target.lookup(codes) if target is not None else None,
-                valid_kmers(codes, settings.k),
-                length=len(codes),
+        knowledge = Knowledge.of(archaic.unknown_share, outgroup.unknown_share, settings.k)
+        doubts = Doubts(
+            outgroup.n_haplotypes,
+            target.n_haplotypes if target is not None else 1,
+            archaic.unknown_share,
+            outgroup.unknown_share,
+            self.haplotypes == "record",
+            outgroup.path,
+        )
+        self._doubts[:] = [doubts]
+
+        def empty(length: int) -> KmerTrack:
+            return KmerTrack(
+                length,
+                settings,
                 outgroup_size=outgroup.n_haplotypes,
                 target_size=target.n_haplotypes if target is not None else 1,
-                settings=settings,
+                knowledge=knowledge,
             )
 
-        with ThreadPoolExecutor(threads) as pool:
-            for group in _groups(stages.timed("read", self._long_enough(records, settings))):
+        def count(task: tuple[bytes, KmerTrack, int, int]) -> Doubts:
+            sequence, track, first, last = task
+            start = max(first - knowledge.context, 0)
+            codes = encode(sequence[start : last + knowledge.context + settings.k - 1])
+            found = archaic.lookup(codes), outgroup.lookup(codes), target.lookup(codes) if target is not None else None
+            valid = valid_kmers(codes, settings.k)
+            track.add(*found, valid, start=start, first=first - start, last=last - start)
+            return doubts.add(*found, valid, start)
+
+        def tracks(batch: Sequence[tuple[PathLike, Record]]) -> list[_Row]:
+            rows = [_Row(*self.name(path, record), len(record), empty(len(record))) for path, record in batch]
+            tasks = [
+                (record.sequence, row.track, first, last)
+                for row, (_, record) in zip(rows, batch, strict=True)
+                for first, last in _stretches(len(record), settings)
+            ]
+            for part in pool.map(count, tasks):
+                doubts.merge(part)
+            doubts.check(at_end=False)
+            return rows
+
+        def all_rows() -> Iterator[_Row]:
+            for batch in _batches(stages.timed("read", self._long_enough(records, settings)), threads * _STRETCH):
                 with stages.time("tracks"):
-                    stacked = np.stack(list(pool.map(tracks, [record for _, record in group])))
+                    rows = tracks(batch)
+                # While the next ones are read, their sequences need not be there any more.
+                batch.clear()
+                yield from rows
+            doubts.check(at_end=True)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for group in _groups(all_rows()):
                 # One block per chromosome name keeps the haplotypes of a region together.
-                by_chrom: dict[str, list[tuple[int, str, str]]] = {}
-                for i, (path, record) in enumerate(group):
-                    chrom, sample, haplotype = self.name(path, record)
-                    by_chrom.setdefault(chrom, []).append((i, sample, haplotype))
-                length = len(group[0][1])
+                by_chrom: dict[str, list[_Row]] = {}
+                for row in group:
+                    by_chrom.setdefault(row.chrom, []).append(row)
                 for chrom, members in by_chrom.items():
-                    names = [(sample, haplotype) for _, sample, haplotype in members]
-                    rows = stacked[[i for i, _, _ in members]]
-                    yield TrackBlock(chrom, names, 0, rows, length, True)
+                    names = [(row.sample, row.haplotype) for row in members]
+                    stacked = np.stack([row.track.finish() for row in members])
+                    yield TrackBlock(chrom, names, 0, stacked, group[0].length, True)
 
     def inputs(self) -> dict[str, PathLike]:
         """Return the files that are read, by their role."""
@@ -277,30 +322,33 @@ class FastaDoor:
         """Count how many query haplotypes carry each of their k-mers; None if there is only one."""
         from genolstm.sequences.panel.builder import PanelBuilder
 
-        builder = PanelBuilder(settings.k)
-        haplotype: tuple[str, str] | None = None
-        codes: list[np.ndarray] = []
+        builder = PanelBuilder(settings.k, memory=self.memory)
         done: set[tuple[str, str]] = set()
-        for path, record in self._long_enough(records, settings):
-            _, sample, number = self.name(path, record)
-            if (sample, number) != haplotype:
-                if haplotype is not None:
-                    builder.add_haplotype(codes)
-                    done.add(haplotype)
-                haplotype, codes = (sample, number), []
-                if haplotype in done:
+
+        def named() -> Iterator[tuple[tuple[str, str], Record]]:
+            last: tuple[str, str] | None = None
+            for path, record in self._long_enough(records, settings):
+                _, sample, haplotype = self.name(path, record)
+                if (sample, haplotype) != last and (sample, haplotype) in done:
                     raise InputError(
-                        f"the records of the haplotype {sample} {number} are not consecutive",
+                        f"the records of the haplotype {sample} {haplotype} are not consecutive",
                         path=display_name(path),
                         line=record.line,
                         record=record.name,
                         hint="sort the records by haplotype, or use --no-sharing",
                     )
-            codes.append(encode(record.sequence))
-        if not done:
-            return None
-        builder.add_haplotype(codes)
-        return builder.finish()
+                last = sample, haplotype
+                done.add(last)
+                yield last, record
+
+        for _, members in groupby(named(), lambda item: item[0]):
+            builder.add_blocks(_coded(record.sequence) for _, record in members)
+        return builder.finish() if len(done) > 1 else None
+
+
+def _coded(sequence: bytes) -> Iterator[np.ndarray]:
+    """Encode a sequence stretch by stretch."""
+    return (encode(sequence[at : at + _STRETCH]) for at in range(0, len(sequence), _STRETCH))
 
 
 def _of_file(path: PathLike) -> tuple[str, str]:
@@ -309,12 +357,49 @@ def _of_file(path: PathLike) -> tuple[str, str]:
     return (parsed.sample, parsed.haplotype) if parsed is not None else (file_stem(path), "1")
 
 
-def _groups(records: Iterable[tuple[PathLike, Record]]) -> Iterator[list[tuple[PathLike, Record]]]:
-    group: list[tuple[PathLike, Record]] = []
+@dataclass
+class _Row:
+    """One record's track, and what it is called."""
+
+    chrom: str
+    sample: str
+    haplotype: str
+    length: int
+    track: KmerTrack
+
+
+def _stretches(length: int, settings: TrackSettings) -> Iterator[tuple[int, int]]:
+    """Cut a sequence into stretches of starts that begin with a bin, a k-mer's bin being that of its middle."""
+    n_starts, half = max(length - settings.k + 1, 0), settings.k // 2
+    step = max(_STRETCH // settings.bin, 1) * settings.bin
+    for begin in range(0, n_starts + half, step):
+        first, last = max(begin - half, 0), min(begin + step - half, n_starts)
+        if first < last:
+            yield first, last
+
+
+def _batches(records: Iterable[tuple[PathLike, Record]], bases: int) -> Iterator[list[tuple[PathLike, Record]]]:
+    """Take records together until they are long enough to keep all threads busy."""
+    batch: list[tuple[PathLike, Record]] = []
+    held = 0
     for item in records:
-        if group and (len(item[1]) != len(group[0][1]) or len(group) == _GROUP):
+        batch.append(item)
+        held += len(item[1])
+        del item
+        if held >= bases or len(batch) == _GROUP:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
+
+
+def _groups(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    """Take consecutive records of the same length together."""
+    group: list[_Row] = []
+    for row in rows:
+        if group and (row.length != group[0].length or len(group) == _GROUP):
             yield group
             group = []
-        group.append(item)
+        group.append(row)
     if group:
         yield group

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, check_inputs, display_name
+from genolstm.files import Meter, PathLike, check_inputs, display_name, is_regular
 from genolstm.provenance import describe_input
 from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.fasta import Block, file_stem, parse_haplotype_name, read_code_blocks
@@ -21,7 +22,7 @@ from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY, PANEL, Panel
 from genolstm.threads import count_threads
 
 # What the program takes without any k-mer: the interpreter, its libraries, and blocks of the input.
-_PROGRAM = 220 << 20
+_PROGRAM = 256 << 20
 # Bases that the reading thread hands over together.
 _AHEAD = 1 << 20
 # Haplotypes of one region do not differ in length by more than this factor.
@@ -40,7 +41,7 @@ def build_panel(
     threads: int = 0,
     memory: int = MEMORY,
     folder: PathLike | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, float | None], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> KmerPanel:
     """Build a panel from FASTA or FASTQ files, each of which is read once.
@@ -65,7 +66,8 @@ def build_panel(
         Where the temporary files go, which have no names and vanish with the program; None is the
         system's folder for such files.
     progress
-        Called with the number of bases read so far.
+        Called with the number of bases read so far, and which share of the input that is: None if
+        a pipe is among it.
     warn
         Called with a sentence about what looks wrong, but may be meant.
 
@@ -85,7 +87,7 @@ def build_panel(
     check_inputs(paths)
     if memory < LEAST_MEMORY:
         raise SettingError(f"memory is {memory} bytes, at least {LEAST_MEMORY} are needed")
-    source = _Source(settings, ahead=threads != 1, progress=progress)
+    source = _Source(settings, paths, ahead=threads != 1, progress=progress)
     k, by_file, reads = settings.k, settings.haplotypes == "file", settings.min_count > 1
     room = memory - _PROGRAM
     if by_file and reads:
@@ -131,15 +133,24 @@ class _Piece(NamedTuple):
 class _Source:
     """Reads what can be used of the input, record by record and stretch by stretch."""
 
-    def __init__(self, settings: PanelSettings, *, ahead: bool, progress: Callable[[int], None] | None) -> None:
+    def __init__(
+        self,
+        settings: PanelSettings,
+        paths: Sequence[PathLike],
+        *,
+        ahead: bool,
+        progress: Callable[[int, float | None], None] | None,
+    ) -> None:
         self.k, self.ahead, self.progress = settings.k, ahead, progress
         self.reads = settings.min_count > 1 or settings.haplotypes == "file"
         self.skip = settings.skip_short or settings.min_count > 1
         self.done = self.records = 0
+        self.meter = Meter()
+        self.size = sum(Path(path).stat().st_size for path in paths) if all(map(is_regular, paths)) else None
 
     def pieces(self, path: PathLike) -> Iterator[_Piece]:
         """Yield the stretches of a file's records of at least k bases."""
-        blocks = read_code_blocks(path)
+        blocks = read_code_blocks(path, meter=self.meter)
         some = False
         # The beginning of a record, until it is known to be long enough.
         held: list[Codes] | None = None
@@ -173,7 +184,7 @@ class _Source:
                     )
             self.done += codes.size
             if self.progress is not None:
-                self.progress(self.done)
+                self.progress(self.done, min(self.meter.done / self.size, 1.0) if self.size else None)
         if not some:
             raise InputError(f"every record is shorter than k = {self.k}", path=display_name(path))
 

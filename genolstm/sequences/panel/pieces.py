@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -57,21 +58,23 @@ class PieceStore:
     """
 
     def __init__(self, scratch: Scratch) -> None:
-        self.haplotypes: list[int] = []
+        self.haplotypes = array("q")
         self._scratch = scratch
-        self._places: list[tuple[int, int, bool]] = []
+        self._starts, self._sizes, self._some = array("q"), array("q"), array("b")
 
     def add(self, piece: Packed, haplotype: int) -> None:
         """Keep one more piece."""
         words, unknown, n = piece
         some = bool(unknown.any())
-        self._places.append((self._scratch.append(words), n, some))
+        self._starts.append(self._scratch.append(words))
+        self._sizes.append(n)
+        self._some.append(some)
         if some:
             self._scratch.append(unknown)
         self.haplotypes.append(haplotype)
 
     def __iter__(self) -> Iterator[Packed]:
-        for start, n, some in self._places:
+        for start, n, some in zip(self._starts, self._sizes, self._some, strict=True):
             size = 8 * kernels.packed_words(n)
             words = self._scratch.read(start, size).view(np.uint64)
             unknown = np.zeros((n >> 5) + 1, dtype=np.uint32)

@@ -5,9 +5,12 @@ An unnamed file has no entry in any folder, so that nothing is left behind if th
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import tempfile
 import threading
+from array import array
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -40,8 +43,8 @@ class Scratch:
 
     def append(self, data: npt.NDArray[Any] | bytes) -> int:
         """Append an array's bytes; return where they begin."""
-        whole = memoryview(data) if isinstance(data, bytes) else data.data
-        view = whole.cast("B") if len(data) else memoryview(b"")
+        view = memoryview(data) if isinstance(data, bytes) else data.data
+        view = view.cast("B") if view.nbytes else memoryview(b"")
         start = self.size
         self.size += view.nbytes
         if self._file is None:
@@ -49,7 +52,7 @@ class Scratch:
                 self._held += view
                 return start
             with self._writing():
-                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115
+                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (read later)
                 self._write(memoryview(self._held))
             self._held = bytearray()
         with self._writing():
@@ -70,7 +73,7 @@ class Scratch:
             self._file.seek(0, 2)
         return out
 
-    def array(self, kind: str) -> npt.NDArray[Any]:
+    def mapped(self, kind: str) -> npt.NDArray[Any]:
         """Return everything as one array, which a file is mapped to; append nothing afterwards."""
         if self._file is None or not self.size:
             return np.frombuffer(self._held, dtype=kind)
@@ -90,25 +93,16 @@ class Scratch:
             while part.nbytes:
                 part = part[self._file.write(part) :]
 
-    def _writing(self) -> _Writing:
-        return _Writing(self._folder)
-
-
-class _Writing:
-    """Says which folder could not be written to, for example because the disk is full."""
-
-    def __init__(self, folder: PathLike | None) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say which folder cannot be written to, for example because the disk is full."""
+        try:
+            yield
+        except OSError as error:
             raise OutputError(
                 f"temporary files cannot be written here ({error.strerror or error})",
                 path=self._folder or tempfile.gettempdir(),
-                hint="a panel needs about 1.5 bytes per base of its input while it is built within --memory",
+                hint="a panel that outgrows --memory takes about 1.5 bytes per base of its input",
             ) from error
 
 
@@ -127,32 +121,27 @@ class Parts:
         self.buffers = np.zeros((parts, *rows), dtype=kind)
         self.filled = np.zeros(parts, dtype=np.int64)
         self._scratch = scratch
-        self._blocks: list[list[tuple[int, int]]] = [[] for _ in range(parts)]
+        # Of each part, where its blocks begin and how many bytes they have, in turn: there are millions.
+        self._blocks = [array("q") for _ in range(parts)]
 
     def flush(self, room: int = 1) -> None:
         """Put aside the rows of every part that has room for fewer than ``room`` more."""
         for part in np.flatnonzero(self.filled > self.buffers.shape[1] - room).tolist():
             rows = self.buffers[part, : self.filled[part]]
-            self._blocks[part].append((self._scratch.append(rows), rows.nbytes))
+            self._blocks[part].extend((self._scratch.append(rows), rows.nbytes))
             self.filled[part] = 0
-
-    def size(self, part: int) -> int:
-        """Return the number of rows of one part."""
-        row = self.buffers[0, :1].nbytes
-        return sum(nbytes for _, nbytes in self._blocks[part]) // row + int(self.filled[part])
 
     def read(self, part: int) -> npt.NDArray[Any]:
         """Return the rows of one part."""
         rest = self.buffers[part, : self.filled[part]]
-        rows = [
-            self._scratch.read(*block).view(rest.dtype).reshape(-1, *rest.shape[1:]) for block in self._blocks[part]
-        ]
-        return np.concatenate([*rows, rest])
+        starts, sizes = self._blocks[part][::2], self._blocks[part][1::2]
+        blocks = (self._scratch.read(*block).view(rest.dtype) for block in zip(starts, sizes, strict=True))
+        return np.concatenate([*(block.reshape(-1, *rest.shape[1:]) for block in blocks), rest])
 
 
-def forget(array: npt.NDArray[Any]) -> None:
+def forget(mapped: npt.NDArray[Any]) -> None:
     """Drop a mapped file's pages from this process's memory; they are read again when needed."""
-    base: Any = array
+    base: Any = mapped
     while base is not None and not isinstance(base, mmap.mmap):
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
     if base is not None and hasattr(base, "madvise"):

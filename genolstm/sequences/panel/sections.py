@@ -138,7 +138,7 @@ class _Runs:
         """Return words, starts and counts of runs, and the run at every 256th place."""
         if not self._arrays:
             pairs = ((self.words, "<u8"), (self.starts, "<u2"), (self.values, "<u2"), (self.index, "<u4"))
-            self._arrays = [scratch.array(kind) for scratch, kind in pairs]
+            self._arrays = [scratch.mapped(kind) for scratch, kind in pairs]
         return self._arrays
 
 
@@ -227,7 +227,7 @@ class _Index:
         directory.append(np.full(n_buckets + 1 - written, total, dtype="<u4"))
         # Look-ups read eight bytes at a time.
         records.append(bytes(8))
-        return directory.array("<u4"), records.array("u1")
+        return directory.mapped("<u4"), records.mapped("u1")
 
 
 def _by_hash(entries: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

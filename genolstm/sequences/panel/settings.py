@@ -42,5 +42,5 @@ PANEL = PanelSettings()
 
 MEMORY = 4 << 30
 """Bytes of memory that building a panel may take by default."""
-LEAST_MEMORY = 256 << 20
+LEAST_MEMORY = 384 << 20
 """Fewer bytes do not even hold the program and its buffers."""

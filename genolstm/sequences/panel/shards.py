@@ -85,7 +85,7 @@ class ShardedCounter:
         if self._parts is not None:
             self._count(self._parts)
             self._parts = None
-        return at_least(self._counts.array("<u2"), minimum)
+        return at_least(self._counts.mapped("<u2"), minimum)
 
     def _count(self, parts: Parts) -> None:
         largest = max(int(self._kmers.max()), 1)
