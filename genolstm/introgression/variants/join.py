@@ -110,6 +110,9 @@ class _Part:
         return bool((np.diff(self.columns) == 1).all())
 
 
+_NO_ROWS = SiteRows("", np.empty(0, np.int64), np.empty(0, np.int8), np.empty((0, 0), np.int8))
+
+
 class _File:
     """One file, and its rows on the chromosome that is being joined."""
 
@@ -132,7 +135,8 @@ class _File:
         self.shared = self.covered = self.differing = self.targets_seen = 0
         self.differs_at: str | None = None
         self.chroms: list[str] = []
-        self._decided = False
+        self.decided = False
+        self._looked = self._flanked = 0
         self._iterator: Iterator[SiteRows] | None = None
         self._peeked: SiteRows | None = None
         self._ended = False
@@ -200,12 +204,14 @@ class _File:
         rows = self._peeked
         if rows is None or rows.chrom != self.chrom:
             self.done, self.frontier = True, _FAR
+            if not self.decided:
+                self._decide(_NO_ROWS)
             return
         self._peeked = None
         starts = [s.start for s in self._stretches or () if s.chrom == self.chrom and s.start >= rows.end]
         self.frontier = max(min(starts, default=_FAR) if rows.last else rows.end, self.frontier)
         self.done = rows.last and not starts
-        if not self._decided:
+        if not self.decided:
             self._decide(rows)
         elif len(rows.known):
             self._check_decision(rows)
@@ -227,17 +233,23 @@ class _File:
     # --- positions without a record ---------------------------------------------------------
 
     def _decide(self, rows: SiteRows) -> None:
-        """Decide what a position without a record means, where that is left to the file."""
-        if not len(rows.positions) and not len(rows.known) and self.source.all_sites:
+        """Decide what a position without a record means, where that is left to the file.
+
+        A file that lists all positions states one beside nearly every site; one that lists variant
+        sites states few, even if some of its sites do not vary among the chosen samples.
+        """
+        self._looked += len(rows.positions)
+        self._flanked += int(_flanked(rows).sum())
+        if self.source.all_sites and self._looked < _LOOK and not self.done:
             return
-        self._decided = True
-        lists = bool(self.source.all_sites) and not _flanked(rows) < 0.5
+        self.decided = True
+        lists = bool(self.source.all_sites) and 2 * self._flanked >= self._looked
         for part in self.parts:
             if part.auto:
                 part.reference = not lists
 
     def _check_decision(self, rows: SiteRows) -> None:
-        if self.source.all_sites or len(rows.positions) < _LOOK or _flanked(rows) < 0.5:
+        if self.source.all_sites or len(rows.positions) < _LOOK or _flanked(rows).mean() < 0.5:
             return
         part = next((part for part in self.parts if part.auto and part.reference), None)
         if part is not None:
@@ -294,16 +306,9 @@ class _File:
         self.chunks = kept
 
 
-def _flanked(rows: SiteRows) -> float:
-    """Return the share of sites beside which an invariant position is stated; 1 if there are no sites.
-
-    A file that lists all positions has one beside nearly every site, and one that lists variant sites
-    has none, even if some of them do not vary among the chosen samples.
-    """
-    if not len(rows.positions):
-        return 1.0 if len(rows.known) else 0.0
-    beside = _covered(rows.known, rows.positions - 1) | _covered(rows.known, rows.positions + 1)
-    return float(beside.mean())
+def _flanked(rows: SiteRows) -> np.ndarray:
+    """Return at which sites an invariant position is stated right before or behind."""
+    return _covered(rows.known, rows.positions - 1) | _covered(rows.known, rows.positions + 1)
 
 
 def _covered(stretches: np.ndarray, positions: np.ndarray) -> np.ndarray:
@@ -713,7 +718,7 @@ class VariantReader:
     ) -> Iterator[VariantBlock]:
         length = self.lengths.get(chrom)
         for file in files:
-            while file.absent is None and not file.done:
+            while (file.absent is None or not file.decided) and not file.done:
                 file.pull()
         for run in runs:
             whole = run.end is None
@@ -793,7 +798,8 @@ class VariantReader:
                 kept |= (without != np.concatenate([before[None], without])[:-1]).any(axis=1)
                 kept[:1] |= is_first
         self._tally(verdict, missing, kept, (positions >= begin) & (positions < end))
-        dark = [_of_positions(blank), *(self._dark(role, files, windows, known, low, high) for role in ROLES)]
+        edge = high if length is None else min(high, length)
+        dark = [_of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in ROLES)]
         if not kept.all():
             positions = positions[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}

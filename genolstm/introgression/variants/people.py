@@ -146,7 +146,7 @@ def chosen_samples(
     """
     known = _Known(samples, populations or Populations())
     if not isinstance(named, str | os.PathLike):
-        return known.all((name, None) for name in named) if named else []
+        return known.all(((name, None) for name in named), path=path, role=role) if named else []
     text = os.fspath(named)
     if _is_list_file(text):
         is_name = text in known
@@ -157,7 +157,7 @@ def chosen_samples(
             raise InputError("names no sample", path=display_name(text))
         return known.all(words, listed=display_name(text), path=path, role=role)
     if text in known:
-        return known.all([(text, None)])
+        return known.all([(text, None)], path=path, role=role)
     found = [(word.strip(), None) for word in text.split(",") if word.strip()]
     if not found:
         raise InputError(f"--{role} names no sample" if role else "names no sample")
