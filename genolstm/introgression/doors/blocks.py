@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.segments import PosteriorBlock
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH
+from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
 
@@ -154,15 +154,15 @@ def posterior_blocks(
     stages = stages or Stages()
     source = iter(blocks)
     for head in source:
-        waiting: deque[TrackBlock] = deque()
+        waiting = Held()
         newest = head
 
-        def feed(first: TrackBlock = head, held: deque[TrackBlock] = waiting) -> Iterator[np.ndarray]:
+        def feed(first: TrackBlock = head, held: Held = waiting) -> Iterator[np.ndarray]:
             nonlocal newest
             block = first
             while True:
                 _check_channels(block)
-                held.append(block)
+                held.append(_evidence(block))
                 newest = block
                 if progress is not None:
                     progress(block)
@@ -171,33 +171,27 @@ def posterior_blocks(
                     return
                 block = next(source)
 
-        at, used = head.first_bin, 0
+        done = 0
         for posterior in stages.timed("network", predictor.stream(feed())):
-            n = posterior.shape[1]
-            # The evidence for these bins is in the blocks fed in but not yet used up.
-            match, differ = [], []
-            left = n
-            while left:
-                tracks = waiting[0].tracks[:, used : used + left]
-                match.append(tracks[:, :, RARE_MATCH].sum(axis=2))
-                differ.append(tracks[:, :, RARE_DIFFER].sum(axis=2))
-                left -= tracks.shape[1]
-                used += tracks.shape[1]
-                if used == waiting[0].tracks.shape[1]:
-                    waiting.popleft()
-                    used = 0
-            last = newest.last and not waiting
+            stop = done + posterior.shape[1]
+            evidence = waiting.read(done, stop)
+            waiting.drop(stop)
             yield PosteriorBlock(
                 head.chrom,
                 head.haplotypes,
-                at,
+                head.first_bin + done,
                 posterior,
-                np.concatenate(match, axis=1),
-                np.concatenate(differ, axis=1),
+                evidence[:, :, 0],
+                evidence[:, :, 1],
                 newest.length,
-                last,
+                newest.last and stop == waiting.stop,
             )
-            at += n
+            done = stop
+
+
+def _evidence(block: TrackBlock) -> np.ndarray:
+    """Return what the segments need of the tracks: rare matches and differences."""
+    return np.stack([block.tracks[:, :, channels].sum(axis=2) for channels in (RARE_MATCH, RARE_DIFFER)], axis=2)
 
 
 def _check_channels(block: TrackBlock) -> None:

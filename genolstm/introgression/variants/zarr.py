@@ -598,17 +598,7 @@ def _refuse(array: Array, index: tuple[int, ...]) -> None:
 
 
 @compiled()
-def _read_alleles(
-    buf: np.ndarray,
-    begin: int,
-    end: int,
-    width: int,
-    code_of: np.ndarray,
-    luts: np.ndarray,
-    n_alleles: np.ndarray,
-    bases: np.ndarray,
-    any_other: np.ndarray,
-) -> int:
+def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_other):
     """Read the alleles of rows [begin, end) of a chunk of strings, ``width`` of which are a row.
 
     Returns -1; or -2 if the chunk is cut short or its strings have gaps; or the row that has no REF.
@@ -616,7 +606,7 @@ def _read_alleles(
     """
     scratch = np.empty(buf.size + 1, dtype=np.uint8)
     lut = np.empty(MAX_ALLELES + 2, dtype=np.int8)
-    at = 4
+    at = np.int64(4)
     for r in range(end):
         # REF, then the alternatives with commas between them, as in a VCF.
         size = ref_end = np.int64(0)
@@ -643,8 +633,7 @@ def _read_alleles(
                 for j in range(n):
                     scratch[size + j] = buf[at + j]
                 size += n
-            if a == 0:
-                ref_end = size
+            ref_end = size if a == 0 else ref_end
             at += n
         if r < begin:
             continue
@@ -663,33 +652,33 @@ def _read_alleles(
 
 @compiled()
 def enter_records(
-    begin: int,
-    end: int,
-    positions: np.ndarray,
-    passes: np.ndarray,
-    luts: np.ndarray,
-    n_alleles: np.ndarray,
-    bases: np.ndarray,
-    any_other: np.ndarray,
-    ends: np.ndarray,
-    calls: np.ndarray,
-    phased: np.ndarray,
-    low_quality: np.ndarray,
-    low: int,
-    high: int,
-    length: int,
-    column_of: np.ndarray,
-    need_phase: np.ndarray,
-    allow_unphased: np.ndarray,
-    ploidy: np.ndarray,
-    row_positions: np.ndarray,
-    references: np.ndarray,
-    kinds: np.ndarray,
-    rows: np.ndarray,
-    known: np.ndarray,
-    state: np.ndarray,
-    counts: np.ndarray,
-) -> None:
+    begin,
+    end,
+    positions,
+    passes,
+    luts,
+    n_alleles,
+    bases,
+    any_other,
+    ends,
+    calls,
+    phased,
+    low_quality,
+    low,
+    high,
+    length,
+    column_of,
+    need_phase,
+    allow_unphased,
+    ploidy,
+    row_positions,
+    references,
+    kinds,
+    rows,
+    known,
+    state,
+    counts,
+):
     """Enter records [begin, end) of a slice, as :func:`~.lines.parse_lines` does with lines.
 
     Parameters
