@@ -47,7 +47,7 @@ def test_steps_come_back_bit_by_bit(n, lengths, kinds, memory, data) -> None:
                 assert found.shape == expected.shape
                 assert found.dtype == np.float32
                 assert found.tobytes() == expected.tobytes()
-            before = data.draw(st.integers(0, holder.stop))
+            before = data.draw(st.integers(holder.start, holder.stop))
             if before < holder.stop:
                 holder.drop(before)
                 assert holder.start <= before
