@@ -198,8 +198,8 @@ class Array:
         data = self.decode(raw)
         if self.dtype is None:
             return bytes(data)
-        # A copy may be written to: loops are compiled for one kind of array then, not for two.
-        whole = np.frombuffer(data, dtype=self.dtype).copy()
+        # A copy, in the byte order of this machine: loops are compiled for one kind of array then, not for two.
+        whole = np.frombuffer(data, dtype=self.dtype).astype(self.dtype.newbyteorder("="))
         if whole.size != math.prod(self.chunks):
             raise ValueError("it is not of the size that the metadata state")
         return whole.reshape(self.chunks)[tuple(slice(n) for n in self.size(index))]
@@ -409,7 +409,7 @@ def _strings(data: bytes) -> list[str]:
 
 def _string_bytes(values: np.ndarray) -> bytes:
     """Return strings as a chunk of them: the inverse of :func:`_strings`."""
-    texts = [str(v).encode() for v in values.ravel().tolist()]
+    texts = [v if isinstance(v, bytes) else str(v).encode() for v in values.ravel().tolist()]
     return b"".join([len(texts).to_bytes(4, "little"), *(len(t).to_bytes(4, "little") + t for t in texts)])
 
 

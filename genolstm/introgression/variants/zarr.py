@@ -54,6 +54,7 @@ _LOOK = 2000
 #: Calls of variant records that may all be of the reference. Writers leave out chunks that hold
 #: nothing but the fill value, which is the reference's number; a lost chunk looks the same.
 _CHANCE = 1000
+_FEW = 2
 _AGAIN = "copy or download the store again"
 
 
@@ -214,7 +215,11 @@ class ZarrSource:
     def _allele_chunk(self, index: tuple[int, int]) -> bytes:
         found: bytes | None = self.allele.chunk(index)
         if found is None:
-            raise self.allele.missing(index)
+            if index[1] == 0:
+                raise self.allele.missing(index)
+            # Every record has a REF, but all may have few alternatives.
+            n = self.allele.chunks[0] * self.allele.chunks[1]
+            return n.to_bytes(4, "little") + bytes(4 * n)
         return found
 
     def runs(self) -> list[tuple[int, int, int]]:
@@ -468,11 +473,11 @@ class _Reading:
         return np.asarray(~values[:, refused].any(axis=1) & (named | ("." in self.filters)), dtype=np.bool_)
 
     def _check_filter(self, array: Array, index: tuple[int, ...]) -> None:
-        """Refuse a missing chunk of filters if there are others: then FILTER was in use."""
+        """Refuse a missing chunk of filters if there are others: hardly any file has FILTER here and not there."""
         counts = [range(-(-n // c)) for n, c in zip(array.shape, array.chunks, strict=True)]
         if not hasattr(self, "_any_filter"):
             self._any_filter = any(self.source.store.read(array.file(place)) is not None for place in product(*counts))
-        if self._any_filter:
+        if self._any_filter and array.size(index)[0] >= 20:
             raise array.missing(index)
 
     def _ends(self, begin: int, end: int) -> np.ndarray:
@@ -594,7 +599,9 @@ _COUNTS = (
 
 
 def _refuse(array: Array, index: tuple[int, ...]) -> None:
-    raise array.missing(index)
+    """Refuse a missing chunk of numbers that are hardly ever 0: a record or two may have POS 0."""
+    if array.size(index)[0] > _FEW:
+        raise array.missing(index)
 
 
 @compiled()
@@ -753,7 +760,7 @@ def enter_records(
                     return
                 if second == -2:
                     alleles = 1
-                first = max(first, np.int64(-1))
+                first, second = max(first, np.int64(-1)), max(second, np.int64(-1))
             for more in range(2, n_ploidy):
                 if calls[r, s, more] != -2:
                     state[SAMPLE], state[VALUE], state[WHY] = column, more + 1, PLOIDY
