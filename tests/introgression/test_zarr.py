@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.introgression import vcf_text
-from support.vcz import arrays_of, store_of, write_store
+from support.vcz import arrays_of, store_of, write_plainly, write_store
 
 from genolstm.errors import InputError, MissingExtraError
 from genolstm.introgression.variants import zarr as module
@@ -27,6 +27,7 @@ from genolstm.introgression.variants.zarr import ZarrSource
 zarr = pytest.importorskip("zarr")
 
 NAMES = ["a", "b", "c"]
+MANY = int(__import__("os").environ.get("MANY", "40"))
 
 
 def record(position: int, ref: str = "A", alt: str = "G", calls: str = "0|1 1|0 0|0", chrom: str = "1"):
@@ -120,7 +121,7 @@ def vcfs(draw) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=MANY, deadline=None)
 @given(
     text=vcfs(),
     form=st.sampled_from([2, 3]),
@@ -138,7 +139,7 @@ def test_a_store_gives_the_rows_of_its_vcf(
 ) -> None:
     folder = tmp_path_factory.mktemp("store")
     (folder / "x.vcf").write_text(text)
-    store = store_of(folder / "x.vcf", zarr_format=form, variants=variants, samples=samples)
+    store = write_plainly(folder / "x.vcz", arrays_of(text), zarr_format=form, variants=variants, samples=samples)
     if max(least) and ":GQ:" not in text:
         least = (0, 0)
     each = [
@@ -487,7 +488,8 @@ def test_qualities_that_the_store_does_not_have(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- stores that were cut short
 
 
-def many(tmp_path: Path, **options) -> Path:
+@pytest.fixture(scope="module")
+def pattern(tmp_path_factory) -> Path:
     """A store of 4 chunks of variants and 2 of samples, in each of which somebody varies."""
     names = [f"s{i}" for i in range(40)]
     rng = np.random.default_rng(3)
@@ -495,9 +497,14 @@ def many(tmp_path: Path, **options) -> Path:
     for p in range(1, 401):
         calls = [f"{a}|{b}:30" for a, b in rng.integers(0, 2, (40, 2))]
         records.append(("2" if p > 250 else "1", p if p <= 250 else p - 250, "A", "G", calls))
-    path = tmp_path / "many.vcf"
+    path = tmp_path_factory.mktemp("many") / "many.vcf"
     path.write_text(vcf_text(names, records, contigs={"1": 1000, "2": 1000}, form="GT:GQ"))
-    return store_of(path, variants=100, samples=20, **options)
+    return store_of(path, variants=100, samples=20)
+
+
+@pytest.fixture
+def store(pattern: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pattern, tmp_path / "many.vcz"))
 
 
 @pytest.mark.parametrize(
@@ -512,8 +519,7 @@ def many(tmp_path: Path, **options) -> Path:
     ],
 )
 @pytest.mark.parametrize("how", ["gone", "empty", "cut", "short"])
-def test_chunks_that_are_gone_or_cut(tmp_path: Path, name: str, chunk: str, how: str) -> None:
-    store = many(tmp_path)
+def test_chunks_that_are_gone_or_cut(store: Path, name: str, chunk: str, how: str) -> None:
     path = store / name / chunk
     if how == "gone":
         path.unlink()
@@ -533,8 +539,7 @@ def test_chunks_that_are_gone_or_cut(tmp_path: Path, name: str, chunk: str, how:
     assert text.endswith("copy or download the store again")
 
 
-def test_a_contig_chunk_that_is_gone_is_told_by_the_index(tmp_path: Path) -> None:
-    store = many(tmp_path)
+def test_a_contig_chunk_that_is_gone_is_told_by_the_index(store: Path) -> None:
     arrays = zarr.open_group(store, mode="r+")
     numbers = np.array(arrays["variant_contig"][...])
     index = [
@@ -564,8 +569,7 @@ def test_chunks_that_are_left_out_because_nobody_varies(tmp_path: Path) -> None:
     assert outcome(ZarrSource(store), NAMES, CallSettings()) == outcome(VcfSource(path), NAMES, CallSettings())
 
 
-def test_stretches_read_only_their_chunks(tmp_path: Path) -> None:
-    store = many(tmp_path)
+def test_stretches_read_only_their_chunks(store: Path) -> None:
     for chunk in ("0", "3"):
         (store / "call_genotype" / f"{chunk}.0.0").unlink()
     source = ZarrSource(store)
