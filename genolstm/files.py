@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import hashlib
+import io
 import os
+import re
+import shutil
+import stat
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, cast
+from types import TracebackType
+from typing import IO, Any, cast
 
 from xopen import xopen
 
+from genolstm.bgzf import BgzfWriter, write_index
 from genolstm.errors import InputError, OutputError
 
 PathLike = str | os.PathLike[str]
 
+_BUFFER = 1 << 17
+
 
 _MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd"}
+_MARK = codecs.BOM_UTF8
+
+#: The standard input that was opened last: read to its end, it has nothing more to give.
+_opened_stdin: weakref.ref[object] | None = None
 
 
 def display_name(path: PathLike) -> str:
@@ -28,31 +42,194 @@ def display_name(path: PathLike) -> str:
     return "<stdin>" if name == "-" else name
 
 
-def open_input(path: PathLike) -> IO[bytes]:
-    """Open a file for reading bytes; gz, bz2, xz and zst are recognised by content, ``-`` is stdin.
+def is_regular(path: PathLike) -> bool:
+    """Return whether an input is a file on disk, which can be opened again; a pipe cannot."""
+    return os.fspath(path) != "-" and Path(path).is_file()
+
+
+def check_inputs(paths: Iterable[PathLike | None]) -> None:
+    """Refuse standard input, or a pipe, that is given for two inputs: the second would find nothing, or wait.
 
     Raises
     ------
     InputError
-        The file does not exist, is a folder, or may not be read.
+        Two paths lead to the same stream.
+    """
+    seen: set[tuple[int, int] | str] = set()
+    for path in paths:
+        if path is None:
+            continue
+        for key in _stream_keys(os.fspath(path)):
+            if key in seen:
+                raise InputError("is given for two inputs, and can be read only once", path=display_name(path))
+            seen.add(key)
+
+
+def _stream_keys(name: str) -> list[tuple[int, int] | str]:
+    """Return what tells one stream from another; nothing for what can be opened again."""
+    keys: list[tuple[int, int] | str] = ["-"] if name == "-" else []
+    try:
+        found = os.fstat(0) if name == "-" else Path(name).stat()
+    except (OSError, ValueError):
+        return keys
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode):
+        keys.append((found.st_dev, found.st_ino))
+    return keys
+
+
+class Meter:
+    """Counts the bytes that are read from inputs, as they lie on disk.
+
+    Attributes
+    ----------
+    done
+        Bytes read so far.
+    """
+
+    def __init__(self) -> None:
+        self.done = 0
+
+
+class _Stream(io.RawIOBase):
+    """Bytes that were read ahead, and then a stream.
+
+    Parameters
+    ----------
+    stream
+        Where the bytes after ``ahead`` come from.
+    ahead
+        Bytes that were already read from it.
+    owned
+        What is closed together with this stream.
+    skip_mark
+        Leave out a UTF-8 byte order mark at the beginning.
+    meter
+        Counts the bytes.
+    """
+
+    def __init__(
+        self,
+        stream: IO[bytes],
+        ahead: bytes = b"",
+        *,
+        owned: Sequence[IO[bytes]] = (),
+        skip_mark: bool = False,
+        meter: Meter | None = None,
+    ) -> None:
+        self._stream = stream
+        self._ahead = ahead
+        self._owned = owned
+        self._skip_mark = skip_mark
+        self._meter = meter
+        # A pipe's bytes are passed on as they come.
+        self._readinto = getattr(stream, "readinto1", None) or stream.readinto  # type: ignore[attr-defined]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self._skip_mark:
+            self._skip_mark = False
+            while len(self._ahead) < len(_MARK) and (more := self._stream.read(len(_MARK) - len(self._ahead))):
+                self._ahead += more
+            self._ahead = self._ahead.removeprefix(_MARK)
+        if self._ahead:
+            size = min(len(buffer), len(self._ahead))
+            buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
+        else:
+            size = self._readinto(buffer) or 0
+        if self._meter is not None:
+            self._meter.done += size
+        return size
+
+    def close(self) -> None:
+        try:
+            for stream in self._owned:
+                stream.close()
+        finally:
+            super().close()
+
+
+def _begin(stream: IO[bytes], size: int) -> bytes:
+    """Read ``size`` bytes, in as many steps as a pipe needs; fewer only at the end."""
+    start = b""
+    while len(start) < size and (more := stream.read(size - len(start))):
+        start += more
+    return start
+
+
+def open_input(path: PathLike, *, keep_mark: bool = False, meter: Meter | None = None) -> IO[bytes]:
+    """Open a file or a pipe for reading bytes, once.
+
+    gz, bz2, xz and zst are recognised by content. ``-`` is standard input, which can be opened
+    once only.
+
+    Parameters
+    ----------
+    keep_mark
+        Hand over a UTF-8 byte order mark too, which is otherwise left out: it is no part of the text.
+    meter
+        Counts the bytes read from the file, compressed as they are.
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is a folder, or may not be read, or standard input was opened before.
     """
     name = os.fspath(path)
+    if name == "-":
+        source, owned = _standard_input(), False
+    else:
+        source, owned = _opened(name), True
     try:
-        if name == "-":
-            return xopen(sys.stdin.buffer, "rb", threads=0)
+        start = _begin(source, max(map(len, _MAGIC.values())))
+        form = next((form for form, magic in _MAGIC.items() if start.startswith(magic)), None)
+        if form is None:
+            closed = [source] if owned else []
+            stream = _Stream(source, start, owned=closed, skip_mark=not keep_mark, meter=meter)
+        else:
+            below = io.BufferedReader(_Stream(source, start, meter=meter), _BUFFER)
+            unpacked = cast("IO[bytes]", xopen(below, "rb", threads=0, format=form))
+            closed = [unpacked, below, *([source] if owned else [])]
+            stream = _Stream(unpacked, owned=closed, skip_mark=not keep_mark)
+        return io.BufferedReader(stream, _BUFFER)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", path=display_name(name)) from error
+
+
+def _opened(name: str) -> IO[bytes]:
+    try:
         if Path(name).is_dir():
             raise InputError("is a folder, a file is needed", path=name)
-        if not Path(name).is_file():  # a pipe: it can be opened once
-            return xopen(name, "rb", threads=0)
-        # By default xopen trusts the file's name.
-        with Path(name).open("rb") as stream:
-            start = stream.read(6)
-        form = next((form for form, magic in _MAGIC.items() if start.startswith(magic)), None)
-        return xopen(name, "rb", threads=0, format=form) if form else Path(name).open("rb")
+        return cast("IO[bytes]", Path(name).open("rb", buffering=0))
     except FileNotFoundError as error:
         raise InputError("no such file", path=name) from error
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", path=name) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=name) from error
+
+
+def _standard_input() -> IO[bytes]:
+    global _opened_stdin
+    stdin = sys.stdin
+    if stdin is None or stdin.closed:
+        raise InputError("is closed", path="<stdin>")
+    if _opened_stdin is not None and _opened_stdin() is stdin:
+        raise InputError("can be read only once", path="<stdin>")
+    _opened_stdin = weakref.ref(stdin)
+    return cast("IO[bytes]", stdin.buffer)
+
+
+def read_block(stream: IO[bytes], size: int) -> bytes:
+    """Read about ``size`` bytes of text, with LF for line ends of any kind (CRLF, or CR alone).
+
+    Only the end of the file gives an empty block.
+    """
+    block = stream.read(size)
+    if b"\r" not in block:
+        return block
+    while block.endswith(b"\r") and (more := stream.read(1)):  # a line feed may follow
+        block += more
+    return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
 @contextlib.contextmanager
@@ -92,62 +269,127 @@ def _decompression_errors() -> Iterator[type[Exception]]:
 
 
 def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
-    """Yield (number, line) of a text file, compressed or not: 1-based, without line ends.
+    """Yield (number, line) of a text file, compressed or not: 1-based, without line ends (LF, CRLF or CR).
 
     Raises
     ------
     InputError
         The file cannot be read, is truncated, or is not UTF-8.
     """
+    number = 0
     with readable(path), open_input(path) as stream:
-        for number, raw in enumerate(stream, start=1):
-            try:
-                line = raw.decode("utf-8").rstrip("\r\n")
-            except UnicodeDecodeError as error:
-                raise InputError("is not text", path=display_name(path), line=number) from error
-            yield number, line
+        for raw in stream:
+            end = -2 if raw.endswith(b"\r\n") else -1 if raw.endswith((b"\n", b"\r")) else len(raw)
+            raw = raw[:end]
+            for part in raw.split(b"\r") if b"\r" in raw else (raw,):
+                number += 1
+                try:
+                    line = part.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise InputError("is not text", path=display_name(path), line=number) from error
+                yield number, line
+
+
+_OF_DESCRIPTOR = re.compile(r"/(?:dev|proc/(?:self|thread-self|\d+))/fd/(\d+)")
+_STANDARD = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def _descriptor(path: PathLike) -> int | None:
+    """Return the number of the open file that a path stands for, such as ``-`` or ``/dev/fd/3``."""
+    name = os.fspath(path)
+    for _ in range(40):  # links, as many as the system follows
+        if name in _STANDARD:
+            return _STANDARD[name]
+        found = _OF_DESCRIPTOR.fullmatch(os.path.normpath(name))
+        # Of another process's files, only the path is ours.
+        if found and not (name.startswith("/proc/") and name.split("/")[2] not in _OUR_FOLDERS | {str(os.getpid())}):
+            return int(found[1])
+        try:
+            target = os.readlink(name)  # noqa: PTH115 (one step, not the last)
+        except (OSError, ValueError):
+            return None
+        name = os.path.join(os.path.dirname(name), target)  # noqa: PTH118, PTH120
+    return None
+
+
+_OUR_FOLDERS = {"self", "thread-self"}
+
+
+def _check_descriptor(number: int, path: PathLike) -> None:
+    """Refuse a file that is not open for writing."""
+    standard = {1: sys.stdout, 2: sys.stderr}
+    if number in standard:
+        if standard[number] is None:
+            raise OutputError("is closed", path=_output_name(path))
+        return
+    try:
+        import fcntl
+
+        mode = fcntl.fcntl(number, fcntl.F_GETFL) & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
+    except ImportError:
+        return
+    except OSError as error:
+        raise OutputError("is not open", path=path) from error
+    if mode == os.O_RDONLY:
+        raise OutputError("is open for reading, not for writing", path=path)
+
+
+def _output_name(path: PathLike) -> str:
+    name = os.fspath(path)
+    return "<stdout>" if name == "-" else name
 
 
 def check_output(path: PathLike, *, force: bool) -> None:
     """Refuse an output before any work is done.
+
+    What is open already (``-``, ``/dev/stdout``, ``/dev/fd/3``), a device and a pipe are written to as they are.
 
     Raises
     ------
     OutputError
         Its folder is missing or not writable, or the file exists and ``force`` is false.
     """
-    if os.fspath(path) == "-":
+    number = _descriptor(path)
+    if number is not None:
+        _check_descriptor(number, path)
         return
-    target = Path(path)
-    folder = target.parent
     try:
+        target = Path(path).resolve()
         exists = target.exists()
-    except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", path=target) from error
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links is a RuntimeError before Python 3.13
+        raise OutputError(f"cannot be written ({getattr(error, 'strerror', None) or error})", path=path) from error
+    if target.is_symlink():
+        raise OutputError("cannot be written (a circle of links)", path=path)
     if exists and _is_device(target):
         return
-    if not folder.is_dir():
+    if not target.parent.is_dir():
+        folder = target.parent if Path(path).is_symlink() else Path(path).parent
         raise OutputError("the output folder does not exist", path=folder, hint="create it first")
     if target.is_dir():
-        raise OutputError("is a folder, a file name is needed", path=target)
+        raise OutputError("is a folder, a file name is needed", path=path)
     if exists and not force:
-        raise OutputError("already exists", path=target, hint="use --force to replace it")
-    if not os.access(folder, os.W_OK):
-        raise OutputError("the output folder is not writable", path=folder)
+        raise OutputError("already exists", path=path, hint="use --force to replace it")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError("the output folder is not writable", path=Path(path).parent)
 
 
 def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
     """Check every path that is given, and that no two name the same file."""
-    seen: set[Path] = set()
+    seen: set[Path | int] = set()
     for path in paths:
         if path is None:
             continue
         check_output(path, force=force)
-        resolved = Path(path).resolve()
-        if resolved in seen and not _is_device(resolved):
-            name = "<stdout>" if os.fspath(path) == "-" else path
-            raise OutputError("is given for two outputs", path=name)
-        seen.add(resolved)
+        number = _descriptor(path)
+        key = Path(path).resolve() if number is None else number
+        if key in seen and not (isinstance(key, Path) and _is_device(key)):
+            raise OutputError("is given for two outputs", path=_output_name(path))
+        seen.add(key)
+
+
+def is_file_output(path: PathLike) -> bool:
+    """Return whether an output becomes a file of its own: not what is open already, a device or a pipe."""
+    return _descriptor(path) is None and not _is_device(Path(path))
 
 
 def _is_device(path: Path) -> bool:
@@ -155,35 +397,194 @@ def _is_device(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+class Outputs:
+    """Outputs of which all appear, or none: a context that renames them into place when all are written.
+
+    A device, a pipe and what is open already are written to as they are. If a path is a link, its
+    target is replaced.
+
+    Parameters
+    ----------
+    force
+        Whether to replace existing files.
+    """
+
+    def __init__(self, *, force: bool = False) -> None:
+        self.force = force
+        #: Tables that could not be indexed, and why.
+        self.not_indexed: list[tuple[PathLike, str]] = []
+        self._streams = contextlib.ExitStack()
+        self._paths: list[PathLike] = []
+        self._waiting: list[tuple[Path, Path | int]] = []
+        self._indexed: list[tuple[PathLike, Path, Path]] = []
+
+    def path(self, path: PathLike) -> Path:
+        """Return a temporary path whose file is renamed to ``path`` in the end.
+
+        Raises
+        ------
+        OutputError
+            The file exists and ``force`` is false, it cannot be created, or bytes would go to a terminal.
+        """
+        check_output(path, force=self.force)
+        self._paths.append(path)
+        with _writable(path):
+            number = _descriptor(path)
+            if number is not None:
+                if number in (1, 2) and os.isatty(number) and not _is_replaced(number):
+                    raise OutputError("is a terminal, and the output is no text", path=_output_name(path))
+                # Not every writer can do without seeking, and a failure must leave nothing half-written.
+                return self._temporary(Path(tempfile.gettempdir()), "genolstm", number)
+            target = Path(path).resolve()
+            return target if _is_device(target) else self._temporary(target.parent, target.name, target)
+
+    def text(self, path: PathLike, *, index: bool = False) -> IO[str]:
+        """Return a text stream (UTF-8) whose file appears at ``path`` in the end; ``-`` is stdout.
+
+        The output is compressed if its name ends in ``.gz`` or ``.bgz`` (both as BGZF, without a
+        time stamp: the same content gives the same bytes), ``.bz2``, ``.xz`` or ``.zst``.
+
+        Parameters
+        ----------
+        index
+            Also write a tabix index to ``path`` with ``.tbi`` behind. The lines begin with
+            sequence, start and end, 0-based half-open. If they are not sorted, there is no index,
+            and an entry in ``not_indexed``.
+
+        Raises
+        ------
+        OutputError
+            The file exists and ``force`` is false, or it cannot be created; an index is asked for, and the
+            name does not end in ``.gz`` or ``.bgz``.
+        """
+        if index and not is_bgzf(path):
+            raise OutputError("only what is compressed (.gz) can have an index", path=_output_name(path))
+        number = _descriptor(path)
+        if number is not None:
+            check_output(path, force=self.force)
+            self._paths.append(path)
+            return self._streams.enter_context(_text_of_descriptor(number))
+        temporary = self.path(path)
+        suffix = Path(path).suffix
+        with _writable(path):
+            if is_bgzf(path):
+                raw = self._streams.enter_context(temporary.open("wb"))
+                packed = self._streams.enter_context(BgzfWriter(raw))
+                stream: IO[str] = io.TextIOWrapper(cast("IO[bytes]", packed), encoding="utf-8", newline="\n")
+            elif suffix in _PACKED:
+                stream = xopen(temporary, "wt", format=_PACKED[suffix], threads=0, encoding="utf-8")
+            else:
+                stream = temporary.open("w", encoding="utf-8", newline="\n")
+        self._streams.enter_context(stream)
+        if index and self._waiting and self._waiting[-1][0] == temporary:
+            self._indexed.append((path, temporary, self.path(index_path(path))))
+        return stream
+
+    def _temporary(self, folder: Path, name: str, target: Path | int) -> Path:
+        handle, made = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
+        os.close(handle)
+        self._waiting.append((Path(made), target))
+        return Path(made)
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with _writable(", ".join(map(_output_name, self._paths))):
+                self._streams.__exit__(kind, error, trace)
+                if isinstance(error, OSError):
+                    raise error  # to be named as any other failure to write
+                if error is None:
+                    self._finish()
+        finally:
+            for temporary, _ in self._waiting:
+                temporary.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        for path, temporary, index in self._indexed:
+            why = write_index(temporary, index)
+            if why is not None:
+                self.not_indexed.append((path, why))
+                self._waiting = [entry for entry in self._waiting if entry[0] != index]
+                index.unlink(missing_ok=True)
+        # mkstemp makes files private; an output gets the usual permissions.
+        umask = os.umask(0)
+        os.umask(umask)
+        for temporary, target in self._waiting:
+            if isinstance(target, int):
+                with temporary.open("rb") as stream, _bytes_of_descriptor(target) as out:
+                    shutil.copyfileobj(stream, out, 1 << 20)
+            else:
+                temporary.chmod(0o666 & ~umask)
+        for temporary, target in self._waiting:
+            if not isinstance(target, int):
+                temporary.replace(target)
+
+
+_PACKED = {".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
+
+
+def is_bgzf(path: PathLike) -> bool:
+    """Return whether an output of this name is written as BGZF, which can have an index."""
+    return Path(path).suffix in (".gz", ".bgz")
+
+
+def index_path(path: PathLike) -> Path:
+    """Return where the tabix index of a table lies."""
+    return Path(f"{os.fspath(path)}.tbi")
+
+
+def _standard(number: int) -> IO[str]:
+    return cast("IO[str]", sys.stdout if number == 1 else sys.stderr)
+
+
+def _is_replaced(number: int) -> bool:
+    """Return whether Python writes elsewhere than the process, as in a notebook or a test."""
+    try:
+        return _standard(number).fileno() != number
+    except (OSError, ValueError):
+        return True
+
+
+@contextlib.contextmanager
+def _text_of_descriptor(number: int) -> Iterator[IO[str]]:
+    if number in (1, 2):
+        yield _standard(number)
+        _standard(number).flush()
+        return
+    with os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n") as stream:
+        yield stream
+
+
+@contextlib.contextmanager
+def _bytes_of_descriptor(number: int) -> Iterator[IO[bytes]]:
+    if number in (1, 2):
+        text = _standard(number)
+        text.flush()
+        yield cast(Any, text).buffer
+        text.flush()
+        return
+    with os.fdopen(os.dup(number), "wb") as stream:
+        yield stream
+
+
 @contextlib.contextmanager
 def atomic_path(path: PathLike, *, force: bool = False) -> Iterator[Path]:
-    """Yield a temporary path next to ``path``; rename it into place only if the block succeeds.
+    """Yield a temporary path; its file is renamed to ``path`` only if the block succeeds.
 
-    A device or a named pipe is written to directly; if ``path`` is a link, its target is replaced.
+    What is open already (``-`` is standard output) gets the file's bytes in the end. A device or
+    a named pipe is written to directly; if ``path`` is a link, its target is replaced.
 
     Raises
     ------
     OutputError
         The file exists and ``force`` is false, it cannot be created, or the disk is full.
     """
-    check_output(path, force=force)
-    target = Path(path).resolve()
-    with _writable(path):
-        if _is_device(target):
-            yield target
-            return
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
-        try:
-            yield temporary
-            # mkstemp makes files private; an output gets the usual permissions.
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with Outputs(force=force) as outputs:
+        yield outputs.path(path)
 
 
 _UNWRITABLE = {
@@ -207,46 +608,10 @@ def _writable(path: PathLike) -> Iterator[None]:
 def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
     """Yield a text stream whose file appears at ``path`` only when complete; ``-`` is stdout.
 
-    The output is compressed if its name ends in ``.gz``, ``.bz2``, ``.xz`` or ``.zst``. gzip output
-    has no time stamp, so that the same content gives the same bytes.
+    The output is compressed by its name, as :meth:`Outputs.text` does.
     """
-    name = os.fspath(path)
-    if name == "-":
-        with _writable("<stdout>"):
-            yield sys.stdout
-            sys.stdout.flush()
-        return
-    with atomic_path(path, force=force) as temporary:
-        suffix = Path(name).suffix
-        form = {".gz": "gz", ".bz2": "bz2", ".xz": "xz", ".zst": "zst"}.get(suffix)
-        if form is None:
-            with temporary.open("w", encoding="utf-8", newline="\n") as stream:
-                yield stream
-        elif form == "gz":
-            import io
-
-            with (
-                temporary.open("wb") as raw,
-                _gzip_writer(raw) as packed,
-                io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as stream,
-            ):
-                yield stream
-        else:
-            with xopen(temporary, "wt", format=form, threads=0, encoding="utf-8") as stream:
-                yield stream
-
-
-def _gzip_writer(raw: IO[bytes]) -> IO[bytes]:
-    """Return a gzip stream without file name and time stamp, from the fastest writer available."""
-    try:
-        # Ten times as fast as zlib at level 6, and output a tenth larger; xopen depends on it where it builds.
-        from isal import igzip
-
-        return cast("IO[bytes]", igzip.IGzipFile("", "wb", compresslevel=2, fileobj=raw, mtime=0))
-    except ImportError:
-        import gzip
-
-        return cast("IO[bytes]", gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0))
+    with Outputs(force=force) as outputs:
+        yield outputs.text(path)
 
 
 def sha256(path: PathLike) -> str:

@@ -14,7 +14,7 @@ from genolstm.cli.align_search import search
 from genolstm.cli.align_train import train
 
 
-@click.group()
+@click.group(cls=options.Group)
 def align() -> None:
     """Align sequences and report the confidence of every column."""
 

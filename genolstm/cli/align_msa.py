@@ -10,7 +10,7 @@ from genolstm.alignment.settings import FAMILY_FORMATS, MsaSettings
 from genolstm.cli import align_options, options
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("family")
 @align_options.output
 @click.option(

@@ -10,7 +10,7 @@ from genolstm.alignment.settings import PlotSettings
 from genolstm.cli import align_options, options
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("query")
 @click.argument("reference")
 @align_options.figure
@@ -40,7 +40,7 @@ def plot(reference_name: str | None, region: options.Region | None, alignment: d
     run(**given, **alignment, reference_name=reference_name, region=part)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("query")
 @click.argument("reference")
 @click.option("--truth", required=True, metavar="PAF", help="True alignments, with the tag cg:Z.")

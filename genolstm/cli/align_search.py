@@ -11,7 +11,7 @@ from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSe
 from genolstm.cli import align_options, options
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("query")
 @click.argument("reference")
 @align_options.output

@@ -15,7 +15,7 @@ from genolstm.comparison.settings import DISTANCES, SHORTEST, TASKS, ComparisonS
 _path = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("fasta", required=False, type=click.Path(path_type=Path, allow_dash=True))
 @click.option(
     "--task", type=click.Choice(tuple(TASKS)), help="Simulate sequences for this task instead of reading FASTA."

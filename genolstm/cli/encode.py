@@ -7,7 +7,7 @@ import click
 from genolstm.cli import options
 
 
-@click.group()
+@click.group(cls=options.Group)
 def encode() -> None:
     """Turn FASTA into k-mer counts or one-hot windows."""
 

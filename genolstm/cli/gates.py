@@ -44,7 +44,7 @@ class _Units(click.ParamType):
         return tuple(int(number) for number in value.split(","))
 
 
-@click.command()
+@click.command(cls=options.Command)
 @subject
 @click.argument("sequences", nargs=-1, metavar="[SEQUENCE]...")
 @click.option(

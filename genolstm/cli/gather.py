@@ -9,7 +9,7 @@ import click
 from genolstm.cli import options
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("parts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o",

@@ -27,7 +27,7 @@ _path = click.Path(path_type=Path)
 _path_or_stdout = click.Path(path_type=Path, allow_dash=True)
 
 
-@click.group()
+@click.group(cls=options.Group)
 def introgression() -> None:
     """Find archaic segments in modern haplotypes."""
 
@@ -158,6 +158,7 @@ def train(
     "-o", "--output", required=True, type=_path_or_stdout, help="BED6+ file of the segments; - is standard output."
 )
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
+@click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option(
     "--haplotypes",
@@ -190,6 +191,7 @@ def train(
     is_flag=True,
     help="With --vcf: accept unphased heterozygotes in the order in which they are written.",
 )
+@click.option("--index", is_flag=True, help="Also write a tabix index (.tbi) of each table whose name ends in .gz.")
 @options.threads
 @options.force
 @options.quiet
@@ -202,6 +204,7 @@ def scan(
     output: Path,
     posteriors: Path | None,
     bedgraph: Path | None,
+    unknown: Path | None,
     haplotypes: str,
     sharing: bool | None,
     skip_short: bool,
@@ -211,6 +214,7 @@ def scan(
     callable_mask: Path | None,
     exclude_mask: Path | None,
     allow_unphased: bool,
+    index: bool,
     threads: int,
     force: bool,
     quiet: bool,
@@ -222,7 +226,8 @@ def scan(
     genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
         -o segments.bed
 
-    Positions are 0-based half-open, in the query's own coordinates.
+    Positions are 0-based half-open, in the query's own coordinates. Beside segments.bed, segments.json
+    tells how it was made.
     """
     if vcf is None:
         if not query:
@@ -249,6 +254,8 @@ def scan(
                 "--skip-short": skip_short,
             },
         )
+    if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors)):
+        raise click.UsageError("--index needs -o or --posteriors with a name that ends in .gz")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
@@ -260,19 +267,21 @@ def scan(
         door = FastaDoor(query, archaic, outgroup, haplotypes, sharing, skip_short)
     else:
         door = VcfDoor(vcf, target or "", outgroup, archaic, chrom, allow_unphased, callable_mask, exclude_mask)
-    with options.status("reading", lambda name, bins: f"{name}: {bins:,} bins", quiet=quiet) as tell:
+    with options.progress("scanning", quiet=quiet) as shown:
         summary = run(
             door,
             output=output,
             posteriors=posteriors,
             bedgraph=bedgraph,
+            unknown=unknown,
             model=model,
             settings=chosen,
+            index=index,
             threads=threads,
             force=force,
-            progress=tell,
+            progress=None if shown is None else lambda step: shown(f"{step.chrom}: {step.bins:,} bins", step.share),
         )
-    options.say("\n".join(summary), quiet=quiet)
+    options.tell(summary, quiet=quiet)
 
 
 def _refuse(why: str, given: dict[str, bool]) -> None:

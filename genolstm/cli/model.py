@@ -11,7 +11,7 @@ from genolstm.cli import options
 from genolstm.cli.gates import gates, subject
 
 
-@click.group()
+@click.group(cls=options.Group)
 def model() -> None:
     """Inspect, verify and export model bundles.
 

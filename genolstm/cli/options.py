@@ -1,4 +1,4 @@
-"""Options that several commands share, each written once."""
+"""Options that several commands share, each written once, and the commands that take them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import functools
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 import click
@@ -17,6 +18,55 @@ from click.core import ParameterSource
 from genolstm.settings import Range, Setting, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that refuses an option given twice, of which only the last would count.
+
+    Excepted are options that may be repeated, and flags, whose repetition changes nothing; a flag
+    and its opposite are refused.
+    """
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        parser = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def checked(args: list[str]) -> tuple[dict[str, Any], list[str], list[click.Parameter]]:
+            words = list(args)
+            found = parse(args=args)
+            _refuse_repeated(ctx, words, found[2])
+            return found
+
+        parser.parse_args = checked  # type: ignore[method-assign]
+        return parser
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+    group_class = type
+
+
+def _refuse_repeated(ctx: click.Context, words: Sequence[str], order: Sequence[click.Parameter]) -> None:
+    """Raise a usage error if an option that counts once is given twice; ``order`` has an entry for each time."""
+    if ctx.resilient_parsing or any(option.is_eager for option in order):  # such as --help
+        return
+    for option in dict.fromkeys(order):
+        if not isinstance(option, click.Option) or option.multiple or option.count or order.count(option) == 1:
+            continue
+        if not option.is_flag:
+            raise click.UsageError(f"{_spelled(option, words)} is given twice", ctx)
+        given = set(words[: words.index("--")] if "--" in words else words)
+        if given & set(option.opts) and given & set(option.secondary_opts):
+            raise click.UsageError(f"{option.opts[0]} and {option.secondary_opts[0]} contradict each other", ctx)
+
+
+def _spelled(option: click.Option, words: Sequence[str]) -> str:
+    """Return the spelling that the user chose, or the longest one."""
+    used = [name for name in option.opts if any(word == name or word.startswith(f"{name}=") for word in words)]
+    return max(used or option.opts, key=len)
+
 
 force = click.option("--force", is_flag=True, help="Replace existing outputs.")
 threads = click.option(
@@ -28,7 +78,7 @@ threads = click.option(
     help="Number of threads to use; 0 means all cores.",
 )
 seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors to stderr.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors and warnings to stderr.")
 
 
 @contextlib.contextmanager
@@ -42,6 +92,73 @@ def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Call
 
     with Status(what, console=Console(stderr=True)) as shown:
         yield lambda *counts: shown.update(text(*counts))
+
+
+#: Seconds between two lines of progress where no bar can be drawn.
+_PAUSE = 30.0
+
+
+@contextlib.contextmanager
+def progress(what: str, *, quiet: bool) -> Iterator[Callable[[str, float | None], None] | None]:
+    """Show on stderr how much is done: a bar with the time left on a terminal, a line now and then elsewhere.
+
+    The function that is yielded takes a text and the share that is done, or None if that is not
+    known. A share smaller than the one before begins anew, as for another sequence.
+    """
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield _Lines(what)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        from rich.markup import escape
+
+        task = shown.add_task(what, total=None)
+        before = 0.0
+
+        def update(text: str, share: float | None) -> None:
+            nonlocal before
+            if share is not None and share < before:
+                shown.reset(task)
+            before = share or 0.0
+            # No markup: a sequence may be called [red].
+            shown.update(task, description=escape(text), total=None if share is None else 1.0, completed=before)
+
+        yield update
+
+
+class _Lines:
+    """Tells on stderr, at most every half minute, how much is done and how long the rest will take."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.begun = self.told = time.monotonic()
+        self.share = 0.0
+
+    def __call__(self, text: str, share: float | None) -> None:
+        now = time.monotonic()
+        if share is not None and share < self.share:
+            self.begun = now
+        self.share = share or 0.0
+        if now - self.told < _PAUSE:
+            return
+        self.told = now
+        done = f", {100 * self.share:.0f} %" if share is not None else ""
+        left = (now - self.begun) * (1 - self.share) / self.share if self.share else 0.0
+        rest = f", about {_duration(left)} left" if left else ""
+        click.echo(f"{self.what} {text}{done}{rest}", err=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{max(round(seconds), 1)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class _Finite(click.FloatRange):
@@ -199,6 +316,12 @@ def renamed(old: str, to: str) -> Callable[[F], F]:
         return cast(F, click.option(old, f"former_{to}", hidden=True)(translate))
 
     return decorate
+
+
+def tell(lines: Iterable[str], *, quiet: bool) -> None:
+    """Print lines on stderr; if ``quiet``, only those that warn."""
+    for line in lines:
+        say(line, quiet=quiet and not line.startswith("warning: "))
 
 
 def say(text: str, *, quiet: bool) -> None:

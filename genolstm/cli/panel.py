@@ -8,7 +8,7 @@ from genolstm.cli import options
 from genolstm.sequences.panel.settings import PanelSettings
 
 
-@click.group()
+@click.group(cls=options.Group)
 def panel() -> None:
     """Build and inspect k-mer panels.
 

@@ -9,7 +9,7 @@ import click
 from genolstm.cli import options
 
 
-@click.command()
+@click.command(cls=options.Command)
 @click.argument("segments", type=click.Path(path_type=Path))
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Figure to write (.svg, .png or .pdf)."

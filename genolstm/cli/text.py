@@ -15,7 +15,7 @@ from genolstm.text.sampling import Sampling
 from genolstm.text.settings import FORMATS, MAX_K, MAX_ORDER, PRESETS, TextSettings, preset_settings
 
 
-@click.group()
+@click.group(cls=options.Group)
 def text() -> None:
     """Train on text or genomes, write more of the same, and measure surprise."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -34,9 +35,50 @@ POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior"
 _PROBABILITY = [f"{i / 10000:.4f}" for i in range(10001)]
 
 
-def write_segments(stream: IO[str], segments: Iterable[Segment], name: str) -> None:
-    """Write BED6+; ``score`` is the posterior times 1000."""
-    stream.write("#" + "\t".join(SEGMENT_COLUMNS) + "\n")
+def header_line(columns: Sequence[str], stamp: str | None = None) -> str:
+    """Return the one header line of a table, without the line end.
+
+    Parameters
+    ----------
+    stamp
+        What made the table, as :func:`model_stamp` gives it; it stands before the first column.
+    """
+    return (f"##{stamp} " if stamp else "") + "#" + "\t".join(columns)
+
+
+def header_columns(line: str) -> list[str] | None:
+    """Return the columns named by a header line, with or without a stamp; None for any other line."""
+    if not line.startswith("#"):
+        return None
+    first, *others = line.split("\t")
+    words = first.split()
+    if words[-1].lstrip("#") != "chrom":
+        return None
+    return ["chrom", *others]
+
+
+def model_stamp(model: str, digest: str) -> str:
+    """Return what a table says of its making: the version, the model's name and the begin of its SHA-256.
+
+    It holds no white space, and a name's own ``;`` and ``=`` are replaced.
+    """
+    from importlib.metadata import version
+
+    name = re.sub(r"[\s;=]+", "_", model)
+    return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
+
+
+def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, stamp: str | None = None) -> None:
+    """Write BED6+; ``score`` is the posterior times 1000.
+
+    Parameters
+    ----------
+    name
+        What the segments are called in the column ``name``.
+    stamp
+        What made them, as :func:`model_stamp` gives it.
+    """
+    stream.write(header_line(SEGMENT_COLUMNS, stamp) + "\n")
     for s in segments:
         stream.write(
             f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
@@ -55,20 +97,25 @@ def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
 
 def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:
     """Write true tracts as BED6, followed by sample and haplotype."""
-    stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
+    stream.write(header_line(TRUTH_COLUMNS) + "\n")
     for t in truth:
         stream.write(f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
 
 
 def write_posterior_header(stream: IO[str]) -> None:
     """Write the header line of a posterior table."""
-    stream.write("#" + "\t".join(POSTERIOR_COLUMNS) + "\n")
+    stream.write(header_line(POSTERIOR_COLUMNS) + "\n")
 
 
 def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> None:
-    """Append every bin of every haplotype of a block, sorted by position."""
+    """Append every bin of every haplotype of a block, sorted by position.
+
+    A bin in which a haplotype does not exist (the second one of a haploid call) is left out.
+    """
     n_bins = block.posterior.shape[1]
-    levels = np.round(block.posterior.T * 10000).astype(np.int64)
+    exists = ~np.isnan(block.posterior.T)
+    every = exists.all()
+    levels = np.where(exists, np.round(np.nan_to_num(block.posterior.T) * 10000), -1).astype(np.int64)
     tails = [f"\t{sample}\t{haplotype}\t" for sample, haplotype in block.haplotypes]
     limit = block.length if block.length is not None else (block.first_bin + n_bins) * bin_size
     text = _PROBABILITY
@@ -76,11 +123,16 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     for b in range(n_bins):
         start = (block.first_bin + b) * bin_size
         head = f"{block.chrom}\t{start}\t{min(start + bin_size, limit)}"
-        lines += [f"{head}{tail}{text[level]}\n" for tail, level in zip(tails, levels[b].tolist(), strict=True)]
+        row = zip(tails, levels[b].tolist(), strict=True)
+        lines += [f"{head}{tail}{text[level]}\n" for tail, level in row if every or level >= 0]
         if len(lines) > 100_000:
             stream.write("".join(lines))
             lines.clear()
     stream.write("".join(lines))
+
+
+_NO_LEVEL = 0xFFFF
+"""Stands for a bin in which a haplotype does not exist."""
 
 
 class BedGraphCollector:
@@ -96,7 +148,8 @@ class BedGraphCollector:
 
     def add(self, block: PosteriorBlock) -> None:
         """Add a block."""
-        levels = np.round(block.posterior * 1000).astype(np.uint16)
+        exists = ~np.isnan(block.posterior)
+        levels = np.where(exists, np.round(np.nan_to_num(block.posterior) * 1000), _NO_LEVEL).astype(np.uint16)
         for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
             self._blocks.setdefault((sample, haplotype), []).append((block.chrom, block.first_bin, block.length, row))
 
@@ -113,18 +166,75 @@ class BedGraphCollector:
                 ends = np.concatenate([edges, [len(row)]])
                 limit = length if length is not None else (first_bin + len(row)) * self.bin_size
                 for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
+                    if row[a] == _NO_LEVEL:
+                        continue
                     end = min((first_bin + b) * self.bin_size, limit)
                     stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
+
+
+class UnknownCollector:
+    """Gathers the stretches of each haplotype of which nothing is known, as BED.
+
+    There the posterior is the prior, and no segment is called.
+    """
+
+    def __init__(self, bin_size: int) -> None:
+        self.bin_size = bin_size
+        self._spans: dict[str, dict[tuple[str, str], list[tuple[int, int]]]] = {}
+
+    def add(self, block: PosteriorBlock) -> None:
+        """Add a block."""
+        if block.callable is None:
+            return
+        unknown = ~block.known() & ~np.isnan(block.posterior)
+        of_chrom = self._spans.setdefault(block.chrom, {})
+        for row, (sample, haplotype) in zip(unknown, block.haplotypes, strict=True):
+            if not row.any():
+                continue
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]])))
+            spans = of_chrom.setdefault((sample, haplotype), [])
+            for a, b in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                start, end = (block.first_bin + a) * self.bin_size, (block.first_bin + b) * self.bin_size
+                if block.length is not None:
+                    end = min(end, block.length)
+                if spans and spans[-1][1] == start:
+                    start = spans.pop()[0]
+                spans.append((start, end))
+
+    def write(self, stream: IO[str]) -> None:
+        """Write all stretches, sorted by position within each sequence."""
+        stream.write("#" + "\t".join(TRUTH_COLUMNS) + "\n")
+        for chrom, members in self._spans.items():
+            rows = sorted((a, b, name) for name, spans in members.items() for a, b in spans)
+            for start, end, (sample, haplotype) in rows:
+                stream.write(f"{chrom}\t{start}\t{end}\tunknown\t0\t.\t{sample}\t{haplotype}\n")
+
+
+def _is_display_line(line: str) -> bool:
+    """Return whether a line tells a genome browser how to draw: ``track ...`` or ``browser ...``.
+
+    A sequence may be called ``track7``, or even ``track``: what has two positions is data.
+    """
+    if not line.startswith(("track", "browser")) or line.split(None, 1)[0] not in ("track", "browser"):
+        return False
+    return not all(re.fullmatch(r"\d+", field) for field in line.split("\t")[1:3]) or line.count("\t") < 2
+
+
+def _name(text: str, path: PathLike, number: int, what: str = "the name") -> str:
+    """Return a name as it is; one that differs from another only in white space would match nothing."""
+    if not text or text != text.strip():
+        reason = f"{what} {text!r} begins or ends with white space" if text.strip() else f"{what} is empty"
+        raise InputError(reason, path=display_name(path), line=number)
+    return text
 
 
 def _span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
     """Return start and end of a BED line."""
     found = []
     for text in fields[1:3]:
-        try:
-            found.append(int(text))
-        except ValueError:
-            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number) from None
+        if not re.fullmatch(r"-?[0-9]+", text):
+            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number)
+        found.append(int(text))
     start, end = found
     if not 0 <= start < end:
         raise InputError(
@@ -152,24 +262,30 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
     Raises
     ------
     InputError
-        The file is empty, a line has too few columns, or start and end are not an interval.
+        The file is empty, a line has too few columns, start and end are not an interval, or a name
+        has white space around it.
     """
+    return [(interval, posterior) for interval, posterior, _ in read_numbered_intervals(path)]
+
+
+def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]:
+    """Read what :func:`read_intervals` reads, and the number of each line."""
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
-    found: list[tuple[Interval, float]] = []
+    found: list[tuple[Interval, float, int]] = []
     number = 0
     for number, line in read_lines(path):
-        if not line.strip() or line.startswith(("track", "browser")):
+        if not line.strip() or _is_display_line(line):
             continue
-        fields = line.split("\t")
         if line.startswith("#"):
-            names = [f.lstrip("#") for f in fields]
-            if names[0] == "chrom":
+            names = header_columns(line)
+            if names is not None:
                 columns = {n: names.index(n) for n in columns if n in names}
                 if "sample" not in columns or "haplotype" not in columns:
                     raise InputError(
                         "the header has no columns sample and haplotype", path=display_name(path), line=number
                     )
             continue
+        fields = line.split("\t")
         if len(fields) <= max(columns["sample"], columns["haplotype"]):
             raise InputError(
                 f"has {len(fields)} tab-separated columns, sample and haplotype are missing",
@@ -180,8 +296,9 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
         posterior = _probability(text, path, number)
-        interval = Interval(fields[0], start, end, fields[columns["sample"]], fields[columns["haplotype"]])
-        found.append((interval, posterior))
+        chrom = _name(fields[0], path, number)
+        sample, haplotype = (_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
+        found.append((Interval(chrom, start, end, sample, haplotype), posterior, number))
     if not number:
         raise InputError("is empty", path=display_name(path))
     return found
@@ -196,13 +313,45 @@ def line_of(path: PathLike, end: Interval) -> int | None:
     return None
 
 
+def near_names(names: Iterable[str], known: Collection[str]) -> list[tuple[str, str]]:
+    """Find names that are unknown, but differ from a known one only in ``chr``, case or white space.
+
+    Such a name is most likely meant to be the other: what it stands for would be lost without a word.
+    ``M`` and ``MT`` are taken for the same too.
+
+    Parameters
+    ----------
+    names
+        Names of sequences, such as those of a mask.
+    known
+        Names of the sequences in the data.
+
+    Returns
+    -------
+    list of (str, str)
+        The name, and the known one that it may mean, in the order of ``names``.
+    """
+    exact = set(known)
+    meant: dict[str, str] = {}
+    for name in sorted(exact):
+        meant.setdefault(_plain(name), name)
+    found = ((name, meant.get(_plain(name))) for name in dict.fromkeys(names) if name not in exact)
+    return [(name, other) for name, other in found if other is not None]
+
+
+def _plain(name: str) -> str:
+    bare = "".join(name.split()).casefold()
+    bare = bare.removeprefix("chr") or bare
+    return "m" if bare == "mt" else bare
+
+
 def read_posteriors(path: PathLike) -> pd.DataFrame:
     """Read a table of posteriors.
 
     Raises
     ------
     InputError
-        The file is not such a table, or has no rows.
+        The file is not such a table, has no rows, or a name has white space around it.
     """
     import pandas as pd
 
@@ -234,6 +383,10 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
         good &= frame[column].notna() & (frame[column] != "")
     if not good.all():
         raise InputError("is not a line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
+    for column in words:
+        for text in frame[column].unique():
+            if text != text.strip():
+                _name(text, path, int(np.argmax(frame[column] == text)) + 2, f"the {column}")
     return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
 
 
@@ -244,6 +397,8 @@ class BedMask(dict[str, list[tuple[int, int]]]):
     ----------
     path
         The BED file.
+    first_lines
+        Line number of the first interval, per chromosome.
     last_lines
         Line number of the interval that reaches farthest, per chromosome.
     """
@@ -251,6 +406,7 @@ class BedMask(dict[str, list[tuple[int, int]]]):
     def __init__(self, path: str) -> None:
         super().__init__()
         self.path = path
+        self.first_lines: dict[str, int] = {}
         self.last_lines: dict[str, int] = {}
 
 
@@ -260,20 +416,22 @@ def read_bed(path: PathLike) -> BedMask:
     Raises
     ------
     InputError
-        A line is not BED, or there are no intervals.
+        A line is not BED, a name has white space around it, or there are no intervals.
     """
     mask = BedMask(display_name(path))
     farthest: dict[str, int] = {}
     for number, line in read_lines(path):
-        if not line.strip() or line.startswith(("#", "track", "browser")):
+        if not line.strip() or line.startswith("#") or _is_display_line(line):
             continue
         fields = line.split("\t")
         if len(fields) < 3:
             raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
         start, end = _span(fields, path, number)
-        mask.setdefault(fields[0], []).append((start, end))
-        if end > farthest.get(fields[0], 0):
-            farthest[fields[0]], mask.last_lines[fields[0]] = end, number
+        chrom = _name(fields[0], path, number)
+        mask.setdefault(chrom, []).append((start, end))
+        mask.first_lines.setdefault(chrom, number)
+        if end > farthest.get(chrom, 0):
+            farthest[chrom], mask.last_lines[chrom] = end, number
     if not mask:
         raise InputError("holds no interval", path=mask.path)
     for chrom, spans in mask.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ import numpy as np
 from genolstm.errors import ModelError, SettingError
 from genolstm.files import PathLike
 from genolstm.introgression.channels import CHANNELS
-from genolstm.introgression.doors.blocks import Door, Predictor, Stages, TrackBlock, posterior_blocks, prefetch
+from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings, TrackSettings
+from genolstm.introgression.settings import DEFAULT_MODEL, PRIOR, DecodeSettings, ScanSettings, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
@@ -75,6 +75,8 @@ class BaselinePredictor:
         for block in blocks:
             held.append(block)
             n = len(block)
+        if not held.stop:
+            return
         rows = max(PART_STEPS // max(held.stop, 1), 1)
         if rows >= n:
             yield self.hmm.posterior(held.read(0, held.stop))
@@ -97,14 +99,23 @@ class ScanResult:
         Posteriors, in order.
     decoder
         Turns each block into finished segments.
+    totals
+        How much has been scanned so far.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
+    totals: Totals = field(default_factory=Totals)
 
     def segments(self) -> list[Segment]:
         """Run the scan and return the segments, sorted by position within each sequence."""
         return [segment for block in self.blocks for segment in self.decoder.add(block)]
+
+
+def _counted(blocks: Iterator[PosteriorBlock], totals: Totals, bin_size: int) -> Iterator[PosteriorBlock]:
+    for block in blocks:
+        totals.add(block, bin_size)
+        yield block
 
 
 class IntrogressionClassifier:
@@ -132,6 +143,7 @@ class IntrogressionClassifier:
             self.settings = TrackSettings(int(metadata["k"]), int(metadata["bin"]))
             self.label = str(metadata["label"])
             self.threshold = float(metadata["threshold"])
+            self.prior = float(metadata.get("prior", PRIOR))
             self.precision_curve = [(float(t), float(p)) for t, p in metadata["precision_curve"]]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"lacks or misstates {error}", path=bundle.path) from error
@@ -181,6 +193,7 @@ class IntrogressionClassifier:
         threshold: float | None = None,
         fdr: float | None = None,
         min_length: int = 0,
+        bridge: int = DecodeSettings.bridge,
         baseline: str | None = None,
     ) -> DecodeSettings:
         """Return the settings by which segments are cut.
@@ -195,6 +208,8 @@ class IntrogressionClassifier:
             the threshold.
         min_length
             Minimum length of a segment in bp.
+        bridge
+            Longest stretch in bp that a segment may span although nothing is known of it.
         baseline
             Name of the baseline, if the threshold is for its posteriors.
 
@@ -206,7 +221,7 @@ class IntrogressionClassifier:
         ModelError
             The model holds no baseline.
         """
-        ScanSettings(baseline, threshold, fdr, min_length)  # type: ignore[arg-type]
+        ScanSettings(baseline, threshold, fdr, min_length, bridge)  # type: ignore[arg-type]
         if fdr is not None:
             good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
             if not good:
@@ -221,7 +236,7 @@ class IntrogressionClassifier:
             threshold = float(self.bundle.metadata["hmm_threshold"])
         if threshold is None:
             threshold = self.threshold
-        return DecodeSettings(threshold, min_length)
+        return DecodeSettings(threshold, min_length, bridge)
 
     # --- scans ------------------------------------------------------------------------------
 
@@ -252,8 +267,17 @@ class IntrogressionClassifier:
         """
         decode = decode or self.decode_settings(baseline=baseline)
         blocks = prefetch(door.tracks(self.settings, threads=self.threads, stages=stages))
-        posteriors = posterior_blocks(blocks, self.predictor(baseline), stages=stages, progress=progress)
-        return ScanResult(posteriors, SegmentDecoder(decode, self.settings.bin))
+        size = self.settings.bin
+        posteriors = posterior_blocks(
+            blocks,
+            self.predictor(baseline),
+            bridge=decode.bridge // size,
+            prior=self.prior,
+            stages=stages,
+            progress=progress,
+        )
+        totals = Totals()
+        return ScanResult(_counted(posteriors, totals, size), SegmentDecoder(decode, size), totals)
 
     def scan(
         self,
@@ -319,7 +343,11 @@ class IntrogressionClassifier:
         return segments_frame(self.open(door, decode=decode, baseline=baseline).segments(), self.label)
 
     def posteriors(self, result: ScanResult) -> pd.DataFrame:
-        """Run a prepared scan and return the posterior of every bin as a table."""
+        """Run a prepared scan and return the posterior of every bin as a table.
+
+        ``callable`` is the share of a bin's k-mers that could be compared: where it is below
+        :data:`~genolstm.introgression.settings.LEAST_CALLABLE`, the posterior is the prior.
+        """
         import pandas as pd
 
         size = self.settings.bin
@@ -329,7 +357,8 @@ class IntrogressionClassifier:
             ends = (bins + 1) * size
             if block.length is not None:
                 ends = np.minimum(ends, block.length)
-            for (sample, haplotype), row in zip(block.haplotypes, block.posterior, strict=True):
+            shares = np.ones_like(block.posterior) if block.callable is None else block.callable
+            for (sample, haplotype), row, share in zip(block.haplotypes, block.posterior, shares, strict=True):
                 frames.append(
                     pd.DataFrame(
                         {
@@ -339,8 +368,9 @@ class IntrogressionClassifier:
                             "sample": sample,
                             "haplotype": haplotype,
                             "posterior": row,
+                            "callable": share,
                         }
-                    )
+                    ).dropna(subset="posterior")
                 )
         return pd.concat(frames, ignore_index=True)
 

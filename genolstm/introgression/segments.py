@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genolstm.introgression.settings import DecodeSettings
+from genolstm.introgression.settings import LEAST_CALLABLE, DecodeSettings
 
 
 class Interval(NamedTuple):
@@ -77,13 +77,16 @@ class PosteriorBlock:
     first_bin
         Index of the first bin.
     posterior
-        Probability of archaic ancestry, shape (haplotypes, bins), float32.
+        Probability of archaic ancestry, shape (haplotypes, bins), float32. A bin of which nothing is
+        known carries the prior; one in which the haplotype does not exist, NaN.
     rare_match, rare_differ
         Number of rare variants that the archaic carries, and does not, in units of sites; same shape.
     length
         Length of the sequence in bp; may be None before the last block.
     last
         Whether the sequence ends here.
+    callable
+        Share of each bin's k-mers that could be compared, same shape; None if all could.
     """
 
     chrom: str
@@ -94,6 +97,12 @@ class PosteriorBlock:
     rare_differ: np.ndarray
     length: int | None = None
     last: bool = True
+    callable: np.ndarray | None = None
+
+    def known(self) -> np.ndarray:
+        """Return where there is evidence, shape (haplotypes, bins), bool."""
+        exists = ~np.isnan(self.posterior)
+        return exists if self.callable is None else exists & (self.callable >= LEAST_CALLABLE)
 
 
 @dataclass
@@ -105,6 +114,13 @@ class _Open:
     bins: int = 0
     match: float = 0.0
     differ: float = 0.0
+    #: Bins without evidence since the last one with evidence, which ended here.
+    gap: int = 0
+    stop: float = 0.0
+
+
+#: What a bin is to a segment.
+_OUT, _IN, _UNKNOWN = 0, 1, 2
 
 
 @dataclass
@@ -114,6 +130,10 @@ class SegmentDecoder:
     The edge of a segment is where the line between the posteriors of two bin centres crosses the
     threshold, so edges are finer than bins. A segment that includes the first bin begins at its
     start, and one that includes the last bin runs to the end of the sequence.
+
+    A segment has at least one rare variant that the archaic carries. It begins and ends with bins of
+    which something is known, and spans a stretch of which nothing is known only if that is no longer
+    than ``bridge``.
     """
 
     settings: DecodeSettings
@@ -126,57 +146,68 @@ class SegmentDecoder:
         """Return the segments that end in this block, sorted."""
         if block.chrom != self._chrom:
             self._open, self._before, self._chrom = {}, None, block.chrom
-        threshold, size = self.settings.threshold, self.bin_size
-        posterior = block.posterior
-        n_bins = posterior.shape[1]
-        inside = posterior >= threshold
+        known = block.known()
+        with np.errstate(invalid="ignore"):
+            labels = np.where(known, (block.posterior >= self.settings.threshold).astype(np.int8), np.int8(_UNKNOWN))
         found: list[Segment] = []
         for h, name in enumerate(block.haplotypes):
             key = (name[0], name[1])
-            was_open = key in self._open
-            row = inside[h]
-            if not was_open and not row.any():
-                continue
-            steps = np.flatnonzero(np.diff(row.astype(np.int8), prepend=np.int8(was_open)))
-            at = 0
-            for step in [*steps.tolist(), n_bins]:
-                run = self._open.get(key)
-                if run is not None and step > at:
-                    run.total += float(posterior[h, at:step].sum(dtype=np.float64))
-                    run.bins += step - at
-                    run.match += float(block.rare_match[h, at:step].sum(dtype=np.float64))
-                    run.differ += float(block.rare_differ[h, at:step].sum(dtype=np.float64))
-                if step == n_bins:
-                    break
-                here = float(posterior[h, step])
-                before = self._previous(posterior, h, step)
-                edge = self._crossing(before, here, step + block.first_bin, block.length)
-                if run is None:
-                    self._open[key] = _Open(edge)
-                else:
-                    found += self._close(key, block.chrom, run, edge)
-                at = step
-            if block.last and key in self._open:
-                end = (block.first_bin + n_bins) * size
-                if block.length is not None:
-                    end = min(end, block.length)
-                found += self._close(key, block.chrom, self._open[key], end)
-        self._before = None if block.last else posterior[:, -1].copy()
+            if key in self._open or (labels[h] == _IN).any():
+                found += self._haplotype(block, h, key, labels[h])
+        # The posterior of the last bin, for the edge that may lie before the next one.
+        self._before = None if block.last else np.where(known[:, -1], block.posterior[:, -1], np.nan)
         if block.last:
             self._chrom = None
         return sorted(found)
 
-    def _previous(self, posterior: np.ndarray, h: int, step: int) -> float | None:
-        if step > 0:
-            return float(posterior[h, step - 1])
-        return None if self._before is None else float(self._before[h])
+    def _haplotype(self, block: PosteriorBlock, h: int, key: tuple[str, str], labels: np.ndarray) -> list[Segment]:
+        size, n_bins = self.bin_size, len(labels)
+        found: list[Segment] = []
+        starts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
+        for start, stop in zip(starts, [*starts[1:], n_bins], strict=True):
+            label = labels[start]
+            run = self._open.get(key)
+            edge = (start + block.first_bin) * size
+            if label == _UNKNOWN:
+                if run is not None:
+                    if not run.gap:
+                        run.stop = edge
+                    run.gap += stop - start
+                    if run.gap * size > self.settings.bridge - 2 * size:  # it may reach into the bins beside it
+                        found += self._close(key, block.chrom, run, run.stop)
+                continue
+            if label == _OUT:
+                if run is not None:
+                    end = run.stop if run.gap else self._crossing(block, h, start)
+                    found += self._close(key, block.chrom, run, end)
+            else:
+                if run is None:
+                    run = self._open[key] = _Open(self._crossing(block, h, start))
+                run.gap = 0
+                run.total += float(block.posterior[h, start:stop].sum(dtype=np.float64))
+                run.bins += stop - start
+                run.match += float(block.rare_match[h, start:stop].sum(dtype=np.float64))
+                run.differ += float(block.rare_differ[h, start:stop].sum(dtype=np.float64))
+        if block.last and key in self._open:
+            run = self._open[key]
+            last = (block.first_bin + n_bins) * size
+            if block.length is not None:
+                last = min(last, block.length)
+            found += self._close(key, block.chrom, run, run.stop if run.gap else last)
+        return found
 
-    def _crossing(self, before: float | None, here: float, bin_number: int, length: int | None) -> float:
+    def _crossing(self, block: PosteriorBlock, h: int, step: int) -> float:
         """Return where the posterior crosses the threshold around the left edge of a bin."""
-        size = self.bin_size
-        edge = bin_number * size
-        if before is None:
+        if step > 0:
+            known = block.callable is None or block.callable[h, step - 1] >= LEAST_CALLABLE
+            before = float(block.posterior[h, step - 1]) if known else np.nan
+        else:
+            before = np.nan if self._before is None else float(self._before[h])
+        size, length = self.bin_size, block.length
+        edge = (step + block.first_bin) * size
+        if np.isnan(before):
             return edge
+        here = float(block.posterior[h, step])
         end = edge + size if length is None else min(edge + size, length)
         left, right = edge - size / 2, (edge + end) / 2  # the last bin may be short
         return left + (self.settings.threshold - before) / (here - before) * (right - left)
@@ -184,7 +215,7 @@ class SegmentDecoder:
     def _close(self, key: tuple[str, str], chrom: str, run: _Open, end: float) -> list[Segment]:
         del self._open[key]
         start, stop = max(round(run.start), 0), round(end)
-        if stop - start < max(self.settings.min_length, 1):
-            return []
         match, differ = round(run.match), round(run.differ)
+        if stop - start < max(self.settings.min_length, 1) or match < 1:
+            return []
         return [Segment(chrom, start, stop, *key, run.total / run.bins, match + differ, match)]

@@ -15,6 +15,15 @@ DEFAULT_MODEL = "neanderthal"
 Baseline = Literal["hmm"]
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 
+#: Share of a bin's k-mers that must be comparable for the bin to be evidence at all.
+LEAST_CALLABLE = 0.05
+#: Posterior of a bin of which nothing is known, for models that state no prior of their own: about the
+#: archaic share of a genome outside Africa.
+PRIOR = 0.02
+#: Bins of background that stand for a stretch that is too long to bridge, so that what lies on one side
+#: of it does not speak for the other.
+GAP_BINS = 10
+
 #: One output per bin; the network reads the counts and takes their logarithm itself.
 NETWORK = LSTMConfig(
     head="tag",
@@ -152,10 +161,13 @@ class DecodeSettings:
         Minimum posterior of the bins in a segment.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
+    bridge
+        Longest stretch in bp that a segment may span although nothing is known of it; 0 bridges none.
     """
 
     threshold: Annotated[float, INSIDE] = 0.5
     min_length: Annotated[int, Range(0)] = 0
+    bridge: Annotated[int, Range(0)] = 20_000
 
     def __post_init__(self) -> None:
         check(self)
@@ -177,12 +189,15 @@ class ScanSettings:
         threshold.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
+    bridge
+        Longest stretch in bp that a segment may span although nothing is known of it; 0 bridges none.
     """
 
     baseline: Baseline | None = None
     threshold: Annotated[float, INSIDE] | None = None
     fdr: Annotated[float, INSIDE] | None = None
     min_length: Annotated[int, Range(0)] = 0
+    bridge: Annotated[int, Range(0)] = DecodeSettings.bridge
 
     def __post_init__(self) -> None:
         check(self)

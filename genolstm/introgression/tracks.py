@@ -24,7 +24,7 @@ from genolstm.introgression.channels import (
     RARE_CLASSES,
 )
 from genolstm.introgression.settings import TrackSettings
-from genolstm.introgression.variants.block import VariantBlock
+from genolstm.introgression.variants.block import ABSENT, VariantBlock
 
 #: (archaic match, frequency class, shared) -> channel; -1 if the k-mer is not counted.
 CHANNEL_OF = np.full((2, len(FREQUENCY_EDGES) + 1, 2), -1, dtype=np.int8)
@@ -309,6 +309,55 @@ def _bin_patterns(
             i += 1
 
 
+class Presence:
+    """Which haplotypes exist in each bin, from block to block.
+
+    The second haplotype of a haploid call does not exist: it is no row, and does not count in the size
+    of a group. A bin without a site is as the last one with a site, or, at the beginning, as the first.
+    """
+
+    def __init__(self) -> None:
+        self._chrom: str | None = None
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    def of(
+        self, block: VariantBlock, first_bin: int, last_bin: int, bin_size: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return whether each target and each outgroup haplotype exists in bins [first_bin, last_bin).
+
+        Returns
+        -------
+        tuple of numpy.ndarray or None
+            bool, shapes (target haplotypes, bins) and (outgroup haplotypes, bins); None if all exist.
+        """
+        if block.chrom != self._chrom:
+            self._chrom, self._last = block.chrom, None
+        groups = (block.target, block.outgroup)
+        before = self._last
+        absent = any((group == ABSENT).any() for group in groups)
+        if not absent and (before is None or all(part.all() for part in before)):
+            return None
+        bins = last_bin - first_bin
+        place = block.positions // bin_size - first_bin
+        inside = np.flatnonzero((place >= 0) & (place < bins))
+        filled = np.unique(place[inside])
+        result = []
+        for i, group in enumerate(groups):
+            present = np.zeros((bins, group.shape[1]), dtype=bool)
+            np.logical_or.at(present, place[inside], group[inside] != ABSENT)
+            if before is not None:
+                first = before[i]
+            else:
+                first = present[filled[0]] if len(filled) else np.ones(group.shape[1], dtype=bool)
+            # Each bin looks back to the last one with a site; row 0 stands for what was before.
+            source = np.zeros(bins, dtype=np.int64)
+            source[filled] = filled + 1
+            source = np.maximum.accumulate(source)
+            result.append(np.concatenate([first[None], present])[source])
+        self._last = (result[0][-1], result[1][-1]) if bins else before
+        return result[0].T, result[1].T
+
+
 def tracks_from_variants(
     block: VariantBlock,
     *,
@@ -318,6 +367,7 @@ def tracks_from_variants(
     settings: TrackSettings,
     uncallable: Sequence[tuple[int, int]] = (),
     target_size: int | None = None,
+    presence: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Return the tracks of all target haplotypes over bins [first_bin, last_bin).
 
@@ -335,6 +385,9 @@ def tracks_from_variants(
         Sorted, disjoint stretches in bp whose k-mers are not counted.
     target_size
         Number of target haplotypes, if not that of the block.
+    presence
+        Which haplotypes exist in each bin, as :meth:`Presence.of` returns it; by default all. Those that
+        do not exist are not counted in the sizes.
 
     Returns
     -------
@@ -375,7 +428,13 @@ def tracks_from_variants(
                 starts = np.arange(low, high) + first_bin
                 lost = np.minimum((starts + 1) * size - half, piece_end) - np.maximum(starts * size - half, piece_begin)
                 windows[:, low:high] -= lost.astype(np.int32)
-    return _finish(counts, windows, k, size, block.outgroup.shape[1], target_size or n_target)
+    tracks = _finish(counts, windows, k, size, block.outgroup.shape[1], target_size or n_target)
+    if presence is not None:
+        targets, outgroup = presence
+        tracks[:, :, N_COUNTS] *= targets
+        tracks[:, :, N_COUNTS + 1] = np.log10(np.maximum(outgroup.sum(axis=0), 1))
+        tracks[:, :, N_COUNTS + 2] = np.log10(np.maximum(targets.sum(axis=0), 1))
+    return tracks
 
 
 def _callable_pieces(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, atomic_text, check_outputs, display_name
+from genolstm.files import PathLike, atomic_text, check_inputs, check_outputs, display_name
 from genolstm.introgression.evaluate import Evaluation, TruthError, evaluate
-from genolstm.introgression.formats import line_of, read_intervals, read_posteriors
+from genolstm.introgression.formats import near_names, read_numbered_intervals, read_posteriors
 
 
 def run(
@@ -27,17 +28,29 @@ def run(
     InputError
         A file is invalid, or the truth has no tracts.
     """
+    check_inputs([segments, truth, posteriors])
     check_outputs([output], force=force)
-    tracts = [interval for interval, _ in read_intervals(truth)]
-    if not tracts:
+    numbered = read_numbered_intervals(truth)
+    if not numbered:
         raise InputError("holds no tracts", path=truth)
+    tracts = [interval for interval, _, _ in numbered]
     table = read_posteriors(posteriors) if posteriors is not None else None
-    calls = read_intervals(segments)
+    calls = read_numbered_intervals(segments)
+    known = {tract.chrom for tract in tracts}
+    _check_names({call.chrom: line for call, _, line in reversed(calls)}, known, segments, truth)
+    if table is not None:
+        # Either one may name sequences that the other lacks, but not in another spelling.
+        lines = {str(chrom): None for chrom in table["chrom"].unique()}
+        _check_names(lines, known, posteriors or "", truth)
+        _check_names(lines, {call.chrom for call, _, _ in calls}, posteriors or "", segments)
     try:
-        result = evaluate(calls, tracts, posteriors=table, seed=seed)
+        result = evaluate([call[:2] for call in calls], tracts, posteriors=table, seed=seed)
     except TruthError as error:
         error.path = display_name(truth)
-        error.line = line_of(truth, error.interval)
+        # Overlapping tracts were joined: the error's end is that of one of them.
+        i = error.interval
+        ends = (n for t, _, n in numbered if (t.chrom, t.end, t.sample, t.haplotype) == (i.chrom, i.end, *i[3:]))
+        error.line = next(ends, None)
         raise
     with atomic_text(output, force=force) as stream:
         if as_json:
@@ -45,6 +58,17 @@ def run(
         else:
             stream.write(_table(result))
     return result
+
+
+def _check_names(names: Mapping[str, int | None], known: Collection[str], path: PathLike, other: PathLike) -> None:
+    """Refuse a sequence that the other file lacks, but has in another spelling: the two would not be compared."""
+    for name, meant in near_names(names, known):
+        raise InputError(
+            f"has the sequence '{name}', and {display_name(other)} has '{meant}'",
+            path=display_name(path),
+            line=names[name],
+            hint="chromosome names must agree",
+        )
 
 
 def _table(result: Evaluation) -> str:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_text, check_output, display_name, open_input, read_lines, readable
-from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
-
-_SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
-_POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
+from genolstm.files import PathLike, atomic_text, check_inputs, check_output, display_name, read_lines
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, header_columns
 
 
 def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> int:
@@ -41,18 +38,22 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     """
     if not parts:
         raise SettingError("there is nothing to gather")
+    check_inputs(parts)
     check_output(output, force=force)
-    header = _header(parts[0])
-    if header not in (_SEGMENTS, _POSTERIORS):
+    # Each part is opened once: it may be a pipe.
+    first = read_lines(parts[0])
+    header = next(first, (0, ""))[1]
+    columns = header_columns(header)
+    if columns is None or tuple(columns) not in (SEGMENT_COLUMNS, POSTERIOR_COLUMNS):
         raise InputError(
             "has neither the header of segments nor that of posteriors", path=display_name(parts[0]), line=1
         )
-    column = header.split("\t").index("sample")
     owners: dict[tuple[str, str, str], int] = {}
     lines: Iterator[str] = chain.from_iterable(
-        _lines(part, number, header, column, owners) for number, part in enumerate(parts)
+        _lines(part, number, first if number == 0 else None, header, columns, owners)
+        for number, part in enumerate(parts)
     )
-    if header == _SEGMENTS:
+    if tuple(columns) == SEGMENT_COLUMNS:
         lines = iter(sorted(lines, key=_position))
     written = 0
     with atomic_text(output, force=force) as target:
@@ -62,22 +63,31 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     return written
 
 
-def _header(path: PathLike) -> str:
-    with readable(path), open_input(path) as stream:
-        return stream.readline(10_000).decode("utf-8", "replace").rstrip("\r\n")
-
-
 def _lines(
-    path: PathLike, number: int, header: str, column: int, owners: dict[tuple[str, str, str], int]
+    path: PathLike,
+    number: int,
+    begun: Iterator[tuple[int, str]] | None,
+    header: str,
+    columns: list[str],
+    owners: dict[tuple[str, str, str], int],
 ) -> Iterator[str]:
-    """Yield the lines of a part, and check that no haplotype occurs in two parts."""
+    """Yield the lines of a part, and check that no haplotype occurs in two parts.
+
+    ``begun`` holds the lines of a part whose header was read already.
+    """
     name = display_name(path)
-    width = header.count("\t")
-    if _header(path) != header:
-        raise InputError("has a different header from the first file", path=name, line=1)
-    for at, line in islice(read_lines(path), 1, None):
+    column = columns.index("sample")
+    lines = read_lines(path) if begun is None else begun
+    if begun is None:
+        own = next(lines, (0, ""))[1]
+        if own != header:
+            hint = None
+            if header_columns(own) == columns:
+                hint = "it was made by another version or model: scan all parts with the same one"
+            raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
+    for at, line in lines:
         fields = line.split("\t")
-        if len(fields) != width + 1 or not (fields[1].isdigit() and fields[2].isdigit()):
+        if len(fields) != len(columns) or not (fields[1].isdigit() and fields[2].isdigit()):
             raise InputError("does not fit the header", path=name, line=at)
         key = (fields[0], fields[column], fields[column + 1])
         if owners.setdefault(key, number) != number:

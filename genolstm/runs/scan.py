@@ -1,22 +1,89 @@
-"""``genolstm introgression scan``: from the files of a door to segments and posteriors."""
+"""``genolstm introgression scan``: from the files of a door to segments, posteriors and a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict
-from typing import IO
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.errors import SettingError
+from genolstm.files import Outputs, PathLike, check_inputs, check_outputs, index_path, is_bgzf, is_file_output
 from genolstm.introgression import formats
-from genolstm.introgression.doors.blocks import Door, Stages, TrackBlock
+from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
+from genolstm.provenance import LARGE, record
 
-__all__ = ["FastaDoor", "VcfDoor", "run"]
+__all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
+
+#: Share that could be compared, below which a scan warns.
+LITTLE = 0.5
+_TABLE_SUFFIXES = (".bed", ".tsv", ".txt")
+_PACKED_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
+
+
+class Step(NamedTuple):
+    """How far a scan is.
+
+    Attributes
+    ----------
+    chrom
+        The sequence that is being read.
+    bins
+        Number of bins read so far, over all haplotypes.
+    share
+        Share read of the whole input, or, if ``of_chrom``, of this sequence; None if it is not known.
+    of_chrom
+        Whether ``share`` is that of the sequence.
+    """
+
+    chrom: str
+    bins: int
+    share: float | None
+    of_chrom: bool
+
+
+class _Told:
+    """Tells how far a scan is, as blocks pass by."""
+
+    def __init__(self, door: Door, bin_size: int, progress: Callable[[Step], None] | None) -> None:
+        self.door = door
+        self.bin_size = bin_size
+        self.progress = progress
+        self.bins = 0
+
+    def block(self, block: TrackBlock) -> None:
+        """Tell that a block was read."""
+        n_haplotypes, n_bins = block.tracks.shape[:2]
+        self.bins += n_haplotypes * n_bins
+        end = (block.first_bin + n_bins) * self.bin_size
+        if self.progress is None:
+            return
+        fraction = getattr(self.door, "fraction", None)
+        share = fraction() if fraction is not None else None
+        of_chrom = share is None and bool(block.length)
+        if of_chrom and block.length:
+            share = min(end / block.length, 1.0)
+        self.progress(Step(block.chrom, self.bins, share, of_chrom))
+
+
+def manifest_path(output: PathLike) -> Path | None:
+    """Return where the manifest of a scan lies: ``X.json`` beside ``X.bed`` or ``X.bed.gz``.
+
+    There is none if the segments go to standard output, a device or a pipe.
+    """
+    if not is_file_output(output):
+        return None
+    name = Path(output).name
+    for suffixes in (_PACKED_SUFFIXES, _TABLE_SUFFIXES):
+        name = next((name.removesuffix(s) for s in suffixes if name.endswith(s) and name != s), name)
+    return Path(output).with_name(f"{name}.json")
 
 
 def run(
@@ -25,57 +92,72 @@ def run(
     output: PathLike,
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
+    unknown: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
+    index: bool = False,
     threads: int = 0,
     force: bool = False,
-    progress: Callable[[str, int], None] | None = None,
+    progress: Callable[[Step], None] | None = None,
     stages: Stages | None = None,
 ) -> list[str]:
-    """Scan and write segments and any other requested files; either all files appear or none.
+    """Scan and write segments, a manifest and any other requested files; either all files appear or none.
 
     Parameters
     ----------
     door
         Input to scan.
     output
-        BED6+ file of the segments; ``-`` is standard output.
+        BED6+ file of the segments; ``-`` is standard output. Beside a file, a manifest is written
+        (see :func:`manifest_path`).
     posteriors, bedgraph
         Also write the posterior of every bin, as a table or as bedGraph.
+    unknown
+        Also write, as BED, the stretches of each haplotype of which nothing is known.
     model
         Name of a shipped model, or its file.
     settings
         Which predictor to use, and how to cut segments.
+    index
+        Also write a tabix index of the segments and of the posteriors, as far as their names end in ``.gz``.
     progress
-        Called with the sequence and the number of bins read so far.
+        Called after every block that is read.
     stages
         Collects the time that each stage takes.
 
     Returns
     -------
     list of str
-        Human-readable lines on how much was found and what was left out.
+        Human-readable lines on what was scanned, found and left out; those that begin with
+        ``warning:`` need attention.
+
+    Raises
+    ------
+    SettingError
+        An index is asked for, and no output ends in ``.gz``.
     """
-    check_outputs([output, posteriors, bedgraph], force=force)
+    indexed = [path for path in (output, posteriors) if index and path is not None and is_bgzf(path)]
+    if index and not indexed:
+        raise SettingError("an index needs an output whose name ends in .gz")
+    manifest = manifest_path(output)
+    inputs: Mapping[str, PathLike] = getattr(door, "inputs", dict)()
+    check_inputs(inputs.values())
+    check_outputs([output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)], force=force)
     classifier = IntrogressionClassifier.load(model, threads=threads)
-    decode = classifier.decode_settings(**asdict(settings))
+    decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
+    digest = classifier.bundle.digest
+    name = classifier.bundle.name
     stages = stages or Stages()
     found: list[Segment] = []
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
-    done = 0
-
-    def tell(block: TrackBlock) -> None:
-        nonlocal done
-        done += block.tracks.shape[0] * block.tracks.shape[1]
-        if progress is not None:
-            progress(block.chrom, done)
-
-    with ExitStack() as stack:
-        result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=tell)
+    blanks = formats.UnknownCollector(size) if unknown is not None else None
+    told = _Told(door, size, progress)
+    with Outputs(force=force) as outputs:
+        result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
         table: IO[str] | None = None
         if posteriors is not None:
-            table = stack.enter_context(atomic_text(posteriors, force=force))
+            table = outputs.text(posteriors, index=posteriors in indexed)
             formats.write_posterior_header(table)
         for block in result.blocks:
             with stages.time("segments"):
@@ -84,13 +166,85 @@ def run(
                     formats.write_posteriors(table, block, size)
                 if collector is not None:
                     collector.add(block)
+                if blanks is not None:
+                    blanks.add(block)
         with stages.time("segments"):
             found.sort()
             if bedgraph is not None and collector is not None:
-                collector.write(stack.enter_context(atomic_text(bedgraph, force=force)))
-            # Written last: if the segments exist, everything does.
-            stream = stack.enter_context(atomic_text(output, force=force))
-            formats.write_segments(stream, found, classifier.label)
-    total = sum(segment.end - segment.start for segment in found)
-    haplotypes = len({(segment.sample, segment.haplotype) for segment in found})
-    return [f"{len(found)} segments, {total / 1e6:.2f} Mb, on {haplotypes} haplotypes", *door.left_out()]
+                collector.write(outputs.text(bedgraph))
+            if unknown is not None and blanks is not None:
+                blanks.write(outputs.text(unknown))
+            counts = _counts(told, found, result.totals)
+            left_out = door.left_out()
+            warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
+            if manifest is not None:
+                account = record(
+                    settings={
+                        **dataclasses.asdict(decode),
+                        "baseline": settings.baseline,
+                        **dataclasses.asdict(classifier.settings),
+                        "door": _door_settings(door, inputs),
+                    },
+                    inputs=inputs,
+                    large=LARGE,
+                )
+                account["model"] = {"name": name, "sha256": digest, "label": classifier.label}
+                account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
+                text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
+                outputs.text(manifest).write(text + "\n")
+            # The last to be renamed: if the segments exist, everything does.
+            stream = outputs.text(output, index=output in indexed)
+            formats.write_segments(stream, found, classifier.label, stamp=formats.model_stamp(name, digest))
+    return [
+        f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
+        f"{100 * counts['callable_share']:.1f} % callable",
+        f"model {name} (sha256 {digest[:12]}){f', baseline {settings.baseline}' if settings.baseline else ''}, "
+        f"threshold {decode.threshold:.4g}",
+        f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
+        f"{counts['haplotypes_with_segments']:,} haplotypes",
+        *left_out,
+        *warnings,
+        *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),
+    ]
+
+
+def _doubts(totals: Totals) -> list[str]:
+    """Return a line if so little could be compared that few calls mean nothing."""
+    share = totals.callable_share
+    if share >= LITTLE:
+        return []
+    return [
+        f"only {100 * share:.1f} % of what was scanned could be compared with the references; "
+        "nothing is called in the rest"
+    ]
+
+
+def _counts(told: _Told, found: Sequence[Segment], totals: Totals) -> dict[str, Any]:
+    return {
+        "haplotypes": len(totals.haplotypes),
+        "samples": len({sample for sample, _ in totals.haplotypes}),
+        "haplotype_bp": totals.bp,
+        "callable_share": round(totals.callable_share, 4),
+        "segments": len(found),
+        "segment_bp": sum(segment.end - segment.start for segment in found),
+        "haplotypes_with_segments": len({(segment.sample, segment.haplotype) for segment in found}),
+    }
+
+
+def _door_settings(door: Door, inputs: Mapping[str, PathLike]) -> dict[str, Any]:
+    """Return what the door was told, as JSON-ready values, without the files, which are named as inputs."""
+    files = {os.fspath(path) for path in inputs.values()}
+    found: dict[str, Any] = {}
+    if not dataclasses.is_dataclass(door):
+        return found
+    for entry in dataclasses.fields(door):
+        value = getattr(door, entry.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = dataclasses.asdict(value)
+        elif isinstance(value, list | tuple | set | frozenset):
+            value = [item for item in value if isinstance(item, str) and item not in files]
+        elif not (value is None or isinstance(value, bool | int | float | str)) or value in files:
+            continue
+        if entry.init and value != []:
+            found[entry.name] = value
+    return found

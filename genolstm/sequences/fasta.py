@@ -7,6 +7,7 @@ does not give, and reading large blocks of bytes instead of lines of text is sev
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections import deque
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.files import Meter, PathLike, display_name, is_regular, open_input, read_block, readable
 from genolstm.sequences.alphabet import Codes, describe_foreign, encode, is_binary
 
 _BLOCK = 1 << 22
@@ -82,13 +83,56 @@ def parse_haplotype_name(name: str) -> HaplotypeName | None:
     return HaplotypeName(match["sample"], match["haplotype"], match["contig"])
 
 
+def parse_pansn(name: str) -> HaplotypeName | None:
+    """Read a name of the form ``SAMPLE#1#contig`` or ``SAMPLE#1``; any other gives None."""
+    match = _PANSN.fullmatch(name)
+    return None if match is None else HaplotypeName(match["sample"], match["haplotype"], match["contig"])
+
+
+#: What ends the name of a sequence file, without regard to case.
+_FILE_SUFFIXES = re.compile(
+    r"(\.(fa|fasta|fna|fas|ffn|fsa|mfa|fq|fastq))?(\.(gz|bgz|bgzf|bz2|xz|zst))?$", re.IGNORECASE
+)
+_OF_FILE = re.compile(
+    r"(?P<sample>.+?)(?:[_.-](?:hap|haplotype|h)_?(?P<number>[0-9]+)|[_.-](?P<parent>maternal|paternal|mat|pat)"
+    r"|\.(?P<bare>[12]))",
+    re.IGNORECASE,
+)
+
+
+def file_stem(path: PathLike) -> str:
+    """Return a file's name without the suffixes of sequences and compression, and nothing else removed.
+
+    ``data/GRCh38.p14.fna.gz`` gives ``GRCh38.p14``; standard input is ``stdin``.
+    """
+    name = "stdin" if os.fspath(path) == "-" else Path(path).name
+    return _FILE_SUFFIXES.sub("", name) or name
+
+
+def parse_file_name(path: PathLike) -> HaplotypeName | None:
+    """Read sample and haplotype from a file's name.
+
+    Recognised are PanSN (``S#1.fa``), ``S.hap1.fa`` or ``S_h1.fa``, ``S.maternal.fa`` or
+    ``S.pat.fa``, and ``S.1.fa`` or ``S.2.fa``. Any other name gives None.
+    """
+    stem = file_stem(path)
+    pansn = parse_pansn(stem)
+    if pansn is not None:
+        return pansn
+    match = _OF_FILE.fullmatch(stem)
+    if match is None:
+        return None
+    return HaplotypeName(match["sample"], match["number"] or match["parent"] or match["bare"], None)
+
+
 def read_records(
-    path: PathLike, *, check: bool = True, unique: bool | None = None, empty: str = "error"
+    path: PathLike, *, check: bool = True, unique: bool | None = None, empty: str = "error", meter: Meter | None = None
 ) -> Iterator[Record]:
     """Read FASTA or FASTQ, one record in memory at a time.
 
     The format is recognised by the first byte, the compression (gz, bz2, xz, zst) by content. Line
-    ends may be LF or CRLF, and lines of any width. FASTQ records have four lines.
+    ends may be LF, CRLF or CR, and lines of any width; a UTF-8 byte order mark is passed over.
+    FASTQ records have four lines.
 
     Parameters
     ----------
@@ -101,6 +145,8 @@ def read_records(
         share a name, and remembering every name of a read file would cost memory.
     empty
         What to do about a record without bases: ``"error"``, ``"skip"`` or ``"keep"``.
+    meter
+        Counts the bytes read from the file, compressed as they are.
 
     Raises
     ------
@@ -108,13 +154,13 @@ def read_records(
         The file is empty, is not FASTA or FASTQ, is truncated, or a record is invalid; the message gives the line.
     """
     where = display_name(path)
-    with open_input(path) as stream:
+    with open_input(path, meter=meter) as stream:
         with readable(path):
-            first = stream.read(_BLOCK)
+            first = read_block(stream, _BLOCK)
         start = len(first) - len(first.lstrip(_SPACE))
         while start == len(first):
             with readable(path):
-                more = stream.read(_BLOCK)
+                more = read_block(stream, _BLOCK)
             if not more:
                 raise InputError("is empty, a FASTA or FASTQ file is needed", path=where)
             first += more
@@ -153,7 +199,7 @@ def read_codes(path: PathLike, *, unique: bool | None = None, empty: str = "erro
         try:
             codes = encode(record.sequence)
         except InputError as error:
-            if Path(path).is_file():
+            if is_regular(path):
                 # Read it again with checking on, which finds the line.
                 deque(read_records(path, unique=unique, empty=empty), maxlen=0)
             raise InputError(error.reason, path=display_name(path), line=record.line, record=record.name) from error
@@ -203,7 +249,7 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
         exhausted = False
         while end < 0 and not exhausted:
             with readable(path):
-                more = stream.read(_BLOCK)
+                more = read_block(stream, _BLOCK)
             exhausted = not more
             data, at = data[at:] + more, 0
             end = data.find(b"\n")
@@ -231,7 +277,7 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
                 break
             fresh = data.endswith(b"\n")
             with readable(path):
-                data, at = stream.read(_BLOCK), 0
+                data, at = read_block(stream, _BLOCK), 0
             if not data:
                 break
         yield Record(name, description, b"".join(parts), header_line)
@@ -257,7 +303,7 @@ def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
     lines: list[bytes] = []
     while True:
         with readable(path):
-            more = stream.read(_BLOCK)
+            more = read_block(stream, _BLOCK)
         exhausted = not more
         data += more
         lines = data.split(b"\n")
@@ -299,6 +345,20 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Rec
     return Record(name, description, sequence, line, is_read=True)
 
 
+def _refuse_unindexable(path: str) -> None:
+    """Refuse what is read from begin to end, but is miscounted by an index."""
+    with open_input(path, keep_mark=True) as stream, readable(path):
+        first = stream.read(1 << 16)
+    if first.startswith(codecs.BOM_UTF8):
+        raise InputError("begins with a byte order mark, and cannot be indexed", path=path, hint="remove it first")
+    if b"\r" in first and b"\n" not in first:
+        raise InputError(
+            "has CR line ends, and cannot be indexed",
+            path=path,
+            hint="convert it first, for example with tr '\\r' '\\n'",
+        )
+
+
 class IndexedFasta:
     """Random access to a FASTA file, plain or bgzip, through its ``.fai`` index.
 
@@ -320,10 +380,11 @@ class IndexedFasta:
         import pyfaidx
 
         self.path = os.fspath(path)
-        if not Path(self.path).is_file():
-            raise InputError("no such file", path=self.path)
         # Only the first record is read, to make sure that this is FASTA at all.
+        if Path(self.path).exists() and not Path(self.path).is_dir() and not is_regular(self.path):
+            raise InputError("is a pipe; sequences are fetched from a file", path=self.path)
         next(read_records(self.path, unique=False, empty="keep"))
+        _refuse_unindexable(self.path)
         try:
             self._faidx = pyfaidx.Faidx(self.path, rebuild=True)
         except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError) as e:

@@ -117,7 +117,7 @@ def read_text(path: PathLike) -> str:
     InputError
         The file is missing or empty, or is not UTF-8; the message gives the offset in bytes.
     """
-    with open_input(path) as stream, readable(path):
+    with open_input(path, keep_mark=True) as stream, readable(path):
         data = stream.read()
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     try:

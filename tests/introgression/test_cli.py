@@ -6,6 +6,7 @@ import gzip
 import inspect
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +53,7 @@ def vcf_door(folder: Path, vcf: str = "region.vcf.gz") -> list[object]:
 
 def read_table(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, sep="\t", dtype={"sample": str, "haplotype": str})
-    return table.rename(columns={"#chrom": "chrom"})
+    return table.rename(columns={table.columns[0]: table.columns[0].split("#")[-1]})
 
 
 def measures(text: str) -> dict[str, float]:
@@ -77,7 +79,7 @@ def example_scan(tmp_path_factory) -> dict[str, Path]:
 
 def test_every_output_is_there_and_no_other(example_scan) -> None:
     assert sorted(example_scan) == [
-        f"{door}.{suffix}" for door in ("fasta", "vcf") for suffix in ("bed", "bedgraph", "tsv.gz")
+        f"{door}.{suffix}" for door in ("fasta", "vcf") for suffix in ("bed", "bedgraph", "json", "tsv.gz")
     ]
 
 
@@ -85,7 +87,9 @@ def test_every_output_is_there_and_no_other(example_scan) -> None:
 def test_segments_are_bed(example_scan, door: str) -> None:
     path = example_scan[f"{door}.bed"]
     lines = path.read_text().splitlines()
-    assert lines[0] == "#" + "\t".join(SEGMENT_COLUMNS)
+    digest = Bundle.open(find_bundle("neanderthal")).digest
+    made = f"genolstm={version('genolstm')};model=neanderthal;sha256={digest[:12]}"
+    assert lines[0] == f"##{made} #" + "\t".join(SEGMENT_COLUMNS)
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
@@ -186,8 +190,11 @@ def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path,
     assert (code, out) == (0, "")
     lines = path.read_text().splitlines()
     segments = len(lines) - 1
-    assert err.splitlines()[0].startswith(f"{segments} segments, ")
-    assert err.count("\n") == (2 if door == "vcf" else 1)
+    scanned, model, found, *left_out = err.splitlines()
+    assert scanned == "scanned 6 haplotypes, 1.44 Mb in all, 100.0 % callable"
+    assert re.fullmatch(r"model tiny \(sha256 [0-9a-f]{12}\), baseline hmm, threshold 0\.5", model)
+    assert found.startswith(f"{segments} segments, ")
+    assert len(left_out) == (1 if door == "vcf" else 0)
     if door == "vcf":
         assert "677 records: 677 sites used" in err
     code, out, err = cli(*scan_args[door], "-o", "-", "-q")
@@ -212,9 +219,13 @@ def test_the_same_scan_is_the_same_bytes(cli: Cli, scan_args, tmp_path: Path) ->
         )
         assert code == 0
     names = [p.name for p in sorted((tmp_path / "a").iterdir())]
-    assert names == ["p.bedgraph", "p.tsv.gz", "x.bed.gz"]
-    for name in names:
+    assert names == ["p.bedgraph", "p.tsv.gz", "x.bed.gz", "x.json"]
+    for name in names[:3]:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    one, other = (json.loads((tmp_path / name / "x.json").read_text()) for name in "ab")
+    for account in (one, other):
+        del account["created"], account["command"]
+    assert one == other
 
 
 def test_thresholds_and_lengths(cli: Cli, scan_args, tmp_path: Path) -> None:
@@ -254,7 +265,7 @@ def test_one_chromosome(cli: Cli, scan_args, tmp_path: Path) -> None:
 
 
 def test_force(cli: Cli, scan_args, tmp_path: Path) -> None:
-    names = ("x.bed", "p.tsv.gz", "p.bedgraph")
+    names = ("x.bed", "p.tsv.gz", "p.bedgraph", "x.json")
     paths = [tmp_path / name for name in names]
     outputs = ["-o", paths[0], "--posteriors", paths[1], "--bedgraph", paths[2]]
     for path in paths:
@@ -524,7 +535,12 @@ VCFS = {
     "mask of other names": (
         vcf_of(calls()),
         {"callable": "1\t0\t50\n"},
-        ": the mask covers 1, the VCF chr1, chr2; chromosome names must agree",
+        ":1: covers '1', and the VCF has 'chr1'; chromosome names must agree",
+    ),
+    "mask of other sequences": (
+        vcf_of(calls()),
+        {"callable": "scaffold1\t0\t50\n"},
+        ": the mask covers scaffold1, the VCF chr1, chr2; chromosome names must agree",
     ),
     "mask out of range": (
         vcf_of(calls()),
@@ -595,9 +611,19 @@ EVALUATIONS = {
     "backwards": ({"truth": SEGMENT + SEGMENT.replace("90", "9")}, "truth", ":2: 10 to 9 is no"),
     "binary": ({"segments": "\0\1"}, "segments", ":1: "),
     "other names": (
-        {"truth": SEGMENT.replace("chr1", "1")},
+        {"truth": SEGMENT.replace("chr1", "scaffold1")},
         None,
-        "the segments are on chr1, the truth is on 1; chromosome names must agree",
+        "the segments are on chr1, the truth is on scaffold1; chromosome names must agree",
+    ),
+    "the same name in another spelling": (
+        {"segments": SEGMENT.replace("chr1", "x") + SEGMENT, "truth": SEGMENT.replace("chr1", "1")},
+        "segments",
+        ":2: has the sequence 'chr1', and ",
+    ),
+    "white space behind a name": (
+        {"truth": SEGMENT + SEGMENT.replace("chr1", "chr1 ")},
+        "truth",
+        ":2: the name 'chr1 ' begins or ends with white space",
     ),
     "out of range": (
         {"truth": SEGMENT + SEGMENT.replace("90", "101"), "posteriors": TABLE},
@@ -610,9 +636,14 @@ EVALUATIONS = {
         ":1: chr1:10-90 S 2: no posteriors for this haplotype",
     ),
     "posteriors elsewhere": (
-        {"posteriors": TABLE.replace("chr1", "1")},
+        {"posteriors": TABLE.replace("chr1", "chr2")},
         "truth",
-        ":1: chr1:10-90 S 1: the truth is on chr1, the posteriors are on 1",
+        ":1: chr1:10-90 S 1: the truth is on chr1, the posteriors are on chr2",
+    ),
+    "posteriors in another spelling": (
+        {"posteriors": TABLE + TABLE[TABLE.index("\n") + 1 :].replace("chr1", "CHR1")},
+        "posteriors",
+        ": has the sequence 'CHR1', and ",
     ),
     "empty posteriors": ({"posteriors": ""}, "posteriors", ": is not a posterior table"),
     "wrong posteriors": (
@@ -776,7 +807,7 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
     from genolstm.errors import OutputError
     from genolstm.introgression import formats
 
-    def fail(*args: object) -> None:
+    def fail(*args: object, **options: object) -> None:
         raise OutputError("cannot be written (No space left on device)", path="x")
 
     monkeypatch.setattr(formats, "write_segments", fail)
@@ -881,24 +912,29 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short"]
-    how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "-t", 5, "--force", "-q"]
+    how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
+    how += ["-t", 5, "--force", "-q"]
     assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
     vcf = ["--vcf", "v", "--target", "T", "--archaic", "A", "--outgroup", "O", "-o", "-"]
     of_vcf = ["--chrom", "7", "--callable", "c", "--exclude", "e", "--allow-unphased"]
+    of_vcf += ["--posteriors", "p.tsv.gz", "--index"]
     assert cli("introgression", "scan", *vcf, *of_vcf, "--fdr", 0.1) == (0, "", "found\n")
     assert cli("introgression", "scan", *vcf).code == 0
     assert cli("introgression", "scan", *files[:1], *files[2:]).code == 0
     nothing_said = {
         "posteriors": None,
         "bedgraph": None,
+        "unknown": None,
         "model": "neanderthal",
         "settings": ScanSettings(),
+        "index": False,
         "threads": 0,
         "force": False,
-        "progress": None,
     }
+    # With -q nothing is told.
+    assert [options.pop("progress") is None for _, options in calls] == [True, False, False, False]
     assert calls == [
         (
             (FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", False, True),),
@@ -906,16 +942,23 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "output": Path("x.bed"),
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
+                "unknown": Path("u"),
                 "model": "m",
-                "settings": ScanSettings("hmm", 0.3, None, 7),
+                "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
+                "index": False,
                 "threads": 5,
                 "force": True,
-                "progress": None,
             },
         ),
         (
             (VcfDoor(Path("v"), "T", "O", "A", "7", True, Path("c"), Path("e")),),
-            {**nothing_said, "output": Path("-"), "settings": ScanSettings(fdr=0.1)},
+            {
+                **nothing_said,
+                "output": Path("-"),
+                "posteriors": Path("p.tsv.gz"),
+                "index": True,
+                "settings": ScanSettings(fdr=0.1),
+            },
         ),
         ((VcfDoor(Path("v"), "T", "O", "A"),), {**nothing_said, "output": Path("-")}),
         ((FastaDoor((Path("a.fa"),), "A", "O"),), {**nothing_said, "output": Path("x.bed")}),

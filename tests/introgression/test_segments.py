@@ -24,7 +24,7 @@ NAMES = [("A", "1"), ("A", "2"), ("B", "1")]
 
 def block_of(posterior, *, first_bin=0, length=None, last=True, chrom="chr1", match=None):
     posterior = np.atleast_2d(np.asarray(posterior, dtype=np.float32))
-    match = np.zeros_like(posterior) if match is None else np.atleast_2d(match)
+    match = np.ones_like(posterior) if match is None else np.atleast_2d(match)
     return PosteriorBlock(chrom, NAMES[: len(posterior)], first_bin, posterior, match, match[:, ::-1] * 2, length, last)
 
 
@@ -84,12 +84,12 @@ def test_sequences_do_not_run_into_each_other() -> None:
     assert [(s.chrom, s.start, s.end) for s in found] == [("chr1", 0, 2000), ("chr2", 0, 1000), ("chr2", 0, 1000)]
 
 
-def plain(posterior: np.ndarray, threshold: float, least: int, size: int, length: int):
+def plain(posterior: np.ndarray, match: np.ndarray, threshold: float, least: int, size: int, length: int):
     """Segments by a loop over bins, as the documentation puts it."""
     n = posterior.shape[1]
     middles = [(b * size + min((b + 1) * size, length)) / 2 for b in range(n)]
     found = []
-    for name, row in zip(NAMES, posterior.astype(float), strict=False):
+    for name, row, sites in zip(NAMES, posterior.astype(float), match, strict=False):
         b = 0
         while b < n:
             if row[b] < threshold:
@@ -105,7 +105,7 @@ def plain(posterior: np.ndarray, threshold: float, least: int, size: int, length
 
             start = 0 if first == 0 else round(cross(first))
             end = length if b == n else round(cross(b))
-            if end - start >= max(least, 1):
+            if end - start >= max(least, 1) and round(float(sites[first:b].sum())) >= 1:
                 found.append((start, end, *name, row[first:b].mean()))
     return sorted(found)
 
@@ -128,7 +128,7 @@ def test_decoding_is_the_same_for_any_blocks(seed, bins, haplotypes, threshold, 
     match = random.integers(0, 90, (haplotypes, bins)).astype(np.float32) / 31
     length = bins * size - int(random.integers(0, size))
     whole = SegmentDecoder(DecodeSettings(threshold, least), size).add(block_of(posterior, length=length, match=match))
-    expected = plain(posterior, threshold, least, size, length)
+    expected = plain(posterior, match, threshold, least, size, length)
     assert [s[1:5] for s in whole] == [e[:4] for e in expected]
     np.testing.assert_allclose([s.posterior for s in whole], [e[4] for e in expected], atol=1e-6)
 

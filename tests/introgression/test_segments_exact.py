@@ -18,7 +18,7 @@ from genolstm.introgression.segments import (
 )
 
 
-def block_of(rows, *, chrom="chr1", first_bin=0, length=None, last=True, match=0.0, differ=0.0) -> PosteriorBlock:
+def block_of(rows, *, chrom="chr1", first_bin=0, length=None, last=True, match=1.0, differ=0.0) -> PosteriorBlock:
     """A block of one haplotype or several, with the same evidence in every bin."""
     posterior = np.atleast_2d(np.asarray(rows, dtype=np.float32))
     names = [("S", str(h + 1)) for h in range(len(posterior))]
@@ -57,7 +57,7 @@ def test_an_open_segment_does_not_go_on_in_another_chromosome() -> None:
     # The mean posterior is that of the two bins here, 0.75 and 0.625, alone.
     assert decoder.add(block_of([0.75], chrom="chr2", last=False)) == []
     (found,) = decoder.add(block_of([0.625], chrom="chr2", first_bin=1))
-    assert found == Segment("chr2", 0, 2000, "S", "1", 0.6875, 0, 0)
+    assert found == Segment("chr2", 0, 2000, "S", "1", 0.6875, 2, 2)
 
 
 def test_the_posterior_before_a_chromosome_does_not_move_its_first_edge() -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import Protocol, TypeVar
 
 import numpy as np
 
 from genolstm.errors import SettingError
-from genolstm.introgression.channels import CHANNELS
+from genolstm.files import PathLike
+from genolstm.introgression.channels import CHANNELS, N_COUNTS
 from genolstm.introgression.segments import PosteriorBlock
-from genolstm.introgression.settings import TrackSettings
+from genolstm.introgression.settings import GAP_BINS, LEAST_CALLABLE, PRIOR, TrackSettings
 from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH
 from genolstm.lstm.bundle.held import Held
 
@@ -26,8 +29,9 @@ T = TypeVar("T")
 class TrackBlock:
     """Tracks of consecutive bins of the haplotypes of one sequence.
 
-    ``tracks`` has shape (haplotypes, bins, channels); the rest is as in
-    :class:`~genolstm.introgression.segments.PosteriorBlock`.
+    ``tracks`` has shape (haplotypes, bins, channels); ``exists`` tells whether a haplotype exists in a
+    bin, shape (haplotypes, bins), and is None if all do (the second one of a haploid call does not).
+    The rest is as in :class:`~genolstm.introgression.segments.PosteriorBlock`.
     """
 
     chrom: str
@@ -36,6 +40,7 @@ class TrackBlock:
     tracks: np.ndarray
     length: int | None
     last: bool
+    exists: np.ndarray | None = None
 
 
 class Door(Protocol):
@@ -56,6 +61,14 @@ class Door(Protocol):
 
     def left_out(self) -> list[str]:
         """Return human-readable lines on what was read but not used."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """Return human-readable lines on what is likely wrong with the input, each complete in itself."""
+        ...
+
+    def inputs(self) -> dict[str, PathLike]:
+        """Return the files that are read, by their role, for the manifest."""
         ...
 
 
@@ -133,14 +146,61 @@ def prefetch(items: Iterable[T], ahead: int = 1) -> Iterator[T]:
         thread.join()
 
 
+@dataclass
+class Totals:
+    """How much was scanned.
+
+    Attributes
+    ----------
+    haplotypes
+        (sample, haplotype) of all that were scanned.
+    bp
+        Base pairs over all haplotypes.
+    callable_bp
+        Those of them whose k-mers could be compared.
+    """
+
+    haplotypes: set[tuple[str, str]] = field(default_factory=set)
+    bp: int = 0
+    callable_bp: float = 0.0
+
+    @property
+    def callable_share(self) -> float:
+        """Share of what was scanned that could be compared; 0 if nothing was scanned."""
+        return min(self.callable_bp / self.bp, 1.0) if self.bp else 0.0
+
+    def add(self, block: PosteriorBlock, bin_size: int) -> None:
+        """Count a block."""
+        exists = ~np.isnan(block.posterior)
+        self.haplotypes.update(
+            name for name, any_bin in zip(block.haplotypes, exists.any(axis=1), strict=True) if any_bin
+        )
+        bins = np.arange(block.posterior.shape[1]) + block.first_bin
+        ends = (bins + 1) * bin_size
+        if block.last and block.length is not None:
+            ends = np.minimum(ends, block.length)
+        widths = np.maximum(ends - bins * bin_size, 0)
+        self.bp += int((exists * widths).sum())
+        share = exists if block.callable is None else np.where(exists, block.callable, 0.0)
+        self.callable_bp += float((share * bin_size).sum(dtype=np.float64))
+
+
 def posterior_blocks(
     blocks: Iterable[TrackBlock],
     predictor: Predictor,
     *,
+    bridge: int = 20,
+    prior: float = PRIOR,
     stages: Stages | None = None,
     progress: Callable[[TrackBlock], None] | None = None,
 ) -> Iterator[PosteriorBlock]:
     """Yield the posterior of every bin, sequence by sequence, in order.
+
+    The network was not trained to tell "nothing is known" from "nothing differs". Bins of which nothing
+    is known on any haplotype are therefore taken out before it and put back after it, with the prior
+    as their posterior; a run of more than ``bridge`` of them is replaced by a little background, so
+    that the two sides do not speak for each other. A bin that is unknown on some haplotypes only is
+    given the mean of the others there, and then the prior.
 
     Parameters
     ----------
@@ -148,50 +208,204 @@ def posterior_blocks(
         Tracks; the blocks of a sequence are consecutive, and the last one is marked.
     predictor
         The network or the baseline.
+    bridge
+        Number of bins without evidence across which context is kept.
+    prior
+        Posterior of a bin without evidence.
     progress
         Called with each block after it is read.
     """
     stages = stages or Stages()
     source = iter(blocks)
     for head in source:
-        waiting = Held()
+        layout = _Layout(bridge, prior)
         newest = head
 
-        def feed(first: TrackBlock = head, held: Held = waiting) -> Iterator[np.ndarray]:
+        def feed(first: TrackBlock = head, held: _Layout = layout) -> Iterator[np.ndarray]:
             nonlocal newest
             block = first
             while True:
                 _check_channels(block)
-                held.append(_evidence(block))
+                compact = held.take(block)
                 newest = block
                 if progress is not None:
                     progress(block)
-                yield block.tracks
+                if compact.shape[1]:
+                    yield compact
                 if block.last:
                     return
                 block = next(source)
 
-        done = 0
-        for posterior in stages.timed("network", predictor.stream(feed())):
-            stop = done + posterior.shape[1]
-            evidence = waiting.read(done, stop)
-            waiting.drop(stop)
+        at = head.first_bin
+        outputs = chain(stages.timed("network", predictor.stream(feed())), [None])
+        for output in outputs:
+            posterior, callable_share, match, differ = layout.put_back(output)
+            if not posterior.shape[1]:
+                continue
             yield PosteriorBlock(
                 head.chrom,
                 head.haplotypes,
-                head.first_bin + done,
+                at,
                 posterior,
-                evidence[:, :, 0],
-                evidence[:, :, 1],
+                match,
+                differ,
                 newest.length,
-                newest.last and stop == waiting.stop,
+                newest.last and layout.is_empty,
+                callable_share,
             )
-            done = stop
+            at += posterior.shape[1]
 
 
-def _evidence(block: TrackBlock) -> np.ndarray:
-    """Return what the segments need of the tracks: rare matches and differences."""
-    return np.stack([block.tracks[:, :, channels].sum(axis=2) for channels in (RARE_MATCH, RARE_DIFFER)], axis=2)
+class _Layout:
+    """Which bins the network reads, which it does not, and the evidence of both until posteriors are there."""
+
+    def __init__(self, bridge: int, prior: float) -> None:
+        self.bridge = bridge
+        self.prior = np.float32(prior)
+        self.run = 0  # bins without evidence up to here
+        self.received = 0  # outputs that wait for their bins
+        self.items: deque[_Waiting] = deque()
+        self.evidence = Held()
+        self.rest: list[np.ndarray] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all bins have been put back."""
+        return not self.items
+
+    def take(self, block: TrackBlock) -> np.ndarray:
+        """Keep the evidence of a block's bins; return the tracks for the network."""
+        tracks = block.tracks
+        share = tracks[:, :, N_COUNTS]
+        known = share >= LEAST_CALLABLE
+        if block.exists is not None:
+            known &= block.exists
+        kept: np.ndarray = np.logical_or.reduce(known, axis=0)
+        exists = np.ones_like(known) if block.exists is None else block.exists
+        evidence = [share, *(tracks[:, :, channels].sum(axis=2) for channels in (RARE_MATCH, RARE_DIFFER)), exists]
+        held = _Waiting(self.evidence, self.evidence.stop, kept)
+        self.evidence.append(np.stack(evidence, axis=2).astype(np.float32, copy=False))
+        self.items.append(held)
+        if known.all():
+            self.run = 0
+            return tracks
+        filled = _with_mean(tracks, known, kept)
+        if kept.all():
+            self.run = 0
+            return filled
+        # Runs of bins without evidence; one that becomes too long leaves some background in its place.
+        columns: list[np.ndarray] = []
+        edges = np.flatnonzero(np.diff(kept)) + 1
+        for start, stop in pairwise([0, *edges.tolist(), len(kept)]):
+            if kept[start]:
+                columns.append(filled[:, start:stop])
+                self.run = 0
+                continue
+            before, self.run = self.run, self.run + stop - start
+            if before <= self.bridge < self.run:
+                held.gaps.append(start + self.bridge - before)
+                columns.append(_background(tracks[:, start : start + 1]))
+        return np.concatenate(columns, axis=1) if columns else filled[:, :0]
+
+    def put_back(self, output: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return posterior, callable share and evidence of the bins whose posteriors are now known.
+
+        ``output`` is what the network said next; None means that all was said.
+        """
+        if output is not None:
+            self.rest.append(output)
+            self.received += output.shape[1]
+        outputs = np.concatenate(self.rest, axis=1) if self.rest else None
+        used, parts = 0, []
+        while self.items:
+            held = self.items[0]
+            bins, taken = held.ready(self.received - used)
+            if bins:
+                parts.append(held.cut(bins, None if outputs is None else outputs[:, used : used + taken], self.prior))
+            used += taken
+            if held.bins:
+                break
+            self.items.popleft()
+        self.evidence.drop(self.items[0].begin if self.items else self.evidence.stop)
+        self.received -= used
+        self.rest = [] if outputs is None or not self.received else [outputs[:, used:]]
+        if not parts:
+            empty = np.empty((0, 0), dtype=np.float32)
+            return empty, empty, empty, empty
+        joined = [np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True)]
+        return joined[0], joined[1], joined[2], joined[3]
+
+
+@dataclass
+class _Waiting:
+    """The bins of a block that are still without a posterior.
+
+    Attributes
+    ----------
+    evidence
+        Of all blocks: callable share, rare matches and differences, and 1 where the haplotype exists.
+    begin
+        Place there of the first of these bins.
+    kept
+        Bins that the network reads.
+    gaps
+        Bins before which it read background.
+    """
+
+    evidence: Held
+    begin: int
+    kept: np.ndarray
+    gaps: list[int] = field(default_factory=list)
+
+    @property
+    def bins(self) -> int:
+        """Number of bins."""
+        return len(self.kept)
+
+    def _outputs(self) -> np.ndarray:
+        """Return how many outputs it takes up to and including each bin."""
+        each = self.kept.astype(np.int64)
+        for gap in self.gaps:
+            each[gap] += GAP_BINS
+        return np.cumsum(each)
+
+    def ready(self, received: int) -> tuple[int, int]:
+        """Return how many bins are complete once so many outputs are there, and how many outputs those use."""
+        needed = self._outputs()
+        bins = int(np.searchsorted(needed, received, side="right"))
+        return bins, int(needed[bins - 1]) if bins else 0
+
+    def cut(self, n: int, outputs: np.ndarray | None, prior: np.float32) -> tuple[np.ndarray, ...]:
+        """Take the first ``n`` bins away and return posterior, callable share and evidence."""
+        evidence = self.evidence.read(self.begin, self.begin + n)
+        share, exists = evidence[:, :, 0], evidence[:, :, 3] > 0
+        posterior = np.full(share.shape, prior, dtype=np.float32)
+        kept = np.flatnonzero(self.kept[:n])
+        if len(kept) and outputs is not None:
+            places = self._outputs()[kept] - 1
+            posterior[:, kept] = outputs[:, places]
+            posterior[(share < LEAST_CALLABLE) | ~exists] = prior
+        posterior[~exists] = np.nan
+        self.begin += n
+        self.kept = self.kept[n:]
+        self.gaps = [gap - n for gap in self.gaps if gap >= n]
+        return posterior, share, evidence[:, :, 1], evidence[:, :, 2]
+
+
+def _with_mean(tracks: np.ndarray, known: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return tracks in which an unknown haplotype has the mean of those that are known in the bin."""
+    filled = tracks.copy()
+    for b in np.flatnonzero(kept & ~known.all(axis=0)).tolist():
+        filled[~known[:, b], b] = tracks[known[:, b], b].mean(axis=0)
+    return filled
+
+
+def _background(like: np.ndarray) -> np.ndarray:
+    """Return bins in which everything is known and nothing differs, with the sizes of ``like``."""
+    bins = np.repeat(like, GAP_BINS, axis=1)
+    bins[:, :, :N_COUNTS] = 0
+    bins[:, :, N_COUNTS] = 1
+    return bins
 
 
 def _check_channels(block: TrackBlock) -> None:

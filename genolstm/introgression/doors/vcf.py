@@ -6,11 +6,12 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import Stages, TrackBlock
-from genolstm.introgression.formats import read_bed
+from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.tracks import n_bins, tracks_from_variants
@@ -69,6 +70,24 @@ class VcfDoor:
         """Return (sample, haplotype) of the target."""
         return self.reader.names("target")
 
+    def inputs(self) -> dict[str, PathLike]:
+        """Return the files that are read, by their role."""
+        roles = {
+            "vcf": self.reader.path if isinstance(self.vcf, VariantReader) else self.vcf,
+            "target": self.target,
+            "outgroup": self.outgroup,
+            "archaic": self.archaic,
+            "callable": self.callable_mask,
+            "exclude": self.exclude_mask,
+        }
+        paths = {role: value for role, value in roles.items() if isinstance(value, str | os.PathLike)}
+        # Samples may be named by a file, or in the option itself.
+        return {role: p for role, p in paths.items() if role in ("vcf", "callable", "exclude") or _exists(p)}
+
+    def warnings(self) -> list[str]:
+        """Return lines on what is likely wrong with the input."""
+        return []
+
     def left_out(self) -> list[str]:
         """Return a line on how many records were left out, and why."""
         return [self.reader.counts.summary()]
@@ -88,6 +107,13 @@ class VcfDoor:
             for mask in (self.callable_mask, self.exclude_mask)
         ]
         return _tracks(self.reader, settings, *masks, span=self.span, stages=stages or Stages())
+
+
+def _exists(path: PathLike) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a long list of names is no path
+        return False
 
 
 def _tracks(
@@ -130,6 +156,13 @@ def _tracks(
 
 
 def _check_names(mask: Mask, chroms: Collection[str]) -> None:
+    for name, meant in near_names(mask, chroms):
+        raise InputError(
+            f"covers '{name}', and the VCF has '{meant}'",
+            path=getattr(mask, "path", None),
+            line=getattr(mask, "first_lines", {}).get(name),
+            hint="chromosome names must agree",
+        )
     if not set(chroms) & set(mask):
         raise InputError(
             f"the mask covers {', '.join(sorted(mask)[:3])}, the VCF {', '.join(sorted(chroms)[:3])}",

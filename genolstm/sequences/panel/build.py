@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, display_name, sha256
+from genolstm.files import PathLike, check_inputs, display_name
+from genolstm.provenance import describe_input
 from genolstm.sequences.alphabet import Codes
-from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
+from genolstm.sequences.fasta import Record, file_stem, parse_haplotype_name, read_codes
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.panel import KmerPanel
 from genolstm.sequences.panel.settings import PANEL, PanelSettings
@@ -52,6 +50,7 @@ def build_panel(
     """
     if not paths:
         raise SettingError("no file is given to build a panel from")
+    check_inputs(paths)
     k, by_file, reads = settings.k, settings.haplotypes == "file", settings.min_count > 1
     builder = PanelBuilder(k, occurrences=reads and not by_file)
     names: list[str] = []
@@ -70,12 +69,12 @@ def build_panel(
         return (codes for _, codes in sequences(path))
 
     if by_file:
-        names += map(_stem, paths)
+        names += map(file_stem, paths)
         for path in paths:
             builder.add_haplotype(_kept_strings(contigs(path), settings) if reads else contigs(path))
     elif reads:
         builder.add_haplotype(codes for path in paths for codes in contigs(path))
-        names.append(_stem(paths[0]))
+        names.append(file_stem(paths[0]))
     else:
         for path in paths:
             names += _add_records(builder, sequences(path), path, set(names))
@@ -159,18 +158,8 @@ def _ahead(stream: Iterator[tuple[Record, Codes]]) -> Iterator[tuple[Record, Cod
                 future.cancel()
 
 
-def _stem(path: PathLike) -> str:
-    """Return a file's name without the suffixes of format and compression."""
-    name = Path(display_name(path)).name
-    return re.sub(r"(\.(fa|fasta|fna|fas|fq|fastq))?(\.(gz|bz2|xz|zst))?$", "", name) or name
-
-
 def _account(paths: Sequence[PathLike], **settings: Any) -> dict[str, Any]:
     """Describe how the panel was made, without a time stamp: the same input gives the same file."""
     from importlib.metadata import version
 
-    return {
-        "genolstm": version("genolstm"),
-        "settings": settings,
-        "inputs": [{"file": Path(path).name, "sha256": sha256(path)} for path in paths if os.fspath(path) != "-"],
-    }
+    return {"genolstm": version("genolstm"), "settings": settings, "inputs": [describe_input(path) for path in paths]}
