@@ -24,6 +24,15 @@ from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
 
+#: Haplotypes times bins whose tracks are made at once, at 170 bytes each; affects memory use, not results.
+CELLS = 800_000
+
+
+def bounded_span(span: int, bin_size: int, n_haplotypes: int) -> int:
+    """Return how many bases a block has: whole bins, at most ``span``, and fewer for many haplotypes."""
+    bins = max(span // bin_size, 1)
+    return max(min(bins, CELLS // max(n_haplotypes, 1)), 1) * bin_size
+
 
 @dataclass
 class TrackBlock:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike
-from genolstm.introgression.doors.blocks import Stages, TrackBlock
+from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import TrackSettings
@@ -42,7 +42,7 @@ class VcfDoor:
         Regions to which counting is restricted, and regions that are not counted: a BED file, or
         (start, end) in bp per chromosome.
     span
-        Bases per block, rounded down to whole bins.
+        Most bases per block, rounded down to whole bins; fewer if the haplotypes are many.
     """
 
     vcf: PathLike | VariantReader
@@ -127,7 +127,7 @@ def _tracks(
 ) -> Iterator[TrackBlock]:
     names = reader.names("target")
     size = settings.bin
-    span = max(span // size, 1) * size
+    span = bounded_span(span, size, len(names))
     masks = [m for m in (callable_mask, exclude_mask) if m is not None]
     for mask in masks:
         if reader.contigs:

@@ -8,6 +8,7 @@ yield the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise, product
 from typing import NamedTuple
 
@@ -164,7 +165,7 @@ class ZarrSource:
         n = min(self.position.shape[0], _LOOK)
         if not n:
             return False
-        _, n_alleles, bases, any_other = self.alleles(0, n)
+        _, n_alleles, bases, any_other, _ = self.alleles(0, n)
         return bool(((bases == 0) & ((n_alleles == 1) | any_other)).any())
 
     # --- what describes records -------------------------------------------------------------
@@ -173,21 +174,22 @@ class ZarrSource:
         """Return the 0-based positions of records [begin, end)."""
         return self.position.rows(begin, end, absent=_refuse).astype(np.int64) - 1
 
-    def alleles(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def alleles(self, begin: int, end: int) -> tuple[np.ndarray, ...]:
         """Return what :func:`~.lines.alternative_codes` says of records [begin, end).
 
         Returns
         -------
         luts
             Base of every allele, the reference first; shape (records, alleles + 1).
-        n_alleles, bases, any_other
-            Shape (records,).
+        n_alleles, bases, any_other, sizes
+            Shape (records,); ``sizes`` are those of REF in bp.
         """
         width = self.allele.shape[1]
         n = end - begin
         luts = np.full((n, width + 1), -1, dtype=np.int8)
         n_alleles, bases = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         any_other = np.zeros(n, dtype=np.bool_)
+        sizes = np.zeros(n, dtype=np.int64)
         step, across = self.allele.chunks
         for i in range(begin // step, -(-end // step)):
             parts = [self._allele_chunk((i, j)) for j in range(-(-width // across))]
@@ -205,12 +207,13 @@ class ZarrSource:
                 n_alleles[at : at + high - low],
                 bases[at : at + high - low],
                 any_other[at : at + high - low],
+                sizes[at : at + high - low],
             )
             if bad == -2:
                 raise self.allele.damaged((i, 0), "its alleles cannot be read")
             if bad >= 0:
                 raise InputError(f"record {bad + i * step + 1} has no REF", path=self.path)
-        return luts, n_alleles, bases, any_other
+        return luts, n_alleles, bases, any_other, sizes
 
     def _allele_chunk(self, index: tuple[int, int]) -> bytes:
         found: bytes | None = self.allele.chunk(index)
@@ -222,6 +225,7 @@ class ZarrSource:
             return n.to_bytes(4, "little") + bytes(4 * n)
         return found
 
+    @cached_property
     def runs(self) -> list[tuple[int, int, int]]:
         """Return (contig, first record, end record) of every chromosome, in the order of the store.
 
@@ -281,6 +285,16 @@ class ZarrSource:
         return begin + int(np.searchsorted(self.positions(begin, end), position))
 
     # --- reading ----------------------------------------------------------------------------
+
+    @property
+    def first_chrom(self) -> str | None:
+        """Chromosome of the first record; None if there is no record."""
+        runs = self.runs
+        return self.names[runs[0][0]] if runs else None
+
+    def indexed(self) -> list[str]:
+        """Return the chromosomes that the store has records of; they can be read in any order."""
+        return [self.names[number] for number, _, _ in self.runs]
 
     def read(
         self,
@@ -370,7 +384,7 @@ class _Reading:
 
     def all(self, stretches: Sequence[Stretch] | None) -> Iterator[SiteRows]:
         source = self.source
-        runs = source.runs()
+        runs = source.runs
         if stretches is None:
             for number, begin, end in runs:
                 yield from self._one(Stretch(source.names[number]), begin, end)
@@ -414,7 +428,7 @@ class _Reading:
 
     def _load(self, begin: int, end: int) -> _Slice:
         source = self.source
-        luts, n_alleles, bases, any_other = source.alleles(begin, end)
+        luts, n_alleles, bases, any_other, sizes = source.alleles(begin, end)
 
         def check(array: Array, index: tuple[int, ...]) -> None:
             self._check_genotypes(array, index)
@@ -445,7 +459,7 @@ class _Reading:
             n_alleles,
             bases,
             any_other,
-            self._ends(begin, end),
+            self._ends(begin, end, sizes),
             np.ascontiguousarray(calls),
             np.ascontiguousarray(phased),
             np.ascontiguousarray(low),
@@ -456,7 +470,7 @@ class _Reading:
         begin = index[0] * array.chunks[0]
         n, samples = array.size(index)[:2]
         if array.fill == 0:
-            _, n_alleles, _, _ = self.source.alleles(begin, begin + n)
+            n_alleles = self.source.alleles(begin, begin + n)[1]
             n = int((n_alleles > 1).sum())
         if array.fill > 0 or n * samples >= _CHANCE:
             raise array.missing(index)
@@ -480,7 +494,7 @@ class _Reading:
         if self._any_filter and array.size(index)[0] >= 20:
             raise array.missing(index)
 
-    def _ends(self, begin: int, end: int) -> np.ndarray:
+    def _ends(self, begin: int, end: int, sizes: np.ndarray) -> np.ndarray:
         """Return the 1-based last position of each record that states one; 0 otherwise."""
         source = self.source
         if source.end is not None:
@@ -488,7 +502,7 @@ class _Reading:
             return np.where(stated < 0, 0, stated).astype(np.int64)
         if source.length is not None:
             lengths = source.length.rows(begin, end, absent=_refuse).astype(np.int64)
-            return np.where(lengths > 1, source.positions(begin, end) + lengths, 0)
+            return np.where(lengths > sizes, source.positions(begin, end) + lengths, 0)
         return np.zeros(end - begin, dtype=np.int64)
 
     def _enter(self, records: _Slice) -> Iterator[SiteRows]:
@@ -605,7 +619,7 @@ def _refuse(array: Array, index: tuple[int, ...]) -> None:
 
 
 @compiled()
-def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_other):
+def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_other, sizes):
     """Read the alleles of rows [begin, end) of a chunk of strings, ``width`` of which are a row.
 
     Returns -1; or -2 if the chunk is cut short or its strings have gaps; or the row that has no REF.
@@ -651,7 +665,7 @@ def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_o
             size += 1
         found, n_bases, other = alternative_codes(scratch, 0, ref_end, ref_end, size, code_of, lut)
         i = r - begin
-        n_alleles[i], bases[i], any_other[i] = found, n_bases, other
+        n_alleles[i], bases[i], any_other[i], sizes[i] = found, n_bases, other, ref_end
         for a in range(min(max(found, 1), luts.shape[1])):
             luts[i, a] = lut[a]
     return -1
