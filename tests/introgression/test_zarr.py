@@ -27,7 +27,6 @@ from genolstm.introgression.variants.zarr import ZarrSource
 zarr = pytest.importorskip("zarr")
 
 NAMES = ["a", "b", "c"]
-MANY = int(__import__("os").environ.get("MANY", "40"))
 
 
 def record(position: int, ref: str = "A", alt: str = "G", calls: str = "0|1 1|0 0|0", chrom: str = "1"):
@@ -121,7 +120,7 @@ def vcfs(draw) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=MANY, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     text=vcfs(),
     form=st.sampled_from([2, 3]),

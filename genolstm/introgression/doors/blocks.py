@@ -25,7 +25,7 @@ from genolstm.lstm.bundle.held import Held
 T = TypeVar("T")
 
 #: Haplotypes times bins whose tracks are made at once, at 170 bytes each; affects memory use, not results.
-CELLS = 800_000
+CELLS = 300_000
 
 
 def bounded_span(span: int, bin_size: int, n_haplotypes: int) -> int:

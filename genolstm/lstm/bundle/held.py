@@ -20,6 +20,8 @@ from genolstm.compiled import compiled
 
 #: Bytes that are kept in memory before temporary files are used.
 MEMORY = 128 << 20
+#: Outputs that are passed on at once; whoever reads them makes several arrays of as many numbers.
+PIECE = 1 << 20
 #: Sequences from which on it pays to look for equal rows.
 PACK_ROWS = 256
 
@@ -76,11 +78,17 @@ class Held:
             raise ValueError(f"steps {begin} to {end} are not held")
         first, stop, _ = rows.indices(self._blocks[0][2].n)
         overlapping = [entry for entry in self._blocks if entry[0] < end and entry[1] > begin] or self._blocks[:1]
-        parts = [
-            held.read(min(max(begin - low, 0), high - low), max(min(end, high) - low, 0), first, stop)
-            for low, high, held in overlapping
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        found: np.ndarray | None = None
+        for low, high, held in overlapping:
+            a, b = min(max(begin - low, 0), high - low), max(min(end, high) - low, 0)
+            part = held.read(a, b, first, stop)
+            if len(overlapping) == 1:
+                return part
+            if found is None:
+                found = np.empty((len(part), end - begin, *part.shape[2:]), part.dtype)
+            found[:, low + a - begin : low + b - begin] = part
+        assert found is not None
+        return found
 
     def drop(self, before: int) -> None:
         """Forget the blocks that end at or before a step."""
@@ -103,7 +111,7 @@ class Turned:
         self.shape = shape
         memory = MEMORY if memory is None else memory
         n, steps, width = shape
-        self._step = min(steps, max(memory // (8 * max(4 * n * width, 1)), 128))
+        self._step = max(1, min(steps, max(PIECE // max(n * width, 1), 64)))
         self._values: np.ndarray | None = None
         self._file: IO[bytes] | None = None
         if 4 * n * steps * width <= memory:
@@ -124,12 +132,12 @@ class Turned:
 
     def pieces(self) -> Iterator[np.ndarray]:
         """Yield the outputs of all sequences, some steps at a time."""
-        if self._values is not None:
-            yield self._values
-            return
-        assert self._file is not None
         n, steps, width = self.shape
         for begin in range(0, steps, self._step):
+            if self._values is not None:
+                yield self._values[:, begin : begin + self._step]
+                continue
+            assert self._file is not None
             piece = np.empty((n, min(self._step, steps - begin), width), np.float32)
             _read(self._file, piece, 4 * width * n * begin)
             yield piece

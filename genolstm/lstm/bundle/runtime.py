@@ -33,7 +33,7 @@ MIN_ROWS = 8
 # Steps that a stream gathers before it computes, which set the memory that it needs.
 STREAM_STEPS = 150_000
 # Steps (rows times steps, with their context) that a stream computes at once.
-PART_STEPS = 1_000_000
+PART_STEPS = 500_000
 
 
 class Runtime:
