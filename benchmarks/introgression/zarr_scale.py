@@ -143,13 +143,14 @@ def main() -> None:
     )
     print("samples  store MB    wall s     CPU s  peak MiB  segments")
     results = []
+    with TemporaryDirectory() as name:  # compiles, once a machine
+        write_mosaics(region, 300, Path(name) / "store.vcz", np.random.default_rng(0))
+        scan(Path(name), options.threads)
     for n in sizes:
         with TemporaryDirectory() as name:
             folder = Path(name)
             write_mosaics(region, n, folder / "store.vcz", np.random.default_rng(options.seed))
             size = sum(file.stat().st_size for file in (folder / "store.vcz").rglob("*") if file.is_file())
-            if not results:
-                scan(folder, options.threads)  # compiles, once a machine
             found = scan(folder, options.threads)
         results.append(found)
         print(
