@@ -47,6 +47,14 @@ def is_regular(path: PathLike) -> bool:
     return os.fspath(path) != "-" and Path(path).is_file()
 
 
+def is_input(text: str) -> bool:
+    """Return whether a word names something to read, a file or a pipe, and is not the text itself."""
+    try:
+        return text == "-" or (Path(text).exists() and not Path(text).is_dir())
+    except (OSError, ValueError):  # too long for a name, or not one at all
+        return False
+
+
 def check_inputs(paths: Iterable[PathLike | None]) -> None:
     """Refuse standard input, or a pipe, that is given for two inputs: the second would find nothing, or wait.
 
@@ -385,6 +393,18 @@ def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
         if key in seen and not (isinstance(key, Path) and _is_device(key)):
             raise OutputError("is given for two outputs", path=_output_name(path))
         seen.add(key)
+
+
+def check_own_name(path: PathLike, what: str) -> None:
+    """Refuse what is open already, such as ``-``, for an output that other files are named after.
+
+    Raises
+    ------
+    OutputError
+        The path is no name of its own.
+    """
+    if _descriptor(path) is not None:
+        raise OutputError(f"{what} needs a name of its own", path=_output_name(path))
 
 
 def is_file_output(path: PathLike) -> bool:

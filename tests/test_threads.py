@@ -189,7 +189,7 @@ class TestOnOneCore:
         seen = threads_of(
             tmp_path, "introgression", "scan", *inputs[source], "--model", tiny_model, "-o", out, cores=self.core
         )
-        assert out.read_text().startswith("#chrom\t")
+        assert out.read_text().startswith("##genolstm=")
         assert seen["sessions"]
         assert all(counts == [1, 1] for counts in seen["sessions"])
         assert set(seen["pools"]) <= {1}

@@ -68,7 +68,8 @@ def test_example_gives_segments_that_hold_against_the_truth(example):
     for door in DOORS:
         results = example / "results" / door
         lines = (results / "segments.bed").read_text().splitlines()
-        assert lines[0].startswith("#chrom\tstart\tend")
+        assert lines[0].startswith("##genolstm=")
+        assert "#chrom\tstart\tend" in lines[0]
         starts = [int(line.split("\t")[1]) for line in lines[1:]]
         assert starts
         assert starts == sorted(starts)
@@ -156,7 +157,8 @@ def test_module_builds_panels_and_puts_results_where_it_is_told(tmp_path):
     )
     scan = "archaic/results/fasta/scans/region.bed"
     run("snakemake", "--cores", 2, scan, cwd=tmp_path)
-    assert (tmp_path / scan).read_text().startswith("#chrom")
+    assert (tmp_path / scan).read_text().startswith("##genolstm=")
+    assert (tmp_path / scan).with_suffix(".json").is_file()
     for role, haplotypes in (("archaic", 2), ("outgroup", 8)):
         made = KmerPanel.open(tmp_path / "archaic" / "results" / "panels" / f"{role}.panel")
         direct = build_panel([tmp_path / "region" / f"{role}.fa.gz"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from genolstm.comparison.saving import KIND
 from genolstm.errors import InputError, ModelError
+from genolstm.files import is_input
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
 from genolstm.sequences.alphabet import decode, encode
@@ -20,7 +20,7 @@ from genolstm.sequences.kmers import one_hot
 def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield names and bases of FASTA files, and of sequences given directly."""
     for number, source in enumerate(sources, start=1):
-        if source == "-" or Path(source).is_file():
+        if is_input(source):
             for entry in read_records(source):
                 yield entry.name, decode(encode(entry.sequence))
             continue

@@ -215,7 +215,7 @@ class SegmentDecoder:
     def _close(self, key: tuple[str, str], chrom: str, run: _Open, end: float) -> list[Segment]:
         del self._open[key]
         start, stop = max(round(run.start), 0), round(end)
-        match, differ = round(run.match), round(run.differ)
+        match, differ = int(run.match + 0.5), int(run.differ + 0.5)
         if stop - start < max(self.settings.min_length, 1) or match < 1:
             return []
         return [Segment(chrom, start, stop, *key, run.total / run.bins, match + differ, match)]

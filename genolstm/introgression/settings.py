@@ -17,6 +17,9 @@ Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 
 #: Share of a bin's k-mers that must be comparable for the bin to be evidence at all.
 LEAST_CALLABLE = 0.05
+#: Share below which the counts of a bin are scaled up to the whole bin. The network reads bins of which
+#: half is known well as they are, but calls too much where next to nothing is.
+LITTLE_CALLABLE = 0.3
 #: Posterior of a bin of which nothing is known, for models that state no prior of their own: about the
 #: archaic share of a genome outside Africa.
 PRIOR = 0.02

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, check_output
+from genolstm.files import PathLike, check_output, check_own_name
 from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
@@ -57,6 +57,7 @@ def train_model(
     OutputError
         The output exists or cannot be written.
     """
+    check_own_name(output, "a model")
     check_output(output, force=force)
     labelled = [part for path in region_folders(regions) for part in load_region(path, tracks)]
     groups = [region.group for region in labelled]
@@ -108,6 +109,7 @@ def train_on_tracks(
     provenance
         Record of the data; by default the names of the regions.
     """
+    check_own_name(output, "a model")
     check_output(output, force=force)
     network = replace(network, n_features=len(CHANNELS))
     x, y, _ = windows(training, options.window)

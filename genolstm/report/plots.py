@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.formats import read_intervals, read_posteriors
+from genolstm.introgression.formats import header_columns, near_names, read_intervals, read_posteriors
 from genolstm.report.style import INK, pyplot, tidy
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def plot_segments(
     found = _intervals(segments)
     known = None if truth is None else _intervals(truth)
     bins = None if posteriors is None else _posteriors(posteriors)
+    _check_spelling(found, known, bins)
     given = [table for table in (found, known, bins) if table is not None]
     if chrom is None:
         chrom = _one_chrom(given)
@@ -148,6 +150,8 @@ def plot_posterior(
         There is no such haplotype, or there are several sequences and ``chrom`` is not given.
     """
     table = _posteriors(posteriors)
+    found, known = (None if t is None else _intervals(t) for t in (segments, truth))
+    _check_spelling(table, found, known)
     chrom = _one_chrom([table], chrom)
     name = (str(sample), str(haplotype))
     table = _of(table, chrom, name).sort_values("start")
@@ -158,10 +162,10 @@ def plot_posterior(
     if threshold is not None:
         ax.axhline(threshold, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
     lane = -0.07
-    for intervals, label, colour in ((segments, "found", FOUND), (truth, "true", TRUE)):
+    for intervals, label, colour in ((found, "found", FOUND), (known, "true", TRUE)):
         if intervals is None:
             continue
-        spans = _spans(_of(_intervals(intervals), chrom, name))
+        spans = _spans(_of(intervals, chrom, name))
         ax.broken_barh(spans, (lane - 0.07, 0.07), facecolors=colour, linewidth=0, label=label)
         lane -= 0.11
     ax.axhline(0, color=INK, linewidth=0.8)
@@ -208,7 +212,8 @@ def _posteriors(table: Table) -> pd.DataFrame:
 
 
 def _checked(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    table = table.rename(columns={"#chrom": "chrom"})
+    # As pandas reads the first column of a BED file, behind the stamp of what made it.
+    table = table.rename(columns={name: "chrom" for name in table.columns if header_columns(str(name))})
     absent = [column for column in columns if column not in table.columns]
     if absent:
         raise InputError(f"the table has no column {', '.join(absent)}")
@@ -224,6 +229,16 @@ def _one_chrom(tables: Iterable[pd.DataFrame | None], chrom: str | None = None) 
     if len(known) != 1:
         raise SettingError(f"there are {len(known)} sequences", hint="name the one to draw")
     return known[0]
+
+
+def _check_spelling(*tables: pd.DataFrame | None) -> None:
+    """Refuse tables that spell the same sequence in two ways: one of them would not be drawn."""
+    named = [sorted({str(c) for c in t["chrom"].unique()}) for t in tables if t is not None]
+    for names, others in combinations(named, 2):
+        for name, meant in near_names(names, others):
+            raise InputError(
+                f"one table has the sequence '{name}', another has '{meant}'", hint="chromosome names must agree"
+            )
 
 
 def _names(table: pd.DataFrame) -> set[tuple[str, str]]:

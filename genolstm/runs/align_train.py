@@ -29,7 +29,7 @@ from genolstm.alignment.formats.pairs import read_pairs
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.settings import FINE_TUNING, AlignTrainSettings
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, display_name
+from genolstm.files import PathLike, check_own_name, display_name
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.saving import load_network, save_network
 from genolstm.runs.inputs import check_paths, in_order, listed, records, true_alignments
@@ -98,6 +98,7 @@ def run(
         An input is wrong or the output is in the way; nothing is written.
     """
     inputs = [query, reference, *(x for x in (pairs, truth) if x is not None)]
+    check_own_name(output, "a model")
     check_paths(inputs, [output], force=force)
     found = list(_examples(query, reference, pairs, one_to_one, truth))
     sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]

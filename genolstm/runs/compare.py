@@ -14,7 +14,7 @@ from genolstm.comparison.run import Comparison, Trial, compare, trials_from_data
 from genolstm.comparison.scores import format_summary
 from genolstm.comparison.settings import DISTANCES, ComparisonSettings
 from genolstm.errors import OutputError
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.files import PathLike, atomic_text, check_inputs, check_outputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +102,7 @@ def run(
         The sequences or labels are malformed, or cannot be split.
     """
     outputs = outputs or Outputs()
+    check_inputs([fasta, labels])
     outputs.check()
     if task is not None:
         settings = ComparisonSettings.for_task(task, **(budget or {}))

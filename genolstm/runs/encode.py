@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.errors import InputError, OutputError, SettingError
+from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, atomic_path, atomic_text, check_output, display_name
 from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.fasta import Record, read_codes
@@ -122,10 +122,8 @@ def write_one_hot(
     InputError
         The file is not valid FASTA or FASTQ, or a record is shorter than a window.
     OutputError
-        The output cannot be written.
+        The output cannot be written, or standard output is a terminal.
     """
-    if str(output) == "-":
-        raise OutputError("arrays cannot be written to standard output, a file name is needed")
     check_output(output, force=force)
     names: list[str] = []
     starts: list[npt.NDArray[np.int64]] = []

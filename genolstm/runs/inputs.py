@@ -15,7 +15,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.formats.pairs import PairRecord, aligned_pairs, read_pairs
 from genolstm.errors import InputError, OutputError, SettingError
-from genolstm.files import PathLike, check_outputs, display_name
+from genolstm.files import PathLike, check_inputs, check_outputs, display_name
 from genolstm.sequences.fasta import read_records
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 
@@ -27,6 +27,7 @@ def check_paths(inputs: Sequence[PathLike], outputs: Sequence[PathLike | None], 
     names = [os.fspath(path) for path in inputs]
     if names.count("-") > 1:
         raise InputError("only one of the inputs can be standard input")
+    check_inputs(inputs)
     check_outputs(outputs, force=force)
     read = {Path(name).resolve() for name in names if name != "-"}
     for output in outputs:

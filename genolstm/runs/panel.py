@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from genolstm.files import PathLike, check_output
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.panel import KmerPanel
-from genolstm.sequences.panel.settings import PANEL, PanelSettings
+from genolstm.sequences.panel.settings import MEMORY, PANEL, PanelSettings
+
+# A larger share of unknown bases is worth a warning.
+_MUCH_UNKNOWN = 0.01
 
 
 def build(
@@ -17,24 +22,46 @@ def build(
     settings: PanelSettings = PANEL,
     *,
     threads: int = 0,
+    memory: int = MEMORY,
     force: bool = False,
     progress: Callable[[int], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> KmerPanel:
     """Build a panel, write it, and return it.
 
     Parameters
     ----------
     fasta
-        FASTA or FASTQ files; ``-`` is standard input.
+        FASTA or FASTQ files, or pipes; ``-`` is standard input.
     output
-        The panel file to write.
+        The panel file to write; ``-`` is standard output.
+    memory
+        Bytes of memory to use at most. What does not fit goes to temporary files, in the folder
+        that ``TMPDIR`` names or else beside the output.
     progress
         Called with the number of bases read so far.
+    warn
+        Called with a sentence about what looks wrong, but may be meant.
     """
     check_output(output, force=force)
-    panel = build_panel(fasta, settings, threads=threads, progress=progress)
+    panel = build_panel(
+        fasta, settings, threads=threads, memory=memory, folder=_folder(output), progress=progress, warn=warn
+    )
+    share = panel.unknown_share
+    if warn is not None and share is not None and share > _MUCH_UNKNOWN:
+        warn(
+            f"{100 * share:.1f} % of the bases are unknown (not A, C, G or T): "
+            "the panel knows nothing of the k-mers that they are part of"
+        )
     panel.save(output, force=force)
     return panel
+
+
+def _folder(output: PathLike) -> Path | None:
+    """Return where temporary files go: /tmp may be small, or lie in memory."""
+    beside = Path(output).resolve().parent
+    special = os.fspath(output) == "-" or (Path(output).exists() and not Path(output).is_file())
+    return None if special or os.environ.get("TMPDIR") else beside
 
 
 def info(path: PathLike, *, as_json: bool = False) -> str:
@@ -44,12 +71,14 @@ def info(path: PathLike, *, as_json: bool = False) -> str:
         return json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False)
     names, most = summary["names"], 8
     more = f" and {len(names) - most} more" if len(names) > most else ""
+    share = summary["unknown_share"]
     rows = {
         "k": summary["k"],
         "haplotypes": summary["n_haplotypes"],
         "k-mers": summary["n_kmers"],
         "strings": summary["n_strings"],
         "minimum count": summary["min_count"],
+        "unknown bases": "not stated" if share is None else f"{100 * share:.2f} %",
         "bytes per k-mer": f"{sum(summary['bytes'].values()) / summary['n_kmers']:.2f}",
         "names": ", ".join(names[:most]) + more,
     }

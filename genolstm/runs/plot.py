@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, check_inputs
 from genolstm.report.plots import plot_posterior, plot_segments
 from genolstm.report.style import saved_figure
 
@@ -38,6 +38,7 @@ def run(
     SettingError
         The output does not have a figure's suffix, or there is no such sequence or haplotype.
     """
+    check_inputs([segments, truth, posteriors])
     with saved_figure(output, force=force):
         if haplotype is None:
             plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import OutputError
-from genolstm.files import atomic_path, atomic_text, check_output
+from genolstm.files import atomic_path, atomic_text, check_output, check_own_name
 from genolstm.introgression.formats import write_truth
 from genolstm.introgression.settings import SimulationSettings
 from genolstm.introgression.simulate import SimulatedRegion, resolve, simulate_region
@@ -56,6 +56,7 @@ def run(
         A folder holds another simulation or other files of the same names and ``force`` is false,
         or cannot be created.
     """
+    check_own_name(folder, "a folder")
     for seed in range(settings.seed, settings.seed + replicates):
         full, _ = resolve(replace(settings, seed=seed))
         place = folder if replicates == 1 else folder / f"seed_{seed}"

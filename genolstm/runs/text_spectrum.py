@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from genolstm.files import PathLike
+from genolstm.files import PathLike, check_inputs
 from genolstm.sequences.fasta import read_codes
 from genolstm.text.spectrum import compare_spectra
 
@@ -15,6 +15,7 @@ def run(
     sample: PathLike, source: PathLike, ks: Sequence[int] = (2, 4, 6)
 ) -> Iterator[tuple[int, float, float, float, float]]:
     """Yield k, divergence and correlation of the sample, then of an equally long part of the source."""
+    check_inputs([sample, source])
     ours = [codes for _, codes in read_codes(sample)]
     theirs = [codes for _, codes in read_codes(source)]
     size = sum(map(len, ours))

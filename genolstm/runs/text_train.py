@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from genolstm.files import PathLike, check_outputs
+from genolstm.files import PathLike, check_outputs, check_own_name
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.text.corpus import read_corpus, read_held_out
 from genolstm.text.settings import WINDOW, TextSettings
@@ -51,6 +51,7 @@ def run(
     OutputError
         An output exists and ``force`` is false.
     """
+    check_own_name(output, "a model")
     check_outputs([output, log], force=force)
     corpus = read_corpus(files, form)
     apart = read_held_out(held_out, corpus) if held_out else None

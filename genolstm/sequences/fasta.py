@@ -53,6 +53,28 @@ class Record:
         return len(self.sequence)
 
 
+class Block(NamedTuple):
+    """A stretch of one record, for sequences that need not fit in memory as a whole.
+
+    Attributes
+    ----------
+    name, description, line, is_read
+        As in :class:`Record`.
+    sequence
+        The next bases, without white space; may be empty.
+    first, last
+        Whether the record begins or ends with this stretch.
+    """
+
+    name: str
+    description: str
+    line: int
+    sequence: bytes
+    first: bool
+    last: bool
+    is_read: bool = False
+
+
 class HaplotypeName(NamedTuple):
     """What a sequence name says about where it comes from."""
 
@@ -153,6 +175,21 @@ def read_records(
     InputError
         The file is empty, is not FASTA or FASTQ, is truncated, or a record is invalid; the message gives the line.
     """
+    parts: list[bytes] = []
+    for block in read_blocks(path, check=check, unique=unique, empty=empty, meter=meter):
+        if block.first and block.last:
+            yield Record(block.name, block.description, block.sequence, block.line, block.is_read)
+            continue
+        parts.append(block.sequence)
+        if block.last:
+            yield Record(block.name, block.description, b"".join(parts), block.line, block.is_read)
+            parts = []
+
+
+def read_blocks(
+    path: PathLike, *, check: bool = True, unique: bool | None = None, empty: str = "error", meter: Meter | None = None
+) -> Iterator[Block]:
+    """Read FASTA or FASTQ as :func:`read_records` does, in blocks of a few megabytes."""
     where = display_name(path)
     with open_input(path, meter=meter) as stream:
         with readable(path):
@@ -173,21 +210,34 @@ def read_records(
         if unique is None:
             unique = mark == b">"
         seen: dict[str, int] = {}
-        for record in reader(stream, first[start:], line, path, check):
-            if not record.sequence and empty != "keep":
+        for block in reader(stream, first[start:], line, path, check):
+            if block.first and block.last and not block.sequence and empty != "keep":
                 if empty == "skip":
                     continue
-                raise InputError("the record has no bases", path=where, line=record.line, record=record.name)
-            if unique:
-                if record.name in seen:
+                raise InputError("the record has no bases", path=where, line=block.line, record=block.name)
+            if unique and block.first:
+                if block.name in seen:
                     raise InputError(
-                        f"the name occurs twice (first on line {seen[record.name]})",
+                        f"the name occurs twice (first on line {seen[block.name]})",
                         path=where,
-                        line=record.line,
-                        record=record.name,
+                        line=block.line,
+                        record=block.name,
                     )
-                seen[record.name] = record.line
-            yield record
+                seen[block.name] = block.line
+            yield block
+
+
+def read_code_blocks(path: PathLike) -> Iterator[tuple[Block, Codes]]:
+    """Read blocks together with their codes."""
+    for block in read_blocks(path, check=False):
+        try:
+            codes = encode(block.sequence)
+        except InputError as error:
+            if is_regular(path):
+                # Read it again with checking on, which finds the line.
+                deque(read_blocks(path), maxlen=0)
+            raise InputError(error.reason, path=display_name(path), line=block.line, record=block.name) from error
+        yield block, codes
 
 
 def read_codes(path: PathLike, *, unique: bool | None = None, empty: str = "error") -> Iterator[tuple[Record, Codes]]:
@@ -239,8 +289,11 @@ def _refuse_letters(body: bytes, line: int, where: str, name: str) -> None:
             raise InputError(reason, path=where, line=line + offset, record=name)
 
 
-def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Record]:
-    """Yield FASTA records; ``data`` begins with ``>`` on line ``line`` of the stream."""
+def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Block]:
+    """Yield the blocks of FASTA records; ``data`` begins with ``>`` on line ``line`` of the stream.
+
+    No block is empty unless its record is.
+    """
     where = display_name(path)
     at = 0  # where the current header begins
     while True:
@@ -258,7 +311,7 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
         name, description = _split_header(data[at + 1 : end], line, where)
 
         # Each part of the body begins with the preceding line end, or continues a line.
-        parts: list[bytes] = []
+        first, held = True, b""
         at = end
         fresh = False  # whether the previous block ended with a line end
         while True:
@@ -271,7 +324,11 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
             if check and describe_foreign(packed) is not None:
                 _refuse_letters(body, line, where, name)
             line += ends
-            parts.append(packed)
+            # A block is held back until it is known whether another one follows.
+            if held and packed:
+                yield Block(name, description, header_line, held, first, False)
+                first = False
+            held = packed or held
             if end >= 0:
                 at = end
                 break
@@ -280,7 +337,7 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
                 data, at = read_block(stream, _BLOCK), 0
             if not data:
                 break
-        yield Record(name, description, b"".join(parts), header_line)
+        yield Block(name, description, header_line, held, first, True)
         if not data:
             return
 
@@ -296,8 +353,8 @@ def _next_header(data: bytes, start: int, fresh: bool) -> int:
     return at
 
 
-def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Record]:
-    """Yield FASTQ records of four lines each."""
+def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check: bool) -> Iterator[Block]:
+    """Yield FASTQ records of four lines, each as one block."""
     where = display_name(path)
     exhausted = False
     lines: list[bytes] = []
@@ -323,7 +380,7 @@ def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
         data = b"\n".join([*rest, data])
 
 
-def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Record:
+def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Block:
     header, sequence, plus, quality = lines
     if not header.startswith(b"@"):
         raise InputError(
@@ -342,7 +399,7 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Rec
         reason = describe_foreign(sequence)
         if reason is not None:
             raise InputError(reason, path=where, line=line + 1, record=name)
-    return Record(name, description, sequence, line, is_read=True)
+    return Block(name, description, line, sequence, first=True, last=True, is_read=True)
 
 
 def _refuse_unindexable(path: str) -> None:

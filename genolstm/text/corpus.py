@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.files import PathLike, check_inputs, display_name, open_input, readable
 from genolstm.text.settings import DNA, FORMATS, TEXT
 
 Codes = npt.NDArray[np.integer]
@@ -245,6 +245,7 @@ def read_corpus(
     """
     if not paths:
         raise SettingError("no file is named")
+    check_inputs(paths)
     forms = {detect_format(path, form) for path in paths}
     if len(forms) > 1:
         raise SettingError("text and FASTA cannot be read together", hint="give --format")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError
+from genolstm.files import is_input
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
 from genolstm.sequences.alphabet import decode as decode_dna
@@ -24,7 +25,7 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
     """Yield names and symbols of files, and of sequences given directly."""
     model = TextGenerator(bundle)
     for number, source in enumerate(sources, start=1):
-        if source != "-" and not Path(source).is_file():
+        if not is_input(source):
             yield f"sequence{number}", source
             continue
         form = "fasta" if model.symbols == DNA else "text"

@@ -17,7 +17,7 @@ from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.runs.compare import Outputs
 
 # What is only for show, or says where the call came from.
-PRIVATE = {"progress", "command", "on_network", "quiet", "stages"}
+PRIVATE = {"progress", "warn", "command", "on_network", "quiet", "stages"}
 
 # Command and its required arguments; module of runs and its function.
 COMMANDS = {

@@ -8,6 +8,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,16 @@ def test_info_refuses_what_is_no_panel(capsys: pytest.CaptureFixture[str], fasta
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["x.fa"], ["x.fa", "-o", "x", "-k", "32"], ["x.fa", "-o", "x", "--haplotypes", "c"]]
+    "args",
+    [
+        [],
+        ["x.fa"],
+        ["x.fa", "-o", "x", "-k", "32"],
+        ["x.fa", "-o", "x", "--haplotypes", "c"],
+        ["x.fa", "-o", "x", "--memory", "4"],
+        ["x.fa", "-o", "x", "--memory", "255M"],
+        ["x.fa", "-o", "x", "--memory", "four"],
+    ],
 )
 def test_usage_errors_exit_2(capsys: pytest.CaptureFixture[str], args: list[str]) -> None:
     code, stdout, stderr = run(capsys, "panel", "build", *args)
@@ -197,7 +207,7 @@ def test_help_loads_no_compiled_code() -> None:
 
 
 def test_info_writes_what_it_always_wrote(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
-    """The golden files were written by the first release."""
+    """The golden files were written by the first release; since then, unknown bases are stated."""
     out = tmp_path / "group.panel"
     run(capsys, "panel", "build", fasta, "-o", out, "-k", 15, "-t", 1, "-q")
     assert run(capsys, "panel", "info", out) == (0, (DATA / "panel_info.txt").read_text(), "")
@@ -214,21 +224,28 @@ def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], mo
     class Built:
         n_kmers, k, n_haplotypes = 1234, 15, 7
 
-    calls = []
-    monkeypatch.setattr(runs, "build", lambda *args, **options: calls.append((args, options)) or Built())
+    calls: list[tuple[tuple[object, ...], dict[str, object]]] = []
+
+    def build(*args: object, warn: Callable[[str], None], **options: object) -> Built:
+        calls.append((args, options))
+        warn("that looks odd")
+        return Built()
+
+    monkeypatch.setattr(runs, "build", build)
     monkeypatch.setattr(runs, "info", lambda *args, **options: calls.append((args, options)) or "held")
     chosen = ["-k", 15, "--haplotypes", "file", "--min-count", 3, "--skip-short", "--force", "-t", 3, "-q"]
+    chosen += ["--memory", "1.5G"]
     assert run(capsys, "panel", "build", "a.fa", "b.fa", "-o", "x.panel", *chosen) == (0, "", "")
     said = run(capsys, "panel", "build", "a.fa", "-o", "x.panel")
-    assert said == (0, "", "1,234 15-mers of 7 haplotypes -> x.panel\n")
+    assert said == (0, "", "warning: that looks odd\n1,234 15-mers of 7 haplotypes -> x.panel\n")
     assert run(capsys, "panel", "info", "x.panel", "--json") == (0, "held\n", "")
     assert run(capsys, "panel", "info", "x.panel") == (0, "held\n", "")
     assert calls == [
         (
             (("a.fa", "b.fa"), "x.panel", PanelSettings(15, "file", 3, True)),
-            {"threads": 3, "force": True, "progress": None},
+            {"threads": 3, "memory": 3 << 29, "force": True, "progress": None},
         ),
-        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "force": False, "progress": None}),
+        ((("a.fa",), "x.panel", PanelSettings()), {"threads": 0, "memory": 4 << 30, "force": False, "progress": None}),
         (("x.panel",), {"as_json": True}),
         (("x.panel",), {"as_json": False}),
     ]

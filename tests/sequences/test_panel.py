@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from genolstm.errors import InputError, OutputError, PanelError, SettingError
 from genolstm.sequences.alphabet import encode, reverse_complement_text
-from genolstm.sequences.panel import builder as panel_builder
+from genolstm.sequences.panel import finish
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.kernels import HEAVY
@@ -136,10 +136,10 @@ def test_a_heavy_minimizer_is_indexed_by_kmer() -> None:
     unit = dna(rng, 25)
     text = "".join(unit + dna(rng, 12) for _ in range(400))
     panel = build([[text], [text[:5000]]], 31)
-    hashes, _ = panel_builder._entries(
-        panel.arrays["words"], counts_of(panel), 31, panel.m, np.zeros(0, dtype=np.uint64)
-    )
-    assert np.unique(hashes, return_counts=True)[1].max() > HEAVY
+    entries = np.zeros((2 * panel.n_bases, 2), dtype=np.uint64)
+    none = np.zeros(0, dtype=np.uint64)
+    n = finish.index_entries(panel.arrays["words"], counts_of(panel), 0, panel.n_bases, 0, 31, panel.m, none, entries)
+    assert np.unique(entries[:n, 0], return_counts=True)[1].max() > HEAVY
     expected = carriers([[text], [text[:5000]]], 31)
     for query in (text, reverse_complement_text(text), dna(rng, 500) + unit + dna(rng, 500)):
         assert panel.lookup(encode(query)).tolist() == [expected[w] for w in words(query, 31)]

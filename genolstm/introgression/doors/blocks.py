@@ -18,7 +18,7 @@ from genolstm.errors import SettingError
 from genolstm.files import PathLike
 from genolstm.introgression.channels import CHANNELS, N_COUNTS
 from genolstm.introgression.segments import PosteriorBlock
-from genolstm.introgression.settings import GAP_BINS, LEAST_CALLABLE, PRIOR, TrackSettings
+from genolstm.introgression.settings import GAP_BINS, LEAST_CALLABLE, LITTLE_CALLABLE, PRIOR, TrackSettings
 from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH
 from genolstm.lstm.bundle.held import Held
 
@@ -295,6 +295,7 @@ class _Layout:
         held = _Waiting(self.evidence, self.evidence.stop, kept)
         self.evidence.append(np.stack(evidence, axis=2).astype(np.float32, copy=False))
         self.items.append(held)
+        tracks = _scaled(tracks, share, known, ends=block.last)
         if known.all():
             self.run = 0
             return tracks
@@ -399,6 +400,19 @@ class _Waiting:
         self.kept = self.kept[n:]
         self.gaps = [gap - n for gap in self.gaps if gap >= n]
         return posterior, share, evidence[:, :, 1], evidence[:, :, 2]
+
+
+def _scaled(tracks: np.ndarray, share: np.ndarray, known: np.ndarray, *, ends: bool) -> np.ndarray:
+    """Return tracks in which bins of which little is known count as whole ones; the last bin may be short."""
+    part = known & (share < LITTLE_CALLABLE)
+    if ends:
+        part[:, -1] = False
+    if not part.any():
+        return tracks
+    scaled = tracks.copy()
+    scaled[part, :N_COUNTS] /= share[part][:, None]
+    scaled[:, :, N_COUNTS][part] = 1
+    return scaled
 
 
 def _with_mean(tracks: np.ndarray, known: np.ndarray, kept: np.ndarray) -> np.ndarray:

@@ -212,7 +212,7 @@ class FastaDoor:
             if name in owners:
                 sample, haplotype = name
                 raise InputError(
-                    f"would be the same haplotype as {display_name(owners[name])}: {sample}, haplotype {haplotype}",
+                    f"would be the same as {display_name(owners[name])}: sample {sample}, haplotype {haplotype}",
                     path=display_name(path),
                     hint="a haplotype is named after its file: rename one of them",
                 )

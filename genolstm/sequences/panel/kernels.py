@@ -34,6 +34,9 @@ HEAVY = 8
 MAX_COUNT = 65535
 """Graded counts are capped here (unsigned 16 bit)."""
 
+LONGEST_RUN = 1 << 15
+"""Runs of equal counts end at every multiple of this many bases, because their starts are kept modulo 65536."""
+
 RUN_SHIFT = 8
 """log2 of the bases (256) between entries of the index of runs of equal counts."""
 
@@ -224,9 +227,14 @@ def pack(codes, words, unknown):
             words[whole] |= uint64(codes[j]) << uint64(62 - 2 * (j & 31))
 
 
+def packed_words(bases: int) -> int:
+    """Return how many words :func:`packed` gives for a number of bases."""
+    return (bases >> 5) + 3
+
+
 def packed(codes: Codes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
     """Return a sequence of codes packed with 2 bits per base, and one bit per base that marks unknown ones."""
-    words = np.zeros((codes.size >> 5) + 3, dtype=np.uint64)
+    words = np.zeros(packed_words(codes.size), dtype=np.uint64)
     unknown = np.zeros((codes.size >> 5) + 1, dtype=np.uint32)
     pack(np.ascontiguousarray(codes, dtype=np.uint8), words, unknown)
     return words, unknown

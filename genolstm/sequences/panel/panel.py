@@ -13,10 +13,11 @@ import json
 import mmap
 import os
 import struct
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ import numpy.typing as npt
 from genolstm.errors import InputError, PanelError
 from genolstm.files import PathLike, atomic_path
 from genolstm.sequences.alphabet import Codes
+from genolstm.sequences.panel.scratch import forget
 from genolstm.sequences.panel.settings import MAX_K
 
 SUFFIX = ".panel"
@@ -35,6 +37,7 @@ _PREAMBLE = struct.Struct("<8sIIQ")
 _DIGEST_AT = _PREAMBLE.size
 _HEADER_AT = 128
 _ALIGN = 64
+_BLOCK = 1 << 24
 _SECTIONS: dict[str, str] = {
     "words": "<u8",
     "directory": "<u4",
@@ -72,6 +75,9 @@ class KmerPanel:
         Names of the haplotypes.
     provenance
         Account of how the panel was made.
+    bases, unknown
+        Number of bases of each haplotype that was counted, and how many of them are not A, C, G or
+        T; None if the panel does not state it (panels built before these were recorded).
     """
 
     k: int
@@ -87,6 +93,15 @@ class KmerPanel:
     provenance: Mapping[str, Any] = field(repr=False)
     arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
     path: str | None = None
+    bases: tuple[int, ...] | None = None
+    unknown: tuple[int, ...] | None = None
+
+    @property
+    def unknown_share(self) -> float | None:
+        """Share of the input's bases that are not A, C, G or T; None if the panel does not state it."""
+        if self.bases is None or self.unknown is None:
+            return None
+        return sum(self.unknown) / max(sum(self.bases), 1)
 
     @property
     def nbytes(self) -> int:
@@ -144,13 +159,16 @@ class KmerPanel:
             "n_bases": self.n_bases,
             "min_count": self.min_count,
             "names": list(self.names),
+            "bases": None if self.bases is None else list(self.bases),
+            "unknown": None if self.unknown is None else list(self.unknown),
+            "unknown_share": self.unknown_share,
             "minimizer_length": self.m,
             "bytes": {name: int(array.nbytes) for name, array in self.arrays.items()},
             "provenance": dict(self.provenance),
         }
 
     def save(self, path: PathLike, *, force: bool = False) -> None:
-        """Write the panel as one file.
+        """Write the panel as one file; ``-`` is standard output.
 
         Raises
         ------
@@ -176,21 +194,41 @@ class KmerPanel:
             "provenance": dict(self.provenance),
             "sections": sections,
         }
+        if self.bases is not None and self.unknown is not None:
+            header |= {
+                "bases": list(self.bases),
+                "unknown": list(self.unknown),
+                "total": {"bases": sum(self.bases), "unknown": sum(self.unknown)},
+            }
         text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
         text += b" " * (-(_HEADER_AT + len(text)) % _ALIGN)
         preamble = _PREAMBLE.pack(_MAGIC, _VERSION, len(text), _HEADER_AT + len(text) + offset)
         gap = bytes(_HEADER_AT - _DIGEST_AT - hashlib.sha256().digest_size)
         digest = hashlib.sha256(preamble + gap + text)
-        blocks: list[bytes | memoryview] = []
+        for block in self._blocks():
+            digest.update(block)
+        start = preamble + digest.digest() + gap + text
+        if os.fspath(path) == "-":
+            self._write(sys.stdout.buffer, start)
+            return
+        with atomic_path(path, force=force) as temporary, temporary.open("wb") as stream:
+            self._write(stream, start)
+
+    def _write(self, stream: IO[bytes], start: bytes) -> None:
+        stream.write(start)
+        for block in self._blocks():
+            stream.write(block)
+        stream.flush()
+
+    def _blocks(self) -> Iterator[memoryview | bytes]:
+        """Yield the bytes of the arrays, block by block, in the file's order."""
         for name, kind in _SECTIONS.items():
             array = np.ascontiguousarray(self.arrays[name], dtype=kind)
-            blocks += [array.data.cast("B"), bytes(-array.nbytes % _ALIGN)]
-        for block in blocks:
-            digest.update(block)
-        with atomic_path(path, force=force) as temporary, temporary.open("wb") as stream:
-            stream.write(preamble + digest.digest() + gap + text)
-            for block in blocks:
-                stream.write(block)
+            view = array.data.cast("B") if array.size else memoryview(b"")
+            for start in range(0, view.nbytes, _BLOCK):
+                yield view[start : start + _BLOCK]
+                forget(array)
+            yield bytes(-array.nbytes % _ALIGN)
 
     @classmethod
     def open(cls, path: PathLike, *, verify: bool = True) -> KmerPanel:
@@ -281,6 +319,8 @@ class KmerPanel:
             provenance=header["provenance"],
             arrays=arrays,
             path=path,
+            bases=tuple(map(int, header["bases"])) if "bases" in header else None,
+            unknown=tuple(map(int, header["unknown"])) if "unknown" in header else None,
         )
         panel._check_sizes()
         return panel

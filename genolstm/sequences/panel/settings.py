@@ -39,3 +39,8 @@ class PanelSettings:
 
 
 PANEL = PanelSettings()
+
+MEMORY = 4 << 30
+"""Bytes of memory that building a panel may take by default."""
+LEAST_MEMORY = 256 << 20
+"""Fewer bytes do not even hold the program and its buffers."""

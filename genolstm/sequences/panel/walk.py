@@ -40,6 +40,18 @@ def _is_set(bits, place):
 
 
 @njit(nogil=True)
+def _slot(h, table):
+    """Return where the search for a hash begins; the table may have any size."""
+    return int64(((h & uint64(0xFFFFFFFF)) * uint64(table.size)) >> uint64(32))
+
+
+@njit(nogil=True)
+def _after(slot, table):
+    slot += 1
+    return slot if slot < table.size else int64(0)
+
+
+@njit(nogil=True)
 def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
     """Look up a k-mer, whose minimizer has this rank and lies at ``offset``, in the builder's hash table.
 
@@ -47,10 +59,9 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
     and whether the table holds anything that resembles the minimizer.
     """
     known = False
-    mask = uint64(table.size - 1)
     h = _mix(rank)
     tag = (h >> uint64(32)) & _PRINT
-    slot = h & mask
+    slot = _slot(h, table)
     heavy = False
     while table[slot] != 0:
         entry = table[slot]
@@ -65,11 +76,11 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
             place = at - (k - m - offset)
             if place >= 0 and place + k <= n_bases and _is_set(exists, place) and _kmer(words, place, k) == other:
                 return place, -1, known
-        slot = (slot + uint64(1)) & mask
+        slot = _after(slot, table)
     if heavy:
         h = _hash_kmer(x, other)
         tag = (h >> uint64(32)) & _PRINT
-        slot = h & mask
+        slot = _slot(h, table)
         while table[slot] != 0:
             entry = table[slot]
             if (entry >> uint64(40)) & _PRINT == tag and entry & _IS_KMER != 0:
@@ -79,25 +90,23 @@ def _seek(x, other, k, m, offset, rank, words, exists, n_bases, table):
                     return place, 1, known
                 if found == other:
                     return place, -1, known
-            slot = (slot + uint64(1)) & mask
+            slot = _after(slot, table)
     return int64(-1), 0, known
 
 
 @njit(nogil=True)
 def _insert(table, h, entry):
-    mask = uint64(table.size - 1)
-    slot = h & mask
+    slot = _slot(h, table)
     while table[slot] != 0:
-        slot = (slot + uint64(1)) & mask
+        slot = _after(slot, table)
     table[slot] = entry | (((h >> uint64(32)) & _PRINT) << uint64(40))
 
 
 @njit(nogil=True)
 def _is_heavy(table, h):
     """Return whether a minimizer has reached its maximum number of places; if so, mark it as heavy."""
-    mask = uint64(table.size - 1)
     tag = (h >> uint64(32)) & _PRINT
-    slot = h & mask
+    slot = _slot(h, table)
     first = slot
     places = 0
     while table[slot] != 0:
@@ -105,7 +114,7 @@ def _is_heavy(table, h):
             if places == 0:
                 first = slot
             places += 1
-        slot = (slot + uint64(1)) & mask
+        slot = _after(slot, table)
     if places >= HEAVY:
         table[first] |= _IS_HEAVY
         return True
@@ -139,15 +148,22 @@ def _set(bits, low, high):
 
 
 @njit(nogil=True)
-def _count_once(low, high, change, seen):
+def _count(low, high, counts, top):
+    """Count one more for each of the places in ``[low, high)``; counts stop at ``top``."""
+    limit = np.uint16(top)
+    for place in range(low, high):
+        counts[place] += counts[place] < limit
+
+
+@njit(nogil=True)
+def _count_once(low, high, counts, top, seen):
     """Count the places in ``[low, high)`` whose k-mers this haplotype has not had before."""
     while True:
         low = _next(seen, high, low, 0)
         if low >= high:
             return
         stop = _next(seen, high, low, 1)
-        change[low] += 1
-        change[stop] -= 1
+        _count(low, stop, counts, top)
         _set(seen, low, stop)
         low = stop
 
@@ -159,11 +175,10 @@ def _link(place, direction, x, links):
     return _mix(key) & uint64(links.size - 1)
 
 
-@compiled(
-    _i64(
+def _signature(counts):
+    return types.void(
         _u64,
         _u32,
-        _i64,
         _i64,
         _i64,
         _i64,
@@ -171,35 +186,33 @@ def _link(place, direction, x, links):
         types.uint64[::1],
         types.uint32[::1],
         types.uint32[::1],
-        types.int32[::1],
+        counts,
+        _i64,
         types.uint64[::1],
         types.uint64[::1],
         types.int64[::1],
     )
-)
-def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, table, links, state):
-    """Add one sequence of ``n`` packed bases to the strings, beginning with its k-mer at ``start``.
 
-    Known k-mers are counted once per haplotype (or at ``every`` occurrence), novel ones appended.
-    ``exists`` and ``seen`` have a bit for every place: whether a k-mer begins there, and whether
-    this haplotype has had it already. Counts are stored as changes from one place to the next, so
-    that counting a whole stretch takes two writes. ``links`` remembers where walks continued when
-    they left a string, because haplotypes diverge from it at the same sites again and again. What
-    is found there is verified, so that entries may overwrite each other.
 
-    Returns
-    -------
-    int
-        The k-mer to continue from once the arrays have grown, or ``n`` when done.
+@compiled([_signature(types.uint8[::1]), _signature(types.uint16[::1])])
+def walk(query, unknown, n, k, m, every, words, exists, seen, counts, top, table, links, state):
+    """Add one sequence of ``n`` packed bases to the strings.
+
+    Known k-mers are counted once per haplotype (or at ``every`` occurrence), novel ones appended;
+    the arrays must have room for them. ``exists`` and ``seen`` have a bit for every place: whether
+    a k-mer begins there, and whether this haplotype has had it already. ``counts`` stop at ``top``.
+    ``links`` remembers where walks continued when they left a string, because haplotypes diverge
+    from it at the same sites again and again. What is found there is verified, so that entries may
+    overwrite each other.
     """
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
     # Where query and string last diverged: direction, query base, string base.
     parted, parted_query, parted_string = 0, int64(0), int64(0)
-    end = start
+    end = int64(0)
     while True:
         i = _next(unknown, n, end, 0)
         if i >= n:
-            return n
+            return
         end = _next(unknown, n, i, 1)
         before, before_direction = int64(-1), 0  # place of the previous k-mer
         while i + k <= end:
@@ -251,10 +264,8 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
                     fresh = int64(-1) if known or right != left else left
                 else:
                     place = int64(-1)
-                # Novel: append it, if there is room.
+                # Novel: append it.
                 total = state[N_BASES]
-                if total + k + 1 > change.size or 2 * (state[N_ENTRIES] + 4) > table.size:
-                    return i
                 if not growing:
                     for j in range(k - 1):
                         words[(total + j) >> 5] |= _base(query, i + j) << uint64(62 - 2 * ((total + j) & 31))
@@ -271,8 +282,7 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
                 before, before_direction = new, 1
                 _set(exists, new, new + 1)
                 _set(seen, new, new + 1)
-                change[new] += 1
-                change[new + 1] -= 1
+                counts[new] = 1
                 if not growing or best != entered:
                     entered = best
                     entered_left = entered_right = int64(-1)
@@ -318,10 +328,9 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
                 low = _last_clear(exists, place - agreed, place + 1) + 1
                 high = place + 1
             if every:
-                change[low] += 1
-                change[high] -= 1
+                _count(low, high, counts, top)
             else:
-                _count_once(low, high, change, seen)
+                _count_once(low, high, counts, top, seen)
             before, before_direction = (high - 1, 1) if direction == 1 else (low, -1)
             follow = high - low
             i += follow
@@ -330,10 +339,10 @@ def walk(query, unknown, n, start, k, m, every, words, exists, seen, change, tab
                 parted_string = place + follow + k - 1 if direction == 1 else place - follow
 
 
-@compiled(types.void(types.uint64[::1], types.uint64[::1], types.uint64[::1], _i64, _i64))
-def rehash(old, new, words, k, m):
-    """Move the entries of a builder's table into a larger, empty one."""
-    for slot in range(old.size):
+@compiled(types.void(types.uint64[::1], _i64, _i64, types.uint64[::1], types.uint64[::1], _i64, _i64))
+def rehash(old, first, last, new, words, k, m):
+    """Move the entries in slots ``[first, last)`` of a builder's table into a larger one."""
+    for slot in range(first, last):
         entry = old[slot]
         if entry == 0:
             continue

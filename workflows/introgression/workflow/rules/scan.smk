@@ -6,6 +6,7 @@ rule scan_fasta:
         model=MODEL_FILE,
     output:
         segments="<results>/fasta/scans/{query}.bed",
+        manifest="<results>/fasta/scans/{query}.json",
         posteriors=temp("<results>/fasta/scans/{query}.posteriors.tsv.gz"),
     log:
         "<logs>/scan_fasta/{query}.log",
@@ -40,6 +41,7 @@ rule scan_vcf:
         model=MODEL_FILE,
     output:
         segments="<results>/vcf/scans/{chrom}/{batch}.bed",
+        manifest="<results>/vcf/scans/{chrom}/{batch}.json",
         posteriors=temp("<results>/vcf/scans/{chrom}/{batch}.posteriors.tsv.gz"),
     log:
         "<logs>/scan_vcf/{chrom}/{batch}.log",
