@@ -7,7 +7,7 @@ yield the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise, product
 from typing import NamedTuple
@@ -334,13 +334,9 @@ class _Reading:
             )
         across = source.genotype.chunks[1]
         self.columns = sorted({index[name] // across for name in samples})
-        offset, at = {}, 0
-        for column in self.columns:
-            offset[column] = at - column * across
-            at += source.genotype.size((0, column, 0))[1]
-        self.column_of = np.full(at, -1, dtype=np.int64)
-        for i, name in enumerate(samples):
-            self.column_of[index[name] + offset[index[name] // across]] = i
+        self.read_samples = _samples_of(source.genotype, self.columns)
+        chosen = {index[name]: i for i, name in enumerate(samples)}
+        self.column_of = np.array([chosen.get(i, -1) for i in self.read_samples.tolist()], dtype=np.int64)
         self.samples = samples
         self.need_phase = np.array([s.need_phase for s in settings], dtype=np.bool_)
         self.allow_unphased = np.array([s.allow_unphased for s in settings], dtype=np.bool_)
@@ -364,16 +360,13 @@ class _Reading:
 
     def _open_what_is_needed(self) -> None:
         source = self.source
-        n, across = source.genotype.shape[0], source.genotype.chunks[1]
+        n = source.genotype.shape[0]
         self.qualities: list[tuple[Array, np.ndarray]] = []
         for name, least in self.least:
             found = source._optional(name, 2, "iuf", (n, len(source.samples)))
             if found is None:
                 raise InputError(f"has no array {name}, so no call has the least {name[5:]}", path=source.path)
             self.qualities.append((found, least))
-        for array in (source.phased, *(array for array, _ in self.qualities)):
-            if array is not None and array.chunks[1] != across:
-                raise source._schema(f"{array.name} and call_genotype have chunks of different samples")
         self.filter: Array | None = None
         if self.filters:
             ids = source._optional("filter_id", 1, None)
@@ -434,12 +427,14 @@ class _Reading:
             self._check_genotypes(array, index)
 
         calls = source.genotype.rows(begin, end, self.columns, check)
+        if calls.dtype != np.int8:  # the loop is compiled for two widths, not for all
+            calls = np.clip(calls, -(1 << 15), (1 << 15) - 1).astype(np.int16)
         phased = np.zeros((0, 0), dtype=np.bool_)
         if self.need_phase.any():
             if source.phased is None:
                 phased = np.zeros(calls.shape[:2], dtype=np.bool_)
             else:
-                phased = source.phased.rows(begin, end, self.columns)
+                phased = self._rows_of(source.phased, begin, end)
         low = np.zeros((0, 0), dtype=np.bool_)
         for array, least in self.qualities:
 
@@ -447,7 +442,7 @@ class _Reading:
                 if (calls >= 0).any():
                     raise array.missing(index)
 
-            values = array.rows(begin, end, self.columns, called)
+            values = self._rows_of(array, begin, end, called)
             needed = np.where(self.column_of >= 0, least[self.column_of], 0)
             # Codes of missing values are below 0, or no number.
             below = (needed > 0) & ~(values >= needed)
@@ -464,6 +459,17 @@ class _Reading:
             np.ascontiguousarray(phased),
             np.ascontiguousarray(low),
         )
+
+    def _rows_of(
+        self, array: Array, begin: int, end: int, absent: Callable[[Array, tuple[int, ...]], None] | None = None
+    ) -> np.ndarray:
+        """Return the rows of an array for the samples whose genotypes are read, however it is cut into chunks."""
+        across = array.chunks[1]
+        if across == self.source.genotype.chunks[1]:
+            return array.rows(begin, end, self.columns, absent)
+        columns = np.unique(self.read_samples // across).tolist()
+        places = np.searchsorted(_samples_of(array, columns), self.read_samples)
+        return array.rows(begin, end, columns, absent)[:, places]
 
     def _check_genotypes(self, array: Array, index: tuple[int, ...]) -> None:
         """Refuse a missing chunk of genotypes, unless its calls may well all be the fill value."""
@@ -610,6 +616,12 @@ _COUNTS = (
     ("invariant", lines.INVARIANT),
     ("odd_position", lines.ODD),
 )
+
+
+def _samples_of(array: Array, columns: Sequence[int]) -> np.ndarray:
+    """Return the numbers of the samples in some of an array's chunks along the second axis."""
+    across, n = array.chunks[1], array.shape[1]
+    return np.concatenate([np.arange(c * across, min((c + 1) * across, n)) for c in columns])
 
 
 def _refuse(array: Array, index: tuple[int, ...]) -> None:
