@@ -302,6 +302,34 @@ def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndar
     return 0
 
 
+#: Patterns up to which they are compared one after another; more are hashed.
+_FEW = 16
+
+
+@compiled()
+def _find(code: int, n: int, pattern: np.ndarray, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> int:
+    """Return the number of a pattern; below 0 if it is new, and then -1 - its free slot if there are many."""
+    if n <= _FEW:
+        for q in range(n):
+            if pattern[q] == code:
+                return q
+        return -1
+    mask = np.uint64(slots.shape[0] - 1)
+    key = np.uint64(code) * np.uint64(0x9E3779B97F4A7C15)
+    slot = (key ^ (key >> np.uint64(29))) & mask
+    while stamps[slot] == stamp:
+        if pattern[slots[slot]] == code:
+            return int(slots[slot])
+        slot = (slot + np.uint64(1)) & mask
+    return -1 - int(slot)
+
+
+@compiled()
+def _enter_pattern(q: int, slot: int, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> None:
+    slots[slot] = q
+    stamps[slot] = stamp
+
+
 @compiled()
 def _tell_apart(
     codes: np.ndarray,
@@ -310,21 +338,34 @@ def _tell_apart(
     carriers: np.ndarray,
     seen: np.ndarray,
     pattern_of: np.ndarray,
+    slots: np.ndarray,
+    stamps: np.ndarray,
+    stamp: int,
 ) -> int:
-    """Find the distinct patterns of the targets, which are few, and their carriers."""
+    """Find the distinct patterns of the targets, and their carriers.
+
+    They are few, unless there are thousands of targets with variants of their own; the table in
+    ``slots``, whose entries count if they bear the stamp, is for those.
+    """
     n = 0
     for h in range(codes.shape[0]):
         if missing[h] > 0:
             pattern_of[h] = -1
             continue
-        q = 0
-        while q < n and pattern[q] != codes[h]:
-            q += 1
-        if q == n:
+        q = _find(codes[h], n, pattern, slots, stamps, stamp)
+        if q < 0:
+            slot = -1 - q
+            q = n
             pattern[q] = codes[h]
             carriers[q] = 0
             seen[q] = 0
             n += 1
+            if q > _FEW:
+                _enter_pattern(q, slot, slots, stamps, stamp)
+            elif q == _FEW:
+                for old in range(n):
+                    slot = -1 - _find(pattern[old], _FEW + 1, pattern, slots, stamps, stamp)
+                    _enter_pattern(old, slot, slots, stamps, stamp)
         carriers[q] += 1
         pattern_of[h] = q
     return n
@@ -332,7 +373,14 @@ def _tell_apart(
 
 @compiled()
 def _count_outgroup(
-    codes: np.ndarray, missing: np.ndarray, pattern: np.ndarray, n_patterns: int, seen: np.ndarray
+    codes: np.ndarray,
+    missing: np.ndarray,
+    pattern: np.ndarray,
+    n_patterns: int,
+    seen: np.ndarray,
+    slots: np.ndarray,
+    stamps: np.ndarray,
+    stamp: int,
 ) -> int:
     """Count how often each pattern occurs in the outgroup; return the number of called haplotypes."""
     called = 0
@@ -340,10 +388,9 @@ def _count_outgroup(
         if missing[h] > 0:
             continue
         called += 1
-        for q in range(n_patterns):
-            if pattern[q] == codes[h]:
-                seen[q] += 1
-                break
+        q = _find(codes[h], n_patterns, pattern, slots, stamps, stamp)
+        if q >= 0:
+            seen[q] += 1
     return called
 
 
@@ -376,6 +423,12 @@ def _bin_patterns(
     carriers = np.zeros(n_target, np.int32)
     seen = np.zeros(n_target, np.int32)
     pattern_of = np.zeros(n_target, np.int32)
+    size = 64
+    while size < 4 * n_target:
+        size *= 2
+    slots = np.zeros(size, np.int32)
+    stamps = np.zeros(size, np.int64)
+    stamp = 0
 
     i = 0  # sites [i, j) lie in the window that starts at p
     while i < n_sites and positions[i] < begin:
@@ -399,8 +452,11 @@ def _bin_patterns(
             stop = min(stop, positions[j] - k + 1)
 
         # Windows [p, stop) cover sites [i, j).
-        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of)
-        called = 0 if unknown > 0 else _count_outgroup(ocode, omissing, pattern, n_patterns, seen)
+        stamp += 1
+        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of, slots, stamps, stamp)
+        called = 0
+        if unknown == 0:
+            called = _count_outgroup(ocode, omissing, pattern, n_patterns, seen, slots, stamps, stamp)
         low = p
         while low < stop:
             b = (low + k // 2) // bin_size
