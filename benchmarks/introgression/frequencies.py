@@ -66,7 +66,9 @@ def main() -> None:
                 f"frequencies of {len(outgroup)}": VcfDoor(vcf, outgroup_frequencies=larger, field="AF", **names),
             }
             for name, door in doors.items():
-                found.setdefault(name, []).append(pieces_of_posteriors(model.posteriors(model.open(door)), region.truth))
+                found.setdefault(name, []).append(
+                    pieces_of_posteriors(model.posteriors(model.open(door)), region.truth)
+                )
         row = "  ".join(f"{name}: AP {rank(pieces[-1]).ap:.3f}" for name, pieces in found.items())
         print(f"  seed {seed}: {row}  ({time.perf_counter() - start:.0f} s)", flush=True)
     print("\n| outgroup | AP |\n| --- | --- |")
