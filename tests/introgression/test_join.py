@@ -28,7 +28,8 @@ from genolstm.introgression.variants.block import (
     Stretch,
     VariantBlock,
 )
-from genolstm.introgression.variants.join import ROLES, VariantReader
+from genolstm.introgression.variants.feed import ROLES
+from genolstm.introgression.variants.join import VariantReader
 
 needs_bcftools = pytest.mark.skipif(shutil.which("bcftools") is None, reason="bcftools is not installed")
 NAMES = {"target": ["t0", "t1", "t2"], "outgroup": ["o0", "o1"], "archaic": ["a0"]}
