@@ -142,7 +142,7 @@ def _known_haplotypes(
     two = np.empty(size, np.uint16)
     closed = np.empty(wide, np.uint16)
     carried = np.empty(wide, np.uint16)
-    spare = np.empty(wide, np.uint16)
+    unknown = np.empty(wide, np.bool_)
     for start in range(0, counts.shape[0], _CHUNK):
         n = min(_CHUNK, counts.shape[0] - start)
         # What the targets carry bears on what is known as far as ``reach`` away.
@@ -164,15 +164,21 @@ def _known_haplotypes(
                     out[i] = 0
             continue
         _load(target, first, m, False, carried)
-        for i in range(m):
-            if 2 * np.int32(closed[i]) >= np.int32(most[i]):
-                carried[i] = 0
-        # The maxima are taken in place, and the lows of this chunk are looked at once more.
-        lows = most[reach : reach + n]
-        common = spare if _extremes(carried, spare, m, 2 * reach + 1, False) else carried
+        unknown[:m] = False
+        for backward in range(2):
+            last = -1  # the last start in this gap that most targets carry
+            for at in range(m):
+                i = m - 1 - at if backward else at
+                if 2 * np.int32(closed[i]) >= np.int32(most[i]):
+                    last = -1
+                    continue
+                if np.int32(carried[i]) >= many:
+                    last = i
+                if last >= 0 and abs(i - last) <= reach:
+                    unknown[i] = True
         for i in range(n):
-            if 2 * np.int32(out[i]) < np.int32(lows[i]):
-                out[i] = 0 if np.int32(common[i]) >= many else lows[i]
+            if 2 * np.int32(out[i]) < np.int32(most[reach + i]):
+                out[i] = 0 if unknown[reach + i] else most[reach + i]
 
 
 def known_haplotypes(
@@ -191,9 +197,9 @@ def known_haplotypes(
         If positive, places where fewer than half as many are known as at some start within so many on
         either side are doubtful.
     target, many
-        How many targets carry each k-mer, and how many of them are most. Doubtful places with such a
-        k-mer within reach are unknown; the others are variants, and as many are known as nearby.
-        Without targets (``many`` is 0), doubtful places are unknown.
+        How many targets carry each k-mer, and how many of them are most. Doubtful places are unknown
+        if such a k-mer lies in the same run of them within reach; the others are variants, and as many
+        are known as nearby. Without targets (``many`` is 0), doubtful places are unknown.
 
     Returns
     -------
@@ -220,21 +226,19 @@ def forget_where_common(known: np.ndarray, counts: np.ndarray, target: np.ndarra
     common
         Number of targets that are nearly all.
     near
-        Absent k-mers that begin fewer bases away from such a k-mer are unknown, too.
+        Absent k-mers in one run with such a k-mer, and up to so many starts away, are unknown, too.
     """
-    last = -near
-    for i in range(counts.shape[0]):
-        if counts[i] == 0:
+    n = counts.shape[0]
+    for backward in range(2):
+        last = -1
+        for at in range(n):
+            i = n - 1 - at if backward else at
+            if counts[i] > 0:
+                last = -1
+                continue
             if target[i] >= common:
                 last = i
-            if i - last < near:
-                known[i] = 0
-    last = counts.shape[0] + near
-    for i in range(counts.shape[0] - 1, -1, -1):
-        if counts[i] == 0:
-            if target[i] >= common:
-                last = i
-            if last - i < near:
+            if last >= 0 and abs(i - last) <= near:
                 known[i] = 0
 
 

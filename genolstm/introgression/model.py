@@ -18,7 +18,8 @@ from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
 from genolstm.introgression.settings import DEFAULT_MODEL, PRIOR, DecodeSettings, ScanSettings, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
-from genolstm.lstm.bundle.runtime import Runtime
+from genolstm.lstm.bundle.held import Held, Turned
+from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
 from genolstm.lstm.calibration import apply_calibration
 from genolstm.threads import count_threads
 
@@ -63,15 +64,29 @@ class NetworkPredictor:
 
 
 class BaselinePredictor:
-    """The supervised HMM; it holds the tracks of a whole sequence because it reads them twice."""
+    """The supervised HMM; it holds the tracks of a whole sequence (packed) because it reads them twice."""
 
     def __init__(self, hmm: SupervisedHMM) -> None:
         self.hmm = hmm
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield posteriors, shape (haplotypes, bins)."""
-        if held := list(blocks):
-            yield self.hmm.posterior(np.concatenate(held, axis=1))
+        held, n = Held(), 0
+        for block in blocks:
+            held.append(block)
+            n = len(block)
+        if not held.stop:
+            return
+        rows = max(PART_STEPS // max(held.stop, 1), 1)
+        if rows >= n:
+            yield self.hmm.posterior(held.read(0, held.stop))
+            return
+        turned = Turned((n, held.stop, 1))
+        for first in range(0, n, rows):
+            posterior = self.hmm.posterior(held.read(0, held.stop, slice(first, first + rows)))
+            turned.write(first, posterior[:, :, None])
+        for piece in turned.pieces():
+            yield piece[:, :, 0]
 
 
 @dataclass

@@ -38,6 +38,11 @@ RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
 MANY_TARGETS = 8
 
 
+#: Sites that a bin must have for it to count as unknown if none of them is usable; by chance alone, so many
+#: are hardly ever missing together.
+DARK_SITES = 3
+
+
 def n_bins(length: int, bin_size: int) -> int:
     """Return the number of bins of a sequence of ``length`` bp; the last one may be short."""
     return -(-length // bin_size)
@@ -302,6 +307,34 @@ def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndar
     return 0
 
 
+#: Patterns up to which they are compared one after another; more are hashed.
+_FEW = 16
+
+
+@compiled()
+def _find(code: int, n: int, pattern: np.ndarray, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> int:
+    """Return the number of a pattern; below 0 if it is new, and then -1 - its free slot if there are many."""
+    if n <= _FEW:
+        for q in range(n):
+            if pattern[q] == code:
+                return q
+        return -1
+    mask = np.uint64(slots.shape[0] - 1)
+    key = np.uint64(code) * np.uint64(0x9E3779B97F4A7C15)
+    slot = (key ^ (key >> np.uint64(29))) & mask
+    while stamps[slot] == stamp:
+        if pattern[slots[slot]] == code:
+            return int(slots[slot])
+        slot = (slot + np.uint64(1)) & mask
+    return -1 - int(slot)
+
+
+@compiled()
+def _enter_pattern(q: int, slot: int, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> None:
+    slots[slot] = q
+    stamps[slot] = stamp
+
+
 @compiled()
 def _tell_apart(
     codes: np.ndarray,
@@ -310,21 +343,34 @@ def _tell_apart(
     carriers: np.ndarray,
     seen: np.ndarray,
     pattern_of: np.ndarray,
+    slots: np.ndarray,
+    stamps: np.ndarray,
+    stamp: int,
 ) -> int:
-    """Find the distinct patterns of the targets, which are few, and their carriers."""
+    """Find the distinct patterns of the targets, and their carriers.
+
+    They are few, unless there are thousands of targets with variants of their own; the table in
+    ``slots``, whose entries count if they bear the stamp, is for those.
+    """
     n = 0
     for h in range(codes.shape[0]):
         if missing[h] > 0:
             pattern_of[h] = -1
             continue
-        q = 0
-        while q < n and pattern[q] != codes[h]:
-            q += 1
-        if q == n:
+        q = _find(codes[h], n, pattern, slots, stamps, stamp)
+        if q < 0:
+            slot = -1 - q
+            q = n
             pattern[q] = codes[h]
             carriers[q] = 0
             seen[q] = 0
             n += 1
+            if q > _FEW:
+                _enter_pattern(q, slot, slots, stamps, stamp)
+            elif q == _FEW:
+                for old in range(n):
+                    slot = -1 - _find(pattern[old], _FEW + 1, pattern, slots, stamps, stamp)
+                    _enter_pattern(old, slot, slots, stamps, stamp)
         carriers[q] += 1
         pattern_of[h] = q
     return n
@@ -332,7 +378,14 @@ def _tell_apart(
 
 @compiled()
 def _count_outgroup(
-    codes: np.ndarray, missing: np.ndarray, pattern: np.ndarray, n_patterns: int, seen: np.ndarray
+    codes: np.ndarray,
+    missing: np.ndarray,
+    pattern: np.ndarray,
+    n_patterns: int,
+    seen: np.ndarray,
+    slots: np.ndarray,
+    stamps: np.ndarray,
+    stamp: int,
 ) -> int:
     """Count how often each pattern occurs in the outgroup; return the number of called haplotypes."""
     called = 0
@@ -340,10 +393,9 @@ def _count_outgroup(
         if missing[h] > 0:
             continue
         called += 1
-        for q in range(n_patterns):
-            if pattern[q] == codes[h]:
-                seen[q] += 1
-                break
+        q = _find(codes[h], n_patterns, pattern, slots, stamps, stamp)
+        if q >= 0:
+            seen[q] += 1
     return called
 
 
@@ -376,6 +428,12 @@ def _bin_patterns(
     carriers = np.zeros(n_target, np.int32)
     seen = np.zeros(n_target, np.int32)
     pattern_of = np.zeros(n_target, np.int32)
+    size = 64
+    while size < 4 * n_target:
+        size *= 2
+    slots = np.zeros(size, np.int32)
+    stamps = np.zeros(size, np.int64)
+    stamp = 0
 
     i = 0  # sites [i, j) lie in the window that starts at p
     while i < n_sites and positions[i] < begin:
@@ -399,8 +457,11 @@ def _bin_patterns(
             stop = min(stop, positions[j] - k + 1)
 
         # Windows [p, stop) cover sites [i, j).
-        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of)
-        called = 0 if unknown > 0 else _count_outgroup(ocode, omissing, pattern, n_patterns, seen)
+        stamp += 1
+        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of, slots, stamps, stamp)
+        called = 0
+        if unknown == 0:
+            called = _count_outgroup(ocode, omissing, pattern, n_patterns, seen, slots, stamps, stamp)
         low = p
         while low < stop:
             b = (low + k // 2) // bin_size
@@ -546,12 +607,29 @@ def tracks_from_variants(
                 lost = np.minimum((starts + 1) * size - half, piece_end) - np.maximum(starts * size - half, piece_begin)
                 windows[:, low:high] -= lost.astype(np.int32)
     tracks = _finish(counts, windows, k, size, block.outgroup.shape[1], target_size or n_target)
+    tracks[:, _dark_bins(block, first_bin, last_bin, size), : N_COUNTS + 1] = 0
     if presence is not None:
         targets, outgroup = presence
         tracks[:, :, N_COUNTS] *= targets
         tracks[:, :, N_COUNTS + 1] = np.log10(np.maximum(outgroup.sum(axis=0), 1))
         tracks[:, :, N_COUNTS + 2] = np.log10(np.maximum(targets.sum(axis=0), 1))
     return tracks
+
+
+def _dark_bins(block: VariantBlock, first_bin: int, last_bin: int, bin_size: int) -> np.ndarray:
+    """Return which bins have several sites, at none of which all three groups are called.
+
+    What lies between such sites was not called either, though no file says so; counting it as
+    agreement would make unknown sequence look modern.
+    """
+    place = block.positions // bin_size - first_bin
+    inside = (place >= 0) & (place < last_bin - first_bin)
+    groups = (block.target, block.outgroup, block.archaic)
+    usable = np.logical_and.reduce([(group[inside] >= 0).any(axis=1) for group in groups])
+    sites = np.bincount(place[inside], minlength=last_bin - first_bin)
+    good = np.bincount(place[inside], usable, minlength=last_bin - first_bin)
+    dark: np.ndarray = (sites >= DARK_SITES) & (good == 0)
+    return dark
 
 
 def _callable_pieces(

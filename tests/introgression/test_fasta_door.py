@@ -39,11 +39,17 @@ def by_definition(counts, width, reach, target=None, many=0):
     closed = np.array([min(windows[i + 1 : i + width + 1]) for i in range(n)])
     most = np.array([max(padded[max(i - reach, 0) : i + reach + 1]) for i in range(n)])
     doubtful = 2 * closed < most
-    carried = np.where(doubtful, np.concatenate([zeros, counts if target is None else target, zeros]), 0)
-    known = closed.copy()
-    for i in np.flatnonzero(doubtful):
-        is_variant = many and max(carried[max(i - reach, 0) : i + reach + 1]) < many
-        known[i] = most[i] if is_variant else 0
+    carried = np.concatenate([zeros, counts if target is None else target, zeros])
+    known = np.where(doubtful, 0, closed)
+    for i in np.flatnonzero(doubtful) if many else []:
+        run = [i]
+        for step in (-1, 1):
+            j = i + step
+            while doubtful[j] and abs(i - j) <= reach:
+                run.append(j)
+                j += step
+        if max(carried[run]) < many:
+            known[i] = most[i]
     return known[pad : pad + len(counts)]
 
 

@@ -120,3 +120,29 @@ def test_wrong_data_are_refused(runtimes):
 def test_a_broken_graph_is_refused():
     with pytest.raises(ModelError, match="cannot load"):
         Runtime(b"not a graph")
+
+
+@pytest.mark.parametrize("tile", [0, 64])
+def test_a_stream_of_many_sequences_is_computed_some_at_a_time(content, monkeypatch, tile):
+    from genolstm.lstm.bundle import held
+    from genolstm.lstm.bundle import runtime as module
+
+    x = random_input(CONFIG, 40, 230).astype(np.float32)
+    runtime = Runtime(content, threads=2, context=CONTEXT, tile=tile)
+    expected = runtime.predict(x)
+    monkeypatch.setattr(module, "STREAM_STEPS", 90)
+    monkeypatch.setattr(module, "PART_STEPS", 2000)
+    monkeypatch.setattr(held, "MEMORY", 1000)
+    monkeypatch.setattr(held, "PACK_ROWS", 8)
+    batches = []
+    compute = Runtime._part
+
+    def counted(self, x, *rest):
+        batches.append(len(x))
+        return compute(self, x, *rest)
+
+    monkeypatch.setattr(Runtime, "_part", counted)
+    parts = list(runtime.predict_stream(np.split(x, [10, 25, 130, 131], axis=1)))
+    assert len(parts) > 2
+    assert max(batches) < 20
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-5, rtol=0)

@@ -20,8 +20,18 @@ from genolstm.introgression.channels import CHANNELS, N_COUNTS
 from genolstm.introgression.segments import PosteriorBlock
 from genolstm.introgression.settings import GAP_BINS, LEAST_CALLABLE, LITTLE_CALLABLE, PRIOR, TrackSettings
 from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH
+from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
+
+#: Haplotypes times bins whose tracks are made at once, at 170 bytes each; affects memory use, not results.
+CELLS = 300_000
+
+
+def bounded_span(span: int, bin_size: int, n_haplotypes: int) -> int:
+    """Return how many bases a block has: whole bins, at most ``span``, and fewer for many haplotypes."""
+    bins = max(span // bin_size, 1)
+    return max(min(bins, CELLS // max(n_haplotypes, 1)), 1) * bin_size
 
 
 @dataclass
@@ -263,7 +273,8 @@ class _Layout:
         self.prior = np.float32(prior)
         self.run = 0  # bins without evidence up to here
         self.received = 0  # outputs that wait for their bins
-        self.items: deque[_Held] = deque()
+        self.items: deque[_Waiting] = deque()
+        self.evidence = Held()
         self.rest: list[np.ndarray] = []
 
     @property
@@ -279,14 +290,10 @@ class _Layout:
         if block.exists is not None:
             known &= block.exists
         kept: np.ndarray = np.logical_or.reduce(known, axis=0)
-        held = _Held(
-            share.copy(),
-            tracks[:, :, RARE_MATCH].sum(axis=2),
-            tracks[:, :, RARE_DIFFER].sum(axis=2),
-            known,
-            block.exists,
-            kept,
-        )
+        exists = np.ones_like(known) if block.exists is None else block.exists
+        evidence = [share, *(tracks[:, :, channels].sum(axis=2) for channels in (RARE_MATCH, RARE_DIFFER)), exists]
+        held = _Waiting(self.evidence, self.evidence.stop, kept)
+        self.evidence.append(np.stack(evidence, axis=2).astype(np.float32, copy=False))
         self.items.append(held)
         tracks = _scaled(tracks, share, known, ends=block.last)
         if known.all():
@@ -329,6 +336,7 @@ class _Layout:
             if held.bins:
                 break
             self.items.popleft()
+        self.evidence.drop(self.items[0].begin if self.items else self.evidence.stop)
         self.received -= used
         self.rest = [] if outputs is None or not self.received else [outputs[:, used:]]
         if not parts:
@@ -339,16 +347,24 @@ class _Layout:
 
 
 @dataclass
-class _Held:
-    """The evidence of a block's bins that are still without a posterior."""
+class _Waiting:
+    """The bins of a block that are still without a posterior.
 
-    share: np.ndarray
-    match: np.ndarray
-    differ: np.ndarray
-    known: np.ndarray
-    exists: np.ndarray | None
+    Attributes
+    ----------
+    evidence
+        Of all blocks: callable share, rare matches and differences, and 1 where the haplotype exists.
+    begin
+        Place there of the first of these bins.
+    kept
+        Bins that the network reads.
+    gaps
+        Bins before which it read background.
+    """
+
+    evidence: Held
+    begin: int
     kept: np.ndarray
-    #: Bins before which the network read background.
     gaps: list[int] = field(default_factory=list)
 
     @property
@@ -371,21 +387,19 @@ class _Held:
 
     def cut(self, n: int, outputs: np.ndarray | None, prior: np.float32) -> tuple[np.ndarray, ...]:
         """Take the first ``n`` bins away and return posterior, callable share and evidence."""
-        posterior = np.full((len(self.known), n), prior, dtype=np.float32)
+        evidence = self.evidence.read(self.begin, self.begin + n)
+        share, exists = evidence[:, :, 0], evidence[:, :, 3] > 0
+        posterior = np.full(share.shape, prior, dtype=np.float32)
         kept = np.flatnonzero(self.kept[:n])
         if len(kept) and outputs is not None:
             places = self._outputs()[kept] - 1
             posterior[:, kept] = outputs[:, places]
-            posterior[~self.known[:, :n]] = prior
-        share = self.share[:, :n]
-        if self.exists is not None:
-            posterior[~self.exists[:, :n]] = np.nan
-            self.exists = self.exists[:, n:]
-        taken = posterior, share, self.match[:, :n], self.differ[:, :n]
-        self.share, self.match, self.differ = self.share[:, n:], self.match[:, n:], self.differ[:, n:]
-        self.known, self.kept = self.known[:, n:], self.kept[n:]
+            posterior[(share < LEAST_CALLABLE) | ~exists] = prior
+        posterior[~exists] = np.nan
+        self.begin += n
+        self.kept = self.kept[n:]
         self.gaps = [gap - n for gap in self.gaps if gap >= n]
-        return taken
+        return posterior, share, evidence[:, :, 1], evidence[:, :, 2]
 
 
 def _scaled(tracks: np.ndarray, share: np.ndarray, known: np.ndarray, *, ends: bool) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.doors.blocks import Stages, TrackBlock
+from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import VARIANTS, TrackSettings, VariantSettings
@@ -56,7 +56,7 @@ class VcfDoor:
         Regions to which counting is restricted, and regions that are not counted: a BED file, or
         (start, end) in bp per chromosome, or several, which are taken together.
     span
-        Bases per block, rounded down to whole bins.
+        Most bases per block, rounded down to whole bins; fewer if the haplotypes are many.
     archaic_vcf, outgroup_vcf
         Files of the archaic and of the outgroup, as far as they are not in ``vcf``.
     outgroup_frequencies
@@ -241,7 +241,7 @@ class VcfDoor:
     ) -> Iterator[TrackBlock]:
         names = reader.names("target")
         size = settings.bin
-        span = max(self.span // size, 1) * size
+        span = bounded_span(self.span, size, len(names))
         for mask in masks:
             if reader.contigs:
                 _check_names(mask.spans, reader.contigs)

@@ -22,6 +22,7 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.threads import count_threads
 
 DEFAULT_CHUNK = 3000
@@ -31,6 +32,8 @@ CALL_STEPS = 50_000
 MIN_ROWS = 8
 # Steps that a stream gathers before it computes, which set the memory that it needs.
 STREAM_STEPS = 150_000
+# Steps (rows times steps, with their context) that a stream computes at once.
+PART_STEPS = 500_000
 
 
 class Runtime:
@@ -119,7 +122,11 @@ class Runtime:
         context: int | None = None,
         batch_size: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Read sequences block by block and yield their outputs; memory does not grow with length.
+        """Read sequences block by block and yield their outputs.
+
+        Memory does not grow with length, and hardly with the number of sequences: what waits to be
+        computed is packed, and the sequences are computed some at a time (see
+        :mod:`genolstm.lstm.bundle.held`).
 
         Parameters
         ----------
@@ -136,21 +143,39 @@ class Runtime:
         if not self.per_step:
             raise SettingError("a network with one output per sequence cannot be streamed")
         least = self._spans(chunk, context)[1]
-        held: np.ndarray | None = None  # some context, then what is yet to be computed
-        offset = 0  # steps of the sequence before `held`
-        done = 0  # steps of `held` whose outputs are out
+        held = Held()
+        n = 0
+        done = 0  # steps whose outputs are out
         for block in blocks:
             self._check(block)
-            held = block if held is None else np.concatenate([held, block], axis=1)
-            stop = held.shape[1] - least
+            held.append(block)
+            n = len(block)
+            stop = held.stop - least
             if self.tile:
-                stop = (offset + stop) // self.tile * self.tile - offset
-            if (stop - done) * held.shape[0] >= STREAM_STEPS:
-                yield self._part(held, offset, done, stop, chunk, context, batch_size)
-                kept = max(0, stop - least)
-                held, offset, done = held[:, kept:].copy(), offset + kept, stop - kept
-        if held is not None and held.shape[1] > done:
-            yield self._part(held, offset, done, held.shape[1], chunk, context, batch_size)
+                stop = stop // self.tile * self.tile
+            # A part that is much smaller than the context that it needs is little use.
+            if stop - done >= max(1, 0 if self.tile else least // 2) and (stop - done) * n >= STREAM_STEPS:
+                yield from self._parts(held, n, done, stop, chunk, context, batch_size)
+                done = stop
+                held.drop(done - least)
+        if held.stop > done:
+            yield from self._parts(held, n, done, held.stop, chunk, context, batch_size)
+
+    def _parts(
+        self, held: Held, n: int, start: int, stop: int, chunk: int | None, context: int | None, batch_size: int | None
+    ) -> Iterator[np.ndarray]:
+        """Yield the outputs of steps [start, stop), computed for some of the sequences at a time."""
+        least = self._spans(chunk, context)[1]
+        begin, end = max(start - least, 0), min(stop + least, held.stop)
+        rows = max(PART_STEPS // max(end - begin, 1), MIN_ROWS * self.threads)
+        if rows >= n:
+            yield self._part(held.read(begin, end), begin, start - begin, stop - begin, chunk, context, batch_size)
+            return
+        turned = Turned((n, stop - start, self.n_outputs))
+        for first in range(0, n, rows):
+            x = held.read(begin, end, slice(first, first + rows))
+            turned.write(first, self._part(x, begin, start - begin, stop - begin, chunk, context, batch_size))
+        yield from turned.pieces()
 
     def _part(
         self,
