@@ -187,3 +187,51 @@ def test_the_recipes_run_as_they_are_written(merged, tmp_path: Path) -> None:
         assert [line.split("\t")[1:] for line in lines] == [row[1:] for row in merged]
         assert {line.split("\t")[0] for line in lines} == {chrom}
         assert (tmp_path / f"{name}.tbi").exists()
+
+
+# ---------------------------------------------------------------- haploid calls
+
+
+def test_haploid_calls_are_the_haplotypes_that_they_are(scan, tmp_path: Path) -> None:
+    """The same haplotypes as columns of their own, and as two to a column."""
+    lines = gzip.decompress((EXAMPLE / "region.vcf.gz").read_bytes()).decode().splitlines()
+    records = [line.split("\t") for line in lines if not line.startswith("#")]
+    header = [line for line in lines if line.startswith("##")]
+    fixed = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
+    samples = lines[len(header)].split("\t")[9:]
+    outgroup, archaic = samples[3:53], samples[53]
+
+    def write(name: str, names: list[str], calls: Callable[[list[str]], list[str]]) -> Path:
+        rows = ["\t".join([*fixed, *names]), *("\t".join(r[:9] + calls(r[9:])) for r in records)]
+        (tmp_path / name).write_text("\n".join([*header, *rows]) + "\n")
+        return tmp_path / name
+
+    single = write("h.vcf", ["T1", "T2", *outgroup, archaic], lambda c: [c[i][2] for i in (0, 1, *range(3, 54))])
+    pairs = write(
+        "d.vcf",
+        ["T", *outgroup[:25], archaic],
+        lambda c: [
+            f"{c[0][2]}|{c[1][2]}",
+            *(f"{c[3 + i][2]}|{c[4 + i][2]}" for i in range(0, 50, 2)),
+            f"{c[53][2]}|{c[53][2]}",
+        ],
+    )
+    tables = []
+    for vcf, targets, others in ((single, "T1,T2", outgroup), (pairs, "T", outgroup[:25])):
+        scan(
+            "--vcf",
+            vcf,
+            "--target",
+            targets,
+            "--outgroup",
+            ",".join(others),
+            "--archaic",
+            archaic,
+            "--posteriors",
+            tmp_path / "p.tsv",
+        )
+        rows = [line.split("\t") for line in (tmp_path / "p.tsv").read_text().splitlines()[1:]]
+        tables.append(rows)
+    assert {(row[3], row[4]) for row in tables[0]} == {("T1", "1"), ("T2", "1")}  # no second haplotypes
+    name = {("T1", "1"): ("T", "1"), ("T2", "1"): ("T", "2")}
+    assert [[*row[:3], *name[row[3], row[4]], row[5]] for row in tables[0]] == tables[1]
