@@ -246,6 +246,7 @@ class FastaDoor:
                 if self.haplotypes == "file":
                     stated = self._check_stated(path, record, stated)
                 yield path, record
+                del record  # it may be large, and the next one is read before this name is given to it
 
     def _check_file_names(self) -> None:
         """Refuse two files that would become one haplotype."""
@@ -307,6 +308,7 @@ class FastaDoor:
         for path, record in records:
             if len(record) >= settings.bin:
                 yield path, record
+                del record  # as above
             elif self.skip_short:
                 self.skipped.add(record.name)
             else:
@@ -325,7 +327,7 @@ class FastaDoor:
         builder = PanelBuilder(settings.k, memory=self.memory)
         done: set[tuple[str, str]] = set()
 
-        def named() -> Iterator[tuple[tuple[str, str], Record]]:
+        def named() -> Iterator[tuple[tuple[str, str], list[bytes]]]:
             last: tuple[str, str] | None = None
             for path, record in self._long_enough(records, settings):
                 _, sample, haplotype = self.name(path, record)
@@ -339,10 +341,13 @@ class FastaDoor:
                     )
                 last = sample, haplotype
                 done.add(last)
-                yield last, record
+                # In a list, from which it can be taken: groupby remembers what it yielded last.
+                held = [record.sequence]
+                del record
+                yield last, held
 
         for _, members in groupby(named(), lambda item: item[0]):
-            builder.add_blocks(_coded(record.sequence) for _, record in members)
+            builder.add_blocks(_coded(held.pop()) for _, held in members)
         return builder.finish() if len(done) > 1 else None
 
 
