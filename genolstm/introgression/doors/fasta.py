@@ -137,7 +137,7 @@ class FastaDoor:
             if not isinstance(records, list):
                 records = self.records()
 
-        knowledge = Knowledge.of(archaic.unknown_share, outgroup.unknown_share, settings.k)
+        knowledge = Knowledge.of(_unknown_share(archaic), _unknown_share(outgroup), settings.k)
         doubts = Doubts(
             outgroup.n_haplotypes,
             target.n_haplotypes if target is not None else 1,
@@ -354,6 +354,11 @@ class FastaDoor:
 def _coded(sequence: bytes) -> Iterator[np.ndarray]:
     """Encode a sequence stretch by stretch."""
     return (encode(sequence[at : at + _STRETCH]) for at in range(0, len(sequence), _STRETCH))
+
+
+def _unknown_share(panel: KmerPanel) -> float | None:
+    """Return the share of unknown bases; None if it is not stated, or if k-mers of reads were dropped."""
+    return panel.unknown_share if panel.min_count == 1 else None
 
 
 def _of_file(path: PathLike) -> tuple[str, str]:
