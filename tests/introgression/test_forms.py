@@ -235,3 +235,27 @@ def test_haploid_calls_are_the_haplotypes_that_they_are(scan, tmp_path: Path) ->
     assert {(row[3], row[4]) for row in tables[0]} == {("T1", "1"), ("T2", "1")}  # no second haplotypes
     name = {("T1", "1"): ("T", "1"), ("T2", "1"): ("T", "2")}
     assert [[*row[:3], *name[row[3], row[4]], row[5]] for row in tables[0]] == tables[1]
+
+
+def test_a_query_of_unknown_bases_is_scanned_and_doubted(scan, tmp_path: Path) -> None:
+    query = tmp_path / "n.fa"
+    query.write_text("".join(f">A_hap{h}\n{'N' * 5000}\n" for h in (1, 2)))
+    panels = ["--archaic", EXAMPLE / "archaic.panel", "--outgroup", EXAMPLE / "outgroup.panel"]
+    found, told = scan(query, *panels)
+    assert found == []
+    assert "warning: only 0.0 % of what was scanned could be compared" in told
+
+
+def test_an_archaic_file_without_records_is_refused(tmp_path: Path) -> None:
+    text = gzip.decompress((EXAMPLE / "archaic.vcf.gz").read_bytes()).decode()
+    empty = tmp_path / "empty.vcf"
+    empty.write_text("".join(line + "\n" for line in text.splitlines() if line.startswith("#")))
+    command = [sys.executable, "-m", "genolstm", "introgression", "scan", *map(str, PEOPLE)]
+    done = subprocess.run(
+        [*command, "--archaic-vcf", str(empty), "-o", str(tmp_path / "x.bed")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"{empty}: holds no record on the targets' chromosomes\n")
+    assert not (tmp_path / "x.bed").exists()

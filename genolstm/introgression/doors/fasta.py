@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, PanelError, SettingError
 from genolstm.files import Meter, PathLike, display_name, is_regular
 from genolstm.introgression.doors.blocks import Stages, TrackBlock
 from genolstm.introgression.doors.doubts import Doubts
@@ -348,7 +348,10 @@ class FastaDoor:
 
         for _, members in groupby(named(), lambda item: item[0]):
             builder.add_blocks(_coded(held.pop()) for _, held in members)
-        return builder.finish() if len(done) > 1 else None
+        try:
+            return builder.finish() if len(done) > 1 else None
+        except PanelError:  # unknown bases only: nothing is shared, and nothing will be called
+            return None
 
 
 def _coded(sequence: bytes) -> Iterator[np.ndarray]:

@@ -236,6 +236,8 @@ class VariantReader:
         return lengths
 
     def _no_shared_chromosome(self, file: File, chroms: Sequence[str], targets: Sequence[str]) -> InputError:
+        if set(chroms) & set(targets):
+            return InputError("holds no record on the targets' chromosomes", path=file.path)
         return InputError(
             f"shares no chromosome with the targets: it has {', '.join(sorted(chroms)[:3])}, "
             f"they have {', '.join(sorted(targets)[:3])}",
