@@ -229,6 +229,12 @@ def forget_where_common(known: np.ndarray, counts: np.ndarray, target: np.ndarra
         Absent k-mers in one run with such a k-mer, and up to so many starts away, are unknown, too.
     """
     n = counts.shape[0]
+    # There is rarely anything to do, and looking for it alone is fast.
+    found = 0
+    for i in range(n):
+        found += (counts[i] == 0) & (target[i] >= common)
+    if found == 0:
+        return
     for backward in range(2):
         last = -1
         for at in range(n):

@@ -182,8 +182,10 @@ def read_records(
             continue
         parts.append(block.sequence)
         if block.last:
-            yield Record(block.name, block.description, b"".join(parts), block.line, block.is_read)
-            parts = []
+            sequence = b"".join(parts)
+            parts.clear()
+            yield Record(block.name, block.description, sequence, block.line, block.is_read)
+            del sequence  # the next record is read before another value is put here
 
 
 def read_blocks(

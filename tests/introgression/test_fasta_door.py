@@ -415,3 +415,11 @@ def test_the_share_of_unknown_bases_is_told(tmp_path) -> None:
         "the input of the archaic panel is 20.0 % unknown bases; what lies there was not compared",
         "the input of the outgroup panel is 1.0 % unknown bases; what lies there was not compared",
     ]
+
+
+def test_panels_of_reads_do_not_know_everything(reference) -> None:
+    """They state no N, but lack the k-mers of stretches that were not covered."""
+    panel = panel_of([reference])
+    assert door_module._unknown_share(panel) == 0
+    assert door_module._unknown_share(replace(panel, min_count=3)) is None
+    assert door_module._unknown_share(panel_of([masked(reference, 0, 300)])) == 0.25

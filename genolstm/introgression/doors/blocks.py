@@ -114,6 +114,7 @@ class Stages:
                 except StopIteration:
                     return
             yield item
+            del item  # it may be large, and the next one is made before this name is given to it
 
 
 def prefetch(items: Iterable[T], ahead: int = 1) -> Iterator[T]:

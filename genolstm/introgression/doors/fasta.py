@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, PanelError, SettingError
 from genolstm.files import Meter, PathLike, display_name, is_regular
 from genolstm.introgression.doors.blocks import Stages, TrackBlock
 from genolstm.introgression.doors.doubts import Doubts
@@ -137,7 +137,7 @@ class FastaDoor:
             if not isinstance(records, list):
                 records = self.records()
 
-        knowledge = Knowledge.of(archaic.unknown_share, outgroup.unknown_share, settings.k)
+        knowledge = Knowledge.of(_unknown_share(archaic), _unknown_share(outgroup), settings.k)
         doubts = Doubts(
             outgroup.n_haplotypes,
             target.n_haplotypes if target is not None else 1,
@@ -246,6 +246,7 @@ class FastaDoor:
                 if self.haplotypes == "file":
                     stated = self._check_stated(path, record, stated)
                 yield path, record
+                del record  # it may be large, and the next one is read before this name is given to it
 
     def _check_file_names(self) -> None:
         """Refuse two files that would become one haplotype."""
@@ -307,6 +308,7 @@ class FastaDoor:
         for path, record in records:
             if len(record) >= settings.bin:
                 yield path, record
+                del record  # as above
             elif self.skip_short:
                 self.skipped.add(record.name)
             else:
@@ -325,7 +327,7 @@ class FastaDoor:
         builder = PanelBuilder(settings.k, memory=self.memory)
         done: set[tuple[str, str]] = set()
 
-        def named() -> Iterator[tuple[tuple[str, str], Record]]:
+        def named() -> Iterator[tuple[tuple[str, str], list[bytes]]]:
             last: tuple[str, str] | None = None
             for path, record in self._long_enough(records, settings):
                 _, sample, haplotype = self.name(path, record)
@@ -339,16 +341,27 @@ class FastaDoor:
                     )
                 last = sample, haplotype
                 done.add(last)
-                yield last, record
+                # In a list, from which it can be taken: groupby remembers what it yielded last.
+                held = [record.sequence]
+                del record
+                yield last, held
 
         for _, members in groupby(named(), lambda item: item[0]):
-            builder.add_blocks(_coded(record.sequence) for _, record in members)
-        return builder.finish() if len(done) > 1 else None
+            builder.add_blocks(_coded(held.pop()) for _, held in members)
+        try:
+            return builder.finish() if len(done) > 1 else None
+        except PanelError:  # unknown bases only: nothing is shared, and nothing will be called
+            return None
 
 
 def _coded(sequence: bytes) -> Iterator[np.ndarray]:
     """Encode a sequence stretch by stretch."""
     return (encode(sequence[at : at + _STRETCH]) for at in range(0, len(sequence), _STRETCH))
+
+
+def _unknown_share(panel: KmerPanel) -> float | None:
+    """Return the share of unknown bases; None if it is not stated, or if k-mers of reads were dropped."""
+    return panel.unknown_share if panel.min_count == 1 else None
 
 
 def _of_file(path: PathLike) -> tuple[str, str]:

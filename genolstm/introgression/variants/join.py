@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -157,6 +158,11 @@ class VariantReader:
         own = {"target": opened(self.path), "outgroup": opened(self.outgroup_files)}
         own["archaic"] = opened(self.archaic_files)
         samples: dict[Role, Sequence[str]] = {role: getattr(self, role) for role in ROLES}
+        for sources in own.values():
+            paths = [source.path for source in sources]
+            twice = next((path for i, path in enumerate(paths) if path in paths[:i]), None)
+            if twice is not None and Path(twice).exists():
+                raise InputError("is given twice", path=twice)
         self._files: list[File] = []
         for holder in ROLES:
             served = {r: samples[r] for r in ROLES if r == holder or (holder == "target" and not own[r])}
@@ -230,6 +236,8 @@ class VariantReader:
         return lengths
 
     def _no_shared_chromosome(self, file: File, chroms: Sequence[str], targets: Sequence[str]) -> InputError:
+        if set(chroms) & set(targets):
+            return InputError("holds no record on the targets' chromosomes", path=file.path)
         return InputError(
             f"shares no chromosome with the targets: it has {', '.join(sorted(chroms)[:3])}, "
             f"they have {', '.join(sorted(targets)[:3])}",
@@ -261,6 +269,10 @@ class VariantReader:
                 "outgroup": f"{merged} its own file: --outgroup-vcf",
                 "target": f"{merged} the files apart: --vcf A --vcf B",
             }
+            for file in self._files:
+                if not file.has_targets:
+                    for part in file.parts:
+                        hint[part.role] = f"does a position without a record mean the reference? --{part.role}-absent"
             found += [
                 f"the {role} is missing at {100 * shares[role]:.0f} % of the sites: {hint[role]}"
                 for role in ROLES
