@@ -13,7 +13,7 @@ from typing import Any
 
 from genolstm.files import PathLike, is_regular, sha256
 
-_LIBRARIES = ("numpy", "onnxruntime", "tensorflow", "keras", "msprime", "stdpopsim", "cyvcf2")
+_LIBRARIES = ("numpy", "onnxruntime", "tensorflow", "keras", "msprime", "stdpopsim", "zarr")
 
 
 def versions() -> dict[str, str]:

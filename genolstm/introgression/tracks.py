@@ -38,6 +38,11 @@ RARE_DIFFER = np.unique(CHANNEL_OF[0, :RARE_CLASSES])
 MANY_TARGETS = 8
 
 
+#: Sites that a bin must have for it to count as unknown if none of them is usable; by chance alone, so many
+#: are hardly ever missing together.
+DARK_SITES = 3
+
+
 def n_bins(length: int, bin_size: int) -> int:
     """Return the number of bins of a sequence of ``length`` bp; the last one may be short."""
     return -(-length // bin_size)
@@ -602,12 +607,29 @@ def tracks_from_variants(
                 lost = np.minimum((starts + 1) * size - half, piece_end) - np.maximum(starts * size - half, piece_begin)
                 windows[:, low:high] -= lost.astype(np.int32)
     tracks = _finish(counts, windows, k, size, block.outgroup.shape[1], target_size or n_target)
+    tracks[:, _dark_bins(block, first_bin, last_bin, size), : N_COUNTS + 1] = 0
     if presence is not None:
         targets, outgroup = presence
         tracks[:, :, N_COUNTS] *= targets
         tracks[:, :, N_COUNTS + 1] = np.log10(np.maximum(outgroup.sum(axis=0), 1))
         tracks[:, :, N_COUNTS + 2] = np.log10(np.maximum(targets.sum(axis=0), 1))
     return tracks
+
+
+def _dark_bins(block: VariantBlock, first_bin: int, last_bin: int, bin_size: int) -> np.ndarray:
+    """Return which bins have several sites, at none of which all three groups are called.
+
+    What lies between such sites was not called either, though no file says so; counting it as
+    agreement would make unknown sequence look modern.
+    """
+    place = block.positions // bin_size - first_bin
+    inside = (place >= 0) & (place < last_bin - first_bin)
+    groups = (block.target, block.outgroup, block.archaic)
+    usable = np.logical_and.reduce([(group[inside] >= 0).any(axis=1) for group in groups])
+    sites = np.bincount(place[inside], minlength=last_bin - first_bin)
+    good = np.bincount(place[inside], usable, minlength=last_bin - first_bin)
+    dark: np.ndarray = (sites >= DARK_SITES) & (good == 0)
+    return dark
 
 
 def _callable_pieces(

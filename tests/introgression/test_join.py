@@ -28,7 +28,8 @@ from genolstm.introgression.variants.block import (
     Stretch,
     VariantBlock,
 )
-from genolstm.introgression.variants.join import ROLES, VariantReader
+from genolstm.introgression.variants.feed import ROLES
+from genolstm.introgression.variants.join import VariantReader
 
 needs_bcftools = pytest.mark.skipif(shutil.which("bcftools") is None, reason="bcftools is not installed")
 NAMES = {"target": ["t0", "t1", "t2"], "outgroup": ["o0", "o1"], "archaic": ["a0"]}
@@ -397,6 +398,7 @@ def test_files_that_do_not_go_together(tmp_path: Path) -> None:
         "u.vcf: holds the sample t on 1, and so does t.vcf; "
         "a sample may be in several files only if they hold different chromosomes"
     )
+    assert refused(path=[targets, targets], archaic_files=third) == "t.vcf: is given twice"
     assert refused(archaic=["o"], archaic_files=again) == (
         "sample o is named as outgroup and as archaic; the groups must not overlap"
     )
@@ -423,6 +425,15 @@ def test_what_is_missing_at_most_sites_is_said(tmp_path: Path) -> None:
     swapped = VariantReader(path, ["t"], ["a"], ["o"])
     list(swapped.blocks(span=1000, overlap=0))
     assert swapped.warnings()[0].startswith("the outgroup is missing at 69 % of the sites")
+    # Of a file of its own something else is likely.
+    own = tmp_path / "a.vcf"
+    own.write_text(vcf_text(["b"], [("1", 3, "A", "C", ["1|1"])]))
+    apart = VariantReader(path, ["t"], ["o"], ["b"], archaic_files=own, absent={"archaic": "missing"})
+    list(apart.blocks(span=1000, overlap=0))
+    assert apart.warnings() == [
+        "the archaic is missing at 97 % of the sites: does a position without a record mean the reference? "
+        "--archaic-absent"
+    ]
 
 
 def test_what_was_left_out_is_said_item_by_item_and_file_by_file(tmp_path: Path) -> None:

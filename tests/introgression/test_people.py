@@ -87,8 +87,8 @@ def test_names_that_are_wrong() -> None:
         (" , ", "--target names no sample"),
         ("CEU0,CEU0", "names the sample CEU0 twice"),
         ("CEU0,HG9", "x.vcf: has no sample HG9 (1 of 2 named samples are missing)"),
-        ("none.txt", "none.txt: no such file"),
-        ("lists/none", "lists/none: no such file"),
+        ("none.txt", "none.txt: No such file or directory; samples are named, or listed in a file"),
+        ("lists/none", "lists/none: No such file or directory; samples are named, or listed in a file"),
         ("HG1.2", "x.vcf: has no sample HG1.2 (1 of 1 named samples are missing)"),
     ):
         with pytest.raises(InputError) as error:

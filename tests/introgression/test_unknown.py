@@ -322,3 +322,25 @@ def test_haplotypes_that_do_not_exist_have_no_size(model) -> None:
     target[target == ABSENT] = 0
     outgroup[outgroup == ABSENT] = 0
     assert Presence().of(whole, 0, 12, 1000) is None
+
+
+def test_what_nobody_was_called_at_is_unknown() -> None:
+    rng = np.random.default_rng(5)
+    positions = np.array([100, 400, 800, 1100, 1500, 1900, 2200, 2600, 3100, 3500, 3900])
+    groups = [rng.integers(0, 2, (len(positions), n)).astype(np.int8) for n in (4, 6, 2)]
+
+    def tracks(**missing) -> np.ndarray:
+        held = [group.copy() for group in groups]
+        for name, (low, high) in missing.items():
+            held[["target", "outgroup", "archaic"].index(name)][(positions >= low) & (positions < high)] = -1
+        block = VariantBlock("1", positions, *held, 0, 4000, 4000)
+        return tracks_from_variants(block, first_bin=0, last_bin=4, length=4000, settings=TrackSettings())
+
+    for role in ("target", "outgroup", "archaic"):
+        share = tracks(**{role: (1000, 3000)})[:, :, N_COUNTS]
+        # Three sites of bin 1 and none is usable; bin 2 has two sites, of which one alone says little.
+        assert share[:, 1].max() == 0
+        assert share[:, [0, 2, 3]].min() > 0.8
+        assert tracks(**{role: (1000, 1600)})[:, 1, N_COUNTS].min() > 0.8
+    # It takes no more than one group each.
+    assert tracks(target=(1000, 1600), archaic=(1600, 2000))[:, 1, : N_COUNTS + 1].max() == 0

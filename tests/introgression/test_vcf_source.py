@@ -451,3 +451,12 @@ def test_damaged_bcf_is_read_or_refused(tmp_path: Path) -> None:
         bcf.write_bytes(bytes(damaged))
         ended[read_or_refused(bcf)] += 1
     assert min(ended.values()) > 100
+
+
+@needs_bcftools
+def test_the_ploidy_of_other_samples_does_not_matter_in_a_bcf(tmp_path: Path) -> None:
+    path = write(tmp_path, [record(5, calls="0|1 0|1|1 1|1"), record(8, calls="1 0|1|0 .")])
+    bcf = tmp_path / "x.bcf"
+    subprocess.run(["bcftools", "view", "-Ob", "-o", bcf, path], check=True)
+    assert sites(bcf, ["a", "c"]) == sites(path, ["a", "c"]) == [("1", 5, [0, 2, 2, 2]), ("1", 8, [2, -2, -1, -1])]
+    assert "the genotype of b has 3 alleles" in refused(bcf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,22 +13,18 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.variants.block import ABSENT, UNKNOWN, CallSettings, SiteRows, Source, Stretch, VariantBlock
+from genolstm.introgression.variants.block import ABSENT, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
+from genolstm.introgression.variants.feed import FAR, ROLES, File, Part, Role, covered, gaps, merged, of_positions
 from genolstm.introgression.variants.sources import open_source
 
-Role = Literal["target", "outgroup", "archaic"]
 Absent = Literal["auto", "reference", "missing"]
 Files = PathLike | Source | Sequence[PathLike | Source]
-ROLES: tuple[Role, ...] = ("target", "outgroup", "archaic")
 #: Option that names the files of a role.
 OPTIONS = {"target": "--vcf", "outgroup": "--outgroup-vcf", "archaic": "--archaic-vcf"}
 
-_FAR = 1 << 60
 #: Share of differing REF among shared positions that is no chance, and the positions it takes to say so.
 _MOST_DIFFERING = 0.01
 _SHARED = 100
-#: Sites that are looked at to tell whether a file states what lies between them.
-_LOOK = 20
 
 _VARIES, _PARTLY, _NO_TARGET, _NO_OUTGROUP, _NO_ARCHAIC = 1, 2, 4, 8, 16
 
@@ -96,253 +93,6 @@ def _judge(
 
 
 @dataclass
-class _Part:
-    """The samples of one role in one file: where they stand in the role's columns, and in the file's."""
-
-    role: Role
-    columns: np.ndarray
-    own: slice
-    auto: bool = True  # whether the file is to tell what a position without a record means
-    reference: bool | None = None  # whether it means the reference; None until that is decided
-
-    @property
-    def all_columns(self) -> bool:
-        return bool((np.diff(self.columns) == 1).all())
-
-
-_NO_ROWS = SiteRows("", np.empty(0, np.int64), np.empty(0, np.int8), np.empty((0, 0), np.int8))
-
-
-class _File:
-    """One file, and its rows on the chromosome that is being joined."""
-
-    def __init__(self, source: Source, samples: Mapping[Role, Sequence[str]]) -> None:
-        self.source = source
-        self.path = source.path
-        self.parts: list[_Part] = []
-        self.samples: list[str] = []
-        inside = set(source.samples)
-        for role in ROLES:
-            found = [i for i, name in enumerate(samples.get(role, ())) if name in inside]
-            if not found:
-                continue
-            columns = np.array([2 * i + h for i in found for h in (0, 1)], dtype=np.int64)
-            begin = 2 * len(self.samples)
-            self.samples += [samples[role][i] for i in found]
-            self.parts.append(_Part(role, columns, slice(begin, 2 * len(self.samples))))
-        self.roles = [part.role for part in self.parts]
-        self.has_targets = "target" in self.roles
-        self.shared = self.covered = self.differing = self.targets_seen = 0
-        self.differs_at: str | None = None
-        self.chroms: list[str] = []
-        self.decided = False
-        self._looked = self._flanked = 0
-        self._iterator: Iterator[SiteRows] | None = None
-        self._peeked: SiteRows | None = None
-        self._ended = False
-        self._todo: list[str] | None = None
-
-    # --- chromosomes ------------------------------------------------------------------------
-
-    def open(self, settings: Sequence[CallSettings], stretches: Sequence[Stretch] | None) -> None:
-        """Prepare to read; files with an index are asked for one chromosome after another if they can be."""
-        self._settings = settings
-        self._stretches = stretches
-        indexed = getattr(self.source, "indexed", None)
-        if stretches is not None or not self.has_targets:
-            names = indexed() if indexed is not None else None
-            if names is not None:
-                wanted = None if stretches is None else {stretch.chrom for stretch in stretches}
-                self._todo = [name for name in names if wanted is None or name in wanted]
-
-    @property
-    def jumps(self) -> bool:
-        """Whether its chromosomes can be read in any order."""
-        return self._todo is not None
-
-    def heads(self) -> list[str]:
-        """Return the chromosomes that can be read next: one, none at the end, or all if there is an index."""
-        if self._todo is not None:
-            return self._todo
-        if self._iterator is None and self._stretches is None:
-            first = getattr(self.source, "first_chrom", None)
-            if first is not None and not self._ended:
-                return [first]
-        self._peek()
-        return [] if self._peeked is None else [self._peeked.chrom]
-
-    def _peek(self) -> None:
-        if self._iterator is None and not self._ended:
-            self._iterator = self.source.read(self.samples, self._settings, self._stretches)
-        if self._peeked is None and self._iterator is not None:
-            self._peeked = next(self._iterator, None)
-            if self._peeked is None:
-                self._iterator, self._ended = None, True
-
-    def begin(self, chrom: str) -> bool:
-        """Begin a chromosome, and return whether the file has it."""
-        if chrom not in self.heads():
-            return False
-        if self._todo is not None:
-            self._todo.remove(chrom)
-            here = [s for s in self._stretches or [Stretch(chrom)] if s.chrom == chrom]
-            self._iterator, self._peeked = self.source.read(self.samples, self._settings, here), None
-        self.chrom = chrom
-        self.chroms.append(chrom)
-        self.chunks: list[SiteRows] = []
-        self.frontier = 0
-        self.done = False
-        self.first: int | None = None
-        self.extent = 0
-        self.n_rows = 0
-        self.absent: np.ndarray | None = None
-        return True
-
-    def pull(self) -> None:
-        """Take the next rows of the chromosome, or find that there are none."""
-        self._peek()
-        rows = self._peeked
-        if rows is None or rows.chrom != self.chrom:
-            self.done, self.frontier = True, _FAR
-            if not self.decided:
-                self._decide(_NO_ROWS)
-            return
-        self._peeked = None
-        starts = [s.start for s in self._stretches or () if s.chrom == self.chrom and s.start >= rows.end]
-        self.frontier = max(min(starts, default=_FAR) if rows.last else rows.end, self.frontier)
-        self.done = rows.last and not starts
-        if not self.decided:
-            self._decide(rows)
-        elif len(rows.known):
-            self._check_decision(rows)
-        if not len(rows.positions) and not len(rows.known):
-            return
-        places = [int(rows.positions[0])] if len(rows.positions) else []
-        ends = [int(rows.positions[-1]) + 1] if len(rows.positions) else []
-        if len(rows.known):
-            places.append(int(rows.known[0, 0]))
-            ends.append(int(rows.known[-1, 1]))
-        if self.first is None:
-            self.first = min(places)
-        self.extent = max(self.extent, *ends)
-        if self.absent is None and len(rows.positions):
-            self.absent = rows.alleles[0, 1::2] == ABSENT
-        self.n_rows += len(rows.positions)
-        self.chunks.append(rows)
-
-    # --- positions without a record ---------------------------------------------------------
-
-    def _decide(self, rows: SiteRows) -> None:
-        """Decide what a position without a record means, where that is left to the file.
-
-        A file that lists all positions states one beside nearly every site; one that lists variant
-        sites states few, even if some of its sites do not vary among the chosen samples.
-        """
-        self._looked += len(rows.positions)
-        self._flanked += int(_flanked(rows).sum())
-        if self.source.all_sites and self._looked < _LOOK and not self.done:
-            return
-        self.decided = True
-        lists = bool(self.source.all_sites) and 2 * self._flanked >= self._looked
-        for part in self.parts:
-            if part.auto:
-                part.reference = not lists
-
-    def _check_decision(self, rows: SiteRows) -> None:
-        if self.source.all_sites or len(rows.positions) < _LOOK or _flanked(rows).mean() < 0.5:
-            return
-        part = next((part for part in self.parts if part.auto and part.reference), None)
-        if part is not None:
-            raise InputError(
-                "began as a file of variant sites only, and lists invariant ones from here on",
-                path=self.path,
-                record=f"{rows.chrom}:{rows.known[0, 0] + 1}",
-                hint=f"say what a position without a record means: --{part.role}-absent missing or reference",
-            )
-
-    # --- rows -------------------------------------------------------------------------------
-
-    def window(self, low: int, high: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return positions, reference and alleles of the rows in [low, high)."""
-        found = []
-        for rows in self.chunks:
-            a, b = np.searchsorted(rows.positions, [low, high])
-            if b > a:
-                found.append((rows.positions[a:b], rows.reference[a:b], rows.alleles[a:b]))
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            width = 2 * len(self.samples)
-            return np.empty(0, np.int64), np.empty(0, np.int8), np.empty((0, width), np.int8)
-        positions, reference, alleles = zip(*found, strict=True)
-        return np.concatenate(positions), np.concatenate(reference), np.concatenate(alleles)
-
-    def known(self, low: int, high: int) -> np.ndarray:
-        """Return the stretches of [low, high) in which everybody is stated to have the reference."""
-        found = [rows.known[(rows.known[:, 1] > low) & (rows.known[:, 0] < high)] for rows in self.chunks]
-        return _merged(np.concatenate(found)) if found else np.empty((0, 2), np.int64)
-
-    def forget(self, low: int) -> None:
-        """Drop what lies before ``low``, but keep in mind which haplotypes do not exist there."""
-        kept: list[SiteRows] = []
-        for rows in self.chunks:
-            a = int(np.searchsorted(rows.positions, low))
-            if a:
-                self.absent = rows.alleles[a - 1, 1::2] == ABSENT
-            known = rows.known[rows.known[:, 1] > low]
-            if a == len(rows.positions) and not len(known):
-                continue
-            if a == len(rows.positions):
-                rows = SiteRows(
-                    rows.chrom,
-                    rows.positions[:0],
-                    rows.reference[:0],
-                    rows.alleles[:0].copy(),
-                    known,
-                    rows.end,
-                    rows.last,
-                )
-            kept.append(rows)
-        self.chunks = kept
-
-
-def _flanked(rows: SiteRows) -> np.ndarray:
-    """Return at which sites an invariant position is stated right before or behind."""
-    return _covered(rows.known, rows.positions - 1) | _covered(rows.known, rows.positions + 1)
-
-
-def _covered(stretches: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return which positions lie in sorted, disjoint stretches."""
-    if not len(stretches):
-        return np.zeros(len(positions), dtype=bool)
-    at = np.searchsorted(stretches[:, 0], positions, side="right") - 1
-    return (at >= 0) & (positions < stretches[np.maximum(at, 0), 1])
-
-
-def _merged(stretches: np.ndarray) -> np.ndarray:
-    """Sort stretches, and merge those that overlap or touch."""
-    if len(stretches) < 2:
-        return stretches
-    stretches = stretches[np.argsort(stretches[:, 0], kind="stable")]
-    reach = np.maximum.accumulate(stretches[:, 1])
-    begins = np.concatenate([[True], stretches[1:, 0] > reach[:-1]])
-    ends = np.concatenate([np.flatnonzero(begins)[1:] - 1, [len(stretches) - 1]])
-    return np.stack([stretches[begins, 0], reach[ends]], axis=1)
-
-
-def _gaps(stretches: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Return what sorted, disjoint stretches leave of [low, high)."""
-    starts = np.concatenate([[low], np.clip(stretches[:, 1], low, high)])
-    ends = np.concatenate([np.clip(stretches[:, 0], low, high), [high]])
-    inside = ends > starts
-    return np.stack([starts[inside], ends[inside]], axis=1)
-
-
-def _of_positions(positions: np.ndarray) -> np.ndarray:
-    return np.stack([positions, positions + 1], axis=1)
-
-
-@dataclass
 class VariantReader:
     """Reads the named samples of one or several files, joined by position, block by block.
 
@@ -408,11 +158,16 @@ class VariantReader:
         own = {"target": opened(self.path), "outgroup": opened(self.outgroup_files)}
         own["archaic"] = opened(self.archaic_files)
         samples: dict[Role, Sequence[str]] = {role: getattr(self, role) for role in ROLES}
-        self._files: list[_File] = []
+        for sources in own.values():
+            paths = [source.path for source in sources]
+            twice = next((path for i, path in enumerate(paths) if path in paths[:i]), None)
+            if twice is not None and Path(twice).exists():
+                raise InputError("is given twice", path=twice)
+        self._files: list[File] = []
         for holder in ROLES:
             served = {r: samples[r] for r in ROLES if r == holder or (holder == "target" and not own[r])}
             for source in own[holder]:
-                self._files.append(_File(source, served))
+                self._files.append(File(source, served))
             if own[holder]:
                 self._check_samples(own[holder], served, holder)
         self._all_files, self._files = self._files, [f for f in self._files if f.parts]
@@ -480,7 +235,7 @@ class VariantReader:
                 raise self._no_shared_chromosome(file, list(file.source.contigs), list(targets))
         return lengths
 
-    def _no_shared_chromosome(self, file: _File, chroms: Sequence[str], targets: Sequence[str]) -> InputError:
+    def _no_shared_chromosome(self, file: File, chroms: Sequence[str], targets: Sequence[str]) -> InputError:
         return InputError(
             f"shares no chromosome with the targets: it has {', '.join(sorted(chroms)[:3])}, "
             f"they have {', '.join(sorted(targets)[:3])}",
@@ -512,6 +267,10 @@ class VariantReader:
                 "outgroup": f"{merged} its own file: --outgroup-vcf",
                 "target": f"{merged} the files apart: --vcf A --vcf B",
             }
+            for file in self._files:
+                if not file.has_targets:
+                    for part in file.parts:
+                        hint[part.role] = f"does a position without a record mean the reference? --{part.role}-absent"
             found += [
                 f"the {role} is missing at {100 * shares[role]:.0f} % of the sites: {hint[role]}"
                 for role in ROLES
@@ -664,7 +423,7 @@ class VariantReader:
         return padded
 
     def _next_chromosome(self, order: dict[str, int], finished: Sequence[str]) -> str | None:
-        heads: dict[str, _File] = {}
+        heads: dict[str, File] = {}
         for file in self._files:
             if file.jumps and not file.has_targets:
                 continue
@@ -682,16 +441,16 @@ class VariantReader:
                 )
         return chrom
 
-    def _skip(self, file: _File) -> None:
+    def _skip(self, file: File) -> None:
         while not file.done:
             file.pull()
             file.chunks = []
 
-    def _check_chromosome(self, chrom: str, joined: Sequence[_File]) -> None:
+    def _check_chromosome(self, chrom: str, joined: Sequence[File]) -> None:
         """Refuse a sample that two files have here, and say whom none has."""
         for role in ROLES:
             names = getattr(self, role)
-            holder: dict[int, _File] = {}
+            holder: dict[int, File] = {}
             for file in joined:
                 for part in file.parts:
                     if part.role != role:
@@ -714,7 +473,7 @@ class VariantReader:
     # --- one chromosome ---------------------------------------------------------------------
 
     def _chromosome(
-        self, chrom: str, files: Sequence[_File], runs: Sequence[Stretch], span: int, overlap: int
+        self, chrom: str, files: Sequence[File], runs: Sequence[Stretch], span: int, overlap: int
     ) -> Iterator[VariantBlock]:
         length = self.lengths.get(chrom)
         for file in files:
@@ -722,7 +481,7 @@ class VariantReader:
                 file.pull()
         for run in runs:
             whole = run.end is None
-            begin, stop = run.start, _FAR if run.end is None else run.end
+            begin, stop = run.start, FAR if run.end is None else run.end
             if whole:
                 # Nothing is known before the first record of the targets, nor behind the last one.
                 firsts = [file.first for file in files if file.has_targets and file.first is not None]
@@ -747,7 +506,7 @@ class VariantReader:
                     file.forget(end - overlap)
                 start = end
 
-    def _fill(self, files: Sequence[_File], end: int, overlap: int, whole: bool) -> int:
+    def _fill(self, files: Sequence[File], end: int, overlap: int, whole: bool) -> int:
         """Read on until everything up to ``end + overlap`` is there; return how far the targets reach."""
         while True:
             extent = max((file.extent for file in files if file.has_targets), default=0)
@@ -763,7 +522,7 @@ class VariantReader:
     def _block(
         self,
         chrom: str,
-        files: Sequence[_File],
+        files: Sequence[File],
         begin: int,
         end: int,
         overlap: int,
@@ -799,7 +558,7 @@ class VariantReader:
                 kept[:1] |= is_first
         self._tally(verdict, missing, kept, (positions >= begin) & (positions < end))
         edge = high if length is None else min(high, length)
-        dark = [_of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in ROLES)]
+        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in ROLES)]
         if not kept.all():
             positions = positions[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
@@ -813,10 +572,10 @@ class VariantReader:
             end,
             length,
             last,
-            [(int(a), int(b)) for a, b in _merged(np.concatenate(dark)).tolist()],
+            [(int(a), int(b)) for a, b in merged(np.concatenate(dark)).tolist()],
         )
 
-    def _absent_before(self, role: str, files: Sequence[_File]) -> np.ndarray:
+    def _absent_before(self, role: str, files: Sequence[File]) -> np.ndarray:
         """Return which haplotypes of a role do not exist before the rows that are held."""
         absent = np.zeros(2 * len(getattr(self, role)), dtype=bool)
         for file in files:
@@ -827,7 +586,7 @@ class VariantReader:
 
     def _compare(
         self,
-        files: Sequence[_File],
+        files: Sequence[File],
         windows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
         known: Sequence[np.ndarray],
         places: Sequence[np.ndarray],
@@ -858,11 +617,11 @@ class VariantReader:
                 self._check_reference(file, _SHARED)
             if not file.has_targets:
                 file.targets_seen += n_targets
-                stated = _covered(stretches, positions)
+                stated = covered(stretches, positions)
                 stated[place] = True
                 file.covered += int((stated & of_targets & inner).sum())
 
-    def _check_reference(self, file: _File, least: int) -> None:
+    def _check_reference(self, file: File, least: int) -> None:
         if file.shared >= least and file.differing > _MOST_DIFFERING * file.shared:
             raise InputError(
                 f"REF differs from that of the targets at {file.differing} of {file.shared} shared positions",
@@ -874,7 +633,7 @@ class VariantReader:
     def _role(
         self,
         role: Role,
-        files: Sequence[_File],
+        files: Sequence[File],
         windows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
         known: Sequence[np.ndarray],
         places: Sequence[np.ndarray],
@@ -894,7 +653,7 @@ class VariantReader:
         for i, part in alone:
             place, own = places[i], windows[i][2][:, part.own]
             columns = slice(part.columns[0], part.columns[-1] + 1) if part.all_columns else part.columns
-            fill = np.where(part.reference or _covered(known[i], positions), reference, np.int8(UNKNOWN))
+            fill = np.where(part.reference or covered(known[i], positions), reference, np.int8(UNKNOWN))
             whole = np.repeat(fill[:, None], len(part.columns), axis=1)
             self._mark_absent(files[i], part, windows[i], positions, whole)
             differs = windows[i][1] != reference[place]
@@ -904,8 +663,8 @@ class VariantReader:
 
     def _mark_absent(
         self,
-        file: _File,
-        part: _Part,
+        file: File,
+        part: Part,
         window: tuple[np.ndarray, np.ndarray, np.ndarray],
         positions: np.ndarray,
         filled: np.ndarray,
@@ -922,7 +681,7 @@ class VariantReader:
     def _dark(
         self,
         role: Role,
-        files: Sequence[_File],
+        files: Sequence[File],
         windows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
         known: Sequence[np.ndarray],
         low: int,
@@ -936,8 +695,8 @@ class VariantReader:
                 if part.role == role:
                     if part.reference is not False:
                         return np.empty((0, 2), dtype=np.int64)
-                    stated += [known[i], _of_positions(windows[i][0])]
-        return _gaps(_merged(np.concatenate(stated)), low, high)
+                    stated += [known[i], of_positions(windows[i][0])]
+        return gaps(merged(np.concatenate(stated)), low, high)
 
     def _tally(self, verdict: np.ndarray, missing: np.ndarray, kept: np.ndarray, inner: np.ndarray) -> None:
         counted = verdict[kept & inner]

@@ -163,7 +163,7 @@ def chosen_samples(
         raise InputError(f"--{role} names no sample" if role else "names no sample")
     for word, _ in found:
         if word not in known and _looks_like_a_path(word):
-            raise InputError("no such file", path=word)
+            raise InputError("No such file or directory", path=word, hint="samples are named, or listed in a file")
     return known.all(found, path=path, role=role)
 
 

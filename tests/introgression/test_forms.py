@@ -1,0 +1,237 @@
+"""The same people in every form that they come in, and the recipes of the documentation, as they are written."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "example_data"
+DOCS = Path(__file__).parents[2] / "docs" / "introgression.md"
+LISTS = [word for role in ("target", "outgroup") for word in (f"--{role}", EXAMPLE / f"{role}.txt")]
+PEOPLE = [
+    "--vcf",
+    EXAMPLE / "people.vcf.gz",
+    "--samples",
+    EXAMPLE / "people.tsv",
+    "--target",
+    "CEU",
+    "--outgroup",
+    "AFR",
+]
+
+Scan = Callable[..., tuple[list[list[str]], str]]
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory) -> Scan:
+    folder = tmp_path_factory.mktemp("scans")
+
+    def run(*words: object) -> tuple[list[list[str]], str]:
+        """Return the segments' columns and what was said."""
+        command = [sys.executable, "-m", "genolstm", "introgression", "scan", *map(str, words)]
+        done = subprocess.run(
+            [*command, "-o", str(folder / "x.bed"), "--force"], capture_output=True, text=True, cwd=folder, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return [line.split("\t") for line in (folder / "x.bed").read_text().splitlines()[1:]], done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def merged(scan) -> list[list[str]]:
+    found, _ = scan("--vcf", EXAMPLE / "region.vcf.gz", *LISTS, "--archaic", EXAMPLE / "archaic.txt")
+    assert len(found) >= 5
+    return found
+
+
+def every_position(text: str, reference: str = "ACGT" * 150_000) -> Iterator[str]:
+    """Yield the lines of a gVCF with a record for each position, as all-sites files have it."""
+    for line in text.splitlines():
+        columns = line.split("\t")
+        if line.startswith("#") or columns[4] != "<NON_REF>":
+            yield line
+            continue
+        end = int(columns[7].removeprefix("END="))
+        for position in range(int(columns[1]), end + 1):
+            letter = columns[3] if position == int(columns[1]) else reference[position - 1]
+            yield f"{columns[0]}\t{position}\t.\t{letter}\t.\t.\tPASS\t.\tGT\t0/0"
+
+
+def test_three_files_are_the_merged_one(scan, merged, tmp_path: Path) -> None:
+    variants, told = scan(*PEOPLE, "--archaic-vcf", EXAMPLE / "archaic.vcf.gz")
+    assert variants == merged
+    blocks, of_blocks = scan(*PEOPLE, "--archaic-vcf", EXAMPLE / "archaic.g.vcf.gz")
+    assert blocks == merged
+    # What a position without a record means is decided by the file, and said.
+    assert "reference" in told
+    assert "unknown" in of_blocks
+    text = gzip.decompress((EXAMPLE / "archaic.g.vcf.gz").read_bytes()).decode()
+    everything = tmp_path / "all.vcf.gz"
+    everything.write_bytes(gzip.compress("\n".join(every_position(text)).encode() + b"\n", 1))
+    assert scan(*PEOPLE, "--archaic-vcf", everything)[0] == merged
+    # The outgroup apart, too, and the people in two batches.
+    halves = []
+    lines = gzip.decompress((EXAMPLE / "people.vcf.gz").read_bytes()).decode().splitlines()
+    for name, kept in (("target", slice(9, 12)), ("outgroup", slice(12, None))):
+        half = tmp_path / f"{name}.vcf"
+        half.write_text(
+            "".join(
+                line + "\n"
+                if line.startswith("##")
+                else "\t".join(line.split("\t")[:9] + line.split("\t")[kept]) + "\n"
+                for line in lines
+            )
+        )
+        halves.append(half)
+    apart, _ = scan(
+        "--vcf", halves[0], "--target", EXAMPLE / "target.txt", "--outgroup-vcf", halves[1], "--archaic-vcf", everything
+    )
+    assert apart == merged
+
+
+def test_a_zarr_store_is_its_vcf(scan, merged, tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    from support.vcz import store_of
+
+    plain = tmp_path / "region.vcf"
+    plain.write_bytes(gzip.decompress((EXAMPLE / "region.vcf.gz").read_bytes()))
+    store = store_of(plain, tmp_path / "region.vcz")
+    found, _ = scan("--vcf", store, *LISTS, "--archaic", EXAMPLE / "archaic.txt")
+    assert found == merged
+
+
+def test_panels_find_what_the_vcf_finds(scan, merged) -> None:
+    panels = ["--archaic", EXAMPLE / "archaic.panel", "--outgroup", EXAMPLE / "outgroup.panel"]
+    found, _ = scan(EXAMPLE / "query.fa.gz", *panels)
+    assert [row[6:8] for row in found] == [row[6:8] for row in merged]
+    for ours, theirs in zip(found, merged, strict=True):
+        assert abs(int(ours[1]) - int(theirs[1])) <= 100
+        assert abs(int(ours[2]) - int(theirs[2])) <= 100
+
+
+def test_a_region_is_that_part_of_the_scan(scan, merged) -> None:
+    found, _ = scan(*PEOPLE, "--archaic-vcf", EXAMPLE / "archaic.vcf.gz", "--region", "chr21:100,001-600,000")
+    assert {tuple(row[6:8]) for row in found} <= {tuple(row[6:8]) for row in merged}
+    assert all(int(row[1]) >= 100_000 for row in found)
+    inside = [row for row in merged if int(row[1]) > 150_000]
+    assert len(
+        [
+            row
+            for row in found
+            if any(row[6:8] == m[6:8] and int(row[1]) < int(m[2]) and int(m[1]) < int(row[2]) for m in inside)
+        ]
+    ) >= len(inside)
+
+
+# ---------------------------------------------------------------- recipes
+
+
+def recipes() -> list[str]:
+    """Return the shell commands of the recipes, one after the other."""
+    text = DOCS.read_text().split("### Recipe", 1)[1].split("\n## ", 1)[0]
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
+
+
+def renamed(source: Path, target: Path, chrom: str) -> None:
+    """Write an example VCF with another name of its chromosome."""
+    text = gzip.decompress(source.read_bytes()).decode()
+    text = text.replace("ID=chr21", f"ID={chrom}").replace("\nchr21\t", f"\n{chrom}\t")
+    target.write_bytes(gzip.compress(text.encode()))
+
+
+def test_the_recipes_run_as_they_are_written(merged, tmp_path: Path) -> None:
+    """On files that have the names, chromosomes, columns and masks of the real ones."""
+    table = (EXAMPLE / "people.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in table[1:]]
+    panel = ["sample\tpop\tsuper_pop\tgender", *("\t".join([*row, "male"]) + "\t\t" for row in rows)]
+    (tmp_path / "integrated_call_samples_v3.20130502.ALL.panel").write_text("\n".join(panel) + "\n")
+    pedigree = ["FamilyID SampleID FatherID MotherID Sex Population Superpopulation"]
+    pedigree += [f"F{i} {name} 0 0 1 {pop} {wide}" for i, (name, pop, wide) in enumerate(rows)]
+    (tmp_path / "20130606_g1k_3202_samples_ped_population.txt").write_text("\n".join(pedigree) + "\n")
+    mask = "chr21\t0\t600000\tstrict\nchr22\t0\t9\tstrict\n"
+    (tmp_path / "20141020.strict_mask.whole_genome.bed").write_text(mask)
+    (tmp_path / "20160622.allChr.mask.bed").write_text(mask)
+    (tmp_path / "chr21_mask.bed.gz").write_bytes(gzip.compress(b"21\t0\t600000\n"))
+    (tmp_path / "vindija.chr21.GRCh38.mask.bed.gz").write_bytes(gzip.compress(b"chr21\t0\t600000\n"))
+    phase3 = "ALL.chr21.phase3_shapeit2_mvncall_integrated_v5a.20130502.genotypes.vcf.gz"
+    deep = "1kGP_high_coverage_Illumina.chr21.filtered.SNV_INDEL_SV_phased_panel.vcf.gz"
+    renamed(EXAMPLE / "people.vcf.gz", tmp_path / phase3, "21")
+    renamed(EXAMPLE / "archaic.g.vcf.gz", tmp_path / "chr21_mq25_mapab100.vcf.gz", "21")
+    renamed(EXAMPLE / "people.vcf.gz", tmp_path / deep, "chr21")
+    renamed(EXAMPLE / "archaic.g.vcf.gz", tmp_path / "vindija.chr21.GRCh38.vcf.gz", "chr21")
+    program = tmp_path / "bin" / "genolstm"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m genolstm "$@"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    environment = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    commands = recipes()
+    assert sum(command.startswith("genolstm introgression scan") for command in commands) == 2
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        if command.startswith("genolstm"):
+            assert "warning" not in done.stderr, done.stderr
+    for name, chrom in (("CEU.chr21.bed.gz", "21"), ("CEU.chr21.GRCh38.bed.gz", "chr21")):
+        lines = gzip.decompress((tmp_path / name).read_bytes()).decode().splitlines()[1:]
+        assert [line.split("\t")[1:] for line in lines] == [row[1:] for row in merged]
+        assert {line.split("\t")[0] for line in lines} == {chrom}
+        assert (tmp_path / f"{name}.tbi").exists()
+
+
+# ---------------------------------------------------------------- haploid calls
+
+
+def test_haploid_calls_are_the_haplotypes_that_they_are(scan, tmp_path: Path) -> None:
+    """The same haplotypes as columns of their own, and as two to a column."""
+    lines = gzip.decompress((EXAMPLE / "region.vcf.gz").read_bytes()).decode().splitlines()
+    records = [line.split("\t") for line in lines if not line.startswith("#")]
+    header = [line for line in lines if line.startswith("##")]
+    fixed = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
+    samples = lines[len(header)].split("\t")[9:]
+    outgroup, archaic = samples[3:53], samples[53]
+
+    def write(name: str, names: list[str], calls: Callable[[list[str]], list[str]]) -> Path:
+        rows = ["\t".join([*fixed, *names]), *("\t".join(r[:9] + calls(r[9:])) for r in records)]
+        (tmp_path / name).write_text("\n".join([*header, *rows]) + "\n")
+        return tmp_path / name
+
+    single = write("h.vcf", ["T1", "T2", *outgroup, archaic], lambda c: [c[i][2] for i in (0, 1, *range(3, 54))])
+    pairs = write(
+        "d.vcf",
+        ["T", *outgroup[:25], archaic],
+        lambda c: [
+            f"{c[0][2]}|{c[1][2]}",
+            *(f"{c[3 + i][2]}|{c[4 + i][2]}" for i in range(0, 50, 2)),
+            f"{c[53][2]}|{c[53][2]}",
+        ],
+    )
+    tables = []
+    for vcf, targets, others in ((single, "T1,T2", outgroup), (pairs, "T", outgroup[:25])):
+        scan(
+            "--vcf",
+            vcf,
+            "--target",
+            targets,
+            "--outgroup",
+            ",".join(others),
+            "--archaic",
+            archaic,
+            "--posteriors",
+            tmp_path / "p.tsv",
+        )
+        rows = [line.split("\t") for line in (tmp_path / "p.tsv").read_text().splitlines()[1:]]
+        tables.append(rows)
+    assert {(row[3], row[4]) for row in tables[0]} == {("T1", "1"), ("T2", "1")}  # no second haplotypes
+    name = {("T1", "1"): ("T", "1"), ("T2", "1"): ("T", "2")}
+    assert [[*row[:3], *name[row[3], row[4]], row[5]] for row in tables[0]] == tables[1]
