@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -18,11 +19,16 @@ from support.introgression import vcf_text
 from support.vcz import arrays_of, store_of, write_plainly, write_store
 
 from genolstm.errors import InputError, MissingExtraError
+from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.doors.zarr import ZarrDoor
+from genolstm.introgression.settings import ScanSettings
+from genolstm.introgression.tracks import TrackSettings
 from genolstm.introgression.variants import zarr as module
 from genolstm.introgression.variants.block import CallSettings, SiteRows, SourceCounts, Stretch
 from genolstm.introgression.variants.chunks import is_store
 from genolstm.introgression.variants.vcf import VcfSource
 from genolstm.introgression.variants.zarr import ZarrSource
+from genolstm.runs.scan import run
 
 zarr = pytest.importorskip("zarr")
 
@@ -594,3 +600,86 @@ def test_stretches_read_only_their_chunks(store: Path) -> None:
     with pytest.raises(InputError, match="1 has 1000 bp, and 1:991-1001 reaches beyond it"):
         source.read(["s1"], CallSettings(), [Stretch("1", 990, 1001)])
     assert list(source.read(["s1"], CallSettings(), [Stretch("3", 0, 5)])) == []
+
+
+# ---------------------------------------------------------------- the door
+
+
+@pytest.fixture(scope="module")
+def files(region_folder: Path, tmp_path_factory) -> dict[str, Path]:
+    """The VCF of a region and its store, and those of each role alone."""
+    folder = tmp_path_factory.mktemp("roles")
+    text = gzip.decompress((region_folder / "region.vcf.gz").read_bytes()).decode()
+    names = {role: (region_folder / f"{role}.txt").read_text().split() for role in ("target", "outgroup", "archaic")}
+    header, records = [], []
+    for line in text.splitlines():
+        (header if line.startswith("##") else records).append(line)
+    columns = records[0].split("\t")
+    found = {}
+    for role, wanted in {"all": columns[9:], **names}.items():
+        kept = [*range(9), *(columns.index(name) for name in wanted)]
+        path = folder / f"{role}.vcf"
+        lines = ["\t".join(line.split("\t")[i] for i in kept) for line in records]
+        path.write_text("\n".join([*header, *lines]) + "\n")
+        found[f"{role}.vcf"] = path
+        found[f"{role}.vcz"] = store_of(path, variants=300, samples=4)
+    return found
+
+
+HMM = ScanSettings(baseline="hmm")  # the network of the tests calls nothing
+
+
+def scanned(door: VcfDoor, model: Path, folder: Path) -> tuple[bytes, ...]:
+    folder.mkdir()
+    outputs = [folder / name for name in ("x.bed", "x.tsv", "x.bedgraph")]
+    run(door, output=outputs[0], posteriors=outputs[1], bedgraph=outputs[2], model=model, settings=HMM, threads=1)
+    return tuple(path.read_bytes() for path in outputs)
+
+
+@pytest.mark.parametrize("door", [VcfDoor, ZarrDoor])
+def test_a_scan_of_a_store_is_that_of_its_vcf(
+    files, region_folder: Path, tiny_model: Path, tmp_path: Path, door
+) -> None:
+    lists = {role: region_folder / f"{role}.txt" for role in ("target", "outgroup", "archaic")}
+    expected = scanned(VcfDoor(files["all.vcf"], **lists), tiny_model, tmp_path / "vcf")
+    assert expected[0].count(b"\n") > 2
+    assert scanned(door(files["all.vcz"], **lists), tiny_model, tmp_path / "vcz") == expected
+    assert scanned(door([files["all.vcz"]], **lists, chrom="chr1"), tiny_model, tmp_path / "one") == expected
+
+
+def test_stores_of_one_role_each_are_joined_as_vcfs_are(files, region_folder, tiny_model, tmp_path: Path) -> None:
+    target = region_folder / "target.txt"
+
+    def door(kinds: str) -> VcfDoor:
+        one, two, three = (
+            files[f"{role}.{kind}"] for role, kind in zip(("target", "outgroup", "archaic"), kinds.split(), strict=True)
+        )
+        return VcfDoor(one, target, outgroup_vcf=two, archaic_vcf=three)
+
+    expected = scanned(door("vcf vcf vcf"), tiny_model, tmp_path / "vcf")
+    for kinds in ("vcz vcz vcz", "vcf vcz vcf", "vcz vcf vcz"):
+        assert scanned(door(kinds), tiny_model, tmp_path / kinds) == expected
+
+
+def test_the_door_of_stores_refuses_a_vcf(files, region_folder: Path) -> None:
+    lists = {role: region_folder / f"{role}.txt" for role in ("target", "outgroup", "archaic")}
+    with pytest.raises(InputError) as error:
+        ZarrDoor(files["all.vcf"], **lists).tracks(TrackSettings())
+    assert str(error.value) == f"{files['all.vcf']}: is not a VCF Zarr store; VcfDoor reads VCF and BCF"
+
+
+def test_the_command_reads_stores_and_refuses_cut_ones(cli, files, region_folder, tiny_model, tmp_path: Path) -> None:
+    store = Path(shutil.copytree(files["all.vcz"], tmp_path / "x.vcz"))
+    words = ["introgression", "scan", "--vcf", store, "--model", tiny_model, "-o", tmp_path / "x.bed"]
+    words += [w for role in ("target", "outgroup", "archaic") for w in (f"--{role}", region_folder / f"{role}.txt")]
+    code, _, err = cli(*words)
+    assert code == 0, err
+    assert "scanned 6 haplotypes" in err
+    gone = sorted((store / "call_genotype").glob("[0-9]*"))[0]
+    gone.unlink()
+    (tmp_path / "x.bed").unlink()
+    (tmp_path / "x.json").unlink()
+    code, _, err = cli(*words)
+    assert code == 1
+    assert f"{store}: the chunk call_genotype/{gone.name} is missing: the store was cut short; copy" in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.vcz"]
