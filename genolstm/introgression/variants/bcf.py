@@ -42,6 +42,9 @@ _INT8, _INT16, _INT32, _FLOAT, _TEXT = 1, 2, 3, 5, 7
 @compiled()
 def _signed(buf, at, size):
     """Return the little-endian signed integer of ``size`` bytes at ``at``."""
+    if size == 1:  # nearly every genotype
+        value = np.int64(buf[at])
+        return value - 256 if value > 127 else value
     value = np.int64(0)
     for j in range(size):
         value |= np.int64(buf[at + j]) << (8 * j)
