@@ -24,6 +24,7 @@ from genolstm.introgression.settings import (
 )
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.sequences.panel.settings import MEMORY
 
 _path = click.Path(path_type=Path)
 _path_or_stdout = click.Path(path_type=Path, allow_dash=True)
@@ -207,6 +208,7 @@ def _masks_of_roles(command: Any) -> Any:
     show_default="yes for one haplotype per record",
     help="Whether to check which rare k-mers the query haplotypes share (reads the input twice).",
 )
+@options.memory("With FASTA: most memory for counting the k-mers that the query haplotypes share")
 @click.option(
     "--skip-short", is_flag=True, help="Leave out FASTA records shorter than a bin instead of rejecting them."
 )
@@ -261,6 +263,7 @@ def scan(
     unknown: Path | None,
     haplotypes: str,
     sharing: bool | None,
+    memory: int,
     skip_short: bool,
     model: str,
     settings: dict[str, Any],
@@ -313,6 +316,7 @@ def scan(
                 "--sharing": sharing is not None,
                 "--haplotypes": haplotypes != "record",
                 "--skip-short": skip_short,
+                "--memory": memory != MEMORY,
             },
         )
         if files["outgroup_frequencies"]:
@@ -337,7 +341,7 @@ def scan(
         raise click.UsageError(str(error)) from error
     door: FastaDoor | VcfDoor
     if not vcf:
-        door = FastaDoor(query, str(archaic), str(outgroup), haplotypes, sharing, skip_short)
+        door = FastaDoor(query, str(archaic), str(outgroup), haplotypes, sharing, skip_short, memory)
     else:
         # A text may name a list or be one; nothing at all stands for everybody in a role's own files.
         door = VcfDoor(

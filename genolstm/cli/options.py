@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY
 from genolstm.settings import Range, Setting, describe
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -255,6 +256,34 @@ def _type(setting: Setting) -> Any:
     if setting.type is float:
         return _Finite(**bounds)
     return click.STRING
+
+
+class _Size(click.ParamType):
+    """A number of bytes, such as ``4G``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])(?:i?b)?", value.strip(), re.IGNORECASE)
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 512M or 4G", param, ctx)
+        size = int(float(match[1]) * 1024 ** (1 + "kmgt".index(match[2].lower())))
+        if size < LEAST_MEMORY:
+            self.fail(f"{value} is too little, at least {LEAST_MEMORY >> 20}M are needed", param, ctx)
+        return size
+
+
+def memory(text: str) -> Callable[[F], F]:
+    """Add ``--memory``, a ceiling for counting k-mers; ``text`` says what it holds for."""
+    return click.option(
+        "--memory",
+        type=_Size(),
+        default=MEMORY,
+        show_default=f"{MEMORY >> 30}G",
+        help=f"{text}; what does not fit goes to temporary files in TMPDIR, or else beside the output.",
+    )
 
 
 class _Region(click.ParamType):

@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import click
 
 from genolstm.cli import options
-from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY, PanelSettings
-
-
-class _Size(click.ParamType):
-    """A number of bytes, such as ``4G``."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])(?:i?b)?", value.strip(), re.IGNORECASE)
-        if match is None:
-            self.fail(f"{value!r} is not a size such as 512M or 4G", param, ctx)
-        size = int(float(match[1]) * 1024 ** (1 + "kmgt".index(match[2].lower())))
-        if size < LEAST_MEMORY:
-            self.fail(f"{value} is too little, at least {LEAST_MEMORY >> 20}M are needed", param, ctx)
-        return size
+from genolstm.sequences.panel.settings import PanelSettings
 
 
 @click.group(cls=options.Group)
@@ -47,13 +27,7 @@ def panel() -> None:
     help="Panel file to write; - is standard output.",
 )
 @options.settings(PanelSettings, k="-k")
-@click.option(
-    "--memory",
-    type=_Size(),
-    default=MEMORY,
-    show_default=f"{MEMORY >> 30}G",
-    help="Most memory to use; what does not fit goes to temporary files in TMPDIR, or else beside the output.",
-)
+@options.memory("Most memory to use")
 @options.force
 @options.threads
 @options.quiet

@@ -109,7 +109,7 @@ def is_given(value: Any, line: str) -> bool:
 ELSEWHERE = {
     ("compare", "output"): (Outputs, "table"),
     **{("compare", name): (Outputs, name) for name in ("runs", "gradients", "figure", "models", "force")},
-    **{("introgression scan", name): (FastaDoor, name) for name in ("haplotypes", "sharing", "skip_short")},
+    **{("introgression scan", name): (FastaDoor, name) for name in ("haplotypes", "sharing", "skip_short", "memory")},
     **{
         ("introgression scan", name): (VcfDoor, name)
         for name in (

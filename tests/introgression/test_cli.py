@@ -926,7 +926,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
     outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
-    of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short"]
+    of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
     assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
@@ -950,7 +950,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
     assert [options.pop("progress") is None for _, options in calls] == [True, False, False, False]
     assert calls == [
         (
-            (FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", False, True),),
+            (FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", False, True, 1 << 30),),
             {
                 "output": Path("x.bed"),
                 "posteriors": Path("p"),

@@ -121,7 +121,7 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
     settings = account["settings"]
     assert (settings["baseline"], settings["threshold"], settings["min_length"]) == ("hmm", THRESHOLD, 0)
     assert (settings["k"], settings["bin"]) == (31, 1000)
-    assert settings["door"] == {"haplotypes": "record", "sharing": None, "skip_short": True, "memory": None}
+    assert settings["door"] == {"haplotypes": "record", "sharing": None, "skip_short": True, "memory": 4 << 30}
     stamp = f"##genolstm={version('genolstm')};model=tiny;sha256={whole[:12]} #chrom\t"
     assert lines[0].startswith(stamp)
     assert said[0].startswith("scanned 2 haplotypes, 0.08 Mb in all")

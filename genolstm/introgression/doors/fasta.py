@@ -30,6 +30,7 @@ from genolstm.sequences.fasta import (
     read_records,
 )
 from genolstm.sequences.kmers import valid_kmers
+from genolstm.sequences.panel.settings import MEMORY
 
 if TYPE_CHECKING:
     from genolstm.sequences.panel.panel import KmerPanel
@@ -75,7 +76,7 @@ class FastaDoor:
     haplotypes: str = "record"
     sharing: bool | None = None
     skip_short: bool = False
-    memory: int | None = None
+    memory: int | None = MEMORY
     skipped: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
     _meter: Meter = field(default_factory=Meter, init=False, compare=False, repr=False)
     _doubts: list[Doubts] = field(default_factory=list, init=False, compare=False, repr=False)
