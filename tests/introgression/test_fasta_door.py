@@ -329,7 +329,7 @@ def test_the_ceiling_of_memory_reaches_the_panel_of_the_query(population, monkey
     monkeypatch.setattr("genolstm.sequences.panel.builder.PanelBuilder", Watched)
     (free,) = FastaDoor([path], *panels).tracks(TrackSettings(31, 100))
     (tight,) = FastaDoor([path], *panels, memory=1 << 28).tracks(TrackSettings(31, 100))
-    assert given_memory == [None, 1 << 28]
+    assert given_memory == [4 << 30, 1 << 28]
     np.testing.assert_array_equal(free.tracks, tight.tracks)
 
 

@@ -387,7 +387,7 @@ def test_paths_that_are_no_store(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an address; only local Zarr stores are read; download it first"):
         ZarrSource("https://example.org/x.vcz")
     assert refused(tmp_path / "absent") == "no such file or folder"
-    assert refused(tmp_path) == "is not a Zarr store: it has no Zarr metadata"
+    assert refused(tmp_path) == "is a folder without Zarr metadata; a VCF, BCF or VCF Zarr store is needed"
     (tmp_path / "x.zip").write_bytes(b"PK\x03\x04 and nothing else")
     assert refused(tmp_path / "x.zip").startswith("is not a whole zip file")
 

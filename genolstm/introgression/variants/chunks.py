@@ -69,7 +69,8 @@ class Store:
                     f"is not a whole zip file ({error})", path=self.path, hint="copy or download it again"
                 ) from error
         if all(self.read(name) is None for name in _META):
-            raise InputError("is not a Zarr store: it has no Zarr metadata", path=self.path)
+            what = "is a folder" if Path(self.path).is_dir() else "is a zip file"
+            raise InputError(f"{what} without Zarr metadata; a VCF, BCF or VCF Zarr store is needed", path=self.path)
 
     def read(self, key: str) -> bytes | None:
         """Return the content of a file of the store; None if there is none."""
