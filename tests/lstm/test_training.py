@@ -92,7 +92,8 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path, uninterrupted):
         seen, end = set(), time.monotonic() + 120
         while len(seen) < 5 and time.monotonic() < end and child.poll() is None:
             if checkpoint.exists():
-                seen.add(checkpoint.stat().st_ino)
+                found = checkpoint.stat()
+                seen.add((found.st_ino, found.st_mtime_ns))  # numbers of replaced files come again
             time.sleep(0.02)
     finally:
         child.send_signal(signal.SIGKILL)
