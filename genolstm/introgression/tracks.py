@@ -312,13 +312,8 @@ _FEW = 16
 
 
 @compiled()
-def _find(code: int, n: int, pattern: np.ndarray, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> int:
-    """Return the number of a pattern; below 0 if it is new, and then -1 - its free slot if there are many."""
-    if n <= _FEW:
-        for q in range(n):
-            if pattern[q] == code:
-                return q
-        return -1
+def _find(code: int, pattern: np.ndarray, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> int:
+    """Return the number of one of many patterns; if it is new, -1 - its free slot."""
     mask = np.uint64(slots.shape[0] - 1)
     key = np.uint64(code) * np.uint64(0x9E3779B97F4A7C15)
     slot = (key ^ (key >> np.uint64(29))) & mask
@@ -357,10 +352,17 @@ def _tell_apart(
         if missing[h] > 0:
             pattern_of[h] = -1
             continue
-        q = _find(codes[h], n, pattern, slots, stamps, stamp)
-        if q < 0:
-            slot = -1 - q
-            q = n
+        q, slot = 0, 0
+        if n <= _FEW:
+            # Written out: a call for each haplotype takes three times as long.
+            while q < n and pattern[q] != codes[h]:
+                q += 1
+        else:
+            q = _find(codes[h], pattern, slots, stamps, stamp)
+            if q < 0:
+                slot = -1 - q
+                q = n
+        if q == n:
             pattern[q] = codes[h]
             carriers[q] = 0
             seen[q] = 0
@@ -369,7 +371,7 @@ def _tell_apart(
                 _enter_pattern(q, slot, slots, stamps, stamp)
             elif q == _FEW:
                 for old in range(n):
-                    slot = -1 - _find(pattern[old], _FEW + 1, pattern, slots, stamps, stamp)
+                    slot = -1 - _find(pattern[old], pattern, slots, stamps, stamp)
                     _enter_pattern(old, slot, slots, stamps, stamp)
         carriers[q] += 1
         pattern_of[h] = q
@@ -393,9 +395,15 @@ def _count_outgroup(
         if missing[h] > 0:
             continue
         called += 1
-        q = _find(codes[h], n_patterns, pattern, slots, stamps, stamp)
-        if q >= 0:
-            seen[q] += 1
+        if n_patterns <= _FEW:
+            for q in range(n_patterns):
+                if pattern[q] == codes[h]:
+                    seen[q] += 1
+                    break
+            continue
+        found = _find(codes[h], pattern, slots, stamps, stamp)
+        if found >= 0:
+            seen[found] += 1
     return called
 
 
