@@ -22,6 +22,7 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.custom import check_custom
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.onnx_runtime import load as load_onnx_runtime
 from genolstm.threads import count_threads
@@ -43,7 +44,8 @@ class Runtime:
     Parameters
     ----------
     source
-        A bundle, or the bytes of an ONNX graph with one input and one output.
+        A bundle, or the bytes of an ONNX graph with one input and one output, a plain chain of
+        operators (see :mod:`genolstm.lstm.bundle.custom`).
     threads
         Threads to use; 0 means all cores that the process may use.
     context
@@ -62,13 +64,18 @@ class Runtime:
     def __init__(
         self, source: Bundle | bytes, *, threads: int = 0, context: int | None = None, tile: int | None = None
     ) -> None:
-        content = source.onnx if isinstance(source, Bundle) else source
+        if isinstance(source, Bundle):
+            content = source.onnx
+        else:
+            check_custom(source)
+            content = source
         if context is None:
             context = source.context if isinstance(source, Bundle) else 0
-        if context < 0:
-            raise SettingError(f"context is {context}, it must be 0 or more")
         if tile is None:
             tile = source.tile if isinstance(source, Bundle) else 0
+        for name, value in (("context", context), ("tile", tile)):
+            if value < 0:
+                raise SettingError(f"{name} is {value}, it must be 0 or more")
         self.context = context
         self.tile = tile
         self.threads = count_threads(threads)
@@ -324,7 +331,7 @@ def _windows(length: int, start: int, stop: int, chunk: int, context: int) -> It
 
 
 def open_session(content: bytes, *, threads: int = 1) -> Any:
-    """Return an ONNX Runtime session on the CPU.
+    """Return an ONNX Runtime session on the CPU, for a graph that has been checked.
 
     Raises
     ------
