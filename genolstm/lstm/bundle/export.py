@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import MissingExtraError, ModelError
+from genolstm.lstm.bundle.onnx_runtime import load as load_onnx_runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import Weights, load_tensorflow, named_weights
 
@@ -106,9 +107,7 @@ def check_onnx(content: bytes, model: Any, config: LSTMConfig | None = None) -> 
     ModelError
         It is above 1e-5: absolute for outputs below 1, relative for those above.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = load_onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
     worst = 0.0
     for n, steps in ((3, 17), (1, 5)):

@@ -23,6 +23,7 @@ import numpy as np
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.bundle.held import Held, Turned
+from genolstm.lstm.bundle.onnx_runtime import load as load_onnx_runtime
 from genolstm.threads import count_threads
 
 DEFAULT_CHUNK = 3000
@@ -330,8 +331,7 @@ def open_session(content: bytes, *, threads: int = 1) -> Any:
     ModelError
         The graph cannot be loaded.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
