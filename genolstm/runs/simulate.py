@@ -13,8 +13,8 @@ import numpy as np
 from genolstm.errors import OutputError
 from genolstm.files import atomic_path, atomic_text, check_output, check_own_name
 from genolstm.introgression.formats import write_truth
-from genolstm.introgression.settings import SimulationSettings
-from genolstm.introgression.simulate import SimulatedRegion, resolve, simulate_region
+from genolstm.introgression.settings import SimulationLimits, SimulationSettings
+from genolstm.introgression.simulate import SimulatedRegion, check_cost, resolve, simulate_region
 
 #: The files that :func:`write_simulation` writes, in order.
 SIMULATION_FILES = (
@@ -43,7 +43,12 @@ def manifest(region: SimulatedRegion) -> dict[str, Any]:
 
 
 def run(
-    settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
+    settings: SimulationSettings,
+    folder: Path,
+    *,
+    replicates: int = 1,
+    force: bool = False,
+    limits: SimulationLimits | None = None,
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Simulate regions and write each to its folder; yield (folder, manifest) of each when done.
 
@@ -55,8 +60,11 @@ def run(
     OutputError
         A folder holds another simulation or other files of the same names and ``force`` is false,
         or cannot be created.
+    SettingError, InputError
+        The settings or the demography cannot be simulated within ``limits``; no folder is made.
     """
     check_own_name(folder, "a folder")
+    check_cost(*resolve(settings), limits)
     for seed in range(settings.seed, settings.seed + replicates):
         full, _ = resolve(replace(settings, seed=seed))
         place = folder if replicates == 1 else folder / f"seed_{seed}"
@@ -73,7 +81,7 @@ def run(
         except OSError as error:
             raise OutputError(f"cannot be created ({error.strerror})", path=place) from error
         done.unlink(missing_ok=True)
-        region = simulate_region(full)
+        region = simulate_region(full, limits=limits)
         write_simulation(region, place)
         begun.unlink()
         yield place, manifest(region)
