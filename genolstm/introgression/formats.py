@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from genolstm.errors import InputError, control_character
+from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
@@ -73,7 +73,7 @@ def model_stamp(model: str, digest: str) -> str:
     """
     from importlib.metadata import version
 
-    name = re.sub(r"[\s;=]+", "_", model)
+    name = re.sub(r"[\s;=]+", "_", shown(model))
     return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
 
 
@@ -88,6 +88,7 @@ def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, s
         What made them, as :func:`model_stamp` gives it.
     """
     stream.write(header_line(SEGMENT_COLUMNS, stamp) + "\n")
+    name = shown(name)  # it comes from a model's file
     for s in segments:
         stream.write(
             f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"

@@ -129,8 +129,17 @@ def file_stem(path: PathLike) -> str:
     """Return a file's name without the suffixes of sequences and compression, and nothing else removed.
 
     ``data/GRCh38.p14.fna.gz`` gives ``GRCh38.p14``; standard input is ``stdin``.
+
+    Raises
+    ------
+    InputError
+        The name holds a control character, or is no text: no table could hold it.
     """
     name = "stdin" if os.fspath(path) == "-" else Path(path).name
+    control = control_character(name)
+    if control is not None or any("\ud800" <= letter <= "\udfff" for letter in name):
+        what = "bytes that are not UTF-8" if control is None else f"the control character {control}"
+        raise InputError(f"a sample is named after this file, whose name holds {what}", path=name, hint="rename it")
     return _FILE_SUFFIXES.sub("", name) or name
 
 
