@@ -29,6 +29,9 @@ PathLike = str | os.PathLike[str]
 _BUFFER = 1 << 17
 
 
+#: A small compressed file may unpack to gigabytes without a line end.
+_LONGEST_LINE = 1 << 28
+
 _MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd"}
 _MARK = codecs.BOM_UTF8
 
@@ -286,7 +289,10 @@ def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
     """
     number = 0
     with readable(path), open_input(path) as stream:
-        for raw in stream:
+        while raw := stream.readline(_LONGEST_LINE):
+            if len(raw) == _LONGEST_LINE:
+                reason = f"the line is longer than {_LONGEST_LINE >> 20} MiB"
+                raise InputError(reason, path=display_name(path), line=number + 1)
             end = -2 if raw.endswith(b"\r\n") else -1 if raw.endswith((b"\n", b"\r")) else len(raw)
             raw = raw[:end]
             for part in raw.split(b"\r") if b"\r" in raw else (raw,):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from genolstm.errors import GenolstmError
+from genolstm.errors import GenolstmError, shown
 
 _COMMANDS = {
     "align": "genolstm.cli.align:align",
@@ -89,13 +90,13 @@ def main(args: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.UsageError as error:
-        error.show()
+        _show(error)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(1)
     except GenolstmError as error:
         if debug:
@@ -109,6 +110,13 @@ def main(args: list[str] | None = None) -> None:
         click.echo(f"no space left on the device ({error.filename or 'stdout'})", err=True)
         _drop_stdout()
         sys.exit(1)
+
+
+def _show(error: click.ClickException) -> None:
+    """Print what click has to say; it repeats what the user, or a script, has given."""
+    text = io.StringIO()
+    error.show(text)
+    click.echo(shown(text.getvalue().rstrip("\n"), keep="\n"), err=True)
 
 
 def _drop_stdout() -> None:

@@ -10,8 +10,9 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.gather import gather
+from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
-from genolstm.errors import SettingError
+from genolstm.errors import SettingError, shown
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
     NETWORK,
@@ -61,7 +62,7 @@ def introgression() -> None:
 @options.settings(SimulationLimits, into="limits")
 @click.option(
     "--replicates",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=1,
     show_default=True,
     help="Number of independent regions, with consecutive seeds from --seed.",
@@ -100,7 +101,7 @@ def simulate(
     "layers",
     "dropout",
     into="network",
-    units={"type": click.IntRange(min=1), "help": "Number of units in each direction of a recurrent layer."},
+    units={"type": WholeRange(min=1), "help": "Number of units in each direction of a recurrent layer."},
 )
 @options.settings(
     TRAINING,
@@ -148,7 +149,7 @@ def train(
         progress=not quiet,
         force=force,
     )
-    click.echo(said)
+    click.echo(shown(said, keep="\n"))
 
 
 _paths: dict[str, Any] = {"type": _path, "multiple": True}

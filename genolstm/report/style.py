@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from genolstm.errors import MissingExtraError, SettingError
+from genolstm.errors import MissingExtraError, SettingError, shown
 from genolstm.files import PathLike, atomic_path, check_output
 
 FORMATS = (".svg", ".png", ".pdf")
@@ -70,5 +70,10 @@ def colour_map(colours: Sequence[str], *, under: str | None = None) -> Any:
 
 
 def shortened(name: str, longest: int = 24) -> str:
-    """Shorten a name so that it fits next to a figure."""
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    """Shorten a name so that it fits next to a figure; what it gives is :func:`drawn`."""
+    return drawn(name if len(name) <= longest else f"{name[: longest - 1]}…")
+
+
+def drawn(text: str) -> str:
+    """Return text as matplotlib draws it as it is: no formula between dollar signs, nothing that cannot be printed."""
+    return shown(text, keep="\n").replace("$", r"\$")

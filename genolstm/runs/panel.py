@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from genolstm.errors import shown, shown_json
 from genolstm.files import PathLike, check_output
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.panel import KmerPanel
@@ -68,7 +69,7 @@ def info(path: PathLike, *, as_json: bool = False) -> str:
     """Verify a panel's checksum and return a summary of the panel, as lines of a table or as JSON."""
     summary = KmerPanel.open(path).summary()
     if as_json:
-        return json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False)
+        return shown_json(json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False))
     names, most = summary["names"], 8
     more = f" and {len(names) - most} more" if len(names) > most else ""
     share = summary["unknown_share"]
@@ -82,4 +83,4 @@ def info(path: PathLike, *, as_json: bool = False) -> str:
         "bytes per k-mer": f"{sum(summary['bytes'].values()) / summary['n_kmers']:.2f}",
         "names": ", ".join(names[:most]) + more,
     }
-    return "\n".join(f"{name}\t{value}" for name, value in rows.items())
+    return "\n".join(f"{name}\t{shown(str(value))}" for name, value in rows.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -92,7 +93,9 @@ def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
     try:
         summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         same = summary["settings"] == json.loads(json.dumps(asdict(settings)))
-    except (OSError, ValueError, KeyError, TypeError):
+        told = [summary[name] for name in ("sites", "tracts", "archaic_fraction")]
+        same = same and all(type(value) in (int, float) and math.isfinite(value) for value in told)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         same = False
     if not same:
         raise OutputError("holds another simulation", path=path.parent, hint="use --force")

@@ -66,7 +66,7 @@ def test_posteriors_follow_one_another(tmp_path):
         ([POSTERIORS, "chr1\t0\t1000\tA\t1\t0.5"], "different header"),
         ([SEGMENTS, segment("chr1", 1, 5, "A")], "bad.bed:2: the haplotype A 1 of chr1"),
         ([SEGMENTS, segment("chr3", 1, 5, "A"), "chr3\t9"], "bad.bed:3: does not fit"),
-        ([SEGMENTS, segment("chr3", "x", 5, "A")], "bad.bed:2: does not fit"),
+        ([SEGMENTS, segment("chr3", "x", 5, "A")], "bad.bed:2: 'x' is not a position"),
     ],
 )
 def test_bad_part_leaves_no_output(tmp_path, lines, reason):
