@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 
 from xopen import xopen
 
+from genolstm import interrupts, temporary
 from genolstm.bgzf import BgzfWriter, write_index
 from genolstm.errors import InputError, OutputError
 
@@ -327,7 +328,8 @@ def _check_descriptor(number: int, path: PathLike) -> None:
     """Refuse a file that is not open for writing."""
     standard = {1: sys.stdout, 2: sys.stderr}
     if number in standard:
-        if standard[number] is None:
+        stream = standard[number]
+        if stream is None or not stream.writable():
             raise OutputError("is closed", path=_output_name(path))
         return
     try:
@@ -382,17 +384,104 @@ def check_output(path: PathLike, *, force: bool) -> None:
 
 
 def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
-    """Check every path that is given, and that no two name the same file."""
-    seen: set[Path | int] = set()
+    """Check every path that is given, and that no two name the same file.
+
+    Raises
+    ------
+    OutputError
+        As :func:`check_output`, or two paths lead to the same file, pipe or stream.
+    """
+    seen: set[_Key] = set()
     for path in paths:
         if path is None:
             continue
         check_output(path, force=force)
-        number = _descriptor(path)
-        key = Path(path).resolve() if number is None else number
-        if key in seen and not (isinstance(key, Path) and _is_device(key)):
+        keys = _output_keys(path)
+        if keys & seen:
             raise OutputError("is given for two outputs", path=_output_name(path))
-        seen.add(key)
+        seen |= keys
+
+
+def check_paths(inputs: Iterable[PathLike | None], outputs: Iterable[PathLike | None], *, force: bool) -> None:
+    """Check inputs and outputs together, before any work is done: no output may be an input, nor overwrite its index.
+
+    Links, other spellings and streams such as ``/dev/stdin`` are followed; nothing may be written into
+    an input that is a folder.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_inputs`.
+    OutputError
+        As :func:`check_outputs`, or an output is also an input, whatever ``force`` says.
+    """
+    given, written = [path for path in inputs if path is not None], [path for path in outputs if path is not None]
+    check_inputs(given)
+    read: set[_Key] = set()
+    folders: list[Path] = []
+    for source in given:
+        read |= _input_keys(source)
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            if Path(source).is_dir():
+                folders.append(Path(source).resolve())
+    for path in written:
+        keys = _output_keys(path)
+        if keys & read:
+            raise OutputError("is also an input", path=_output_name(path), hint="write elsewhere")
+        if any(isinstance(key, Path) and key.is_relative_to(folder) for key in keys for folder in folders):
+            raise OutputError("lies in an input", path=_output_name(path), hint="write elsewhere")
+    check_outputs(written, force=force)
+
+
+#: What tells one file from another: its place, its number in the file system, or that of what is open.
+_Key = Path | tuple[int, int] | int
+
+#: Files beside an input that are read with it.
+_BESIDE = (".tbi", ".csi", ".fai", ".gzi")
+
+
+def _inode(found: os.stat_result) -> set[_Key]:
+    """Return what identifies a file or pipe; terminals and devices such as /dev/null may serve for everything."""
+    kinds = (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISSOCK)
+    return {(found.st_dev, found.st_ino)} if any(kind(found.st_mode) for kind in kinds) else set()
+
+
+def _place(path: PathLike) -> set[_Key]:
+    """Return what identifies a path, whether or not something is there."""
+    keys: set[_Key] = set()
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        place = Path(path).resolve()
+        if not _is_device(place):
+            keys.add(place)
+    with contextlib.suppress(OSError, ValueError):
+        keys |= _inode(Path(path).stat())
+    return keys
+
+
+def _input_keys(path: PathLike) -> set[_Key]:
+    name = os.fspath(path)
+    if name == "-":
+        with contextlib.suppress(OSError):
+            return _inode(os.fstat(0))
+        return set()
+    keys = _place(name)
+    for suffix in _BESIDE:
+        beside = Path(name + suffix)
+        with contextlib.suppress(OSError, ValueError):
+            if beside.exists():
+                keys |= _place(beside)
+    return keys
+
+
+def _output_keys(path: PathLike) -> set[_Key]:
+    number = _descriptor(path)
+    if number is None:
+        return _place(path)
+    keys: set[_Key] = {number}
+    if not (number in (1, 2) and _is_replaced(number)):
+        with contextlib.suppress(OSError):
+            keys |= _inode(os.fstat(number))
+    return keys
 
 
 def check_own_name(path: PathLike, what: str) -> None:
@@ -435,7 +524,7 @@ class Outputs:
         self.not_indexed: list[tuple[PathLike, str]] = []
         self._streams = contextlib.ExitStack()
         self._paths: list[PathLike] = []
-        self._waiting: list[tuple[Path, Path | int]] = []
+        self._waiting: list[tuple[temporary.Temporary, Path | int]] = []
         self._indexed: list[tuple[PathLike, Path, Path]] = []
 
     def path(self, path: PathLike) -> Path:
@@ -484,27 +573,26 @@ class Outputs:
             check_output(path, force=self.force)
             self._paths.append(path)
             return self._streams.enter_context(_text_of_descriptor(number))
-        temporary = self.path(path)
+        made = self.path(path)
         suffix = Path(path).suffix
         with _writable(path):
             if is_bgzf(path):
-                raw = self._streams.enter_context(temporary.open("wb"))
+                raw = self._streams.enter_context(made.open("wb"))
                 packed = self._streams.enter_context(BgzfWriter(raw))
                 stream: IO[str] = io.TextIOWrapper(cast("IO[bytes]", packed), encoding="utf-8", newline="\n")
             elif suffix in _PACKED:
-                stream = xopen(temporary, "wt", format=_PACKED[suffix], threads=0, encoding="utf-8")
+                stream = xopen(made, "wt", format=_PACKED[suffix], threads=0, encoding="utf-8")
             else:
-                stream = temporary.open("w", encoding="utf-8", newline="\n")
+                stream = made.open("w", encoding="utf-8", newline="\n")
         self._streams.enter_context(stream)
-        if index and self._waiting and self._waiting[-1][0] == temporary:
-            self._indexed.append((path, temporary, self.path(index_path(path))))
+        if index and self._waiting and self._waiting[-1][0].path == made:
+            self._indexed.append((path, made, self.path(index_path(path))))
         return stream
 
     def _temporary(self, folder: Path, name: str, target: Path | int) -> Path:
-        handle, made = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
-        os.close(handle)
-        self._waiting.append((Path(made), target))
-        return Path(made)
+        made = temporary.make(folder, name)
+        self._waiting.append((made, target))
+        return made.path
 
     def __enter__(self) -> Outputs:
         return self
@@ -520,28 +608,32 @@ class Outputs:
                 if error is None:
                     self._finish()
         finally:
-            for temporary, _ in self._waiting:
-                temporary.unlink(missing_ok=True)
+            for made, _ in self._waiting:
+                made.remove()
 
     def _finish(self) -> None:
-        for path, temporary, index in self._indexed:
-            why = write_index(temporary, index)
+        for path, table, index in self._indexed:
+            why = write_index(table, index)
             if why is not None:
                 self.not_indexed.append((path, why))
-                self._waiting = [entry for entry in self._waiting if entry[0] != index]
-                index.unlink(missing_ok=True)
+                for made, _ in self._waiting:
+                    if made.path == index:
+                        made.remove()
+                self._waiting = [entry for entry in self._waiting if entry[0].path != index]
         # mkstemp makes files private; an output gets the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
-        for temporary, target in self._waiting:
+        for made, target in self._waiting:
             if isinstance(target, int):
-                with temporary.open("rb") as stream, _bytes_of_descriptor(target) as out:
+                with made.path.open("rb") as stream, _bytes_of_descriptor(target) as out:
                     shutil.copyfileobj(stream, out, 1 << 20)
             else:
-                temporary.chmod(0o666 & ~umask)
-        for temporary, target in self._waiting:
-            if not isinstance(target, int):
-                temporary.replace(target)
+                made.path.chmod(0o666 & ~umask)
+        # A signal that comes now comes before all of them or after.
+        with interrupts.deferred():
+            for made, target in self._waiting:
+                if not isinstance(target, int):
+                    made.replace(target)
 
 
 _PACKED = {".bz2": "bz2", ".xz": "xz", ".zst": "zst"}
