@@ -10,6 +10,9 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 def main() -> None:
     """Run the command line."""
+    from genolstm import interrupts
+
+    interrupts.install()
     from genolstm.cli import main
 
     main()

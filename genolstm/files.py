@@ -402,11 +402,18 @@ def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
         seen |= keys
 
 
-def check_paths(inputs: Iterable[PathLike | None], outputs: Iterable[PathLike | None], *, force: bool) -> None:
+def check_paths(
+    inputs: Iterable[PathLike | None], outputs: Iterable[PathLike | None], *, force: bool, kept: Iterable[PathLike] = ()
+) -> None:
     """Check inputs and outputs together, before any work is done: no output may be an input, nor overwrite its index.
 
     Links, other spellings and streams such as ``/dev/stdin`` are followed; nothing may be written into
     an input that is a folder.
+
+    Parameters
+    ----------
+    kept
+        Files in folders that a run makes or adds to, such as checkpoints: they may exist.
 
     Raises
     ------
@@ -424,13 +431,18 @@ def check_paths(inputs: Iterable[PathLike | None], outputs: Iterable[PathLike | 
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             if Path(source).is_dir():
                 folders.append(Path(source).resolve())
-    for path in written:
+    own = list(kept)
+    for path in [*written, *own]:
         keys = _output_keys(path)
         if keys & read:
             raise OutputError("is also an input", path=_output_name(path), hint="write elsewhere")
         if any(isinstance(key, Path) and key.is_relative_to(folder) for key in keys for folder in folders):
             raise OutputError("lies in an input", path=_output_name(path), hint="write elsewhere")
     check_outputs(written, force=force)
+    also: set[_Key] = set().union(*map(_output_keys, own))
+    for path in written:
+        if _output_keys(path) & also:
+            raise OutputError("is given for two outputs", path=_output_name(path))
 
 
 #: What tells one file from another: its place, its number in the file system, or that of what is open.
@@ -484,6 +496,26 @@ def _output_keys(path: PathLike) -> set[_Key]:
     return keys
 
 
+def check_folder(path: PathLike) -> None:
+    """Refuse a folder that cannot be made, or not written to, before there is anything to put into it.
+
+    Raises
+    ------
+    OutputError
+        It, or what it would be made in, is a file or not writable.
+    """
+    try:
+        place = Path(path).resolve()
+        while not place.exists() and not place.is_symlink():
+            place = place.parent
+        if not place.is_dir():
+            raise OutputError("is no folder", path=path if place == Path(path).resolve() else place)
+        if not os.access(place, os.W_OK):
+            raise OutputError("the folder is not writable", path=place)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(f"cannot be created ({getattr(error, 'strerror', None) or error})", path=path) from error
+
+
 def check_own_name(path: PathLike, what: str) -> None:
     """Refuse what is open already, such as ``-``, for an output that other files are named after.
 
@@ -526,6 +558,8 @@ class Outputs:
         self._paths: list[PathLike] = []
         self._waiting: list[tuple[temporary.Temporary, Path | int]] = []
         self._indexed: list[tuple[PathLike, Path, Path]] = []
+        #: Files that are removed before any output appears, such as the mark that an older set is whole.
+        self.outdated: list[Path] = []
 
     def path(self, path: PathLike) -> Path:
         """Return a temporary path whose file is renamed to ``path`` in the end.
@@ -546,6 +580,25 @@ class Outputs:
                 return self._temporary(Path(tempfile.gettempdir()), "genolstm", number)
             target = Path(path).resolve()
             return target if _is_device(target) else self._temporary(target.parent, target.name, target)
+
+    def folder(self, path: PathLike) -> Path:
+        """Return a temporary folder whose files appear in the folder ``path`` in the end.
+
+        Raises
+        ------
+        OutputError
+            It cannot be made.
+        """
+        check_folder(path)
+        self._paths.append(path)
+        with _writable(path):
+            target = Path(path).resolve()
+            place = target.parent
+            while not place.exists():
+                place = place.parent
+            made = temporary.make(place, target.name, directory=True)
+            self._waiting.append((made, target))
+            return made.path
 
     def text(self, path: PathLike, *, index: bool = False) -> IO[str]:
         """Return a text stream (UTF-8) whose file appears at ``path`` in the end; ``-`` is stdout.
@@ -628,11 +681,19 @@ class Outputs:
                 with made.path.open("rb") as stream, _bytes_of_descriptor(target) as out:
                     shutil.copyfileobj(stream, out, 1 << 20)
             else:
-                made.path.chmod(0o666 & ~umask)
+                made.path.chmod((0o777 if made.path.is_dir() else 0o666) & ~umask)
         # A signal that comes now comes before all of them or after.
         with interrupts.deferred():
+            for old in self.outdated:
+                old.unlink(missing_ok=True)
             for made, target in self._waiting:
-                if not isinstance(target, int):
+                if isinstance(target, int):
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if made.path.is_dir() and target.is_dir():
+                    for path in sorted(made.path.iterdir()):
+                        path.replace(target / path.name)
+                else:
                     made.replace(target)
 
 

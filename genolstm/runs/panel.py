@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from genolstm.files import PathLike, check_output
+from genolstm.files import PathLike, check_paths, is_file_output
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.panel import KmerPanel
 from genolstm.sequences.panel.settings import MEMORY, PANEL, PanelSettings
@@ -43,7 +43,7 @@ def build(
     warn
         Called with a sentence about what looks wrong, but may be meant.
     """
-    check_output(output, force=force)
+    check_paths(fasta, [output], force=force)
     panel = build_panel(
         fasta, settings, threads=threads, memory=memory, folder=_folder(output), progress=progress, warn=warn
     )
@@ -59,9 +59,7 @@ def build(
 
 def _folder(output: PathLike) -> Path | None:
     """Return where temporary files go: /tmp may be small, or lie in memory."""
-    beside = Path(output).resolve().parent
-    special = os.fspath(output) == "-" or (Path(output).exists() and not Path(output).is_file())
-    return None if special or os.environ.get("TMPDIR") else beside
+    return None if os.environ.get("TMPDIR") or not is_file_output(output) else Path(output).resolve().parent
 
 
 def info(path: PathLike, *, as_json: bool = False) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from genolstm.errors import ModelError
@@ -19,6 +17,7 @@ from genolstm.lstm.bundle.initializers import read_weights
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, load_tensorflow
+from genolstm.temporary import temporary_folder
 
 
 def export_members(model: Any, config: LSTMConfig | None) -> dict[str, bytes]:
@@ -84,8 +83,8 @@ def save_network(
 
 def keras_bytes(model: Any) -> bytes:
     """Return a model as a ``.keras`` file, without optimiser state or time stamp."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         model.save(path, include_optimizer=False)
         packed = io.BytesIO()
         with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
@@ -129,8 +128,8 @@ def load_network(bundle: Bundle) -> Any:
         weights = read_weights(bundle)
         model.set_weights([weights[name] for name in bundle.config.weight_shapes])
         return model
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         path.write_bytes(bundle.member("model.keras"))
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
