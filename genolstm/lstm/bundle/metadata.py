@@ -141,6 +141,13 @@ class Fields:
         """Return a number from ``low`` to ``high``."""
         return self._checked(self._full(name), self._value(name, default), low, high)
 
+    def flag(self, name: str) -> bool:
+        """Return true or false."""
+        value = self._value(name, None)
+        if not isinstance(value, bool):
+            self.refuse(self._full(name), f"{_short(value)}, true or false is needed")
+        return value
+
     def word(self, name: str, default: str | None = None, *, most: int = MAX_WORD, lines: bool = False) -> str:
         """Return a text of at most ``most`` characters, printable unless it may have ``lines``."""
         value = self._value(name, default)
