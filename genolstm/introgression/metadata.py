@@ -18,6 +18,7 @@ from genolstm.lstm.calibration import check_calibration
 KIND = "introgression"
 _LEAST_LOG = -1e3
 _MOST_BIN = 10_000_000
+_MOST_CHANNELS = 100
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,9 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     )
     if found.calibration is not None and check_calibration(fields.table("calibration")) != 1:
         fields.refuse("calibration", "it is of several classes")
-    _check_channels(bundle.metadata.get("channels"), CHANNELS, bundle.path)
+    if not isinstance(bundle.metadata.get("channels"), list):
+        raise ModelError("does not state which channels it reads", path=bundle.path)
+    _check_channels(fields.words("channels", _MOST_CHANNELS), CHANNELS, bundle.path)
     config = bundle.config
     if config is not None and (
         config.input == "embedding"
@@ -125,20 +128,17 @@ def read_hmm(fields: Fields) -> HMMParameters:
     return found
 
 
-def _check_channels(made: Any, here: Sequence[str], path: str | None) -> None:
+def _check_channels(made: Sequence[str], here: Sequence[str], path: str | None) -> None:
     """Reject a model with other channels, naming only those that differ."""
-    if not isinstance(made, list):
-        raise ModelError("does not state which channels it reads", path=path)
-    if made == list(here):
+    if list(made) == list(here):
         return
-    only_model = [str(name) for name in made if name not in here]
+    only_model = [name for name in made if name not in here]
     only_data = [name for name in here if name not in made]
     if not only_model and not only_data:
         raise ModelError("the model and the data have the same channels in a different order", path=path)
-    named = ", ".join(only_model)
     raise ModelError(
         f"the model reads {len(made)} channels, the data has {len(here)}; only the model: "
-        f"{named if len(named) <= 500 else named[:497] + '...' or 'none'}; only the data: "
+        f"{', '.join(only_model) or 'none'}; only the data: "
         f"{', '.join(only_data) or 'none'}",
         path=path,
     )

@@ -84,7 +84,7 @@ def _number(text: str) -> float:
 
 
 def _check_depth(value: Any, what: str) -> None:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
         level = [
             one
