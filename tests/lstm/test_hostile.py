@@ -18,7 +18,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "introgression scan query.fa.gz --archaic archaic.panel --outgroup outgroup.panel --model {m} -o out.bed",
         "introgression scan --vcf region.vcf.gz --target target.txt --archaic archaic.txt --outgroup outgroup.txt "
         "--model {m} -o out.bed --posteriors out.tsv",
-        "introgression scan query.fa.gz --archaic archaic.panel --outgroup outgroup.panel --model {m} --baseline hmm -o out.bed",
+        "introgression scan query.fa.gz --archaic archaic.panel --outgroup outgroup.panel --model {m} "
+        "--baseline hmm -o out.bed",
         "model gates {m} query.fa.gz --archaic archaic.panel --outgroup outgroup.panel --haplotype x#1 -o out.tsv",
     ),
     "alignment": (

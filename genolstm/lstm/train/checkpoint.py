@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,12 @@ from genolstm.lstm.bundle.metadata import Fields, strict_json
 FILE_NAME = "checkpoint.npz"
 _VERSION = 1
 _HASHED = 1 << 28
+# The header of an array as NumPy writes it, which NumPy itself reads as a Python expression.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<kind>[<|][fiub][1248])', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>(?:\d{1,15},? ?){0,8})\), \}",
+    re.DOTALL,
+)
 _MALFORMED = (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, ArithmeticError, zipfile.BadZipFile)
 
 
@@ -141,14 +147,16 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError("packed, or there twice")
             with archive.open(info) as stream:
                 content = stream.read(info.file_size + 1)
-            # What an array says of its size is checked before there is room made for it.
-            stream = io.BytesIO(content)
-            if np.lib.format.read_magic(stream) != (1, 0):
-                raise ValueError("version")
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-            if fortran or dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
+            header = _HEADER.match(content)
+            if header is None:
+                raise ValueError("header")
+            # What an array says of its size is checked before room is made for it.
+            dtype = np.dtype(header["kind"].decode())
+            shape = tuple(int(size) for size in header["shape"].split(b",") if size.strip())
+            start = 10 + int.from_bytes(content[8:10], "little")
+            if header.end() > start or math.prod(shape) * dtype.itemsize != len(content) - start:
                 raise ValueError("size")
-            found[name] = np.frombuffer(content, dtype, offset=stream.tell()).reshape(shape)
+            found[name] = np.frombuffer(content, dtype, offset=start).reshape(shape)
     return found
 
 
