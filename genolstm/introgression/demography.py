@@ -22,7 +22,8 @@ from genolstm.errors import InputError, SettingError
 if TYPE_CHECKING:
     import msprime
 
-# What a demes file may hold. The largest of stdpopsim's models has 10 populations; a model with a pulse in each of 1,000 generations has 80 kB.
+# What a demes file may hold. The largest of stdpopsim's models has 10 populations; one with a pulse in
+# each of 1,000 generations has 80 kB.
 _MOST_BYTES, _MOST_NODES, _MOST_DEPTH, _MOST_POPULATIONS = 100_000, 50_000, 50, 32
 
 #: Steps in which an epoch is followed. They need not be exact: what counts is the order of magnitude.
