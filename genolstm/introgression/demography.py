@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 # What a demes file may hold. The largest of stdpopsim's models has 10 populations; one with a pulse in
 # each of 1,000 generations has 80 kB.
 _MOST_BYTES, _MOST_NODES, _MOST_DEPTH, _MOST_POPULATIONS = 100_000, 50_000, 50, 32
+#: The same of files with aliases, which are parsed twice. They are written by hand.
+_MOST_BYTES_WITH_ALIASES = 20_000
 
 #: Steps in which an epoch is followed. They need not be exact: what counts is the order of magnitude.
 _STEPS = 8
@@ -113,8 +116,10 @@ def _check_structure(text: str) -> None:
         depth += (character in "[{") - (character in "]}")
         if depth > _MOST_DEPTH:
             raise ValueError(f"nested more than {_MOST_DEPTH} levels deep")
-    if "&" not in text and "*" not in text:
+    if not re.search(r"(?m)(?:^|[\s\[{,:])[&*]\S", text):
         return
+    if len(text) > _MOST_BYTES_WITH_ALIASES:
+        raise ValueError(f"it has aliases and is larger than {_MOST_BYTES_WITH_ALIASES // 1000} kB")
     import ruamel.yaml
     from ruamel.yaml import events
 

@@ -16,6 +16,9 @@ from genolstm.introgression.simulate import simulate_region
 
 pytest.importorskip("msprime")
 
+import support.fuzz
+
+support.fuzz.SECONDS = 25
 SETTINGS = SimulationSettings(
     length=5_000, n_target=1, n_outgroup=2, target="target", outgroup="outgroup", archaic="archaic"
 )
@@ -66,4 +69,4 @@ def test_demes(tmp_path: Path, count: int) -> None:
         assert all(0 <= tract.start < tract.end <= 5_000 for tract in region.truth)
 
     seeds = [(DATA / "admixture.yaml").read_bytes(), RICH, *corpus("demes")]
-    [fuzz(parse, seeds, 10000, tmp_path / "x.yaml", words=WORDS, seed=s) for s in (2, 3)]
+    [fuzz(parse, seeds, 8000, tmp_path / "x.yaml", words=WORDS, seed=s) for s in (4, 5)]
