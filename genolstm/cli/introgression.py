@@ -19,6 +19,7 @@ from genolstm.introgression.settings import (
     TRAINING,
     IntrogressionTraining,
     ScanSettings,
+    SimulationLimits,
     SimulationSettings,
     TrackSettings,
     VariantSettings,
@@ -58,6 +59,7 @@ def introgression() -> None:
         "help": "Population that gave ancestry; may be repeated; by default those known for the demography.",
     },
 )
+@options.settings(SimulationLimits, into="limits")
 @click.option(
     "--replicates",
     type=WholeRange(min=1),
@@ -67,7 +69,9 @@ def introgression() -> None:
 )
 @options.force
 @options.quiet
-def simulate(output: Path, settings: SimulationSettings, replicates: int, force: bool, quiet: bool) -> None:
+def simulate(
+    output: Path, settings: SimulationSettings, limits: SimulationLimits, replicates: int, force: bool, quiet: bool
+) -> None:
     """Simulate haplotypes with known archaic tracts.
 
     Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record per
@@ -77,7 +81,7 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     """
     from genolstm.runs.simulate import run
 
-    for folder, summary in run(settings, output, replicates=replicates, force=force):
+    for folder, summary in run(settings, output, replicates=replicates, force=force, limits=limits):
         options.say(
             f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
             f"{100 * summary['archaic_fraction']:.2f} % archaic",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.files import PathLike
+from genolstm.files import Outputs, PathLike
 from genolstm.lstm.gates import PARTS, Gates
 from genolstm.report.style import INK, drawn, pyplot, saved_figure, tidy
 
@@ -132,9 +132,10 @@ def save_gates(
     curve: tuple[Any, Any, str] | None = None,
     spans: Sequence[tuple[float, float]] = (),
     force: bool = False,
+    into: Outputs | None = None,
 ) -> None:
-    """Draw the heat maps to a file; see :func:`plot_gates`."""
-    with saved_figure(output, force=force):
+    """Draw the heat maps to a file; see :func:`plot_gates`, and ``saved_figure`` for ``into``."""
+    with saved_figure(output, force=force, into=into):
         plot_gates(gates, curve=curve, spans=spans)
 
 

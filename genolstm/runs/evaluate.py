@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 
 from genolstm.errors import InputError, shown
-from genolstm.files import PathLike, atomic_text, check_inputs, check_outputs, display_name
+from genolstm.files import PathLike, atomic_text, check_paths, display_name
 from genolstm.introgression.evaluate import Evaluation, TruthError, evaluate
 from genolstm.introgression.formats import near_names, read_numbered_intervals, read_posteriors
 
@@ -28,8 +28,7 @@ def run(
     InputError
         A file is invalid, or the truth has no tracts.
     """
-    check_inputs([segments, truth, posteriors])
-    check_outputs([output], force=force)
+    check_paths([segments, truth, posteriors], [output], force=force)
     numbered = read_numbered_intervals(truth)
     if not numbered:
         raise InputError("holds no tracts", path=truth)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_text, check_inputs, check_output, display_name, read_lines
+from genolstm.files import PathLike, atomic_text, check_paths, display_name, read_lines
 from genolstm.introgression.formats import (
     POSTERIOR_COLUMNS,
     SEGMENT_COLUMNS,
@@ -44,8 +44,7 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     """
     if not parts:
         raise SettingError("there is nothing to gather")
-    check_inputs(parts)
-    check_output(output, force=force)
+    check_paths(parts, [output], force=force)
     # Each part is opened once: it may be a pipe.
     first = read_lines(parts[0])
     header = next(first, (0, ""))[1]

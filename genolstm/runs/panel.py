@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genolstm.errors import shown, shown_json
-from genolstm.files import PathLike, check_output
+from genolstm.files import PathLike, check_paths, is_file_output
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.panel import KmerPanel
 from genolstm.sequences.panel.settings import MEMORY, PANEL, PanelSettings
@@ -44,7 +44,7 @@ def build(
     warn
         Called with a sentence about what looks wrong, but may be meant.
     """
-    check_output(output, force=force)
+    check_paths(fasta, [output], force=force)
     panel = build_panel(
         fasta, settings, threads=threads, memory=memory, folder=_folder(output), progress=progress, warn=warn
     )
@@ -60,9 +60,7 @@ def build(
 
 def _folder(output: PathLike) -> Path | None:
     """Return where temporary files go: /tmp may be small, or lie in memory."""
-    beside = Path(output).resolve().parent
-    special = os.fspath(output) == "-" or (Path(output).exists() and not Path(output).is_file())
-    return None if special or os.environ.get("TMPDIR") else beside
+    return None if os.environ.get("TMPDIR") or not is_file_output(output) else Path(output).resolve().parent
 
 
 def info(path: PathLike, *, as_json: bool = False) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.lstm import CONFIGS, onnx_of
+from support.lstm import CONFIGS, keras_of, onnx_of
 
 from genolstm.cli import cli, main
 from genolstm.lstm.bundle import bundle as bundles
@@ -22,7 +22,7 @@ def bundle(tmp_path):
     save_bundle(
         path,
         kind="introgression",
-        members={"model.onnx": onnx_of(CONFIG), "model.keras": b"PK stands for Keras"},
+        members={"model.onnx": onnx_of(CONFIG), "model.keras": keras_of()},
         config=CONFIG,
         metadata={"k": 31, "channels": ["a", "b"], "context": 40},
         provenance={"created": "2026-01-01T00:00:00+00:00", "command": ["genolstm", "train"]},
@@ -84,7 +84,7 @@ def test_export(bundle, tmp_path, capsys):
     onnx, keras = tmp_path / "m.onnx", tmp_path / "m.keras"
     succeed("model", "export", bundle, "--onnx", onnx, "--keras", keras)
     assert onnx.read_bytes() == onnx_of(CONFIG)
-    assert keras.read_bytes() == b"PK stands for Keras"
+    assert keras.read_bytes() == keras_of()
     onnx.write_bytes(b"mine")
     keras.unlink()
     assert call("model", "export", bundle, "--onnx", onnx, "--keras", keras) == 1

@@ -5,6 +5,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from support.lstm import keras_of, onnx_of
 
 from genolstm.errors import InputError, ModelError, OutputError
 from genolstm.lstm.bundle import bundle as bundles
@@ -12,7 +13,7 @@ from genolstm.lstm.bundle.bundle import Bundle, find_bundle, pack, save_bundle
 from genolstm.lstm.config import LSTMConfig
 
 CONFIG = LSTMConfig(n_features=3, units=4, layers=1)
-MEMBERS = {"model.onnx": bytes(range(256)) * 3, "model.keras": b"PK keras"}
+MEMBERS = {"model.onnx": onnx_of(CONFIG), "model.keras": keras_of()}
 METADATA = {"k": 31, "bin_size": 1000, "classes": ["modern", "Neanderthal"], "context": 12}
 
 

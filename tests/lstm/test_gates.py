@@ -149,7 +149,7 @@ def test_what_cannot_be_shown(tmp_path):
     codes = make(tmp_path / "n.genolstm", TEXT, "x")
     with pytest.raises(ModelError, match="codes from 0 to 5"):
         inspect_gates(codes, np.array([0, 6]))
-    other = save_bundle(tmp_path / "o.genolstm", kind="x", members={"model.onnx": b""})
+    other = save_bundle(tmp_path / "o.genolstm", kind="x", members={"model.onnx": onnx_of(config)})
     with pytest.raises(ModelError, match="custom network"):
         inspect_gates(other, x)
     gru = make(tmp_path / "g.genolstm", CONFIGS["gru-tag"], "x")

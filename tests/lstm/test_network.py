@@ -91,7 +91,7 @@ def test_state_carried_step_by_step_gives_the_whole(name):
     expected = np.asarray(model(x))
 
     dtype = np.int32 if config.input == "embedding" else np.float32
-    stepper = Stepper(export_step(model, config), n=2)
+    stepper = Stepper(export_step(model, config), n=2, config=config)
     for _ in range(2):
         for step in range(9):
             np.testing.assert_allclose(stepper.step(x[:, step]), expected[:, step], atol=1e-6)
@@ -174,9 +174,8 @@ def test_a_bundle_that_does_not_fit_its_settings_is_refused():
         ({"model.onnx": content}, None),
         ({"model.keras": b"nothing"}, None),
     ):
-        bundle = Bundle.from_bytes(pack(kind="x", members=members, config=settings))
         with pytest.raises(ModelError):
-            load_network(bundle)
+            load_network(Bundle.from_bytes(pack(kind="x", members=members, config=settings)))
 
 
 def test_a_network_of_other_make_is_traced(tmp_path):

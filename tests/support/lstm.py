@@ -1,8 +1,11 @@
 """Small networks with random weights, made without TensorFlow."""
 
+import json
+
 import numpy as np
 
-from genolstm.lstm.bundle.export import write_onnx
+from genolstm.lstm.bundle.archive import write_archive
+from genolstm.lstm.bundle.graph import write_onnx
 from genolstm.lstm.config import LSTMConfig
 
 
@@ -20,6 +23,19 @@ def random_input(config: LSTMConfig, n: int, steps: int, seed: int = 0) -> np.nd
 
 def onnx_of(config: LSTMConfig, seed: int = 0) -> bytes:
     return write_onnx(config, random_weights(config, seed))
+
+
+def keras_of(weights: bytes = b"") -> bytes:
+    """A Keras file of the right form, with no layers."""
+    config = {"module": "keras.src.models.functional", "class_name": "Functional", "config": {"layers": []}}
+    return write_archive(
+        {
+            "config.json": json.dumps(config).encode(),
+            "metadata.json": b"{}",
+            "model.weights.h5": b"\x89HDF\r\n\x1a\n" + weights,
+        },
+        compress=False,
+    )
 
 
 # Each cell, direction, input block, head and pooling occurs.

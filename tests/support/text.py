@@ -4,7 +4,7 @@ import numpy as np
 from support.lstm import random_weights
 
 from genolstm.lstm.bundle.bundle import Bundle, pack
-from genolstm.lstm.bundle.export import _Writer
+from genolstm.lstm.bundle.graph import write_onnx, write_step
 from genolstm.lstm.config import LSTMConfig
 from genolstm.text.generator import TextGenerator
 
@@ -27,12 +27,12 @@ def next_config(n_symbols, *, scaled=False, units=6):
 
 def toy_bytes(alphabet=ALPHABET, symbols="text", mode="stream", window=5, units=6, seed=0, **more):
     config = next_config(len(alphabet), scaled=mode == "window", units=units)
-    writer = _Writer(config, random_weights(config, seed, 0.9))
-    step = _Writer(config, random_weights(config, seed, 0.9)).step()
+    weights = random_weights(config, seed, 0.9)
+    graphs = {"model.onnx": write_onnx(config, weights), "step.onnx": write_step(config, weights)}
     return pack(
         kind=more.pop("kind", "text"),
         config=config,
-        members={"model.onnx": writer.whole(), "step.onnx": step, "card.md": b"toy"},
+        members={**graphs, "card.md": b"toy"},
         metadata={
             "symbols": symbols,
             "alphabet": alphabet,

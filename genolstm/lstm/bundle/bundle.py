@@ -4,18 +4,16 @@ A bundle is a zip file of a few named members: ``manifest.json`` (kind, network 
 pipeline must know, provenance, digests), ``model.keras``, ``model.onnx``, ``step.onnx`` if the
 model generates, ``card.md``. Its last 64 bytes are the SHA-256 of all bytes before them, as the end
 of the zip comment, so that any changed byte is found before anything is read. The digest guards
-against damage; a closed list of members and size limits guard against malice, and nothing in a
-bundle is ever executed: the network is built from the settings, and no pickle is read.
+against damage. Against malice, what a bundle holds is compared with what its settings imply: a closed
+list of members, typed metadata within bounds, a graph that is byte for byte the one of the settings and
+the weights. Nothing in a bundle is ever executed: it holds numbers, and no pickle is read.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -24,6 +22,9 @@ from typing import Any
 
 from genolstm.errors import GenolstmError, InputError, ModelError
 from genolstm.files import PathLike, atomic_path
+from genolstm.lstm.bundle.archive import MalformedArchive, read_archive, write_archive
+from genolstm.lstm.bundle.checks import check_members
+from genolstm.lstm.bundle.metadata import MAX_WORD, check_core, strict_json
 from genolstm.lstm.config import LSTMConfig
 
 SUFFIX = ".genolstm"
@@ -31,12 +32,9 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 MEMBERS = ("model.keras", "model.onnx", "step.onnx", "card.md")
 MAX_FILE = 1 << 30
-# Weights hardly compress, so a file that grows much on unpacking is not a bundle.
-MAX_GROWTH, FREE_GROWTH = 20, 1 << 26
 
 _MAGIC = b"genolstm bundle, sha256 of all bytes before: "
 _DIGEST = 64
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODELS = Path(__file__).resolve().parents[2] / "models"
 _MISSING = object()
 
@@ -259,14 +257,8 @@ def pack(
         )
     except (TypeError, ValueError) as error:
         raise ModelError(f"the model's metadata cannot be stored as JSON ({error})") from error
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as target:
-        write_member(target, MANIFEST, manifest.encode("utf-8"))
-        for name in MEMBERS:
-            if name in members:
-                write_member(target, name, members[name])
-        target.comment = _MAGIC + b"0" * _DIGEST
-    content = packed.getvalue()[:-_DIGEST]
+    whole = {MANIFEST: manifest.encode("utf-8")} | {name: members[name] for name in MEMBERS if name in members}
+    content = write_archive(whole, comment=_MAGIC + b"0" * _DIGEST)[:-_DIGEST]
     return content + hashlib.sha256(content).hexdigest().encode("ascii")
 
 
@@ -293,14 +285,6 @@ def find_bundle(name_or_path: PathLike) -> Path:
 def shipped_models() -> list[str]:
     """Return the names of the models that come with the package."""
     return sorted(path.name.removesuffix(SUFFIX) for path in _MODELS.glob(f"*{SUFFIX}"))
-
-
-def write_member(target: zipfile.ZipFile, name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> None:
-    member = zipfile.ZipInfo(name, _EPOCH)
-    member.compress_type = method
-    member.create_system = 3  # the same bytes on every platform
-    member.external_attr = 0o644 << 16
-    target.writestr(member, content, compresslevel=9)
 
 
 def _manifest(
@@ -335,44 +319,22 @@ def _parse(content: bytes, path: str | None) -> Bundle:
         raise damaged
     # From here on, the bytes are known to be as written, but not by whom.
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            infos = archive.infolist()
-            names = [info.filename for info in infos]
-            for name in names:
-                if name != MANIFEST and name not in MEMBERS:
-                    raise ModelError(f"the model bundle holds a member it should not: {name!r}")
-            if len(set(names)) != len(names) or MANIFEST not in names:
-                raise ModelError("the model bundle lacks a member or holds one twice")
-            if sum(info.file_size for info in infos) > FREE_GROWTH + MAX_GROWTH * len(content):
-                raise ModelError("the model bundle would unpack to more than a model needs")
-            raw = {info.filename: read_member(archive, info) for info in infos}
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
+        raw = read_archive(content, (MANIFEST, *MEMBERS), what="the model bundle")
+    except MalformedArchive as error:
         raise damaged from error
-    try:
-        manifest = json.loads(raw.pop(MANIFEST).decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ModelError("the model bundle's manifest is not valid JSON") from error
+    if MANIFEST not in raw:
+        raise ModelError("the model bundle lacks its manifest")
+    manifest = strict_json(raw.pop(MANIFEST))
     return _from_manifest(manifest, raw, digest.decode("ascii"), path)
-
-
-def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    if info.flag_bits & 1:
-        raise zipfile.BadZipFile("encrypted")
-    # The stated size is a claim: read at most one byte more, however much there is.
-    with archive.open(info) as stream:
-        content = stream.read(info.file_size + 1)
-    if len(content) != info.file_size:
-        raise zipfile.BadZipFile("size")
-    return content
 
 
 def _from_manifest(manifest: Any, members: dict[str, bytes], digest: str, path: str | None) -> Bundle:
     if not isinstance(manifest, dict):
         raise ModelError("the model bundle's manifest is not a table of names and values")
     version = manifest.get("format_version")
-    if version != FORMAT_VERSION:
+    if version != FORMAT_VERSION or type(version) is not int:
         raise ModelError(
-            f"the model bundle has format version {version!r}, this GenoLSTM reads {FORMAT_VERSION}",
+            f"the model bundle has format version {str(version)[:40]}, this GenoLSTM reads {FORMAT_VERSION}",
             hint="install the GenoLSTM that made it, or make it again",
         )
     for name, kind in (("kind", str), ("metadata", dict), ("provenance", dict), ("members", dict)):
@@ -385,10 +347,18 @@ def _from_manifest(manifest: Any, members: dict[str, bytes], digest: str, path: 
         stated = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         if listed[name] != stated:
             raise ModelError(f"the model bundle's {name} is not what its manifest says")
+    if len(manifest["kind"]) > MAX_WORD or not manifest["kind"].isprintable():
+        raise ModelError("the model bundle's manifest has no valid 'kind'")
+    unknown = sorted(set(manifest) - {"format_version", "kind", "config", "metadata", "provenance", "members"})
+    if unknown:
+        raise ModelError(f"the model bundle's manifest has an entry that it should not: {unknown[0][:60]!r}")
     settings = manifest.get("config")
+    config = None if settings is None else LSTMConfig.from_dict(settings)
+    check_core(manifest["metadata"])
+    check_members(config, members)
     return Bundle(
         kind=manifest["kind"],
-        config=None if settings is None else LSTMConfig.from_dict(settings),
+        config=config,
         metadata=manifest["metadata"],
         provenance=manifest["provenance"],
         members=members,

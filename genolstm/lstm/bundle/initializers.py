@@ -7,14 +7,24 @@ those of ``onnx.proto``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genolstm.errors import ModelError
-from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.graph import write_onnx
+from genolstm.lstm.bundle.protobuf import fields, read_varint, signed
 from genolstm.lstm.config import LSTMConfig
+
+if TYPE_CHECKING:
+    from genolstm.lstm.bundle.bundle import Bundle
+
+Writer = Callable[[LSTMConfig, Mapping[str, np.ndarray]], bytes]
+
+#: Larger weights are nonsense, and their products overflow to infinity and NaN.
+MAX_WEIGHT = 1e6
 
 _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
@@ -43,12 +53,31 @@ def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> di
     ModelError
         The model's network is not one that an :class:`LSTMConfig` describes.
     """
-    content = source.onnx if isinstance(source, Bundle) else source
-    if isinstance(source, Bundle):
-        config = source.config
+    if isinstance(source, bytes):
+        content = source
+    else:
+        content, config = source.onnx, source.config
     if config is None:
         raise ModelError("the weights of a custom network have no names to read them by")
-    stored = {name: array.astype(np.float64) for name, array in read_initializers(content).items()}
+    return {name: array.astype(np.float64) for name, array in checked_weights(content, config).items()}
+
+
+def checked_weights(content: bytes, config: LSTMConfig, write: Writer = write_onnx) -> dict[str, np.ndarray]:
+    """Return the float32 weights of a graph that is, byte for byte, the one of these settings.
+
+    Parameters
+    ----------
+    write
+        What such a graph is written with: :func:`~genolstm.lstm.bundle.graph.write_onnx` or
+        :func:`~genolstm.lstm.bundle.graph.write_step`.
+
+    Raises
+    ------
+    ModelError
+        The graph has other operators, settings, shapes, names or types, or anything besides; or a
+        weight that is not finite, or absurdly large.
+    """
+    stored = read_initializers(content)
     weights = {name: array for name, array in stored.items() if name.startswith(("input/", "head/"))}
     try:
         if config.input == "conv":
@@ -57,9 +86,28 @@ def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> di
             _unpack(weights, stored, config, f"{config.cell}{index}", units)
         if {name: array.shape for name, array in weights.items()} != config.weight_shapes:
             raise ValueError("shapes")
-        return weights
     except (KeyError, IndexError, ValueError) as error:
         raise ModelError("the ONNX graph does not hold the weights its settings call for") from error
+    check_numbers(weights)
+    if write(config, weights) != content:
+        raise ModelError("the ONNX graph is not the one of the network's settings")
+    return weights
+
+
+def check_numbers(weights: Mapping[str, np.ndarray]) -> None:
+    """Refuse weights that a network cannot have.
+
+    Raises
+    ------
+    ModelError
+        One is not finite or above :data:`MAX_WEIGHT`, or not float32.
+    """
+    for name, array in weights.items():
+        if array.dtype != np.float32:
+            raise ModelError(f"the network's weights {name} are of type {array.dtype}, not float32")
+        # NaN fails this comparison, too.
+        if array.size and not np.abs(array).max() <= MAX_WEIGHT:
+            raise ModelError(f"the network has a weight in {name} that is not finite, or above {MAX_WEIGHT:.0e}")
 
 
 def _unpack(
@@ -76,7 +124,8 @@ def _unpack(
         weights[prefix + "kernel"] = gates(stored[f"{name}/W"][direction].T)
         weights[prefix + "recurrent_kernel"] = gates(stored[f"{name}/R"][direction].T)
         both = stored[f"{name}/B"][direction].reshape(2, len(order) * units)
-        weights[prefix + "bias"] = gates(both) if config.cell == "gru" else gates(both.sum(axis=0))
+        # Keras' GRU has a bias for each of the two products, its other cells one for the sum: the second is 0.
+        weights[prefix + "bias"] = gates(both) if config.cell == "gru" else gates(both[0])
 
 
 def read_initializers(content: bytes) -> dict[str, np.ndarray]:
@@ -85,73 +134,53 @@ def read_initializers(content: bytes) -> dict[str, np.ndarray]:
     Raises
     ------
     ModelError
-        The bytes are not an ONNX file, or hold constants in a form that GenoLSTM does not write.
+        The bytes are not an ONNX file, or hold constants in a form that GenoLSTM does not write,
+        such as in a file elsewhere.
     """
     try:
-        found = {}
-        for field, graph in _fields(memoryview(content)):
+        found: dict[str, np.ndarray] = {}
+        for field, graph in fields(memoryview(content)):
             if field != _MODEL_GRAPH or isinstance(graph, int):
                 continue
-            for inner, tensor in _fields(graph):
-                if inner == _GRAPH_INITIALIZER and not isinstance(tensor, int):
-                    name, array = _tensor(tensor)
+            for inner, message in fields(graph):
+                if inner == _GRAPH_INITIALIZER and not isinstance(message, int):
+                    name, array = read_tensor(message)
+                    if name in found:
+                        raise ValueError("twice")
                     found[name] = array
         return found
-    except (IndexError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise ModelError("the ONNX graph cannot be read") from error
+    except (IndexError, KeyError, ValueError) as error:
+        raise ModelError("cannot load the network (its ONNX graph cannot be read)") from error
 
 
-def _tensor(message: memoryview) -> tuple[str, np.ndarray]:
+def read_tensor(message: memoryview) -> tuple[str, np.ndarray]:
+    """Return a constant's name and values.
+
+    Raises
+    ------
+    ValueError, IndexError, KeyError
+        It is of a form that GenoLSTM does not write.
+    """
     shape: list[int] = []
     kind, name, raw = 0, "", memoryview(b"")
-    for field, value in _fields(message):
+    for field, value in fields(message):
         if field == _DIMS:
             if isinstance(value, int):
-                shape.append(value)
+                shape.append(signed(value))
             else:  # packed
                 place = 0
                 while place < len(value):
-                    size, place = _varint(value, place)
-                    shape.append(size)
+                    size, place = read_varint(value, place)
+                    shape.append(signed(size))
         elif field == _DATA_TYPE and isinstance(value, int):
             kind = value
         elif field == _NAME and not isinstance(value, int):
             name = bytes(value).decode("utf-8")
         elif field == _RAW_DATA and not isinstance(value, int):
             raw = value
-    return name, np.frombuffer(raw, _TYPES[kind]).reshape(shape)
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield a message's fields: numbers as numbers, everything else as bytes."""
-    place = 0
-    while place < len(message):
-        key, place = _varint(message, place)
-        field, wire = key >> 3, key & 7
-        if wire == 0:
-            value, place = _varint(message, place)
-            yield field, value
-            continue
-        if wire == 2:
-            size, place = _varint(message, place)
-        elif wire in (1, 5):
-            size = 8 if wire == 1 else 4
         else:
-            raise ValueError("wire type")
-        if place + size > len(message):
-            raise ValueError("length")
-        yield field, message[place : place + size]
-        place += size
-
-
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, place
-        shift += 7
-        if shift > 63:
-            raise ValueError("number")
+            raise ValueError("field")
+    dtype = _TYPES[kind]
+    if len(shape) > 8 or min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != len(raw):
+        raise ValueError("shape")
+    return name, np.frombuffer(raw, dtype).reshape(shape)

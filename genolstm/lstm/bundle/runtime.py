@@ -22,7 +22,9 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.custom import check_custom
 from genolstm.lstm.bundle.held import Held, Turned
+from genolstm.lstm.bundle.onnx_runtime import load as load_onnx_runtime
 from genolstm.threads import count_threads
 
 DEFAULT_CHUNK = 3000
@@ -42,7 +44,8 @@ class Runtime:
     Parameters
     ----------
     source
-        A bundle, or the bytes of an ONNX graph with one input and one output.
+        A bundle, or the bytes of an ONNX graph with one input and one output, a plain chain of
+        operators (see :mod:`genolstm.lstm.bundle.custom`).
     threads
         Threads to use; 0 means all cores that the process may use.
     context
@@ -61,13 +64,18 @@ class Runtime:
     def __init__(
         self, source: Bundle | bytes, *, threads: int = 0, context: int | None = None, tile: int | None = None
     ) -> None:
-        content = source.onnx if isinstance(source, Bundle) else source
+        if isinstance(source, Bundle):
+            content = source.onnx
+        else:
+            check_custom(source)
+            content = source
         if context is None:
             context = source.context if isinstance(source, Bundle) else 0
-        if context < 0:
-            raise SettingError(f"context is {context}, it must be 0 or more")
         if tile is None:
             tile = source.tile if isinstance(source, Bundle) else 0
+        for name, value in (("context", context), ("tile", tile)):
+            if value < 0:
+                raise SettingError(f"{name} is {value}, it must be 0 or more")
         self.context = context
         self.tile = tile
         self.threads = count_threads(threads)
@@ -323,15 +331,14 @@ def _windows(length: int, start: int, stop: int, chunk: int, context: int) -> It
 
 
 def open_session(content: bytes, *, threads: int = 1) -> Any:
-    """Return an ONNX Runtime session on the CPU.
+    """Return an ONNX Runtime session on the CPU, for a graph that has been checked.
 
     Raises
     ------
     ModelError
         The graph cannot be loaded.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

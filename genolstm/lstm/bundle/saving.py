@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from genolstm.errors import ModelError
 from genolstm.files import PathLike
-from genolstm.lstm.bundle.bundle import Bundle, save_bundle, write_member
+from genolstm.lstm.bundle.archive import write_archive
+from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.export import export_onnx, export_onnx_traced, export_step
 from genolstm.lstm.bundle.initializers import read_weights
+from genolstm.lstm.bundle.keras_file import check_keras, check_loadable
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, load_tensorflow
+from genolstm.temporary import temporary_folder
 
 
 def export_members(model: Any, config: LSTMConfig | None) -> dict[str, bytes]:
@@ -84,11 +84,11 @@ def save_network(
 
 def keras_bytes(model: Any) -> bytes:
     """Return a model as a ``.keras`` file, without optimiser state or time stamp."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         model.save(path, include_optimizer=False)
-        packed = io.BytesIO()
-        with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w") as target:
+        members = {}
+        with zipfile.ZipFile(path) as source:
             for name in sorted(source.namelist()):
                 content = source.read(name)
                 if name == "metadata.json":
@@ -96,9 +96,9 @@ def keras_bytes(model: Any) -> bytes:
                     content = json.dumps(fixed).encode()
                 elif name == "config.json":
                     content = _number_shared_objects(content)
-                # Stored as it is: the bundle compresses the whole.
-                write_member(target, name, content, zipfile.ZIP_STORED)
-    return packed.getvalue()
+                members[name] = content
+    # Stored as they are: the bundle compresses the whole.
+    return write_archive(members, compress=False)
 
 
 def _number_shared_objects(content: bytes) -> bytes:
@@ -116,7 +116,8 @@ def load_network(bundle: Bundle) -> Any:
 
     If the bundle has settings, the network is built from them and given the weights of the
     ONNX graph, which are the same numbers; nothing is deserialised. A custom network is
-    loaded from ``model.keras`` in Keras' safe mode.
+    loaded from ``model.keras``, which holds plain layers of Keras and their weights only, in
+    Keras' safe mode.
 
     Raises
     ------
@@ -125,13 +126,15 @@ def load_network(bundle: Bundle) -> Any:
     """
     _, keras = load_tensorflow()
     if bundle.config is not None:
-        model = build_network(bundle.config)
         weights = read_weights(bundle)
+        model = build_network(bundle.config)
         model.set_weights([weights[name] for name in bundle.config.weight_shapes])
         return model
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        path.write_bytes(bundle.member("model.keras"))
+    content = bundle.member("model.keras")
+    check_loadable(check_keras(content))
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
+        path.write_bytes(content)
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, OSError) as error:

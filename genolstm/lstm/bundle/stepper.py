@@ -6,7 +6,10 @@ import numpy as np
 
 from genolstm.errors import ModelError
 from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.graph import write_step
+from genolstm.lstm.bundle.initializers import checked_weights
 from genolstm.lstm.bundle.runtime import open_session
+from genolstm.lstm.config import LSTMConfig
 
 
 class Stepper:
@@ -15,9 +18,11 @@ class Stepper:
     Parameters
     ----------
     source
-        A bundle, or the bytes of its ``step.onnx``.
+        A bundle, or the bytes of its ``step.onnx`` with ``config``.
     n
         How many sequences to read in parallel.
+    config
+        The network's settings, if ``source`` is no bundle.
 
     Raises
     ------
@@ -25,8 +30,14 @@ class Stepper:
         The bundle has no one-step graph.
     """
 
-    def __init__(self, source: Bundle | bytes, n: int = 1) -> None:
-        content = source.member("step.onnx") if isinstance(source, Bundle) else source
+    def __init__(self, source: Bundle | bytes, n: int = 1, *, config: LSTMConfig | None = None) -> None:
+        if isinstance(source, Bundle):
+            content = source.member("step.onnx")
+        else:
+            if config is None:
+                raise ModelError("a one-step graph without its settings is not read")
+            checked_weights(source, config, write_step)
+            content = source
         # The work of a step is too small to share among threads.
         self.session = open_session(content, threads=1)
         first, *states = self.session.get_inputs()

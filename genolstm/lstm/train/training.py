@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, check_folder
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.splits import split_by_group
 from genolstm.lstm.train.checkpoint import fingerprint_data, load_checkpoint
@@ -183,8 +183,9 @@ def run_loop(
     """
     loop.log_csv = log_csv
     if folder is not None:
+        # Made with the first checkpoint: a run that ends before has left nothing.
+        check_folder(folder)
         loop.folder = Path(folder)
-        loop.folder.mkdir(parents=True, exist_ok=True)
         loop.fingerprint = {
             "network": config.to_dict(),
             # How often checkpoints are written changes nothing else.
