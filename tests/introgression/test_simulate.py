@@ -239,9 +239,13 @@ def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     for changed in (replace(SMALL, seed=9), replace(SMALL, n_outgroup=3)):
         with pytest.raises(OutputError, match="holds another simulation"):
             list(simulate_to_folders(changed, tmp_path))
-    (tmp_path / "simulation.json").write_text("{")
-    with pytest.raises(OutputError, match="holds another simulation"):
-        list(simulate_to_folders(SMALL, tmp_path))
+    manifest = json.loads((tmp_path / "simulation.json").read_text())
+    damaged = [{**manifest, "sites": value} for value in ("7", None, [1], float("nan"), 10**400)]
+    damaged.append({name: value for name, value in manifest.items() if name != "tracts"})
+    for content in ("{", "[" * 100_000, "[]", "\xff", "9" * 5000, *map(json.dumps, damaged)):
+        (tmp_path / "simulation.json").write_text(content, encoding="latin-1")
+        with pytest.raises(OutputError, match="holds another simulation"):
+            list(simulate_to_folders(SMALL, tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be created"):
         list(simulate_to_folders(SMALL, tmp_path / "file"))
