@@ -100,7 +100,8 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @click.option(
     "--log",
     type=_path,
-    help="Also write a CSV with one row per epoch; it appears with the model, until then it is log.csv beside the checkpoint.",
+    help="Also write a CSV with one row per epoch; it appears with the model, until then it is log.csv beside the "
+    "checkpoint.",
 )
 @options.force
 @options.quiet
