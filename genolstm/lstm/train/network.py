@@ -35,7 +35,7 @@ def _quiet_stderr() -> Iterator[None]:
         os.dup2(sink.fileno(), descriptor)
         try:
             yield
-        except BaseException:
+        except Exception:  # a signal does not make it worth reading
             os.dup2(saved, descriptor)
             sink.seek(0)
             os.write(descriptor, sink.read())
