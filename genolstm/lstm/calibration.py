@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.lstm.bundle.metadata import Fields
+from genolstm.fields import Fields
 
 METHODS = ("none", "temperature", "isotonic")
 _TINY = 1e-7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from genolstm.lstm.bundle.metadata import Fields
+from genolstm.fields import Fields
 
 _LIBRARIES = ("double", "single")
 # The two probabilities of extension, and what they gain, are pairs: of short and of long gaps.
