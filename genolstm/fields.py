@@ -135,7 +135,7 @@ class Fields:
         self.error = error
         self.path = path
         if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
-            self.refuse(what or "metadata", "not a table of names and values")
+            self._refuse(what or "metadata", "not a table of names and values")
         self.values: Mapping[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
@@ -143,14 +143,17 @@ class Fields:
         return self.values.get(name) is not None
 
     def refuse(self, name: str, reason: str) -> NoReturn:
-        """Raise the error of a field."""
+        """Raise the error of a field, or with no name that of the table."""
+        self._refuse(self._full(name) if name else self.what, reason)
+
+    def _refuse(self, name: str, reason: str) -> NoReturn:
         raise self.error(f"lacks or misstates {name!r} ({reason})", path=self.path)
 
     def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
         """Return a whole number from ``low`` to ``high``."""
         value = self._value(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.refuse(self._full(name), f"{_short(value)}, a whole number from {low} to {high} is needed")
+            self._refuse(self._full(name), f"{_short(value)}, a whole number from {low} to {high} is needed")
         return value
 
     def number(self, name: str, low: float, high: float, default: float | None = None) -> float:
@@ -161,21 +164,21 @@ class Fields:
         """Return true or false."""
         value = self._value(name, None)
         if not isinstance(value, bool):
-            self.refuse(self._full(name), f"{_short(value)}, true or false is needed")
+            self._refuse(self._full(name), f"{_short(value)}, true or false is needed")
         return value
 
     def word(self, name: str, default: str | None = None, *, most: int = MAX_WORD, lines: bool = False) -> str:
         """Return a text of at most ``most`` characters, printable unless it may have ``lines``."""
         value = self._value(name, default)
         if not isinstance(value, str) or len(value) > most or not (lines or value.isprintable()):
-            self.refuse(self._full(name), f"{_short(value)}, a text of up to {most} characters is needed")
+            self._refuse(self._full(name), f"{_short(value)}, a text of up to {most} characters is needed")
         return value
 
     def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
         """Return one of some words."""
         value = self._value(name, default)
         if not isinstance(value, str) or value not in choices:
-            self.refuse(self._full(name), f"{_short(value)}, it must be one of {', '.join(choices)}")
+            self._refuse(self._full(name), f"{_short(value)}, it must be one of {', '.join(choices)}")
         return value
 
     def words(self, name: str, most: int) -> list[str]:
@@ -183,9 +186,25 @@ class Fields:
         value = self._value(name, None)
         good = isinstance(value, list) and len(value) <= most
         if not good or not all(isinstance(one, str) and len(one) <= MAX_WORD and one.isprintable() for one in value):
-            self.refuse(self._full(name), f"{_short(value)}, a list of up to {most} words is needed")
+            self._refuse(self._full(name), f"{_short(value)}, a list of up to {most} words is needed")
         if len(set(value)) != len(value):
-            self.refuse(self._full(name), "a word is there twice")
+            self._refuse(self._full(name), "a word is there twice")
+        return value
+
+    def texts(self, name: str, most: int) -> list[str]:
+        """Return a list of texts, printable or not."""
+        value = self._value(name, None)
+        if not isinstance(value, list) or len(value) > most or not all(isinstance(one, str) for one in value):
+            self._refuse(self._full(name), f"{_short(value)}, a list of up to {most} texts is needed")
+        return value
+
+    def wholes(self, name: str, most: int, low: int, high: int) -> list[int]:
+        """Return a list of whole numbers from ``low`` to ``high``."""
+        value = self._value(name, None)
+        if not isinstance(value, list) or len(value) > most:
+            self._refuse(self._full(name), f"{_short(value)}, a list of up to {most} whole numbers is needed")
+        if any(type(one) is not int or not low <= one <= high for one in value):
+            self._refuse(self._full(name), f"{_short(value)}, whole numbers from {low} to {high} are needed")
         return value
 
     def numbers(self, name: str, shape: Sequence[int | None], low: float, high: float) -> np.ndarray:
@@ -204,7 +223,7 @@ class Fields:
         """Return a list of tables."""
         value = self._value(name, None)
         if not isinstance(value, list) or not 1 <= len(value) <= most:
-            self.refuse(self._full(name), f"{_short(value)}, a list of 1 to {most} tables is needed")
+            self._refuse(self._full(name), f"{_short(value)}, a list of 1 to {most} tables is needed")
         return [
             Fields(one, f"{self._full(name)}[{place}]", path=self.path, error=self.error)
             for place, one in enumerate(value)
@@ -213,7 +232,7 @@ class Fields:
     def _value(self, name: str, default: Any) -> Any:
         if name not in self.values:
             if default is None:
-                self.refuse(self._full(name), "it is missing")
+                self._refuse(self._full(name), "it is missing")
             return default
         return self.values[name]
 
@@ -222,7 +241,7 @@ class Fields:
 
     def _checked(self, name: str, value: Any, low: float, high: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            self.refuse(name, f"{_short(value)}, a number from {low:g} to {high:g} is needed")
+            self._refuse(name, f"{_short(value)}, a number from {low:g} to {high:g} is needed")
         return float(value)
 
     def _gather(
@@ -233,11 +252,11 @@ class Fields:
             return
         most = 10_000
         if not isinstance(value, list) or not 1 <= len(value) <= most:
-            self.refuse(name, f"{_short(value)}, a list is needed")
+            self._refuse(name, f"{_short(value)}, a list is needed")
         if sizes[axis] is None:
             sizes[axis] = len(value)
         if len(value) != sizes[axis]:
-            self.refuse(name, f"{len(value)} values where {sizes[axis]} are needed")
+            self._refuse(name, f"{len(value)} values where {sizes[axis]} are needed")
         for one in value:
             self._gather(name, one, axis + 1, sizes, flat, low, high)
 

@@ -115,7 +115,7 @@ def check_calibration(fields: Fields) -> int:
     for table in tables:
         x, y = (table.numbers(name, [None], 0, 1) for name in ("x", "y"))
         if len(x) != len(y) or (np.diff(x) < 0).any() or (np.diff(y) < 0).any():
-            table.refuse(table.what, "not a line that rises")
+            table.refuse("", "not a line that rises")
     return len(tables)
 
 

@@ -415,14 +415,9 @@ def members_of(good: Files) -> Iterator[tuple[str, Make]]:
             yield f"step: {label}", partial(made, "step.onnx", content)
     else:
         yield "step: of a network without one", partial(made, "step.onnx", good["model.onnx"])
-    yield (
-        "settings left out",
-        zipped(relisted({**good, "manifest.json": json.dumps(_without_settings(good)).encode(), "step.onnx": b"x"})),
-    )
-    yield (
-        "no graph",
-        partial(zipped, relisted({name: content for name, content in good.items() if name != "model.onnx"})),
-    )
+    bare = {**good, "manifest.json": json.dumps(_without_settings(good)).encode(), "step.onnx": b"x"}
+    yield "settings left out", partial(zipped, relisted(bare))
+    yield "no graph", partial(zipped, relisted(_but(good, "model.onnx")))
     yield "card: not UTF-8", partial(made, "card.md", "größer".encode("latin-1"))
     yield "card: outsized", partial(made, "card.md", b"x" * (2 << 20))
     for label, make in keras_files():
@@ -462,10 +457,8 @@ def keras_files() -> Iterator[tuple[str, Make]]:
     yield "unsafe mode", partial(with_layer, unsafe)
     custom = {"module": None, "class_name": "Mine", "registered_name": "evil>Mine", "config": {}}
     yield "registered class", partial(with_layer, custom)
-    yield (
-        "layer that reads a file",
-        with_layer({"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}),
-    )
+    lookup = {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}
+    yield "layer that reads a file", partial(with_layer, lookup)
     yield "class of another type", partial(with_layer, {"module": ["keras"], "class_name": {"a": 1}, "config": {}})
     yield "settings as list", partial(made, config_json=b"[]")
     yield "settings that are not JSON", partial(made, config_json=b"{")
