@@ -118,7 +118,9 @@ def test_the_good_bundles_are_read(cli: Callable[..., Result], folder: Path, kin
 
 def test_there_are_many_and_of_every_sort(tmp_path: Path) -> None:
     for good in good_bundles(tmp_path).values():
-        labels = [label for label, _ in hostile_bundles(good)]
+        made = list(hostile_bundles(good))
+        assert all(callable(make) for _, make in made)
+        labels = [label for label, _ in made]
         assert len(labels) == len(set(labels)) > 150
         for sort in ("graph: ", "step: ", "keras: ", "card: ", "settings: ", "metadata: "):
             assert any(label.startswith(sort) for label in labels), sort
