@@ -88,7 +88,9 @@ class Runtime:
         self.dtype = np.dtype(np.int32 if "int32" in inputs[0].type else np.float32)
         self.per_step = len(outputs[0].shape) == 3
         self.n_features = self._shape[2] if len(self._shape) == 3 else None
-        self.n_outputs = int(outputs[0].shape[-1])
+        if not isinstance(outputs[0].shape[-1], int):
+            raise ModelError("the network does not state how many outputs it has")
+        self.n_outputs = outputs[0].shape[-1]
 
     def predict(
         self, x: np.ndarray, *, batch_size: int | None = None, chunk: int | None = None, context: int | None = None
