@@ -138,7 +138,7 @@ def test_a_modest_chain_is_computed():
 
 def test_outputs_of_unknown_width_are_refused():
     content = graph([node("MatMul", ["x", "w"], "y")], {"w": np.ones((4, 2), F)}, width=3)
-    with pytest.raises(ModelError, match="how many outputs|cannot load"):
+    with pytest.raises(ModelError, match=r"how many outputs|cannot load"):
         Runtime(content)
 
 

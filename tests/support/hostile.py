@@ -205,7 +205,7 @@ def manifests(good: Files) -> Iterator[tuple[str, Make]]:
     def configured(**changes: Any) -> bytes:
         return said(config={**manifest["config"], **changes})
 
-    def with_metadata(value: str) -> bytes:
+    def with_entry(value: str) -> bytes:
         return made(json.dumps(manifest).replace('"metadata": {', f'"metadata": {{"more": {value}, ', 1))
 
     yield "not JSON", partial(made, "{")
@@ -213,16 +213,16 @@ def manifests(good: Files) -> Iterator[tuple[str, Make]]:
     yield "a list", partial(made, "[1]")
     yield "a number", partial(made, "7")
     yield "depth bomb", partial(made, "[" * 100_000 + "]" * 100_000)
-    yield "depth bomb of tables", partial(with_metadata, '{"a":' * 5000 + "1" + "}" * 5000)
-    yield "rather deep", partial(with_metadata, "[" * 100 + "]" * 100)
-    yield "huge whole number", partial(with_metadata, "9" * 5000)
-    yield "large whole number", partial(with_metadata, "9" * 400)
-    yield "NaN", partial(with_metadata, "NaN")
-    yield "infinity", partial(with_metadata, "-Infinity")
-    yield "1e999", partial(with_metadata, "1e999")
-    yield "name twice", partial(with_metadata, '{"a": 1, "a": 2}')
-    yield "half a character", partial(with_metadata, '"\\ud800"')
-    yield "large manifest", partial(with_metadata, json.dumps("x" * (17 << 20)))
+    yield "depth bomb of tables", partial(with_entry, '{"a":' * 5000 + "1" + "}" * 5000)
+    yield "rather deep", partial(with_entry, "[" * 100 + "]" * 100)
+    yield "huge whole number", partial(with_entry, "9" * 5000)
+    yield "large whole number", partial(with_entry, "9" * 400)
+    yield "NaN", partial(with_entry, "NaN")
+    yield "infinity", partial(with_entry, "-Infinity")
+    yield "1e999", partial(with_entry, "1e999")
+    yield "name twice", partial(with_entry, '{"a": 1, "a": 2}')
+    yield "half a character", partial(with_entry, '"\\ud800"')
+    yield "large manifest", partial(with_entry, json.dumps("x" * (17 << 20)))
     yield "version", partial(said, format_version=2)
     yield "version as text", partial(said, format_version="1")
     yield "version as truth", partial(said, format_version=True)
@@ -489,10 +489,11 @@ def metadata(good: Files) -> Iterator[tuple[str, Make]]:
             if wrong is None and path[-1] in _OPTIONAL:
                 continue
             name = ".".join(map(str, path))
-            yield f"metadata: {name} {str(wrong)[:12]!r}", partial(_changed, good, path, wrong)
+            yield f"metadata: {name} {str(wrong)[:12]!r}", partial(with_metadata, good, path, wrong)
 
 
-def _changed(good: Files, path: tuple[Any, ...], value: Any) -> bytes:
+def with_metadata(good: Files, path: tuple[Any, ...], value: Any) -> bytes:
+    """The bundle with another value at a place of its metadata."""
     manifest = json.loads(good["manifest.json"])
     place = manifest["metadata"]
     for step in path[:-1]:

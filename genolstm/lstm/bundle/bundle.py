@@ -81,8 +81,9 @@ class Bundle:
             source = Path(path)
             if source.is_dir():
                 raise InputError("is a folder, a model bundle is needed", path=path)
-            if source.stat().st_size > MAX_FILE:
-                raise ModelError("is too large for a model bundle", path=path)
+            # A device or a pipe has no size, and may never end.
+            if source.stat().st_size > MAX_FILE or not source.is_file():
+                raise ModelError("is too large for a model bundle, or not a file", path=path)
             content = source.read_bytes()
         except FileNotFoundError as error:
             raise InputError("no such model bundle", path=path) from error

@@ -274,7 +274,7 @@ class Runtime:
     def _run(self, task: _Windows) -> None:
         values = task.gather(self.dtype)
         if values.size:
-            (output,) = self.session.run([self._output], {self._input: values})
+            (output,) = run_session(self.session, [self._output], {self._input: values})
             task.scatter(output)
 
 
@@ -352,6 +352,22 @@ def open_session(content: bytes, *, threads: int = 1) -> Any:
     except Exception as error:  # ONNX Runtime's exceptions have no common base class
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"ONNX Runtime cannot load the network ({reason})") from error
+
+
+def run_session(session: Any, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Compute, and say so if ONNX Runtime cannot.
+
+    Raises
+    ------
+    ModelError
+        The network's parts do not fit each other, or the memory does not suffice.
+    """
+    try:
+        found: list[np.ndarray] = session.run(outputs, inputs)
+        return found
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ModelError(f"ONNX Runtime cannot compute the network ({reason})") from error
 
 
 def _at_least_one(name: str, value: int) -> int:
