@@ -7,6 +7,68 @@ to do, and prints as one line: ``file:line: reason``.
 from __future__ import annotations
 
 import os
+import re
+
+#: Longer words are cut in messages: a damaged file may hold a name of megabytes.
+_LONGEST = 200
+
+
+def shown(text: str, keep: str = "") -> str:
+    """Return text as a terminal may show it: what cannot be printed is escaped, as in ``\\x1b``.
+
+    That is control characters, which could colour, erase or rename what is on the screen; marks that
+    turn the direction of reading; spaces and joints without a width, and line ends of any kind. A
+    byte of a file name that is no text is shown as the byte that it is.
+
+    Parameters
+    ----------
+    keep
+        Control characters that are meant, such as the line ends of a table.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that Python could not decode
+        code -= 0xDC00
+    named = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}.get(character)
+    return named or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+
+
+def shown_json(text: str) -> str:
+    """Return a JSON document with everything escaped that :func:`shown` escapes; it means the same.
+
+    Characters that cannot be printed occur only in its strings, but for the line ends between them.
+    """
+    if text.isprintable():
+        return text
+
+    def escape(match: re.Match[str]) -> str:
+        character = match[0]
+        if character.isprintable() or character in "\n\r\t":
+            return character
+        return "".join(f"\\u{unit:04x}" for unit in _utf16(character))
+
+    return re.sub(r"[^ -~]", escape, text)
+
+
+def _utf16(character: str) -> list[int]:
+    data = character.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(data[k : k + 2], "big") for k in range(0, len(data), 2)]
+
+
+def control_character(text: str) -> str | None:
+    """Return the first control character of a name, as :func:`shown` shows it; None if there is none.
+
+    No name in a table has one: what it separates would come apart in the next file.
+    """
+    if text.isprintable():
+        return None
+    found = next((c for c in text if c < " " or "\x7f" <= c <= "\x9f"), None)
+    return None if found is None else _escape(found)
 
 
 class GenolstmError(Exception):
@@ -43,17 +105,20 @@ class GenolstmError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        place = "" if self.path is None else f"{self.path}:"
+        place = "" if self.path is None else f"{shown(self.path)}:"
         if self.path is not None and self.line is not None:
             place += f"{self.line}:"
         parts = [place] if place else []
         if self.record is not None:
-            parts.append(f"{self.record}:")
-        parts.append(self.reason)
-        text = " ".join(parts)
-        if self.hint:
-            text += f"; {self.hint}"
-        return " ".join(text.split())
+            parts.append(f"{shown(_cut(self.record, _LONGEST))}:")
+        # Messages of libraries have several lines.
+        said = self.reason + (f"; {self.hint}" if self.hint else "")
+        parts.append(shown(_cut(re.sub(r"[ \t\r\n]+", " ", said).strip(" "), 10 * _LONGEST)))
+        return " ".join(parts)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
 class InputError(GenolstmError):

@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 
 from xopen import xopen
 
+from genolstm import interrupts, temporary
 from genolstm.bgzf import BgzfWriter, write_index
 from genolstm.errors import InputError, OutputError
 
@@ -28,6 +29,9 @@ PathLike = str | os.PathLike[str]
 
 _BUFFER = 1 << 17
 
+
+#: A small compressed file may unpack to gigabytes without a line end.
+_LONGEST_LINE = 1 << 28
 
 _MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd"}
 _MARK = codecs.BOM_UTF8
@@ -286,7 +290,10 @@ def read_lines(path: PathLike) -> Iterator[tuple[int, str]]:
     """
     number = 0
     with readable(path), open_input(path) as stream:
-        for raw in stream:
+        while raw := stream.readline(_LONGEST_LINE):
+            if len(raw) == _LONGEST_LINE:
+                reason = f"the line is longer than {_LONGEST_LINE >> 20} MiB"
+                raise InputError(reason, path=display_name(path), line=number + 1)
             end = -2 if raw.endswith(b"\r\n") else -1 if raw.endswith((b"\n", b"\r")) else len(raw)
             raw = raw[:end]
             for part in raw.split(b"\r") if b"\r" in raw else (raw,):
@@ -327,7 +334,8 @@ def _check_descriptor(number: int, path: PathLike) -> None:
     """Refuse a file that is not open for writing."""
     standard = {1: sys.stdout, 2: sys.stderr}
     if number in standard:
-        if standard[number] is None:
+        stream = standard[number]
+        if stream is None or not stream.writable():
             raise OutputError("is closed", path=_output_name(path))
         return
     try:
@@ -382,17 +390,136 @@ def check_output(path: PathLike, *, force: bool) -> None:
 
 
 def check_outputs(paths: Iterable[PathLike | None], *, force: bool) -> None:
-    """Check every path that is given, and that no two name the same file."""
-    seen: set[Path | int] = set()
+    """Check every path that is given, and that no two name the same file.
+
+    Raises
+    ------
+    OutputError
+        As :func:`check_output`, or two paths lead to the same file, pipe or stream.
+    """
+    seen: set[_Key] = set()
     for path in paths:
         if path is None:
             continue
         check_output(path, force=force)
-        number = _descriptor(path)
-        key = Path(path).resolve() if number is None else number
-        if key in seen and not (isinstance(key, Path) and _is_device(key)):
+        keys = _output_keys(path)
+        if keys & seen:
             raise OutputError("is given for two outputs", path=_output_name(path))
-        seen.add(key)
+        seen |= keys
+
+
+def check_paths(
+    inputs: Iterable[PathLike | None], outputs: Iterable[PathLike | None], *, force: bool, kept: Iterable[PathLike] = ()
+) -> None:
+    """Check inputs and outputs together, before any work is done: no output may be an input, nor overwrite its index.
+
+    Links, other spellings and streams such as ``/dev/stdin`` are followed; nothing may be written into
+    an input that is a folder.
+
+    Parameters
+    ----------
+    kept
+        Files in folders that a run makes or adds to, such as checkpoints: they may exist.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_inputs`.
+    OutputError
+        As :func:`check_outputs`, or an output is also an input, whatever ``force`` says.
+    """
+    given, written = [path for path in inputs if path is not None], [path for path in outputs if path is not None]
+    check_inputs(given)
+    read: set[_Key] = set()
+    folders: list[Path] = []
+    for source in given:
+        read |= _input_keys(source)
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            if Path(source).is_dir():
+                folders.append(Path(source).resolve())
+    own = list(kept)
+    for path in [*written, *own]:
+        keys = _output_keys(path)
+        if keys & read:
+            raise OutputError("is also an input", path=_output_name(path), hint="write elsewhere")
+        if any(isinstance(key, Path) and key.is_relative_to(folder) for key in keys for folder in folders):
+            raise OutputError("lies in an input", path=_output_name(path), hint="write elsewhere")
+    check_outputs(written, force=force)
+    also: set[_Key] = set().union(*map(_output_keys, own))
+    for path in written:
+        if _output_keys(path) & also:
+            raise OutputError("is given for two outputs", path=_output_name(path))
+
+
+#: What tells one file from another: its place, its number in the file system, or that of what is open.
+_Key = Path | tuple[int, int] | int
+
+#: Files beside an input that are read with it.
+_BESIDE = (".tbi", ".csi", ".fai", ".gzi")
+
+
+def _inode(found: os.stat_result) -> set[_Key]:
+    """Return what identifies a file or pipe; terminals and devices such as /dev/null may serve for everything."""
+    kinds = (stat.S_ISREG, stat.S_ISFIFO, stat.S_ISSOCK)
+    return {(found.st_dev, found.st_ino)} if any(kind(found.st_mode) for kind in kinds) else set()
+
+
+def _place(path: PathLike) -> set[_Key]:
+    """Return what identifies a path, whether or not something is there."""
+    keys: set[_Key] = set()
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        place = Path(path).resolve()
+        if not _is_device(place):
+            keys.add(place)
+    with contextlib.suppress(OSError, ValueError):
+        keys |= _inode(Path(path).stat())
+    return keys
+
+
+def _input_keys(path: PathLike) -> set[_Key]:
+    name = os.fspath(path)
+    if name == "-":
+        with contextlib.suppress(OSError):
+            return _inode(os.fstat(0))
+        return set()
+    keys = _place(name)
+    for suffix in _BESIDE:
+        beside = Path(name + suffix)
+        with contextlib.suppress(OSError, ValueError):
+            if beside.exists():
+                keys |= _place(beside)
+    return keys
+
+
+def _output_keys(path: PathLike) -> set[_Key]:
+    number = _descriptor(path)
+    if number is None:
+        return _place(path)
+    keys: set[_Key] = {number}
+    if not (number in (1, 2) and _is_replaced(number)):
+        with contextlib.suppress(OSError):
+            keys |= _inode(os.fstat(number))
+    return keys
+
+
+def check_folder(path: PathLike) -> None:
+    """Refuse a folder that cannot be made, or not written to, before there is anything to put into it.
+
+    Raises
+    ------
+    OutputError
+        It, or what it would be made in, is a file or not writable.
+    """
+    try:
+        place = Path(path).resolve()
+        while not place.exists() and not place.is_symlink():
+            place = place.parent
+        if not place.is_dir():
+            raise OutputError(f"cannot be created ({place} is no folder)", path=path)
+        if not os.access(place, os.W_OK):
+            raise OutputError(f"cannot be created ({place} is not writable)", path=path)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(f"cannot be created ({getattr(error, 'strerror', None) or error})", path=path) from error
 
 
 def check_own_name(path: PathLike, what: str) -> None:
@@ -435,8 +562,10 @@ class Outputs:
         self.not_indexed: list[tuple[PathLike, str]] = []
         self._streams = contextlib.ExitStack()
         self._paths: list[PathLike] = []
-        self._waiting: list[tuple[Path, Path | int]] = []
+        self._waiting: list[tuple[temporary.Temporary, Path | int]] = []
         self._indexed: list[tuple[PathLike, Path, Path]] = []
+        #: Files that are removed before any output appears, such as the mark that an older set is whole.
+        self.outdated: list[Path] = []
 
     def path(self, path: PathLike) -> Path:
         """Return a temporary path whose file is renamed to ``path`` in the end.
@@ -457,6 +586,25 @@ class Outputs:
                 return self._temporary(Path(tempfile.gettempdir()), "genolstm", number)
             target = Path(path).resolve()
             return target if _is_device(target) else self._temporary(target.parent, target.name, target)
+
+    def folder(self, path: PathLike) -> Path:
+        """Return a temporary folder whose files appear in the folder ``path`` in the end.
+
+        Raises
+        ------
+        OutputError
+            It cannot be made.
+        """
+        check_folder(path)
+        self._paths.append(path)
+        with _writable(path):
+            target = Path(path).resolve()
+            place = target.parent
+            while not place.exists():
+                place = place.parent
+            made = temporary.make(place, target.name, directory=True)
+            self._waiting.append((made, target))
+            return made.path
 
     def text(self, path: PathLike, *, index: bool = False) -> IO[str]:
         """Return a text stream (UTF-8) whose file appears at ``path`` in the end; ``-`` is stdout.
@@ -484,27 +632,26 @@ class Outputs:
             check_output(path, force=self.force)
             self._paths.append(path)
             return self._streams.enter_context(_text_of_descriptor(number))
-        temporary = self.path(path)
+        made = self.path(path)
         suffix = Path(path).suffix
         with _writable(path):
             if is_bgzf(path):
-                raw = self._streams.enter_context(temporary.open("wb"))
+                raw = self._streams.enter_context(made.open("wb"))
                 packed = self._streams.enter_context(BgzfWriter(raw))
                 stream: IO[str] = io.TextIOWrapper(cast("IO[bytes]", packed), encoding="utf-8", newline="\n")
             elif suffix in _PACKED:
-                stream = xopen(temporary, "wt", format=_PACKED[suffix], threads=0, encoding="utf-8")
+                stream = xopen(made, "wt", format=_PACKED[suffix], threads=0, encoding="utf-8")
             else:
-                stream = temporary.open("w", encoding="utf-8", newline="\n")
+                stream = made.open("w", encoding="utf-8", newline="\n")
         self._streams.enter_context(stream)
-        if index and self._waiting and self._waiting[-1][0] == temporary:
-            self._indexed.append((path, temporary, self.path(index_path(path))))
+        if index and self._waiting and self._waiting[-1][0].path == made:
+            self._indexed.append((path, made, self.path(index_path(path))))
         return stream
 
     def _temporary(self, folder: Path, name: str, target: Path | int) -> Path:
-        handle, made = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
-        os.close(handle)
-        self._waiting.append((Path(made), target))
-        return Path(made)
+        made = temporary.make(folder, name)
+        self._waiting.append((made, target))
+        return made.path
 
     def __enter__(self) -> Outputs:
         return self
@@ -520,28 +667,40 @@ class Outputs:
                 if error is None:
                     self._finish()
         finally:
-            for temporary, _ in self._waiting:
-                temporary.unlink(missing_ok=True)
+            for made, _ in self._waiting:
+                made.remove()
 
     def _finish(self) -> None:
-        for path, temporary, index in self._indexed:
-            why = write_index(temporary, index)
+        for path, table, index in self._indexed:
+            why = write_index(table, index)
             if why is not None:
                 self.not_indexed.append((path, why))
-                self._waiting = [entry for entry in self._waiting if entry[0] != index]
-                index.unlink(missing_ok=True)
+                for made, _ in self._waiting:
+                    if made.path == index:
+                        made.remove()
+                self._waiting = [entry for entry in self._waiting if entry[0].path != index]
         # mkstemp makes files private; an output gets the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
-        for temporary, target in self._waiting:
+        for made, target in self._waiting:
             if isinstance(target, int):
-                with temporary.open("rb") as stream, _bytes_of_descriptor(target) as out:
+                with made.path.open("rb") as stream, _bytes_of_descriptor(target) as out:
                     shutil.copyfileobj(stream, out, 1 << 20)
             else:
-                temporary.chmod(0o666 & ~umask)
-        for temporary, target in self._waiting:
-            if not isinstance(target, int):
-                temporary.replace(target)
+                made.path.chmod((0o777 if made.path.is_dir() else 0o666) & ~umask)
+        # A signal that comes now comes before all of them or after.
+        with interrupts.deferred():
+            for old in self.outdated:
+                old.unlink(missing_ok=True)
+            for made, target in self._waiting:
+                if isinstance(target, int):
+                    continue
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if made.path.is_dir() and target.is_dir():
+                    for path in sorted(made.path.iterdir()):
+                        path.replace(target / path.name)
+                else:
+                    made.replace(target)
 
 
 _PACKED = {".bz2": "bz2", ".xz": "xz", ".zst": "zst"}

@@ -19,7 +19,7 @@ def available_cores() -> int:
     bound = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if bound else os.cpu_count() or 1
     granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    if granted.isdecimal() and int(granted) > 0:
+    if granted.isascii() and granted.isdigit() and len(granted) < 10 and int(granted) > 0:
         cores = min(cores, int(granted))
     return max(cores, 1)
 

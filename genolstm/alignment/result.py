@@ -17,7 +17,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.pairhmm.decode import SparsePosterior
 from genolstm.compiled import compiled
-from genolstm.errors import MissingExtraError
+from genolstm.errors import MissingExtraError, shown
 from genolstm.sequences.masks import Masks
 
 Sequence: TypeAlias = str | Seq | SeqRecord
@@ -288,7 +288,7 @@ class PosteriorAlignment(Alignment):
         reference, query = self.rows()
         marks = "".join("|" if op == MATCH else "." if op == MISMATCH else " " for op in self.ops)
         signs = self.confidence()
-        names = (self.reference_name, self.query_name, "confidence")
+        names = (shown(self.reference_name), shown(self.query_name), "confidence")
         pad = max(map(len, names))
         digits = len(str(max(self.n_query, self.n_reference)))
         lines = [self._summary()]
@@ -368,14 +368,14 @@ class PosteriorAlignment(Alignment):
     def _repr_html_(self) -> str:
         """Show the alignment in a notebook, every column coloured by its posterior."""
         level = np.clip((self.posteriors * 10).astype(int), 0, 9)
-        names = [html.escape(x) for x in (self.reference_name, self.query_name)]
+        names = [html.escape(shown(x)) for x in (self.reference_name, self.query_name)]
         pad = max(map(len, names))
         digits = len(str(max(self.n_query, self.n_reference)))
         columns = (self.column_reference, self.column_query)
         lines = []
-        shown = min(len(level), MAX_SHOWN)
-        for a in range(0, shown, 80):
-            b = min(a + 80, shown)
+        size = min(len(level), MAX_SHOWN)
+        for a in range(0, size, 80):
+            b = min(a + 80, size)
             for name, row, at, strand in zip(names, self.rows(), columns, ("+", self.strand), strict=True):
                 cells, start = [], a
                 for k in range(a + 1, b + 1):
@@ -385,8 +385,8 @@ class PosteriorAlignment(Alignment):
                 first, last = self._ends(at[a:b], strand)
                 lines.append(f"{name:<{pad}}  {first:>{digits}} {''.join(cells)} {last}")
             lines.append("")
-        if shown < len(level):
-            lines += [f"... and {len(level) - shown:,} columns more", ""]
+        if size < len(level):
+            lines += [f"... and {len(level) - size:,} columns more", ""]
         key = "".join(_coloured(f" {k / 10:.1f} ", k) for k in range(10))
         body = "\n".join([*lines, f"posterior {key}"])
         return f"<div>{self._summary()}<pre>{body}</pre></div>"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import sys
 import traceback
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn, cast
 
 import click
 
-from genolstm.errors import GenolstmError
+from genolstm import interrupts
+from genolstm.errors import GenolstmError, OutputError, shown
 
 _COMMANDS = {
     "align": "genolstm.cli.align:align",
@@ -82,33 +83,135 @@ def cli(debug: bool) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line; exit 0, 1 (bad input), 2 (usage) or 130 (interrupted)."""
+    """Run the command line; exit 0, 1 (bad input), 2 (usage), or 128 and the number of the signal that ended it.
+
+    Without ``args`` it is the program itself, whose arguments, signals and streams it takes over.
+    """
+    if args is not None:
+        _run(args)
+        return
+    try:
+        interrupts.install()
+        _open_streams()
+        _run(None)
+    except BaseException:
+        if interrupts.number() is None:
+            interrupts.finish()
+            raise
+    interrupts.finish()
+    # Also if the exception that a signal raised was lost on its way, or turned into another.
+    number = interrupts.number()
+    if number is not None:
+        _drop_stdout()
+        interrupts.clear()
+        interrupts.say(number)
+        sys.exit(128 + number)
+
+
+def _run(args: list[str] | None) -> None:
     debug = "--debug" in (sys.argv if args is None else args)
+    if debug:
+        import logging
+
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("genolstm").setLevel(logging.INFO)
     try:
         cli.main(args=args, prog_name="genolstm", standalone_mode=False)
+        _flush_stdout()
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.UsageError as error:
-        error.show()
+        _show(error)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        _show(error)
         sys.exit(1)
     except GenolstmError as error:
         if debug:
             traceback.print_exc()
-        click.echo(str(error), err=True)
-        _drop_stdout()
-        sys.exit(1)
+        _fail(str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC or debug:
+        # Whatever the code expects of a file is an error of its own; this is the system's word on the machine.
+        if debug:
             raise
-        click.echo(f"no space left on the device ({error.filename or 'stdout'})", err=True)
+        _fail(f"{_place(error)}{error.strerror or error}")
+    except UnicodeEncodeError as error:
+        if debug:
+            raise
+        _fail(f"{error.object[error.start : error.end]!a} cannot be written in the encoding {error.encoding}")
+    except MemoryError as error:
+        if debug:
+            raise
+        _fail(f"out of memory{f' ({error})' if str(error) else ''}")
+    except ImportError as error:
+        if debug:
+            raise
+        _fail(f"a library cannot be loaded ({error}); see all of it with: genolstm --debug")
+
+
+def _place(error: OSError) -> str:
+    """Return the beginning of a message on what the system refused."""
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)}: "
+    # Named files are errors of their own long before.
+    return "standard output or a temporary file: "
+
+
+def _fail(text: str) -> NoReturn:
+    """Print a message as one line, and exit."""
+    if interrupts.number() is None:  # or else it is only a consequence
+        click.echo(shown(" ".join(text.split())), err=True)
+    _drop_stdout()
+    sys.exit(1)
+
+
+class _Closed(io.TextIOBase):
+    """A standard output that is closed: whoever writes to it is told so."""
+
+    encoding, errors = "utf-8", "strict"
+
+    def write(self, _text: str) -> int:
+        raise OutputError("is closed", path="<stdout>")
+
+    def flush(self) -> None: ...
+
+
+def _open_streams() -> None:
+    """Make the standard streams safe to use.
+
+    Output that does not go to a terminal is UTF-8, as in files, whatever the locale; what a terminal cannot
+    show is shown in another way.
+    """
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (open to the end)
+    if sys.stdout is None:
+        sys.stdout = cast("Any", _Closed())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream is sys.stdout and not stream.isatty():
+                stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+            else:
+                stream.reconfigure(errors="backslashreplace")
+
+
+def _flush_stdout() -> None:
+    """Write what waits in Python's buffer: it is too late to complain about it at exit."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
         _drop_stdout()
-        sys.exit(1)
+    except OSError as error:
+        raise OutputError(f"cannot be written ({error.strerror})", path="<stdout>") from error
+
+
+def _show(error: click.ClickException) -> None:
+    """Print what click has to say; it repeats what the user, or a script, has given."""
+    text = io.StringIO()
+    error.show(text)
+    click.echo(shown(text.getvalue().rstrip("\n"), keep="\n"), err=True)
 
 
 def _drop_stdout() -> None:

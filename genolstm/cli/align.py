@@ -12,6 +12,8 @@ from genolstm.cli.align_msa import msa
 from genolstm.cli.align_plot import plot, reliability
 from genolstm.cli.align_search import search
 from genolstm.cli.align_train import train
+from genolstm.cli.numbers import NumberRange
+from genolstm.numbers import LAST_POSITION, parse_integer
 
 
 @click.group(cls=options.Group)
@@ -32,16 +34,13 @@ class _Band(click.ParamType):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         if value in ("auto", "none"):
             return str(value)
-        try:
-            number = int(str(value))
-        except ValueError:
-            number = 0
-        if number < 1:
+        number = parse_integer(str(value))
+        if number is None or not 1 <= number <= LAST_POSITION:
             self.fail(f"{value!r} is neither auto, none nor a number of bp", param, ctx)
         return number
 
 
-class _Gibibytes(options._Finite):
+class _Gibibytes(NumberRange):
     name = "GIB"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -64,7 +63,7 @@ class _Gibibytes(options._Finite):
     mode=align_options.MODE,
     band={"type": _Band()},
     memory={
-        "type": _Gibibytes(min=0, min_open=True),
+        "type": _Gibibytes(min=0, min_open=True, max=2**20),
         "default": AlignmentSettings.memory / 2**30,
         "help": "Maximum memory for one pair, in GiB.",
     },

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.cli.numbers import WholeRange
 from genolstm.comparison.architectures import ARCHITECTURES
 from genolstm.comparison.settings import DISTANCES, SHORTEST, TASKS, ComparisonSettings
 
@@ -27,7 +28,7 @@ _path = click.Path(path_type=Path)
 )
 @click.option("--regression", is_flag=True, help="Treat the labels as numbers.")
 @click.option(
-    "--length", type=click.IntRange(min=1), show_default="all", help="Bases to read from the middle of each sequence."
+    "--length", type=WholeRange(min=1), show_default="all", help="Bases to read from the middle of each sequence."
 )
 @options.settings(
     ComparisonSettings,
@@ -46,7 +47,7 @@ _path = click.Path(path_type=Path)
 @click.option(
     "--distance",
     "distances",
-    type=click.IntRange(min=SHORTEST),
+    type=WholeRange(min=SHORTEST),
     multiple=True,
     show_default=", ".join(map(str, DISTANCES)),
     help="For long-range: distance between the two sites in a test set, in bases; may be repeated. Training "
@@ -55,7 +56,7 @@ _path = click.Path(path_type=Path)
 @click.option(
     "-n",
     "n",
-    type=click.IntRange(min=20),
+    type=WholeRange(min=20),
     show_default=", ".join(f"{task.n} for {name}" for name, task in TASKS.items()),
     help="For a task: number of sequences for training and validation.",
 )

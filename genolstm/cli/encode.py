@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from genolstm.cli import options
+from genolstm.cli.numbers import WholeRange
 
 
 @click.group(cls=options.Group)
@@ -20,7 +21,7 @@ _skip_short = click.option("--skip-short", is_flag=True, help="Skip records that
 @click.option(
     "-o", "--output", default="-", show_default="standard output", metavar="OUT.tsv[.gz]", help="Table to write."
 )
-@click.option("-k", type=click.IntRange(1, 31), default=4, show_default=True, help="Length of the k-mers.")
+@click.option("-k", type=WholeRange(1, 31), default=4, show_default=True, help="Length of the k-mers.")
 @click.option(
     "--canonical/--stranded",
     default=True,
@@ -30,15 +31,11 @@ _skip_short = click.option("--skip-short", is_flag=True, help="Skip records that
 @click.option(
     "-w",
     "--window",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     help="Length of a window in bases; by default each record is counted as a whole.",
 )
 @click.option(
-    "-s",
-    "--step",
-    type=click.IntRange(min=1),
-    show_default="the window",
-    help="Bases from one window's start to the next.",
+    "-s", "--step", type=WholeRange(min=1), show_default="the window", help="Bases from one window's start to the next."
 )
 @click.option("--wide", is_flag=True, help="One row per record or window, one column per k-mer.")
 @_skip_short
@@ -76,14 +73,10 @@ def kmers(
     help="NumPy file to write, with arrays onehot, record and start.",
 )
 @click.option(
-    "-w", "--window", type=click.IntRange(min=1), default=1000, show_default=True, help="Length of a window in bases."
+    "-w", "--window", type=WholeRange(min=1), default=1000, show_default=True, help="Length of a window in bases."
 )
 @click.option(
-    "-s",
-    "--step",
-    type=click.IntRange(min=1),
-    show_default="the window",
-    help="Bases from one window's start to the next.",
+    "-s", "--step", type=WholeRange(min=1), show_default="the window", help="Bases from one window's start to the next."
 )
 @_skip_short
 @options.force

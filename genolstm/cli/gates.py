@@ -39,7 +39,7 @@ class _Units(click.ParamType):
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        if not re.fullmatch(r"\d+(,\d+)*", value):
+        if not re.fullmatch(r"[0-9]{1,9}(,[0-9]{1,9})*", value):
             self.fail(f"{value!r} is not a list of numbers such as 3,7,12", param, ctx)
         return tuple(int(number) for number in value.split(","))
 

@@ -10,14 +10,16 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.gather import gather
+from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
-from genolstm.errors import SettingError
+from genolstm.errors import SettingError, shown
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
     NETWORK,
     TRAINING,
     IntrogressionTraining,
     ScanSettings,
+    SimulationLimits,
     SimulationSettings,
     TrackSettings,
     VariantSettings,
@@ -57,16 +59,19 @@ def introgression() -> None:
         "help": "Population that gave ancestry; may be repeated; by default those known for the demography.",
     },
 )
+@options.settings(SimulationLimits, into="limits")
 @click.option(
     "--replicates",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     default=1,
     show_default=True,
     help="Number of independent regions, with consecutive seeds from --seed.",
 )
 @options.force
 @options.quiet
-def simulate(output: Path, settings: SimulationSettings, replicates: int, force: bool, quiet: bool) -> None:
+def simulate(
+    output: Path, settings: SimulationSettings, limits: SimulationLimits, replicates: int, force: bool, quiet: bool
+) -> None:
     """Simulate haplotypes with known archaic tracts.
 
     Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record per
@@ -76,7 +81,7 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     """
     from genolstm.runs.simulate import run
 
-    for folder, summary in run(settings, output, replicates=replicates, force=force):
+    for folder, summary in run(settings, output, replicates=replicates, force=force, limits=limits):
         options.say(
             f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
             f"{100 * summary['archaic_fraction']:.2f} % archaic",
@@ -96,7 +101,7 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     "layers",
     "dropout",
     into="network",
-    units={"type": click.IntRange(min=1), "help": "Number of units in each direction of a recurrent layer."},
+    units={"type": WholeRange(min=1), "help": "Number of units in each direction of a recurrent layer."},
 )
 @options.settings(
     TRAINING,
@@ -109,7 +114,11 @@ def simulate(output: Path, settings: SimulationSettings, replicates: int, force:
     validation_fraction="--validation",
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
-@click.option("--log", type=_path, help="CSV log with one row per epoch.")
+@click.option(
+    "--log",
+    type=_path,
+    help="CSV log with one row per epoch; it appears with the model, until then it is log.csv beside the checkpoint.",
+)
 @options.force
 @options.quiet
 def train(
@@ -144,7 +153,7 @@ def train(
         progress=not quiet,
         force=force,
     )
-    click.echo(said)
+    click.echo(shown(said, keep="\n"))
 
 
 _paths: dict[str, Any] = {"type": _path, "multiple": True}

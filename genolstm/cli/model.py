@@ -9,6 +9,7 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.gates import gates, subject
+from genolstm.errors import shown, shown_json
 
 
 @click.group(cls=options.Group)
@@ -32,10 +33,10 @@ def info(model: str, as_json: bool) -> None:
 
     bundle = run_open(model)
     if as_json:
-        click.echo(json.dumps(bundle.manifest(), indent=2, sort_keys=True, ensure_ascii=False))
+        click.echo(shown_json(json.dumps(bundle.manifest(), indent=2, sort_keys=True, ensure_ascii=False)))
         return
     for name, value in bundle.summary():
-        click.echo(f"{name}\t{value}")
+        click.echo(f"{shown(name)}\t{shown(str(value))}")
 
 
 @model.command()
@@ -45,7 +46,7 @@ def verify(model: str) -> None:
     from genolstm.runs.model import run_verify
 
     for name, value in run_verify(model):
-        click.echo(f"{name}\t{value}")
+        click.echo(f"{shown(name)}\t{shown(str(value))}")
 
 
 @model.command()
@@ -68,4 +69,5 @@ def card(model: str) -> None:
     """Print the model card: what it was trained on, how well it does, and its limits."""
     from genolstm.runs.model import run_open
 
-    click.echo(run_open(model).card.rstrip("\n"))
+    card = run_open(model).card.replace("\r\n", "\n").rstrip("\n")
+    click.echo(shown(card, keep="\n\t"))

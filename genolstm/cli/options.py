@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import math
 import re
 import sys
 import time
@@ -15,6 +14,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from genolstm.cli.numbers import NumberRange, WholeRange
+from genolstm.errors import shown as shown_text
+from genolstm.numbers import LAST_POSITION
 from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY
 from genolstm.settings import Range, Setting, describe
 
@@ -73,12 +75,12 @@ force = click.option("--force", is_flag=True, help="Replace existing outputs.")
 threads = click.option(
     "-t",
     "--threads",
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     default=0,
     show_default="all cores",
     help="Number of threads to use; 0 means all cores.",
 )
-seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Random seed.")
+seed = click.option("--seed", type=WholeRange(min=0), default=1, show_default=True, help="Random seed.")
 quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors and warnings to stderr.")
 
 
@@ -92,7 +94,10 @@ def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Call
     from rich.status import Status
 
     with Status(what, console=Console(stderr=True)) as shown:
-        yield lambda *counts: shown.update(text(*counts))
+        from rich.markup import escape
+
+        # No markup: a sequence may be called [red].
+        yield lambda *counts: shown.update(escape(shown_text(text(*counts))))
 
 
 #: Seconds between two lines of progress where no bar can be drawn.
@@ -128,7 +133,9 @@ def progress(what: str, *, quiet: bool) -> Iterator[Callable[[str, float | None]
                 shown.reset(task)
             before = share or 0.0
             # No markup: a sequence may be called [red].
-            shown.update(task, description=escape(text), total=None if share is None else 1.0, completed=before)
+            shown.update(
+                task, description=escape(shown_text(text)), total=None if share is None else 1.0, completed=before
+            )
 
         yield update
 
@@ -152,7 +159,7 @@ class _Lines:
         done = f", {100 * self.share:.0f} %" if share is not None else ""
         left = (now - self.begun) * (1 - self.share) / self.share if self.share else 0.0
         rest = f", about {_duration(left)} left" if left else ""
-        click.echo(f"{self.what} {text}{done}{rest}", err=True)
+        click.echo(shown_text(f"{self.what} {text}{done}{rest}"), err=True)
 
 
 def _duration(seconds: float) -> str:
@@ -160,16 +167,6 @@ def _duration(seconds: float) -> str:
     if minutes < 1:
         return f"{max(round(seconds), 1)} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-class _Finite(click.FloatRange):
-    """A range of numbers that refuses infinity and NaN, which comparisons let through."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
 
 
 def settings(
@@ -252,9 +249,9 @@ def _type(setting: Setting) -> Any:
         "max_open": allowed.below_high,
     }
     if setting.type is int:
-        return click.IntRange(**bounds)
+        return WholeRange(**bounds)
     if setting.type is float:
-        return _Finite(**bounds)
+        return NumberRange(**bounds)
     return click.STRING
 
 
@@ -266,7 +263,7 @@ class _Size(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])(?:i?b)?", value.strip(), re.IGNORECASE)
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)[ ]*([kmgt])(?:i?b)?", value.strip(), re.IGNORECASE)
         if match is None:
             self.fail(f"{value!r} is not a size such as 512M or 4G", param, ctx)
         size = int(float(match[1]) * 1024 ** (1 + "kmgt".index(match[2].lower())))
@@ -294,9 +291,9 @@ class _Region(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Region:
         if isinstance(value, Region):
             return value
-        match = re.fullmatch(r"(?:(.+):)?([\d,]+)-([\d,]+)", value)
+        match = re.fullmatch(r"(?:(.+):)?([0-9,]{1,20})-([0-9,]{1,20})", value)
         start, end = (int(match[k].replace(",", "") or 0) for k in (2, 3)) if match else (0, 0)
-        if match is None or not 1 <= start <= end:
+        if match is None or not 1 <= start <= end <= LAST_POSITION:
             self.fail(f"{value!r} is not a region such as chr21:101-250 (1-based, both ends included)", param, ctx)
         return Region(match[1], start - 1, end)
 
@@ -358,6 +355,6 @@ def tell(lines: Iterable[str], *, quiet: bool) -> None:
 
 
 def say(text: str, *, quiet: bool) -> None:
-    """Print a message on stderr, unless ``quiet``."""
+    """Print a message or a table on stderr, unless ``quiet``."""
     if not quiet:
-        click.echo(text, err=True)
+        click.echo(shown_text(text, keep="\n\t"), err=True)

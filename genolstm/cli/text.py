@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.cli.numbers import WholeRange
+from genolstm.errors import shown, shown_json
 from genolstm.text.sampling import Sampling
 from genolstm.text.settings import FORMATS, MAX_K, MAX_ORDER, PRESETS, TextSettings, preset_settings
 
@@ -93,11 +95,16 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     "seed",
     into="changes",
     changes=True,
-    units={"type": click.IntRange(min=1)},
+    units={"type": WholeRange(min=1)},
     reverse_complement=_strands,
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder for the checkpoint.")
-@click.option("--log", type=_path, help="Also write a CSV with one row per epoch.")
+@click.option(
+    "--log",
+    type=_path,
+    help="Also write a CSV with one row per epoch; it appears with the model, until then it is log.csv beside the "
+    "checkpoint.",
+)
 @options.force
 @options.quiet
 def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str, Any], **settings: Any) -> None:
@@ -120,9 +127,10 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     bundle = run(files, output, preset_settings(preset, changes), on_network=show, **settings)
     found = bundle.metadata.get("held_out")
     if found is None:
-        click.echo(f"{output}: nothing held out")
+        click.echo(f"{shown(str(output))}: nothing held out")
     else:
-        click.echo(f"{output}: held-out bits per symbol {found['bits_per_symbol']:.4f} ({found['symbols']} symbols)")
+        bits = f"{found['bits_per_symbol']:.4f} ({found['symbols']} symbols)"
+        click.echo(f"{shown(str(output))}: held-out bits per symbol {bits}")
 
 
 @text.command()
@@ -130,7 +138,7 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
 @click.option("-p", "--prompt", default="", help="Text or DNA to continue.")
 @click.option("--echo", is_flag=True, help="Print the prompt, too.")
 @click.option(
-    "-n", "--length", type=click.IntRange(min=0), default=1000, show_default=True, help="Number of symbols to write."
+    "-n", "--length", type=WholeRange(min=0), default=1000, show_default=True, help="Number of symbols to write."
 )
 @options.settings(Sampling, into="sampling", changes=True)
 @_skip_unknown
@@ -141,11 +149,7 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     help="Carry the state, or read the last window again for each symbol.",
 )
 @click.option(
-    "--samples",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Number of independent samples to write.",
+    "--samples", type=WholeRange(min=1), default=1, show_default=True, help="Number of independent samples to write."
 )
 @click.option(
     "-o", "--output", type=_dash, default="-", show_default="standard output", help="Where to write the samples."
@@ -169,7 +173,7 @@ def generate(model: str, output: Path, **settings: Any) -> None:
 @click.option("--positions", type=_dash, metavar="OUT.tsv[.gz]", help="Also write the bits of every symbol.")
 @click.option("--bedgraph", type=_dash, help="Also write surprise along a DNA sequence as bedGraph.")
 @click.option(
-    "--bin", "bin_size", type=click.IntRange(min=1), default=1, show_default=True, help="Bases per bin of the bedGraph."
+    "--bin", "bin_size", type=WholeRange(min=1), default=1, show_default=True, help="Bases per bin of the bedGraph."
 )
 @click.option("--by-record", is_flag=True, help="Print one row per record, before the total.")
 @_json
@@ -201,11 +205,13 @@ def score(
         content = total.to_dict()
         if settings["by_record"]:
             content["records"] = [{"record": name, **one.to_dict()} for name, one in records]
-        report = json_module.dumps(content, ensure_ascii=False)
+        report = shown_json(json_module.dumps(content, ensure_ascii=False))
     else:
         lines = ["#record\tsymbols\tbits\tbits_per_symbol\tperplexity"]
         for name, one in rows:
-            lines.append(f"{name}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t{one.perplexity:.4f}")
+            lines.append(
+                f"{shown(name)}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t{one.perplexity:.4f}"
+            )
         report = "\n".join(lines)
     # stdout belongs to the data if they were sent there.
     if "-" in map(str, (positions, bedgraph)):
@@ -222,7 +228,7 @@ def score(
 )
 @click.option(
     "--max-order",
-    type=click.IntRange(0, MAX_ORDER),
+    type=WholeRange(0, MAX_ORDER),
     default=12,
     show_default=True,
     help="Longest context of the Markov models.",
@@ -251,7 +257,7 @@ def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **i
 @click.option(
     "-k",
     "ks",
-    type=click.IntRange(1, MAX_K),
+    type=WholeRange(1, MAX_K),
     multiple=True,
     default=(2, 4, 6),
     show_default=True,

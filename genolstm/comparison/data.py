@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, atomic_text, display_name, read_lines
 from genolstm.lstm.splits import draw_parts, rows_of_parts
+from genolstm.numbers import parse_number, quoted
 from genolstm.sequences.alphabet import UNKNOWN, Codes, decode, encode, reverse_complement
 from genolstm.sequences.fasta import Record, read_records
 from genolstm.sequences.kmers import one_hot
@@ -235,12 +235,9 @@ def _entry(record: Record, table: dict[str, _Entry] | None, where: str, labels: 
 
 
 def _number(entry: _Entry, name: str, path: PathLike) -> float:
-    try:
-        value = float(entry.label)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"the label {entry.label!r} is not a number", path=path, line=entry.line, record=name)
+    value = parse_number(entry.label)
+    if value is None:
+        raise InputError(f"the label {quoted(entry.label)} is not a number", path=path, line=entry.line, record=name)
     return value
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import heapq
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,14 +146,10 @@ class Coverage:
     """How much of any stretch of a haplotype a set of intervals covers."""
 
     def __init__(self, intervals: Iterable[Interval]) -> None:
-        grouped: dict[tuple[str, str, str], list[Interval]] = {}
-        for interval in merge_intervals(intervals):
-            key = (interval.chrom, interval.sample, interval.haplotype)
-            grouped.setdefault(key, []).append(interval)
         self._tables: dict[tuple[str, str, str], tuple[np.ndarray, ...]] = {}
-        for key, members in grouped.items():
-            starts = np.array([m.start for m in members])
-            ends = np.array([m.end for m in members])
+        for key, members in _grouped(merge_intervals(intervals)).items():
+            starts = np.array([m.start for m in members], dtype=np.int64)
+            ends = np.array([m.end for m in members], dtype=np.int64)
             before = np.concatenate([[0], np.cumsum(ends - starts)])
             self._tables[key] = starts, ends, before
 
@@ -159,6 +157,15 @@ class Coverage:
     def haplotypes(self) -> set[tuple[str, str, str]]:
         """(chrom, sample, haplotype) with at least one interval."""
         return set(self._tables)
+
+    def spans(self, key: tuple[str, str, str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return starts and ends of what is covered of one haplotype; they are sorted and apart."""
+        starts, ends, _ = self._tables[key]
+        return starts, ends
+
+    def total(self, key: tuple[str, str, str]) -> int:
+        """Return the covered bp of one haplotype."""
+        return int(self._tables[key][2][-1]) if key in self._tables else 0
 
     def of_interval(self, interval: Interval) -> int:
         """Return the covered bp of one interval."""
@@ -182,33 +189,93 @@ class Coverage:
 def pieces_of_intervals(calls: Sequence[tuple[Interval, float]], truth: Sequence[Interval]) -> Pieces:
     """Score called segments; truth that no segment covers counts as never found.
 
-    Both are cut at locus boundaries, so that no locus holds hits on the truth of another.
+    Both are cut at locus boundaries, so that no locus holds hits on the truth of another. Where
+    segments of a haplotype overlap, the highest posterior counts.
     """
     coverage = Coverage(truth)
-    loci: dict[tuple[str, int], int] = {}
-
-    def locus(part: Interval) -> int:
-        return loci.setdefault((part.chrom, part.start // LOCUS), len(loci))
-
-    parts = [(part, p) for interval, p in calls for part in _by_locus(interval)]
-    where = [locus(part) for part, _ in parts]
-    tracts = [part for tract in truth for part in _by_locus(tract)]
-    at = np.array([locus(part) for part in tracts], dtype=np.int64)
-    return Pieces(
-        np.array([p for _, p in parts], dtype=float),
-        np.array([part.end - part.start for part, _ in parts], dtype=float),
-        np.array([coverage.of_interval(part) for part, _ in parts], dtype=float),
-        np.array(where, dtype=np.int64),
-        np.bincount(at, [part.end - part.start for part in tracts], len(loci)),
+    loci = _loci([*(interval for interval, _ in calls), *truth])
+    parts: list[Pieces] = []
+    for key, spans in _apart(calls).items():
+        start, end, score = (np.array(column) for column in zip(*spans, strict=True))
+        of, start, end, locus = _by_locus(key[0], start, end, loci)
+        true = coverage.of(key, start, end).astype(float)
+        parts.append(Pieces(score[of].astype(float), (end - start).astype(float), true, locus, np.zeros(0)))
+    positives = np.zeros(len(loci))
+    for key in coverage.haplotypes:
+        _, start, end, locus = _by_locus(key[0], *coverage.spans(key), loci)
+        positives += np.bincount(locus, end - start, len(loci))
+    if not parts:
+        empty = np.zeros(0)
+        return Pieces(empty, empty, empty, np.zeros(0, dtype=np.int64), positives)
+    score, length, true, locus = (
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("score", "length", "true", "locus")
     )
+    return Pieces(score, length, true, locus, positives)
 
 
-def _by_locus(interval: Interval) -> Iterator[Interval]:
-    start = interval.start
-    while start < interval.end:
-        end = min((start // LOCUS + 1) * LOCUS, interval.end)
-        yield interval._replace(start=start, end=end)
-        start = end
+def _apart(calls: Sequence[tuple[Interval, float]]) -> dict[tuple[str, str, str], list[tuple[int, int, float]]]:
+    """Return (start, end, score) of each haplotype, none of which overlap: the highest score counts."""
+    grouped: dict[tuple[str, str, str], list[tuple[int, int, float]]] = {}
+    for interval, score in calls:
+        key = (interval.chrom, interval.sample, interval.haplotype)
+        grouped.setdefault(key, []).append((interval.start, interval.end, score))
+    for spans in grouped.values():
+        spans.sort()
+        if any(left[1] > right[0] for left, right in pairwise(spans)):
+            spans[:] = _highest(spans)
+    return grouped
+
+
+def _highest(spans: Sequence[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """Return the highest score of sorted spans at every place that they cover."""
+    edges = sorted({edge for start, end, _ in spans for edge in (start, end)})
+    held: list[tuple[float, int]] = []  # those that have begun, the highest first, with their ends
+    found: list[tuple[int, int, float]] = []
+    at = 0
+    for start, end in pairwise(edges):
+        while at < len(spans) and spans[at][0] <= start:
+            heapq.heappush(held, (-spans[at][2], spans[at][1]))
+            at += 1
+        while held and held[0][1] <= start:
+            heapq.heappop(held)
+        if held:
+            score = -held[0][0]
+            if found and found[-1][1:] == (start, score):
+                found[-1] = (found[-1][0], end, score)
+            else:
+                found.append((start, end, score))
+    return found
+
+
+def _by_locus(
+    chrom: str, start: np.ndarray, end: np.ndarray, loci: dict[tuple[str, int], int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cut spans at the borders of loci; return which span each part is of, its start, end and locus."""
+    of, number = _numbers(start, end)
+    names, index = np.unique(number, return_inverse=True)
+    known = np.array([loci[chrom, int(n)] for n in names], dtype=np.int64)
+    return of, np.maximum(start[of], number * LOCUS), np.minimum(end[of], (number + 1) * LOCUS), known[index]
+
+
+def _numbers(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each locus that each span touches, which span it is, and the number of the locus."""
+    first = start // LOCUS
+    count = (end - 1) // LOCUS - first + 1
+    of = np.repeat(np.arange(len(start)), count)
+    return of, np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count) + first[of]
+
+
+def _loci(intervals: Sequence[Interval]) -> dict[tuple[str, int], int]:
+    """Number the loci in the order in which the intervals touch them: the draws of the bootstrap depend on it."""
+    chroms: dict[str, int] = {}
+    chrom = np.array([chroms.setdefault(i.chrom, len(chroms)) for i in intervals], dtype=np.int64)
+    start, end = (np.array([i[k] for i in intervals], dtype=np.int64) for k in (1, 2))
+    of, number = _numbers(start, end)
+    most = int(number.max(initial=0)) + 1
+    found, first = np.unique(chrom[of] * most + number, return_index=True)
+    names = list(chroms)
+    order = found[np.argsort(first)].tolist()
+    return {(names[key // most], key % most): place for place, key in enumerate(order)}
 
 
 def pieces_of_posteriors(posteriors: pd.DataFrame, truth: Sequence[Interval]) -> Pieces:
@@ -325,20 +392,10 @@ def evaluate(
     by_call, by_truth = Coverage(called), Coverage(truth)
     rows: list[dict[str, Any]] = []
     for key in sorted(by_call.haplotypes | by_truth.haplotypes):
-        mine = [i for i in merge_intervals(called) if (i.chrom, i.sample, i.haplotype) == key]
-        true = [t for t in truth if (t.chrom, t.sample, t.haplotype) == key]
-        hit = _covered(by_truth, mine)
-        rows.append(
-            {
-                "chrom": key[0],
-                "sample": key[1],
-                "haplotype": key[2],
-                "true_bp": _total(true),
-                "called_bp": _total(mine),
-                "hit_bp": hit,
-                **_scores(hit, _total(mine), _total(true)),
-            }
-        )
+        hit = by_truth.of(key, *by_call.spans(key)).sum() if key in by_call.haplotypes else 0
+        row = {"true_bp": by_truth.total(key), "called_bp": by_call.total(key), "hit_bp": int(hit)}
+        scores = _scores(row["hit_bp"], row["called_bp"], row["true_bp"])
+        rows.append(dict(zip(("chrom", "sample", "haplotype"), key, strict=True)) | row | scores)
     total = {n: sum(r[n] for r in rows) for n in ("hit_bp", "called_bp", "true_bp")}
     scores = _scores(total["hit_bp"], total["called_bp"], total["true_bp"])
     if posteriors is not None:
@@ -374,6 +431,14 @@ def calibration_error(pieces: Pieces, levels: int = 15) -> float:
     return expected_calibration_error(pieces.score, pieces.true / pieces.length, pieces.length, bins=levels)
 
 
+def _grouped(intervals: Iterable[Interval]) -> dict[tuple[str, str, str], list[Interval]]:
+    """Return the intervals of each (chrom, sample, haplotype)."""
+    found: dict[tuple[str, str, str], list[Interval]] = {}
+    for interval in intervals:
+        found.setdefault((interval.chrom, interval.sample, interval.haplotype), []).append(interval)
+    return found
+
+
 def _total(intervals: Iterable[Interval]) -> int:
     return sum(i.end - i.start for i in intervals)
 
@@ -403,17 +468,20 @@ def _recall_by_length(by_call: Coverage, truth: Sequence[Interval]) -> dict[str,
 
 def _boundary_error(called: Sequence[Interval], truth: Sequence[Interval]) -> float | None:
     """Return the median distance from a found tract's edges to those of the call that found it."""
-    distances: list[int] = []
-    grouped: dict[tuple[str, str, str], list[Interval]] = {}
-    for call in called:
-        grouped.setdefault((call.chrom, call.sample, call.haplotype), []).append(call)
-    for tract in truth:
-        touching = [
-            c
-            for c in grouped.get((tract.chrom, tract.sample, tract.haplotype), [])
-            if c.start < tract.end and tract.start < c.end
-        ]
-        if touching:
-            distances.append(abs(min(c.start for c in touching) - tract.start))
-            distances.append(abs(max(c.end for c in touching) - tract.end))
-    return float(np.median(distances)) if distances else None
+    distances: list[np.ndarray] = []
+    calls, tracts = _grouped(called), _grouped(truth)
+    for key in (key for key in tracts if key in calls):
+        start, end = (np.array(ends) for ends in zip(*((t.start, t.end) for t in tracts[key]), strict=True))
+        begin, stop = (np.array(ends) for ends in zip(*((c.start, c.end) for c in calls[key]), strict=True))
+        # Of the calls that begin before a tract ends, the one that reaches farthest; and of those that
+        # end behind its start, the one that begins first. If any call touches the tract, these do.
+        order = np.argsort(begin, kind="stable")
+        before = np.searchsorted(begin[order], end, side="left")
+        farthest = np.concatenate([[-1], np.maximum.accumulate(stop[order])])[before]
+        order = np.argsort(stop, kind="stable")
+        after = np.searchsorted(stop[order], start, side="right")
+        least = np.concatenate([np.minimum.accumulate(begin[order][::-1])[::-1], [np.iinfo(np.int64).max]])[after]
+        touched = farthest > start
+        distances += [np.abs(least - start)[touched], np.abs(farthest - end)[touched]]
+    found = np.concatenate(distances) if distances else np.zeros(0)
+    return float(np.median(found)) if len(found) else None

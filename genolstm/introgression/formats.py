@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
+from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +34,12 @@ SEGMENT_COLUMNS = (
 )
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
+
+#: A longer first line of a table is no header.
+_LONGEST_HEADER = 1 << 16
+#: Lines of a table that are looked at together.
+_CHUNK = 1 << 18
+_NAMES = ("chrom", "sample", "haplotype")
 
 #: Posteriors are written with four decimals; formatting each value once makes writing fast.
 _PROBABILITY = [f"{i / 10000:.4f}" for i in range(10001)]
@@ -64,7 +74,7 @@ def model_stamp(model: str, digest: str) -> str:
     """
     from importlib.metadata import version
 
-    name = re.sub(r"[\s;=]+", "_", model)
+    name = re.sub(r"[\s;=]+", "_", shown(model))
     return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
 
 
@@ -79,6 +89,7 @@ def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, s
         What made them, as :func:`model_stamp` gives it.
     """
     stream.write(header_line(SEGMENT_COLUMNS, stamp) + "\n")
+    name = shown(name)  # it comes from a model's file
     for s in segments:
         stream.write(
             f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
@@ -217,7 +228,8 @@ def _is_display_line(line: str) -> bool:
     """
     if not line.startswith(("track", "browser")) or line.split(None, 1)[0] not in ("track", "browser"):
         return False
-    return not all(re.fullmatch(r"\d+", field) for field in line.split("\t")[1:3]) or line.count("\t") < 2
+    fields = line.split("\t", 3)
+    return len(fields) < 3 or not all(re.fullmatch(r"[0-9]+", field) for field in fields[1:3])
 
 
 def _name(text: str, path: PathLike, number: int, what: str = "the name") -> str:
@@ -225,32 +237,47 @@ def _name(text: str, path: PathLike, number: int, what: str = "the name") -> str
     if not text or text != text.strip():
         reason = f"{what} {text!r} begins or ends with white space" if text.strip() else f"{what} is empty"
         raise InputError(reason, path=display_name(path), line=number)
+    control = control_character(text)
+    if control is not None:
+        raise InputError(f"{what} holds the control character {control}", path=display_name(path), line=number)
     return text
 
 
-def _span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
-    """Return start and end of a BED line."""
+def read_span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, int]:
+    """Return start and end, which are columns 2 and 3 of a line.
+
+    Raises
+    ------
+    InputError
+        They are no interval, or lie beyond the greatest position.
+    """
     found = []
     for text in fields[1:3]:
-        if not re.fullmatch(r"-?[0-9]+", text):
-            raise InputError(f"'{text}' is not a position", path=display_name(path), line=number)
-        found.append(int(text))
+        value = parse_integer(text)
+        if value is None:
+            raise InputError(f"{quoted(text)} is not a position", path=display_name(path), line=number)
+        found.append(value)
     start, end = found
     if not 0 <= start < end:
         raise InputError(
             f"{start} to {end} is not an interval (0-based, half-open)", path=display_name(path), line=number
         )
+    if end > LAST_POSITION:
+        raise InputError(
+            f"{end} is beyond the greatest position, {LAST_POSITION}", path=display_name(path), line=number
+        )
     return start, end
 
 
-def _probability(text: str, path: PathLike, number: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise InputError(f"'{text}' is not a posterior (0 to 1)", path=display_name(path), line=number)
-    return value
+def read_probability(text: str, path: PathLike, number: int) -> float:
+    """Return a posterior.
+
+    Raises
+    ------
+    InputError
+        It is no number between 0 and 1.
+    """
+    return read_number(text, "a posterior (0 to 1)", low=0, high=1, path=display_name(path), line=number)
 
 
 def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
@@ -292,10 +319,10 @@ def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]
                 path=display_name(path),
                 line=number,
             )
-        start, end = _span(fields, path, number)
+        start, end = read_span(fields, path, number)
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
-        posterior = _probability(text, path, number)
+        posterior = read_probability(text, path, number)
         chrom = _name(fields[0], path, number)
         sample, haplotype = (_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
         found.append((Interval(chrom, start, end, sample, haplotype), posterior, number))
@@ -351,43 +378,116 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is not such a table, has no rows, or a name has white space around it.
+        The file is not such a table, has no rows, a number is none or out of bounds, a name has white
+        space around it, or two bins of a haplotype overlap.
     """
     import pandas as pd
 
     name = display_name(path)
-    words = ["chrom", "sample", "haplotype"]
+    known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
+    parts: list[dict[str, np.ndarray]] = []
+    number = 2  # of the next line
     try:
-        with readable(path), open_input(path) as stream:
-            # A sample may be named 007 or NA.
-            frame = pd.read_csv(
-                stream,
+        with readable(path), open_input(path) as stream, warnings.catch_warnings():
+            # A first line with more columns than the header has is cut, with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            columns, rest = _posterior_columns(stream, name)
+            # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
+            for chunk in pd.read_csv(
+                rest,
                 sep="\t",
+                header=None,
+                names=columns,
+                index_col=False,
                 skip_blank_lines=False,
-                keep_default_na=False,
-                dtype=dict.fromkeys(["#chrom", *words], str),
-            )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as e:
+                na_filter=False,
+                quoting=csv.QUOTE_NONE,
+                dtype=object,
+                chunksize=_CHUNK,
+            ):
+                if len(chunk):
+                    parts.append(_posterior_part(chunk, known, path, number))
+                    number += len(chunk)
+    except pd.errors.EmptyDataError:
+        pass
+    except pd.errors.ParserWarning as e:
+        raise InputError("has more columns than the header", path=name, line=number) from e
+    except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
         raise InputError(f"is not a posterior table ({e})", path=name) from e
-    frame = frame.rename(columns={"#chrom": "chrom"})
-    absent = [c for c in POSTERIOR_COLUMNS if c not in frame.columns]
+    if not parts:
+        raise InputError("holds no bin", path=name)
+    found = {column: np.concatenate([part[column] for part in parts]) for column in POSTERIOR_COLUMNS}
+    _check_overlaps(found, name)
+    named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
+    return pd.DataFrame(found | named)
+
+
+def _posterior_part(
+    chunk: pd.DataFrame, known: dict[str, dict[str, int]], path: PathLike, number: int
+) -> dict[str, np.ndarray]:
+    """Return the columns of some lines, names as their numbers in ``known``, which is added to.
+
+    Each different word is looked at once: there are far fewer of them than lines.
+    """
+    import pandas as pd
+
+    found: dict[str, np.ndarray] = {}
+    before = {column: len(words) for column, words in known.items()}
+    good = np.ones(len(chunk), dtype=bool)
+    for column in POSTERIOR_COLUMNS:
+        codes, words = pd.factorize(chunk[column])
+        if column in _NAMES:
+            values = np.array([known[column].setdefault(word, len(known[column])) for word in words], np.int32)
+            good &= np.array([word != "" for word in words])[codes]
+        else:
+            parse = parse_number if column == "posterior" else parse_integer
+            values = np.array([-1 if (value := parse(word)) is None else value for word in words], float)
+        found[column] = values[codes]
+    start, end, posterior = (found[column] for column in ("start", "end", "posterior"))
+    good &= (start >= 0) & (start < end) & (end <= LAST_POSITION) & (posterior >= 0) & (posterior <= 1)
+    if not good.all():
+        raise InputError(
+            "is not a line of a posterior table", path=display_name(path), line=number + int(good.argmin())
+        )
+    for column in _NAMES:
+        for word in list(known[column])[before[column] :]:
+            if word != word.strip() or control_character(word):
+                _name(word, path, number + int((chunk[column] == word).to_numpy().argmax()), f"the {column}")
+    return found | {column: found[column].astype(np.int64) for column in ("start", "end")}
+
+
+def _posterior_columns(stream: IO[bytes], name: str) -> tuple[list[str], IO[bytes]]:
+    """Read the header; return the names of the columns, and the stream of the lines below it."""
+    line = stream.readline(_LONGEST_HEADER)
+    if b"\r" in line.rstrip(b"\r\n"):  # line ends are CR alone
+        line, below = line.split(b"\r", 1)
+        stream = io.BytesIO(below + stream.read())
+    if not line.strip():
+        raise InputError("is not a posterior table (it has no header)", path=name)
+    if len(line) == _LONGEST_HEADER:
+        raise InputError("is not a posterior table (its first line is too long)", path=name, line=1)
+    text = line.decode("utf-8").rstrip("\r\n")
+    columns = header_columns(text) or text.split("\t")
+    absent = [c for c in POSTERIOR_COLUMNS if c not in columns]
     if absent:
         raise InputError(f"has no column {', '.join(absent)}", path=name, line=1)
-    if frame.empty:
-        raise InputError("holds no bin", path=name)
-    for column in ("start", "end", "posterior"):
-        frame[column] = pd.to_numeric(frame[column], errors="coerce")
-    good = (frame["start"] >= 0) & (frame["start"] < frame["end"])
-    good &= frame["posterior"].between(0, 1)
-    for column in words:
-        good &= frame[column].notna() & (frame[column] != "")
-    if not good.all():
-        raise InputError("is not a line of a posterior table", path=name, line=int(np.argmin(good)) + 2)
-    for column in words:
-        for text in frame[column].unique():
-            if text != text.strip():
-                _name(text, path, int(np.argmax(frame[column] == text)) + 2, f"the {column}")
-    return frame.astype({**dict.fromkeys(words, "category"), "start": np.int64, "end": np.int64})
+    twice = [c for c in POSTERIOR_COLUMNS if columns.count(c) > 1]
+    if twice:
+        raise InputError(f"has the column {twice[0]} twice", path=name, line=1)
+    # Other columns may have any name, and the same one.
+    return [c if c in POSTERIOR_COLUMNS else f"{k} {c}" for k, c in enumerate(columns)], stream
+
+
+def _check_overlaps(found: dict[str, np.ndarray], name: str) -> None:
+    """Refuse bins of a haplotype that overlap: they would count twice."""
+    keys = [found[column] for column in _NAMES]
+    order = np.lexsort([found["start"], *keys])
+    start, end = found["start"][order], found["end"][order]
+    same = np.all([key[order][1:] == key[order][:-1] for key in keys], axis=0)
+    wrong = np.flatnonzero(same & (start[1:] < end[:-1]))
+    if len(wrong):
+        first, second = sorted(int(order[wrong[0] + k]) + 2 for k in (0, 1))
+        raise InputError(f"overlaps the bin of line {first}, of the same haplotype", path=name, line=second)
 
 
 class BedMask(dict[str, list[tuple[int, int]]]):
@@ -426,7 +526,7 @@ def read_bed(path: PathLike) -> BedMask:
         fields = line.split("\t")
         if len(fields) < 3:
             raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
-        start, end = _span(fields, path, number)
+        start, end = read_span(fields, path, number)
         chrom = _name(fields[0], path, number)
         mask.setdefault(chrom, []).append((start, end))
         mask.first_lines.setdefault(chrom, number)

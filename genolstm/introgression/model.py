@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.errors import ModelError, SettingError
+from genolstm.errors import ModelError, SettingError, shown
 from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
@@ -374,7 +375,7 @@ class IntrogressionClassifier:
 
     def _repr_html_(self) -> str:
         rows = {
-            "label": self.label,
+            "label": html.escape(shown(self.label)),
             "k": self.settings.k,
             "bin": f"{self.settings.bin} bp",
             "threshold": f"{self.threshold:.3f}",

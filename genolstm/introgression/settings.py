@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,8 @@ from genolstm.settings import INSIDE, Range, check
 DEFAULT_MODEL = "neanderthal"
 Baseline = Literal["hmm"]
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
+#: Names of contigs that VCF allows (VCFv4.3, 1.4.7).
+_CONTIG = r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*"
 
 #: Share of a bin's k-mers that must be comparable for the bin to be evidence at all.
 LEAST_CALLABLE = 0.05
@@ -88,8 +91,8 @@ class SimulationSettings:
     """
 
     model: str = "PapuansOutOfAfrica_10J19"
-    length: Annotated[int, Range(1)] = 5_000_000
-    seed: Annotated[int, Range(0)] = 1
+    length: Annotated[int, Range(1, 2**31 - 1)] = 5_000_000
+    seed: Annotated[int, Range(0, 2**63 - 1)] = 1
     n_target: Annotated[int, Range(1)] = 10
     n_outgroup: Annotated[int, Range(1)] = 100
     n_archaic: Annotated[int, Range(1)] = 1
@@ -104,8 +107,30 @@ class SimulationSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        if len(self.chrom.split()) != 1 or self.chrom.startswith(("#", ">")):
-            raise SettingError(f"chrom is '{self.chrom}'; it must be one word")
+        if not re.fullmatch(_CONTIG, self.chrom) or self.chrom.startswith("#"):
+            raise SettingError(f"chrom is {self.chrom!r}; it must be one word that VCF allows as the name of a contig")
+
+
+@dataclass(frozen=True)
+class SimulationLimits:
+    """What a simulation may cost; more is refused before it begins.
+
+    Parameters
+    ----------
+    max_events
+        Recombinations, common ancestors, migrations and mutations expected in one region; a billion
+        takes about an hour.
+
+    Raises
+    ------
+    SettingError
+        A value is invalid; the message names the field.
+    """
+
+    max_events: Annotated[float, Range(1)] = 1e9
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)

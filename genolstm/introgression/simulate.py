@@ -6,16 +6,18 @@ are GPL-3 and belong to the extra ``simulate``: they are imported only inside fu
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genolstm.errors import InputError, MissingExtraError, SettingError
+from genolstm.introgression.demography import Sampled, brief, expected_events, follow_pairs, read_demes
 from genolstm.introgression.segments import Interval, merge_intervals
-from genolstm.introgression.settings import SimulationSettings
+from genolstm.introgression.settings import SimulationLimits, SimulationSettings
 from genolstm.introgression.variants.block import VariantBlock
 
 if TYPE_CHECKING:
@@ -147,22 +149,14 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         The demes file is missing or invalid.
     """
     try:
-        import msprime
+        import msprime  # noqa: F401
         import stdpopsim
     except ImportError as error:
         raise MissingExtraError("msprime and stdpopsim", "simulate") from error
 
     species = stdpopsim.get_species("HomSap")
     if settings.model.endswith((".yaml", ".yml")):
-        import demes
-
-        if not Path(settings.model).is_file():
-            raise InputError("no such file", path=settings.model)
-        try:
-            graph = demes.load(settings.model)
-        except Exception as error:  # demes raises whatever its YAML parser and attrs raise
-            raise InputError(f"is not a demes model ({error})", path=settings.model) from error
-        demography = msprime.Demography.from_demes(graph)
+        demography = read_demes(settings.model)
         known: dict[str, Any] = {}
         mutation_rate = species.genome.mean_mutation_rate
     else:
@@ -203,7 +197,107 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
     return full, demography
 
 
-def simulate_region(settings: SimulationSettings, *, demography: msprime.Demography | None = None) -> SimulatedRegion:
+def check_cost(
+    settings: SimulationSettings, demography: msprime.Demography, limits: SimulationLimits | None = None
+) -> None:
+    """Refuse a simulation that would not end, or not in the time and memory there are.
+
+    Parameters
+    ----------
+    settings
+        Settings with every default filled in, from :func:`resolve`.
+    demography
+        What would be simulated.
+    limits
+        What it may cost.
+
+    Raises
+    ------
+    SettingError
+        It takes too many events or too much memory, or a population does not exist when it is sampled.
+    InputError
+        The populations have no common ancestor, or msprime refuses the demography.
+    """
+    limits = limits or SimulationLimits()
+    haplotypes = 2 * (settings.n_target + settings.n_outgroup + settings.n_archaic)
+    _check_memory(settings, 300 * haplotypes)
+    samples = [Sampled(name, time) for name, time in dict.fromkeys(_sampled(settings, demography))]
+    try:
+        pairs = follow_pairs(demography, samples)
+    except InputError as error:
+        raise InputError(error.reason, path=settings.model, hint=error.hint) from error
+    events, mutations = expected_events(
+        pairs,
+        lineages=haplotypes,
+        length=settings.length,
+        recombination_rate=float(settings.recombination_rate or 0),
+        mutation_rate=float(settings.mutation_rate or 0),
+    )
+    if events > limits.max_events:
+        raise SettingError(
+            f"simulating {settings.length:,} bp of {settings.model} takes about {events:.1g} events, "
+            f"more than the {limits.max_events:.1g} allowed",
+            hint="shorten the length, lower the rates or the sizes of the populations, or raise --max-events",
+        )
+    # Of msprime's tables, a mutation takes about 100 bytes, anything else at most as much and most of
+    # it nothing; genotypes are copied once.
+    sites = min(mutations, settings.length)
+    genotypes = 2 * sites * haplotypes
+    _check_memory(settings, 100 * mutations + 10 * events + genotypes + 4 * settings.length + 300 * haplotypes)
+
+
+def _check_memory(settings: SimulationSettings, needed: float) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        people = settings.n_target + settings.n_outgroup + settings.n_archaic
+        raise SettingError(
+            f"simulating {people:,} individuals and {settings.length:,} bp takes about "
+            f"{needed / 2**30:.3g} GiB of memory, more than the {memory / 2**30:.3g} GiB of this machine",
+            hint="sample fewer individuals, or shorten the length",
+        )
+
+
+def _sampled(settings: SimulationSettings, demography: msprime.Demography) -> list[tuple[str, float]]:
+    """Return population and time of target, outgroup and archaic."""
+    return [
+        (str(settings.target), _sampling_time(demography, str(settings.target))),
+        (str(settings.outgroup), _sampling_time(demography, str(settings.outgroup))),
+        (str(settings.archaic), float(settings.archaic_time or 0)),
+    ]
+
+
+def _sampling_time(demography: msprime.Demography, population: str) -> float:
+    return float(demography[population].default_sampling_time or 0)
+
+
+def _sample_names(settings: SimulationSettings) -> tuple[list[str], list[str]]:
+    """Return name and role of every individual."""
+    names: list[str] = []
+    roles: list[str] = []
+    for role, population, size in (
+        ("target", settings.target, settings.n_target),
+        ("outgroup", settings.outgroup, settings.n_outgroup),
+        ("archaic", settings.archaic, settings.n_archaic),
+    ):
+        # The outgroup may be the target's own population; names must still differ.
+        label = population if role != "outgroup" or settings.outgroup != settings.target else "outgroup"
+        names += [f"{label}{i}" for i in range(size)]
+        roles += [role] * size
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
+    if twice is not None:
+        raise SettingError(
+            f"two individuals would be named {twice}",
+            hint="sample populations whose names differ by more than a number at the end",
+        )
+    return names, roles
+
+
+def simulate_region(
+    settings: SimulationSettings,
+    *,
+    demography: msprime.Demography | None = None,
+    limits: SimulationLimits | None = None,
+) -> SimulatedRegion:
     """Simulate one region.
 
     Parameters
@@ -212,38 +306,44 @@ def simulate_region(settings: SimulationSettings, *, demography: msprime.Demogra
         What to simulate.
     demography
         A modified copy of the model's demography, to train on variants of the published one.
+    limits
+        What the simulation may cost.
 
     Returns
     -------
     SimulatedRegion
         The same region on every run with the same settings and library versions.
+
+    Raises
+    ------
+    SettingError, InputError
+        As of :func:`resolve` and :func:`check_cost`, or msprime cannot simulate this.
     """
     full, published = resolve(settings)
     import msprime
 
     demography = demography or published
+    check_cost(full, demography, limits)
+    names, roles = _sample_names(full)
     generator = np.random.default_rng([full.seed, 0x6E])
     seeds = generator.integers(1, 2**31 - 1, size=2)
     groups = (
-        ("target", full.target, full.n_target, None),
-        ("outgroup", full.outgroup, full.n_outgroup, None),
-        ("archaic", full.archaic, full.n_archaic, full.archaic_time),
+        (full.target, full.n_target, None),
+        (full.outgroup, full.n_outgroup, None),
+        (full.archaic, full.n_archaic, full.archaic_time),
     )
-    ancestry = msprime.sim_ancestry(
-        samples=[msprime.SampleSet(size, population=population, time=time) for _, population, size, time in groups],
-        demography=demography,
-        sequence_length=full.length,
-        recombination_rate=full.recombination_rate,
-        record_migrations=True,
-        random_seed=int(seeds[0]),
-    )
-    names: list[str] = []
-    roles: list[str] = []
-    for role, population, size, _ in groups:
-        # The outgroup may be the target's own population; names must still differ.
-        label = population if role != "outgroup" or full.outgroup != full.target else "outgroup"
-        names += [f"{label}{i}" for i in range(size)]
-        roles += [role] * size
+    try:
+        ancestry = msprime.sim_ancestry(
+            samples=[msprime.SampleSet(size, population=population, time=time) for population, size, time in groups],
+            demography=demography,
+            sequence_length=full.length,
+            recombination_rate=full.recombination_rate,
+            record_migrations=True,
+            random_seed=int(seeds[0]),
+        )
+        mutated = msprime.sim_mutations(ancestry, rate=full.mutation_rate, model="jc69", random_seed=int(seeds[1]))
+    except Exception as error:  # msprime's own errors have no common class
+        raise SettingError(f"msprime cannot simulate {full.model} ({brief(error)})") from error
     truth = introgressed_tracts(
         ancestry,
         donors=full.donors,
@@ -251,7 +351,6 @@ def simulate_region(settings: SimulationSettings, *, demography: msprime.Demogra
         haplotypes=[(names[h // 2], str(h % 2 + 1)) for h in range(2 * full.n_target)],
         chrom=full.chrom,
     )
-    mutated = msprime.sim_mutations(ancestry, rate=full.mutation_rate, model="jc69", random_seed=int(seeds[1]))
     positions, alleles, ancestral = _genotypes(mutated)
     reference = generator.integers(0, 4, size=full.length, dtype=np.uint8)
     reference[positions] = ancestral

@@ -118,7 +118,6 @@ def train_on_tracks(
         side = "training" if not (y > 0).any() else "validation"
         raise InputError(f"the {side} regions hold no archaic tracts", hint="simulate more or longer regions")
     folder = Path(folder) if folder is not None else Path(f"{output}.training")
-    folder.mkdir(parents=True, exist_ok=True)
     trained = train(
         network,
         settings,

@@ -8,7 +8,7 @@ import numpy as np
 
 from genolstm.comparison.scores import SCORES, summarise
 from genolstm.errors import InputError
-from genolstm.files import PathLike
+from genolstm.files import Outputs, PathLike
 from genolstm.report.style import INK, pyplot, saved_figure, tidy
 
 if TYPE_CHECKING:
@@ -187,13 +187,15 @@ def plot_decay(gradients: pd.DataFrame, *, stage: str = "initial", ax: Axes | No
     return ax
 
 
-def save_comparison(runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLike, *, force: bool = False) -> None:
+def save_comparison(
+    runs: pd.DataFrame, gradients: pd.DataFrame, output: PathLike, *, force: bool = False, into: Outputs | None = None
+) -> None:
     """Draw a comparison to a file.
 
     For the task ``long-range``: accuracy against distance, and the gradient's decay; otherwise
-    score, training time and inference speed.
+    score, training time and inference speed. See ``saved_figure`` for ``into``.
     """
-    with saved_figure(output, force=force) as plt:
+    with saved_figure(output, force=force, into=into) as plt:
         if not runs["test"].astype(str).str.startswith("distance=").all():
             plot_scores(runs)
             return

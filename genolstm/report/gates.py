@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.files import PathLike
+from genolstm.files import Outputs, PathLike
 from genolstm.lstm.gates import PARTS, Gates
-from genolstm.report.style import INK, pyplot, saved_figure, tidy
+from genolstm.report.style import INK, drawn, pyplot, saved_figure, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def plot_gates(
     rows[0].set_yticklabels([f"{u}  ({_short(life)}{unit})" for u, life in zip(gates.units, lives, strict=True)])
     _draw_sequence(rows, gates, unit_name)
     name = title or f"{gates.name}, layer {gates.layer}, {gates.direction}"
-    figure.suptitle(f"{name}  (unit, half-life of its memory)", fontsize=10, x=0.01, ha="left")
+    figure.suptitle(drawn(f"{name}  (unit, half-life of its memory)"), fontsize=10, x=0.01, ha="left")
     return figure
 
 
@@ -132,9 +132,10 @@ def save_gates(
     curve: tuple[Any, Any, str] | None = None,
     spans: Sequence[tuple[float, float]] = (),
     force: bool = False,
+    into: Outputs | None = None,
 ) -> None:
-    """Draw the heat maps to a file; see :func:`plot_gates`."""
-    with saved_figure(output, force=force):
+    """Draw the heat maps to a file; see :func:`plot_gates`, and ``saved_figure`` for ``into``."""
+    with saved_figure(output, force=force, into=into):
         plot_gates(gates, curve=curve, spans=spans)
 
 
@@ -172,7 +173,7 @@ def _draw_sequence(rows: Sequence[Axes], gates: Gates, unit_name: str) -> None:
         middles = (gates.starts + gates.ends) / 2
         ax.set_xticks(
             middles,
-            [_VISIBLE.get(symbol, symbol) for symbol in gates.symbols],
+            [drawn(_VISIBLE.get(symbol, symbol)) for symbol in gates.symbols],
             fontsize=9 if len(gates) <= 70 else 6.5,
             family="monospace",
         )
@@ -180,7 +181,7 @@ def _draw_sequence(rows: Sequence[Axes], gates: Gates, unit_name: str) -> None:
             row.tick_params(axis="x", length=0)
         return
     name = gates.name.rpartition("#")[2]
-    ax.set_xlabel(f"position on {name}" + (f" ({unit_name})" if unit_name else ""))
+    ax.set_xlabel(drawn(f"position on {name}" + (f" ({unit_name})" if unit_name else "")))
 
 
 def _short(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
 from genolstm.introgression.formats import header_columns, near_names, read_intervals, read_posteriors
-from genolstm.report.style import INK, pyplot, tidy
+from genolstm.report.style import INK, drawn, pyplot, tidy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,18 +91,18 @@ def plot_segments(
     if bins is not None:
         _posterior_lanes(ax, bins, chrom, rows)
     lanes = _LANES[bins is not None, known is not None]
-    drawn = [(found, "found", FOUND)]
+    bands = [(found, "found", FOUND)]
     if known is not None:
-        drawn.append((known, "true", TRUE))
-    for (table, label, colour), (top, bottom) in zip(drawn, lanes, strict=True):
+        bands.append((known, "true", TRUE))
+    for (table, label, colour), (top, bottom) in zip(bands, lanes, strict=True):
         for name, group in _by_haplotype(table, chrom):
             if name in rows:
                 lane = (rows[name] + top, bottom - top)
                 ax.broken_barh(_spans(group), lane, facecolors=colour, linewidth=0)
         ax.broken_barh([], (0, 1), facecolors=colour, linewidth=0, label=label)
     if not rows:
-        ax.text(0.5, 0.5, f"nothing on {chrom}", transform=ax.transAxes, ha="center", va="center")
-    ax.set_yticks(range(len(rows)), [_label(name) for name in rows])
+        ax.text(0.5, 0.5, drawn(f"nothing on {chrom}"), transform=ax.transAxes, ha="center", va="center")
+    ax.set_yticks(range(len(rows)), [drawn(_haplotype(name)) for name in rows])
     ax.set_ylim(max(len(rows), 1) - 0.45, -0.55)
     for line in range(1, len(rows)):
         ax.axhline(line - 0.5, color="0.9", linewidth=0.6, zorder=0)
@@ -156,7 +156,7 @@ def plot_posterior(
     name = (str(sample), str(haplotype))
     table = _of(table, chrom, name).sort_values("start")
     if not len(table):
-        raise SettingError(f"there is no posterior of {_label(name)} on {chrom}")
+        raise SettingError(f"there is no posterior of {_haplotype(name)} on {chrom}")
     ax = ax or _new_axes(height=2.9)
     ax.stairs(table["posterior"].to_numpy(), _edges(table), fill=True, color=POSTERIOR, linewidth=0, label="posterior")
     if threshold is not None:
@@ -174,7 +174,7 @@ def plot_posterior(
     ax.set_ylabel("posterior of\narchaic ancestry")
     ax.spines["left"].set_bounds(0, 1)
     _finish(ax, chrom, int(table["end"].iloc[-1]))
-    ax.set_title(_label(name), loc="left", fontsize="medium")
+    ax.set_title(drawn(_haplotype(name)), loc="left", fontsize="medium")
     return ax
 
 
@@ -286,14 +286,14 @@ def _new_axes(*, height: float) -> Axes:
     return ax
 
 
-def _label(name: tuple[str, str]) -> str:
+def _haplotype(name: tuple[str, str]) -> str:
     return f"{name[0]} haplotype {name[1]}"
 
 
 def _finish(ax: Axes, chrom: str, length: int) -> None:
     """Set the axis along the sequence, and add a legend that covers no data."""
     ax.set_xlim(0, length / 1e6)
-    ax.set_xlabel(f"position on {chrom} (Mb)")
+    ax.set_xlabel(drawn(f"position on {chrom} (Mb)"))
     tidy(ax)
     ax.legend(
         loc="lower right",

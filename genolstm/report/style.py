@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from genolstm.errors import MissingExtraError, SettingError
-from genolstm.files import PathLike, atomic_path, check_output
+from genolstm.errors import MissingExtraError, SettingError, shown
+from genolstm.files import Outputs, PathLike, atomic_path, check_output
 
 FORMATS = (".svg", ".png", ".pdf")
 INK = "#333333"
@@ -39,9 +40,12 @@ def check_figure(path: PathLike, *, force: bool) -> None:
 
 
 @contextlib.contextmanager
-def saved_figure(path: PathLike, *, force: bool = False) -> Iterator[Any]:
-    """Yield pyplot; the figure drawn inside the block is written to ``path`` when the block ends."""
-    check_figure(path, force=force)
+def saved_figure(path: PathLike, *, force: bool = False, into: Outputs | None = None) -> Iterator[Any]:
+    """Yield pyplot; the figure drawn inside the block is written to ``path`` when the block ends.
+
+    With ``into`` it appears together with other outputs, by whose ``force`` it goes.
+    """
+    check_figure(path, force=force if into is None else into.force)
     plt = pyplot()
     suffix = Path(path).suffix.lower()
     # A fixed salt and no date: the same data give the same bytes.
@@ -49,7 +53,7 @@ def saved_figure(path: PathLike, *, force: bool = False) -> Iterator[Any]:
         try:
             yield plt
             metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix)
-            with atomic_path(path, force=force) as temporary:
+            with atomic_path(path, force=force) if into is None else nullcontext(into.path(path)) as temporary:
                 plt.savefig(temporary, format=suffix[1:], dpi=200, bbox_inches="tight", metadata=metadata)
         finally:
             plt.close()
@@ -70,5 +74,10 @@ def colour_map(colours: Sequence[str], *, under: str | None = None) -> Any:
 
 
 def shortened(name: str, longest: int = 24) -> str:
-    """Shorten a name so that it fits next to a figure."""
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    """Shorten a name so that it fits next to a figure; what it gives is :func:`drawn`."""
+    return drawn(name if len(name) <= longest else f"{name[: longest - 1]}…")
+
+
+def drawn(text: str) -> str:
+    """Return text as matplotlib draws it as it is: no formula between dollar signs, nothing that cannot be printed."""
+    return shown(text, keep="\n").replace("$", r"\$")

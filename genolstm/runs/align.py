@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import SettingError
-from genolstm.files import PathLike, atomic_text
+from genolstm.files import Outputs, PathLike
 from genolstm.runs.inputs import batches, check_format, check_paths, in_order, listed, records, started
 
 
@@ -88,7 +87,7 @@ def run(
     check_format(form, FORMATS)
     if pairs is not None and one_to_one:
         raise SettingError("give either a list of pairs or one-to-one order, not both")
-    check_paths([query, reference, *([] if pairs is None else [pairs])], [output, posteriors], force=force)
+    check_paths([query, reference, *([] if pairs is None else [pairs])], [output, posteriors], model=model, force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     chosen = replace(scorer.settings, **alignment)
 
@@ -103,10 +102,10 @@ def run(
         plan, group = ((q, r) for q in records(query) for r in references), len(references)
     aligned = batches(scorer.align_many(plan, threads=threads, **alignment), group)
     results = started(_judged(aligned, scorer, chosen, [size for _, size in header]))
-    with contextlib.ExitStack() as stack:
-        writers = [FORMATS[form](stack.enter_context(atomic_text(output, force=force)), header, command)]
-        if posteriors is not None:
-            writers.append(TableWriter(stack.enter_context(atomic_text(posteriors, force=force))))
+    with Outputs(force=force) as outputs:
+        writers: list[Writer] = [] if posteriors is None else [TableWriter(outputs.text(posteriors))]
+        # The last to be renamed: if the alignments exist, everything does.
+        writers.append(FORMATS[form](outputs.text(output), header, command))
         return _write(results, writers, progress)
 
 

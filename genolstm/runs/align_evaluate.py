@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import PlotSettings
 from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import InputError
-from genolstm.files import PathLike, atomic_text, display_name
+from genolstm.files import Outputs, PathLike, display_name
 from genolstm.report.alignment import plot_reliability
 from genolstm.report.style import check_figure, saved_figure
 from genolstm.runs.inputs import check_paths, true_alignments
@@ -83,8 +83,8 @@ def run(
         An input is wrong, the truth does not match the sequences, or an output is in the way;
         nothing is written.
     """
+    check_paths([query, reference, truth], [output, table], model=model, force=force)
     check_figure(output, force=force)
-    check_paths([query, reference, truth], [output, table], force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     lines = _lines(truth)
     true = list(true_alignments(query, reference, lines, truth))
@@ -103,10 +103,11 @@ def run(
     accuracy = PairAccuracy(hit, predicted, sum(len(pairs) for *_, pairs in true))
     bins = (settings or PlotSettings()).bins
     curve = reliability(np.concatenate(posteriors), np.concatenate(right), bins=bins)
-    with saved_figure(output, force=force):
-        plot_reliability(curve, accuracy=accuracy)
-    if table is not None:
-        _write_table(curve, table, force=force)
+    with Outputs(force=force) as outputs:
+        if table is not None:
+            _write_table(curve, outputs.text(table))
+        with saved_figure(output, into=outputs):
+            plot_reliability(curve, accuracy=accuracy)
     return Evaluation(len(lines), accuracy, curve)
 
 
@@ -127,12 +128,11 @@ def _lines(truth: PathLike) -> list[PairRecord]:
     return lines
 
 
-def _write_table(curve: Reliability, output: PathLike, *, force: bool) -> None:
+def _write_table(curve: Reliability, stream: IO[str]) -> None:
     """Write one line per bin: its limits, columns, mean posterior, and share of right columns."""
     edges = np.linspace(0, 1, len(curve.count) + 1)
-    with atomic_text(output, force=force) as stream:
-        stream.write("low\thigh\tcolumns\tposterior\tright\n")
-        for k, count in enumerate(curve.count.tolist()):
-            means = ("", "") if not count else (f"{curve.confidence[k]:.6f}", f"{curve.accuracy[k]:.6f}")
-            stream.write("\t".join([f"{edges[k]:g}", f"{edges[k + 1]:g}", str(count), *means]))
-            stream.write("\n")
+    stream.write("low\thigh\tcolumns\tposterior\tright\n")
+    for k, count in enumerate(curve.count.tolist()):
+        means = ("", "") if not count else (f"{curve.confidence[k]:.6f}", f"{curve.accuracy[k]:.6f}")
+        stream.write("\t".join([f"{edges[k]:g}", f"{edges[k + 1]:g}", str(count), *means]))
+        stream.write("\n")

@@ -49,7 +49,7 @@ def run(
         The input is wrong, or the output is in the way; nothing is written.
     """
     check_format(form, MSA_FORMATS)
-    check_paths([family], [output], force=force)
+    check_paths([family], [output], model=model, force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     found = align_family(list(records(family)), scorer, settings, threads=threads, progress=progress)
     with atomic_text(output, force=force) as stream:

@@ -58,8 +58,8 @@ def run(
         An input is wrong, or the output is in the way; nothing is written.
     """
     settings = settings or PlotSettings()
+    check_paths([query, reference], [output], model=model, force=force)
     check_figure(output, force=force)
-    check_paths([query, reference], [output], force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     found = scorer.align(_record(query, query_name), _record(reference, reference_name), **alignment)
     with saved_figure(output, force=force):

@@ -68,7 +68,7 @@ def run(
         An input is wrong, or an output is in the way; nothing is written.
     """
     check_format(form, FORMATS)
-    check_paths([query, reference], [output], force=force)
+    check_paths([query, reference], [output], model=model, force=force)
     scorer = AlignmentScorer.load(model, classical=classical)
     references = list(records(reference))
     searcher = Searcher(

@@ -21,6 +21,7 @@ from genolstm.alignment.context.train import (
     MIXTURES,
     LabelledPair,
     PairData,
+    checkpoint_files,
     pack_pairs,
     simulate_mixture,
     train_network,
@@ -100,7 +101,8 @@ def run(
     """
     inputs = [query, reference, *(x for x in (pairs, truth) if x is not None)]
     check_own_name(output, "a model")
-    check_paths(inputs, [output], force=force)
+    folder = Path(f"{os.fspath(output)}.training") if checkpoints is None else Path(checkpoints)
+    check_paths(inputs, [output], model=model, force=force, kept=checkpoint_files(folder))
     found = list(_examples(query, reference, pairs, one_to_one, truth))
     sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]
     base, bundle = _start(model)
@@ -113,7 +115,7 @@ def run(
         held_out,
         settings,
         labelled=truth is not None,
-        folder=checkpoints or Path(f"{os.fspath(output)}.training"),
+        folder=folder,
         config=bundle.config,
         initial_weights=load_network(bundle).get_weights(),
         threads=threads,

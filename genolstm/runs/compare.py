@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genolstm.comparison.architectures import ArchitectureSettings
+from genolstm import files
+from genolstm.comparison.architectures import ARCHITECTURES, ArchitectureSettings
 from genolstm.comparison.data import read_labelled
 from genolstm.comparison.run import Comparison, Trial, compare, trials_from_data, trials_from_task
 from genolstm.comparison.scores import format_summary
 from genolstm.comparison.settings import DISTANCES, ComparisonSettings
 from genolstm.errors import OutputError
-from genolstm.files import PathLike, atomic_text, check_inputs, check_outputs
+from genolstm.files import PathLike, check_folder, check_paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,9 +47,20 @@ class Outputs:
     models: PathLike | None = None
     force: bool = False
 
-    def check(self) -> None:
-        """Refuse outputs that cannot be written, before any work is done."""
-        check_outputs([self.table, self.runs, self.gradients, self.figure], force=self.force)
+    def check(self, inputs: Iterable[PathLike | None], settings: ComparisonSettings) -> None:
+        """Refuse outputs that cannot be written, or are inputs, before any work is done."""
+        check_paths(
+            inputs,
+            [self.table, self.runs, self.gradients, self.figure],
+            force=self.force,
+            kept=[]
+            if self.models is None
+            else [
+                _network_file(Path(self.models), name, settings.seed + i)
+                for name in ARCHITECTURES
+                for i in range(settings.seeds)
+            ],
+        )
         if self.figure is not None:
             from genolstm.report.style import check_figure
 
@@ -60,6 +71,7 @@ class Outputs:
                 raise OutputError("is a file, a folder is needed", path=folder)
             if folder.is_dir() and any(folder.iterdir()) and not self.force:
                 raise OutputError("is not empty", path=folder, hint="use --force to add to it")
+            check_folder(folder)
 
 
 def run(
@@ -102,24 +114,25 @@ def run(
         The sequences or labels are malformed, or cannot be split.
     """
     outputs = outputs or Outputs()
-    check_inputs([fasta, labels])
-    outputs.check()
+    given = budget or {}
+    settings = ComparisonSettings(**given) if task is None else ComparisonSettings.for_task(task, **given)
+    outputs.check([fasta, labels], settings)
     if task is not None:
-        settings = ComparisonSettings.for_task(task, **(budget or {}))
         trials = trials_from_task(task, distances=distances or DISTANCES, n=n)
         note = f"task {task}: sequences drawn anew for each seed"
     else:
         assert fasta is not None
-        settings = ComparisonSettings(**(budget or {}))
         data = read_labelled(fasta, labels=labels, regression=regression, length=length)
         trials = trials_from_data(data, settings)
         n_groups = len(set(data.groups.tolist()))
         note = f"{len(data):,} sequences of {data.length:,} bases, {n_groups:,} groups held together"
         if not data.grouped:
             note += "; no group= was given, so only equal sequences are kept on one side"
-    keep = None if outputs.models is None else _Keeper(Path(outputs.models), outputs.force)
-    found = compare(trials, settings, gradients=_wants_gradients(task, outputs), progress=progress, keep=keep)
-    _write(found, outputs)
+    with files.Outputs(force=outputs.force) as written:
+        # Only now: nothing is kept of a comparison that was not finished.
+        keep = None if outputs.models is None else _Keeper(written.folder(outputs.models))
+        found = compare(trials, settings, gradients=_wants_gradients(task, outputs), progress=progress, keep=keep)
+        _write(found, outputs, written)
     return note
 
 
@@ -133,34 +146,32 @@ class _Keeper:
     """Saves each network that was trained."""
 
     folder: Path
-    force: bool
 
     def __call__(self, network: ArchitectureSettings, trained: TrainedModel, trial: Trial, seed: int) -> None:
         from genolstm.comparison.saving import save_trained
 
-        # Made only now, when there is something to put into it.
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{network.name}-{seed}.genolstm"
-        save_trained(path, network, trained, trial, seed, force=self.force)
+        save_trained(_network_file(self.folder, network.name, seed), network, trained, trial, seed)
 
 
-def _write(found: Comparison, outputs: Outputs) -> None:
+def _network_file(folder: Path, name: str, seed: int) -> Path:
+    return folder / f"{name}-{seed}.genolstm"
+
+
+def _write(found: Comparison, outputs: Outputs, written: files.Outputs) -> None:
     summary = found.summary()
-    force = outputs.force
-    with ExitStack() as stack:
-        if outputs.figure is not None:
-            from genolstm.report.architectures import save_comparison
+    if outputs.figure is not None:
+        from genolstm.report.architectures import save_comparison
 
-            save_comparison(found.runs, found.gradients, outputs.figure, force=force)
-        for path, table in ((outputs.runs, found.runs), (outputs.gradients, found.gradients)):
-            if path is not None:
-                stack.enter_context(atomic_text(path, force=force)).write(_tsv(table))
-        # Last, so that if the table is there, everything is.
-        stream = stack.enter_context(atomic_text(outputs.table, force=force))
-        if str(outputs.table) == "-":
-            stream.write(format_summary(summary) + "\n")
-        else:
-            stream.write(_tsv(summary))
+        save_comparison(found.runs, found.gradients, outputs.figure, into=written)
+    for path, table in ((outputs.runs, found.runs), (outputs.gradients, found.gradients)):
+        if path is not None:
+            written.text(path).write(_tsv(table))
+    # Last, so that if the table is there, everything is.
+    stream = written.text(outputs.table)
+    if str(outputs.table) == "-":
+        stream.write(format_summary(summary) + "\n")
+    else:
+        stream.write(_tsv(summary))
 
 
 def _tsv(table: pd.DataFrame) -> str:

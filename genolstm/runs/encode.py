@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_path, atomic_text, check_output, display_name
+from genolstm.files import PathLike, atomic_path, atomic_text, check_paths, display_name
 from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.fasta import Record, read_codes
 from genolstm.sequences.kmers import count_kmers, count_table, decode_kmer, one_hot, windows
@@ -70,7 +70,7 @@ def write_kmer_counts(
         raise SettingError(f"a window of {window} bases holds no {k}-mer")
     if step is not None and window is None:
         raise SettingError("a step needs a window")
-    check_output(output, force=force)
+    check_paths([path], [output], force=force)
     names: list[str] = []
     columns: npt.NDArray[np.int64] | None = None
     if wide:
@@ -124,7 +124,7 @@ def write_one_hot(
     OutputError
         The output cannot be written, or standard output is a terminal.
     """
-    check_output(output, force=force)
+    check_paths([path], [output], force=force)
     names: list[str] = []
     starts: list[npt.NDArray[np.int64]] = []
     pieces: list[Codes] = []

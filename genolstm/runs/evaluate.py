@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 
-from genolstm.errors import InputError
-from genolstm.files import PathLike, atomic_text, check_inputs, check_outputs, display_name
+from genolstm.errors import InputError, shown
+from genolstm.files import PathLike, atomic_text, check_paths, display_name
 from genolstm.introgression.evaluate import Evaluation, TruthError, evaluate
 from genolstm.introgression.formats import near_names, read_numbered_intervals, read_posteriors
 
@@ -28,8 +28,7 @@ def run(
     InputError
         A file is invalid, or the truth has no tracts.
     """
-    check_inputs([segments, truth, posteriors])
-    check_outputs([output], force=force)
+    check_paths([segments, truth, posteriors], [output], force=force)
     numbered = read_numbered_intervals(truth)
     if not numbered:
         raise InputError("holds no tracts", path=truth)
@@ -98,7 +97,7 @@ def _table(result: Evaluation) -> str:
         lines.append(f"recall of tracts {name} ({entry['tracts']:.0f})\t{entry['recall']:.4f}")
     for row in result.per_haplotype:
         lines.append(
-            f"{row['chrom']} {row['sample']} {row['haplotype']}: precision, recall, F1\t"
+            f"{shown(' '.join([row['chrom'], row['sample'], row['haplotype']]))}: precision, recall, F1\t"
             f"{row['precision']:.4f}\t{row['recall']:.4f}\t{row['f1']:.4f}"
         )
     return "\n".join(lines) + "\n"

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.files import Outputs, PathLike, check_paths
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.gates import Gates, write_gates, write_half_lives
 from genolstm.lstm.settings import GateSettings
+from genolstm.runs.sources import model_files, named_files
 
 Region = tuple[str | None, int, int]
 
@@ -52,7 +53,8 @@ def run(
     UsageError
         The model needs other inputs than those given.
     """
-    check_outputs([output, figure, half_lives], force=force)
+    words = named_files([*sequences, vcf, archaic, outgroup, target])
+    check_paths([*model_files(model), *words], [output, figure, half_lives], force=force)
     bundle = Bundle.open(find_bundle(model))
     choice = vars(settings or GateSettings())
     door = {"haplotype": haplotype, "vcf": vcf, "archaic": archaic, "outgroup": outgroup, "target": target}
@@ -66,17 +68,16 @@ def run(
         if not sequences:
             raise UsageError("name a SEQUENCE")
         found = _sequences(bundle, sequences, region, choice)
-    if figure is not None:
-        if len(found) > 1:
-            raise UsageError(f"a figure shows one sequence, not {len(found)}")
-        from genolstm.report.gates import save_gates
+    if figure is not None and len(found) > 1:
+        raise UsageError(f"a figure shows one sequence, not {len(found)}")
+    with Outputs(force=force) as outputs:
+        if figure is not None:
+            from genolstm.report.gates import save_gates
 
-        save_gates(found[0], figure, curve=curve, force=force)
-    if half_lives is not None:
-        with atomic_text(half_lives, force=force) as stream:
-            write_half_lives(stream, found)
-    with atomic_text(output, force=force) as stream:
-        write_gates(stream, found)
+            save_gates(found[0], figure, curve=curve, into=outputs)
+        if half_lives is not None:
+            write_half_lives(outputs.text(half_lives), found)
+        write_gates(outputs.text(output), found)
     return found
 
 

@@ -6,8 +6,14 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, atomic_text, check_inputs, check_output, display_name, read_lines
-from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, header_columns
+from genolstm.files import PathLike, atomic_text, check_paths, display_name, read_lines
+from genolstm.introgression.formats import (
+    POSTERIOR_COLUMNS,
+    SEGMENT_COLUMNS,
+    header_columns,
+    read_probability,
+    read_span,
+)
 
 
 def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> int:
@@ -38,8 +44,7 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     """
     if not parts:
         raise SettingError("there is nothing to gather")
-    check_inputs(parts)
-    check_output(output, force=force)
+    check_paths(parts, [output], force=force)
     # Each part is opened once: it may be a pipe.
     first = read_lines(parts[0])
     header = next(first, (0, ""))[1]
@@ -76,7 +81,7 @@ def _lines(
     ``begun`` holds the lines of a part whose header was read already.
     """
     name = display_name(path)
-    column = columns.index("sample")
+    column, posterior = columns.index("sample"), columns.index("posterior")
     lines = read_lines(path) if begun is None else begun
     if begun is None:
         own = next(lines, (0, ""))[1]
@@ -87,8 +92,10 @@ def _lines(
             raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
     for at, line in lines:
         fields = line.split("\t")
-        if len(fields) != len(columns) or not (fields[1].isdigit() and fields[2].isdigit()):
+        if len(fields) != len(columns):
             raise InputError("does not fit the header", path=name, line=at)
+        read_span(fields, path, at)
+        read_probability(fields[posterior], path, at)
         key = (fields[0], fields[column], fields[column + 1])
         if owners.setdefault(key, number) != number:
             raise InputError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,26 +12,30 @@ import numpy.typing as npt
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
+from genolstm import files
 from genolstm.alignment.formats.pairs import PairRecord, aligned_pairs, read_pairs
-from genolstm.errors import InputError, OutputError, SettingError
-from genolstm.files import PathLike, check_inputs, check_outputs, display_name
+from genolstm.errors import InputError, SettingError
+from genolstm.files import PathLike, display_name
+from genolstm.runs.sources import model_files
 from genolstm.sequences.fasta import read_records
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 
 T = TypeVar("T")
 
 
-def check_paths(inputs: Sequence[PathLike], outputs: Sequence[PathLike | None], *, force: bool) -> None:
-    """Refuse standard input given twice, and outputs that are in the way or are also inputs."""
+def check_paths(
+    inputs: Sequence[PathLike],
+    outputs: Sequence[PathLike | None],
+    *,
+    model: PathLike,
+    force: bool,
+    kept: Sequence[PathLike] = (),
+) -> None:
+    """Refuse standard input given twice, and outputs that are in the way or are also inputs; the model is one."""
     names = [os.fspath(path) for path in inputs]
     if names.count("-") > 1:
         raise InputError("only one of the inputs can be standard input")
-    check_inputs(inputs)
-    check_outputs(outputs, force=force)
-    read = {Path(name).resolve() for name in names if name != "-"}
-    for output in outputs:
-        if output is not None and os.fspath(output) != "-" and Path(output).resolve() in read:
-            raise OutputError("is also an input", path=output, hint="write elsewhere")
+    files.check_paths([*inputs, *model_files(model)], outputs, force=force, kept=kept)
 
 
 def check_format(form: str, known: Iterable[str]) -> None:

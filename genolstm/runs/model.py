@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike, atomic_path, check_outputs
+from genolstm.files import Outputs, PathLike, check_paths
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
+from genolstm.runs.sources import model_files
 
 
 def run_open(model: PathLike) -> Bundle:
@@ -53,10 +54,10 @@ def run_export(
     """
     if onnx is None and keras is None:
         raise SettingError("no output is named", hint="give onnx, keras, or both")
-    check_outputs([onnx, keras], force=force)
+    check_paths(model_files(model), [onnx, keras], force=force)
     bundle = run_open(model)
     wanted = [(path, name) for path, name in ((onnx, "model.onnx"), (keras, "model.keras")) if path is not None]
     contents = [(path, bundle.member(name)) for path, name in wanted]
-    for path, content in contents:
-        with atomic_path(path, force=force) as temporary:
-            temporary.write_bytes(content)
+    with Outputs(force=force) as outputs:
+        for path, content in contents:
+            outputs.path(path).write_bytes(content)

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from genolstm.files import PathLike, check_output
+from genolstm.errors import shown, shown_json
+from genolstm.files import PathLike, check_paths, is_file_output
 from genolstm.sequences.panel.build import build_panel
 from genolstm.sequences.panel.panel import KmerPanel
 from genolstm.sequences.panel.settings import MEMORY, PANEL, PanelSettings
@@ -43,7 +44,7 @@ def build(
     warn
         Called with a sentence about what looks wrong, but may be meant.
     """
-    check_output(output, force=force)
+    check_paths(fasta, [output], force=force)
     panel = build_panel(
         fasta, settings, threads=threads, memory=memory, folder=_folder(output), progress=progress, warn=warn
     )
@@ -59,16 +60,14 @@ def build(
 
 def _folder(output: PathLike) -> Path | None:
     """Return where temporary files go: /tmp may be small, or lie in memory."""
-    beside = Path(output).resolve().parent
-    special = os.fspath(output) == "-" or (Path(output).exists() and not Path(output).is_file())
-    return None if special or os.environ.get("TMPDIR") else beside
+    return None if os.environ.get("TMPDIR") or not is_file_output(output) else Path(output).resolve().parent
 
 
 def info(path: PathLike, *, as_json: bool = False) -> str:
     """Verify a panel's checksum and return a summary of the panel, as lines of a table or as JSON."""
     summary = KmerPanel.open(path).summary()
     if as_json:
-        return json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False)
+        return shown_json(json.dumps(summary, indent=2, sort_keys=True, ensure_ascii=False))
     names, most = summary["names"], 8
     more = f" and {len(names) - most} more" if len(names) > most else ""
     share = summary["unknown_share"]
@@ -82,4 +81,4 @@ def info(path: PathLike, *, as_json: bool = False) -> str:
         "bytes per k-mer": f"{sum(summary['bytes'].values()) / summary['n_kmers']:.2f}",
         "names": ", ".join(names[:most]) + more,
     }
-    return "\n".join(f"{name}\t{value}" for name, value in rows.items())
+    return "\n".join(f"{name}\t{shown(str(value))}" for name, value in rows.items())

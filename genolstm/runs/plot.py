@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike, check_inputs
+from genolstm.files import PathLike, check_paths
 from genolstm.report.plots import plot_posterior, plot_segments
 from genolstm.report.style import saved_figure
 
@@ -38,7 +38,7 @@ def run(
     SettingError
         The output does not have a figure's suffix, or there is no such sequence or haplotype.
     """
-    check_inputs([segments, truth, posteriors])
+    check_paths([segments, truth, posteriors], [output], force=force)
     with saved_figure(output, force=force):
         if haplotype is None:
             plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)

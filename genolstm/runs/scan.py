@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from genolstm.errors import SettingError
-from genolstm.files import Outputs, PathLike, check_inputs, check_outputs, index_path, is_bgzf, is_file_output
+from genolstm.files import Outputs, PathLike, check_paths, index_path, is_bgzf, is_file_output
 from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
@@ -19,6 +19,7 @@ from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
 from genolstm.provenance import LARGE, record
+from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
 
@@ -65,8 +66,7 @@ class _Told:
         end = (block.first_bin + n_bins) * self.bin_size
         if self.progress is None:
             return
-        fraction = getattr(self.door, "fraction", None)
-        share = fraction() if fraction is not None else None
+        share = self.door.fraction()
         of_chrom = share is None and bool(block.length)
         if of_chrom and block.length:
             share = min(end / block.length, 1.0)
@@ -141,9 +141,12 @@ def run(
     if index and not indexed:
         raise SettingError("an index needs an output whose name ends in .gz")
     manifest = manifest_path(output)
-    inputs: Mapping[str, PathLike] = getattr(door, "inputs", dict)()
-    check_inputs(inputs.values())
-    check_outputs([output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)], force=force)
+    inputs = door.inputs()
+    check_paths(
+        [*inputs.values(), *model_files(model)],
+        [output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)],
+        force=force,
+    )
     classifier = IntrogressionClassifier.load(model, threads=threads)
     decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
@@ -175,7 +178,7 @@ def run(
                 collector.write(outputs.text(bedgraph))
             if unknown is not None and blanks is not None:
                 blanks.write(outputs.text(unknown, index=unknown in indexed))
-            counts = _counts(told, found, result.totals)
+            counts = _counts(found, result.totals)
             left_out = door.left_out()
             warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
             if manifest is not None:
@@ -220,7 +223,7 @@ def _doubts(totals: Totals) -> list[str]:
     ]
 
 
-def _counts(told: _Told, found: Sequence[Segment], totals: Totals) -> dict[str, Any]:
+def _counts(found: Sequence[Segment], totals: Totals) -> dict[str, Any]:
     return {
         "haplotypes": len(totals.haplotypes),
         "samples": len({sample for sample, _ in totals.haplotypes}),

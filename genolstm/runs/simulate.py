@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import OutputError
-from genolstm.files import atomic_path, atomic_text, check_output, check_own_name
+from genolstm.files import Outputs, check_folder, check_output, check_own_name, check_paths
 from genolstm.introgression.formats import write_truth
-from genolstm.introgression.settings import SimulationSettings
-from genolstm.introgression.simulate import SimulatedRegion, resolve, simulate_region
+from genolstm.introgression.settings import SimulationLimits, SimulationSettings
+from genolstm.introgression.simulate import SimulatedRegion, check_cost, resolve, simulate_region
 
 #: The files that :func:`write_simulation` writes, in order.
 SIMULATION_FILES = (
@@ -43,7 +45,12 @@ def manifest(region: SimulatedRegion) -> dict[str, Any]:
 
 
 def run(
-    settings: SimulationSettings, folder: Path, *, replicates: int = 1, force: bool = False
+    settings: SimulationSettings,
+    folder: Path,
+    *,
+    replicates: int = 1,
+    force: bool = False,
+    limits: SimulationLimits | None = None,
 ) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Simulate regions and write each to its folder; yield (folder, manifest) of each when done.
 
@@ -55,8 +62,11 @@ def run(
     OutputError
         A folder holds another simulation or other files of the same names and ``force`` is false,
         or cannot be created.
+    SettingError, InputError
+        The settings or the demography cannot be simulated within ``limits``; no folder is made.
     """
     check_own_name(folder, "a folder")
+    check_cost(*resolve(settings), limits)
     for seed in range(settings.seed, settings.seed + replicates):
         full, _ = resolve(replace(settings, seed=seed))
         place = folder if replicates == 1 else folder / f"seed_{seed}"
@@ -67,16 +77,40 @@ def run(
         if place.is_dir() and not (force or begun.exists()):
             for name in SIMULATION_FILES:
                 check_output(place / name, force=False)
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-            begun.touch()
-        except OSError as error:
-            raise OutputError(f"cannot be created ({error.strerror})", path=place) from error
-        done.unlink(missing_ok=True)
-        region = simulate_region(full)
-        write_simulation(region, place)
-        begun.unlink()
+        check_folder(place)
+        model = [full.model] if full.model.endswith((".yaml", ".yml")) else []
+        check_paths(model, [], force=force, kept=[place / name for name in SIMULATION_FILES])
+        region = simulate_region(full, limits=limits)
+        with _marked(place, begun):
+            write_simulation(region, place)
         yield place, manifest(region)
+
+
+@contextlib.contextmanager
+def _marked(folder: Path, mark: Path) -> Iterator[None]:
+    """Make a folder, with a mark that tells whoever comes after a kill that what else is there is ours.
+
+    After an error or a signal the mark and the folder are gone again, unless files remain that need it.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    older = mark.exists()
+    before = {name for name in SIMULATION_FILES if (folder / name).exists()}
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        except OSError as error:
+            raise OutputError(f"cannot be created ({error.strerror})", path=folder) from error
+        yield
+    except BaseException:
+        now = {name for name in SIMULATION_FILES if (folder / name).exists()}
+        if "simulation.json" in now or not (older or now - before):
+            mark.unlink(missing_ok=True)
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()  # only if it is empty
+        raise
+    mark.unlink()
 
 
 def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
@@ -84,7 +118,9 @@ def _finished(path: Path, settings: SimulationSettings) -> dict[str, Any]:
     try:
         summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         same = summary["settings"] == json.loads(json.dumps(asdict(settings)))
-    except (OSError, ValueError, KeyError, TypeError):
+        told = [summary[name] for name in ("sites", "tracts", "archaic_fraction")]
+        same = same and all(type(value) in (int, float) and math.isfinite(value) for value in told)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         same = False
     if not same:
         raise OutputError("holds another simulation", path=path.parent, hint="use --force")
@@ -106,33 +142,23 @@ def write_simulation(region: SimulatedRegion, folder: Path) -> list[Path]:
     list of pathlib.Path
         :data:`SIMULATION_FILES`; ``simulation.json`` is written last: if it exists, all do.
     """
-    written: list[Path] = []
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)
-    for role in ("target", "outgroup", "archaic"):
-        path = folder / f"{role}.fa.gz"
-        with atomic_text(path, force=True) as stream:
+    done = folder / "simulation.json"
+    with Outputs(force=True) as outputs:
+        outputs.outdated.append(done)
+        for role in ("target", "outgroup", "archaic"):
+            stream = outputs.text(folder / f"{role}.fa.gz")
             for column, (sample, haplotype) in zip(
                 region.haplotype_columns(role), region.haplotype_names(role), strict=True
             ):
                 stream.write(f">{sample}#{haplotype}#{region.settings.chrom}\n")
                 text = letters[region.sequence(int(column))].tobytes().decode()
                 stream.write("\n".join(text[i : i + 80] for i in range(0, len(text), 80)) + "\n")
-        names = folder / f"{role}.txt"
-        with atomic_text(names, force=True) as stream:
-            stream.writelines(f"{region.samples[i]}\n" for i in region.individuals(role))
-        written += [path, names]
-    path = folder / "region.vcf.gz"
-    with atomic_path(path, force=True) as temporary:
-        write_simulation_vcf(region, temporary)
-    written.append(path)
-    path = folder / "truth.bed"
-    with atomic_text(path, force=True) as stream:
-        write_truth(stream, region.truth)
-    written.append(path)
-    path = folder / "simulation.json"
-    with atomic_text(path, force=True) as stream:
-        stream.write(json.dumps(manifest(region), indent=2) + "\n")
-    return [*written, path]
+            outputs.text(folder / f"{role}.txt").writelines(f"{region.samples[i]}\n" for i in region.individuals(role))
+        write_simulation_vcf(region, outputs.path(folder / "region.vcf.gz"))
+        write_truth(outputs.text(folder / "truth.bed"), region.truth)
+        outputs.text(done).write(json.dumps(manifest(region), indent=2) + "\n")
+    return [folder / name for name in SIMULATION_FILES]
 
 
 def write_simulation_vcf(region: SimulatedRegion, path: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import IO, Any
 
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.files import PathLike, atomic_text, check_paths
+from genolstm.runs.sources import model_files
 from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import DNA
 
@@ -38,7 +39,7 @@ def run(
     carry
         Whether to carry the state or read the last window again; by default as trained.
     """
-    check_outputs([output], force=force)
+    check_paths(model_files(model), [output], force=force)
     generator = TextGenerator.load(model)
     drawing = replace(generator.default_sampling, **(sampling or {}))
     # Made before the output is opened, so that an invalid prompt leaves no file.

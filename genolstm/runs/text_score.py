@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike, atomic_text, check_outputs
+from genolstm.files import Outputs, PathLike, check_paths
+from genolstm.runs.sources import model_files
 from genolstm.text.generator import TextGenerator
 from genolstm.text.scoring import Total, write_bedgraph, write_bedgraph_header, write_positions, write_positions_header
 from genolstm.text.settings import DNA
@@ -41,17 +41,14 @@ def run(
     list of (str, Total)
         Name and total of each record if asked for, and of all of them as ``total``, which is last.
     """
-    check_outputs([positions, bedgraph], force=force)
+    check_paths([*model_files(model), *files], [positions, bedgraph], force=force)
     generator = TextGenerator.load(model, threads=threads)
     if bedgraph is not None and generator.symbols != DNA:
         raise SettingError("a bedGraph needs a model of DNA", hint="--positions is for text")
     rows: list[tuple[str, Total]] = []
     total = Total()
-    with ExitStack() as stack:
-        table, track = (
-            None if path is None else stack.enter_context(atomic_text(path, force=force))
-            for path in (positions, bedgraph)
-        )
+    with Outputs(force=force) as outputs:
+        table, track = (None if path is None else outputs.text(path) for path in (positions, bedgraph))
         if table is not None:
             write_positions_header(table)
         if track is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from genolstm.files import PathLike, check_outputs, check_own_name
+from genolstm.files import PathLike, check_own_name, check_paths
 from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.train.checkpoint import FILE_NAME
+from genolstm.lstm.train.reporting import LOG_NAME, publish_log
 from genolstm.text.corpus import read_corpus, read_held_out
 from genolstm.text.settings import WINDOW, TextSettings
 from genolstm.text.train import fit, prepare, summary
@@ -35,7 +38,7 @@ def run(
     checkpoints
         Folder of the checkpoint; ``OUTPUT.training`` by default. A killed run resumes from it.
     log
-        Path of a table with one row per epoch.
+        Path of a table with one row per epoch. During the training it is ``log.csv`` in the folder of the checkpoint.
     quiet
         Whether to report no progress on stderr.
     on_network
@@ -52,7 +55,9 @@ def run(
         An output exists and ``force`` is false.
     """
     check_own_name(output, "a model")
-    check_outputs([output, log], force=force)
+    folder = Path(f"{output}.training" if checkpoints is None else checkpoints)
+    running = folder / LOG_NAME
+    check_paths([*files, *held_out], [output, log], force=force, kept=[folder / FILE_NAME, running])
     corpus = read_corpus(files, form)
     apart = read_held_out(held_out, corpus) if held_out else None
     training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
@@ -64,9 +69,12 @@ def run(
         training,
         held,
         resolved,
-        folder=f"{output}.training" if checkpoints is None else checkpoints,
-        log_csv=log,
+        folder=folder,
+        log_csv=None if log is None else running,
         progress=not quiet,
         inputs={str(i): path for i, path in enumerate([*files, *held_out], start=1)},
     )
-    return bundle.save(output, force=force)
+    bundle = bundle.save(output, force=force)
+    if log is not None:
+        publish_log(folder, log, force=force)
+    return bundle

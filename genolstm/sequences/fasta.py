@@ -16,11 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, control_character
 from genolstm.files import Meter, PathLike, display_name, is_regular, open_input, read_block, readable
+from genolstm.numbers import LAST_POSITION
 from genolstm.sequences.alphabet import Codes, describe_foreign, encode, is_binary
 
 _BLOCK = 1 << 22
+#: What a small compressed file may unpack to has to end somewhere: no header, and no read, is longer.
+_LONGEST_HEADER = 1 << 24
+_LONGEST_READ = 1 << 28
 _SPACE = b" \t\r\n\v\f"
 _ODD_SPACE = (b"\r", b" ", b"\t", b"\v", b"\f")
 
@@ -126,8 +130,17 @@ def file_stem(path: PathLike) -> str:
     """Return a file's name without the suffixes of sequences and compression, and nothing else removed.
 
     ``data/GRCh38.p14.fna.gz`` gives ``GRCh38.p14``; standard input is ``stdin``.
+
+    Raises
+    ------
+    InputError
+        The name holds a control character, or is no text: no table could hold it.
     """
     name = "stdin" if os.fspath(path) == "-" else Path(path).name
+    control = control_character(name)
+    if control is not None or any("\ud800" <= letter <= "\udfff" for letter in name):
+        what = "bytes that are not UTF-8" if control is None else f"the control character {control}"
+        raise InputError(f"a sample is named after this file, whose name holds {what}", path=name, hint="rename it")
     return _FILE_SUFFIXES.sub("", name) or name
 
 
@@ -196,15 +209,17 @@ def read_blocks(
     with open_input(path, meter=meter) as stream:
         with readable(path):
             first = read_block(stream, _BLOCK)
-        start = len(first) - len(first.lstrip(_SPACE))
-        while start == len(first):
+        line = 1
+        # A small compressed file may hold gigabytes of line ends: none are kept.
+        while not (content := first.lstrip(_SPACE)):
+            line += first.count(b"\n")
             with readable(path):
                 more = read_block(stream, _BLOCK)
             if not more:
                 raise InputError("is empty, a FASTA or FASTQ file is needed", path=where)
-            first += more
-            start = len(first) - len(first.lstrip(_SPACE))
-        line = 1 + first.count(b"\n", 0, start)
+            first = more
+        start = len(first) - len(content)
+        line += first.count(b"\n", 0, start)
         mark = first[start : start + 1]
         if mark not in (b">", b"@"):
             _refuse_format(first, start, line, where)
@@ -270,6 +285,8 @@ def _refuse_format(data: bytes, start: int, line: int, where: str) -> None:
 
 
 def _split_header(header: bytes, line: int, where: str) -> tuple[str, str]:
+    if len(header) > _LONGEST_HEADER:
+        _refuse_length(line, where)
     try:
         text = header.decode("utf-8").strip()
     except UnicodeDecodeError as error:
@@ -277,7 +294,16 @@ def _split_header(header: bytes, line: int, where: str) -> tuple[str, str]:
     words = text.split(None, 1)
     if not words:
         raise InputError("the header has no name", path=where, line=line)
+    # Looked for in the bytes up to a blank: Python also splits text at some control characters.
+    control = control_character(header.split(None, 1)[0].decode("utf-8"))
+    if control is not None:
+        reason = f"the name holds the control character {control}"
+        raise InputError(reason, path=where, line=line, record=words[0])
     return words[0], words[1] if len(words) > 1 else ""
+
+
+def _refuse_length(line: int, where: str) -> None:
+    raise InputError(f"the header is longer than {_LONGEST_HEADER >> 20} MiB", path=where, line=line)
 
 
 def _refuse_letters(body: bytes, line: int, where: str, name: str) -> None:
@@ -303,6 +329,8 @@ def _read_fasta(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
         end = data.find(b"\n", at)
         exhausted = False
         while end < 0 and not exhausted:
+            if len(data) - at > _LONGEST_HEADER:
+                _refuse_length(line, where)
             with readable(path):
                 more = read_block(stream, _BLOCK)
             exhausted = not more
@@ -379,6 +407,11 @@ def _read_fastq(stream: IO[bytes], data: bytes, line: int, path: PathLike, check
             if rest:
                 raise InputError("the last FASTQ record is incomplete (truncated?)", path=where, line=line)
             return
+        if not rest and len(data) > _LONGEST_HEADER:
+            _refuse_length(line, where)
+        if len(data) > _LONGEST_READ:
+            reason = f"a line of a FASTQ file is longer than {_LONGEST_READ >> 20} MiB"
+            raise InputError(reason, path=where, line=line + len(rest))
         data = b"\n".join([*rest, data])
 
 
@@ -446,7 +479,7 @@ class IndexedFasta:
         _refuse_unindexable(self.path)
         try:
             self._faidx = pyfaidx.Faidx(self.path, rebuild=True)
-        except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError) as e:
+        except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ArithmeticError, ValueError) as e:
             reason = " ".join(str(e).split())
             raise InputError(f"cannot be indexed ({reason})", path=self.path) from e
         except OSError as e:
@@ -455,6 +488,15 @@ class IndexedFasta:
                 path=self.path,
                 hint="create it with samtools faidx where the folder is writable",
             ) from e
+
+        for name, entry in self._faidx.index.items():
+            if not 0 <= entry.rlen <= LAST_POSITION or entry.offset < 0:
+                raise InputError(
+                    "the index does not fit the file",
+                    path=self.path,
+                    record=name,
+                    hint=f"delete {Path(self.path).name}.fai, it is made anew",
+                )
 
     @property
     def names(self) -> list[str]:
@@ -482,8 +524,15 @@ class IndexedFasta:
             )
         if start == end:
             return b""
-        sequence: str = self._faidx.fetch(name, start + 1, end).seq
-        return sequence.encode("ascii")
+        hint = f"delete {Path(self.path).name}.fai, it is made anew"
+        try:
+            with readable(self.path):
+                sequence = self._faidx.fetch(name, start + 1, end).seq.encode("ascii")
+        except (ValueError, OverflowError, MemoryError) as e:
+            raise InputError("the index does not fit the file", path=self.path, record=name, hint=hint) from e
+        if len(sequence) != end - start:
+            raise InputError("the index does not fit the file", path=self.path, record=name, hint=hint)
+        return bytes(sequence)
 
     def close(self) -> None:
         """Close the file."""

@@ -222,3 +222,27 @@ def test_options_of_export_arrive(asked):
         {"onnx": Path("a"), "keras": Path("b"), "force": True},
     )
     assert run(asked, "export --model m --onnx a") == (("m",), {"onnx": Path("a"), "keras": None, "force": False})
+
+
+def test_cards_and_summaries_are_shown_escaped(bundle, capsys):
+    odd = "a\x1b[2J\u202eb\x9b"
+    save_bundle(
+        bundle,
+        kind="introgression",
+        members={"model.onnx": onnx_of(CONFIG)},
+        config=CONFIG,
+        metadata={"label": odd, odd: 1},
+        provenance={"command": ["genolstm", odd]},
+        card=f"# Toy\r\n\n\t{odd}\r\n\n",
+        force=True,
+    )
+    succeed("model", "card", bundle)
+    assert capsys.readouterr().out == "# Toy\n\n\ta\\x1b[2J\\u202eb\\x9b\n"
+    succeed("model", "info", bundle)
+    told = capsys.readouterr().out
+    assert told.count(r"a\x1b[2J\u202eb\x9b") >= 2
+    assert told.replace("\n", "").replace("\t", "").isprintable()
+    succeed("model", "info", bundle, "--json")
+    told = capsys.readouterr().out
+    assert json.loads(told) == Bundle.open(bundle).manifest()
+    assert told.replace("\n", "").isprintable()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from support import DATA
 
 from genolstm.errors import InputError, MissingExtraError, OutputError, SettingError
+from genolstm.introgression.demography import Sampled, follow_pairs
 from genolstm.introgression.evaluate import Coverage
 from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.segments import merge_intervals
@@ -202,7 +205,7 @@ def test_a_stopped_run_goes_on_to_the_same_files(tmp_path: Path, monkeypatch) ->
 
     calls = []
     real = simulate.simulate_region
-    monkeypatch.setattr(simulate, "simulate_region", lambda s: (calls.append(s.seed), real(s))[1])
+    monkeypatch.setattr(simulate, "simulate_region", lambda s, **more: (calls.append(s.seed), real(s, **more))[1])
     again = list(simulate_to_folders(SMALL, folder, replicates=2))
     assert calls == [6]
     assert {path.name: contents(path) for path, _ in again} == before
@@ -236,9 +239,13 @@ def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     for changed in (replace(SMALL, seed=9), replace(SMALL, n_outgroup=3)):
         with pytest.raises(OutputError, match="holds another simulation"):
             list(simulate_to_folders(changed, tmp_path))
-    (tmp_path / "simulation.json").write_text("{")
-    with pytest.raises(OutputError, match="holds another simulation"):
-        list(simulate_to_folders(SMALL, tmp_path))
+    manifest = json.loads((tmp_path / "simulation.json").read_text())
+    damaged = [{**manifest, "sites": value} for value in ("7", None, [1], float("nan"), 10**400)]
+    damaged.append({name: value for name, value in manifest.items() if name != "tracts"})
+    for content in ("{", "[" * 100_000, "[]", "\xff", "9" * 5000, *map(json.dumps, damaged)):
+        (tmp_path / "simulation.json").write_text(content, encoding="latin-1")
+        with pytest.raises(OutputError, match="holds another simulation"):
+            list(simulate_to_folders(SMALL, tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be created"):
         list(simulate_to_folders(SMALL, tmp_path / "file"))
@@ -276,6 +283,33 @@ def test_the_known_models_run(model: str) -> None:
         ({"donors": ("elves",)}, SettingError, "has no population elves"),
         ({"target": None}, SettingError, "the target population must be named"),
         ({"length": 0}, SettingError, "length is 0"),
+        ({"length": 2**31}, SettingError, "length is 2147483648"),
+        ({"seed": -1}, SettingError, "seed is -1"),
+        ({"seed": 2**63}, SettingError, "seed is 9223372036854775808"),
+        ({"n_target": -3}, SettingError, "n_target is -3"),
+        ({"n_target": 10**12}, SettingError, r"1,000,000,000,003 individuals and 30,000 bp takes about .* GiB"),
+        ({"archaic_time": -1.0}, SettingError, "archaic_time is -1.0"),
+        ({"archaic_time": float("nan")}, SettingError, "archaic_time is nan"),
+        (
+            {"archaic_time": 1e30},
+            SettingError,
+            "archaic cannot be sampled 1e.30 generations ago; it exists from 0 to 20000",
+        ),
+        (
+            {"archaic": "ancestral", "archaic_time": 1e30},
+            SettingError,
+            "takes about .* events, more than the 1e.09 allowed",
+        ),
+        ({"archaic": "ancestral", "archaic_time": 5.0}, SettingError, "ancestral cannot be sampled 5 generations ago"),
+        ({"archaic": "target"}, SettingError, "two individuals would be named target0"),
+        ({"outgroup": "target"}, None, ""),
+        ({"mutation_rate": float("nan")}, SettingError, "mutation_rate is nan"),
+        ({"mutation_rate": -1e-8}, SettingError, "mutation_rate is -1e-08"),
+        ({"mutation_rate": 9e-4, "length": 2**31 - 1}, SettingError, "takes about .* events"),
+        ({"recombination_rate": 9e-4, "length": 10**7}, SettingError, "takes about .* events"),
+        ({"recombination_rate": float("inf")}, SettingError, "recombination_rate is inf"),
+        ({"chrom": "chr1\x1b"}, SettingError, r"chrom is 'chr1\\x1b'"),
+        ({"chrom": "<1>"}, SettingError, "chrom is '<1>'"),
         ({"n_archaic": 0}, SettingError, "n_archaic is 0"),
         ({"mutation_rate": 0.0}, SettingError, "mutation_rate is 0.0"),
         ({"recombination_rate": 1.0}, SettingError, "recombination_rate is 1.0"),
@@ -284,8 +318,138 @@ def test_the_known_models_run(model: str) -> None:
     ],
 )
 def test_wrong_settings(changes, kind, said) -> None:
-    with pytest.raises(kind, match=said):
+    started = time.perf_counter()
+    if kind is None:
         simulate_region(replace(SMALL, **changes))
+    else:
+        with pytest.raises(kind, match=said):
+            simulate_region(replace(SMALL, **changes))
+    assert time.perf_counter() - started < 3
+
+
+@pytest.mark.parametrize(("length", "rate"), [(1, 1e-8), (2, 9e-4), (40, 1e-300)])
+def test_the_smallest_regions(tmp_path: Path, length: int, rate: float) -> None:
+    """No site at all, or hardly room for one."""
+    settings = replace(SMALL, length=length, mutation_rate=rate)
+    ((place, summary),) = simulate_to_folders(settings, tmp_path / "r")
+    assert sorted(contents(place)) == sorted(SIMULATION_FILES)
+    assert summary["sites"] <= length
+
+
+# --- demographies -------------------------------------------------------------------------------
+
+DEMES = """time_units: generations
+demes:
+  - {{name: old, epochs: [{{start_size: {size}, end_time: 20000}}]}}
+  - {{name: archaic, ancestors: [old], epochs: [{{start_size: 2000}}]}}
+  - {{name: outgroup, ancestors: [old], epochs: [{{start_size: 10000}}]}}
+  - {{name: target, {ancestors}epochs: [{{start_size: 5000}}]}}
+pulses:
+  - {{sources: [archaic], dest: target, time: 1800, proportions: [0.3]}}
+{more}
+"""
+ALIASES = "description: x\nmetadata:\n  a: &a {x: 1, y: 2}\n" + "".join(
+    f"  {b}: &{b} {{p: *{a}, q: *{a}, r: *{a}}}\n" for a, b in itertools.pairwise("abcdefghijklmnopqrstuvwxyz")
+)
+
+
+def demes_model(
+    path: Path, *, size: object = 10000, ancestors: str = "ancestors: [outgroup], start_time: 3000, ", more: str = ""
+):
+    path.write_text(DEMES.format(size=size, ancestors=ancestors, more=more))
+    return replace(SMALL, model=str(path), archaic_time=1900.0, length=10_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"ancestors": ""}, "no common ancestor: lineages in (old|target) never meet those in (old|target)"),
+        ({"size": "1e30"}, "takes about .* events"),
+        ({"size": ".inf"}, "is not a demes model"),
+        ({"size": ".nan"}, "is not a demes model|takes about"),
+        ({"size": "-5"}, "is not a demes model"),
+        ({"size": "9" * 5000}, "is not a demes model"),
+        ({"ancestors": "ancestors: [target], start_time: 3000, "}, "is not a demes model"),
+        ({"more": "migrations: [{demes: [target, archaic], rate: 1}]"}, None),
+        ({"more": "metadata: &a [*a]"}, "stands inside what it names"),
+        ({"more": ALIASES}, "its aliases stand for more than 50000 values"),
+        ({"more": "metadata: " + "[" * 100_000}, "nested more than 50 levels"),
+        ({"more": "metadata: &a " + "- " * 400}, "is not a demes model"),
+        ({"more": "metadata: &a\n  " + "? " * 60 + "x"}, "nested more than 50 levels"),
+        ({"more": "#" * 300_000}, "larger than 100 kB"),
+        ({"more": "generation_time: 29"}, "is not a demes model"),
+        ({"more": "generation_time: 1"}, None),
+    ],
+)  # fmt: skip
+def test_demographies_are_refused_at_once_or_simulated(tmp_path: Path, changes, said) -> None:
+    started = time.perf_counter()
+    settings = demes_model(tmp_path / "x.yaml", **changes)
+    if said is None:
+        simulate_region(settings)
+    else:
+        with pytest.raises((InputError, SettingError), match=said) as error:
+            simulate_region(settings)
+        assert str(tmp_path / "x.yaml") in str(error.value)
+        assert str(error.value).isprintable()
+        assert len(str(error.value)) < 600
+    assert time.perf_counter() - started < 3
+
+
+def test_too_many_populations(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    names = "".join(f"  - {{name: p{i}, epochs: [{{start_size: 10}}]}}\n" for i in range(33))
+    path.write_text(f"time_units: generations\ndemes:\n{names}")
+    with pytest.raises(InputError, match="33 populations, at most 32"):
+        simulate_region(replace(SMALL, model=str(path)))
+
+
+def test_names_that_clash(tmp_path: Path) -> None:
+    """The twelfth of `p` would have the name of the second of `p1`."""
+    text = DEMES.format(size=10000, ancestors="ancestors: [outgroup], start_time: 3000, ", more="")
+    path = tmp_path / "x.yaml"
+    path.write_text(text.replace("outgroup", "p1").replace("target", "p"))
+    settings = replace(SMALL, model=str(path), target="p", outgroup="p1", n_target=12, archaic_time=1900.0)
+    with pytest.raises(SettingError, match="two individuals would be named p10"):
+        simulate_region(settings)
+    assert len(set(simulate_region(replace(settings, n_target=10)).samples)) == 13
+
+
+def test_a_refused_simulation_makes_no_folder_and_a_raised_limit_lets_it_run(cli, tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    demes_model(path)
+    arguments = ["introgression", "simulate", "--demography", path, "--target", "target", "--outgroup", "outgroup"]
+    arguments += ["--archaic", "archaic", "--length", 20_000, "--target-size", 1, "--outgroup-size", 1, "-o"]
+    refused = cli(*arguments, tmp_path / "a", "--max-events", 10)
+    assert refused.code == 1
+    assert "more than the 1e+01 allowed; shorten the length" in refused.err
+    assert not (tmp_path / "a").exists()
+    assert cli(*arguments, tmp_path / "a", "--max-events", 1e6).code == 0
+    assert cli(*arguments, tmp_path / "b", "--max-events", "nan").code in (1, 2)
+    assert not (tmp_path / "b").exists()
+
+
+def test_expected_times_and_migrations_are_those_of_msprime() -> None:
+    """Two lineages with growth, migration, a split, a pulse, and one that is sampled late: 3,000 simulations."""
+    demography = msprime.Demography()
+    demography.add_population(name="A", initial_size=2000, growth_rate=1e-3)
+    demography.add_population(name="B", initial_size=500)
+    demography.add_population(name="C", initial_size=3000)
+    demography.set_symmetric_migration_rate(["A", "B"], 2e-4)
+    demography.add_mass_migration(time=400, source="A", dest="B", proportion=0.3)
+    demography.add_population_split(time=1500, derived=["A", "B"], ancestral="C")
+    samples = [Sampled("A", 0.0), Sampled("B", 200.0)]
+    found = follow_pairs(demography, samples)
+    for pair, (a, b) in zip(found, [(0, 0), (0, 1), (1, 1)], strict=True):
+        sets = [msprime.SampleSet(1, population=samples[i].population, time=samples[i].time, ploidy=1) for i in (a, b)]
+        times, moves = [], []
+        for ancestry in msprime.sim_ancestry(
+            sets, demography=demography, num_replicates=3000, random_seed=a + 2 * b + 1, record_migrations=True
+        ):
+            times.append(ancestry.max_root_time)
+            # The split moves lineages as well, and is recorded.
+            moves.append(ancestry.num_migrations)
+        assert pair.time == pytest.approx(np.mean(times), rel=0.1)
+        assert pair.migrations == pytest.approx(np.mean(moves), rel=0.15)
 
 
 def test_a_file_that_is_no_demes_model(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings,
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
 from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.train.checkpoint import FILE_NAME
 from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.lstm.train.training import train
 from genolstm.threads import worker_pool
@@ -185,6 +186,15 @@ def make_config(settings: AlignTrainSettings) -> LSTMConfig:
     )
 
 
+def _phase_folder(folder: PathLike, number: int) -> Path:
+    return Path(folder) / f"phase{number}"
+
+
+def checkpoint_files(folder: PathLike) -> list[Path]:
+    """Return the checkpoints that :func:`train_network` may write into a folder."""
+    return [_phase_folder(folder, number) / FILE_NAME for number in range(3)]
+
+
 def train_network(
     data: PairData,
     held_out: PairData,
@@ -249,7 +259,7 @@ def train_network(
                 augment=add_noise if noise else None,
                 make_model=_PairModel(settings.seed, 4 if noise else 2),
                 initial_weights=weights,
-                folder=None if folder is None else Path(folder) / f"phase{number}",
+                folder=None if folder is None else _phase_folder(folder, number),
                 progress=progress,
             )
         weights = result.model.get_weights()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO
 
 import numpy as np
+from Bio.SeqRecord import SeqRecord
 
+from genolstm.alignment.formats.pairwise import check_name
 from genolstm.alignment.msa import FamilyAlignment
 from genolstm.alignment.result import confidence_signs
 from genolstm.alignment.settings import FAMILY_FORMATS
@@ -14,9 +16,16 @@ from genolstm.alignment.settings import FAMILY_FORMATS
 WIDTH = 80
 
 
+def _named(alignment: FamilyAlignment) -> Sequence[SeqRecord]:
+    """Return the sequences, if the formats can hold their names."""
+    for record in alignment.sequences:
+        check_name(str(record.id))
+    return alignment.sequences
+
+
 def write_fasta(alignment: FamilyAlignment, stream: IO[str]) -> None:
     """Write aligned FASTA with 80 letters per line; case is kept."""
-    for record, row in zip(alignment.sequences, alignment.rows(), strict=True):
+    for record, row in zip(_named(alignment), alignment.rows(), strict=True):
         stream.write(f">{record.id}\n")
         stream.writelines(row[a : a + WIDTH] + "\n" for a in range(0, len(row), WIDTH))
 
@@ -27,7 +36,7 @@ def write_a2m(alignment: FamilyAlignment, stream: IO[str]) -> None:
     In all other columns, residues are lower case and gaps are dots.
     """
     full = (alignment.columns >= 0).mean(axis=0) >= 0.5
-    for record, row in zip(alignment.sequences, alignment.rows(), strict=True):
+    for record, row in zip(_named(alignment), alignment.rows(), strict=True):
         letters = np.array(list(row.upper()))
         insert = np.char.lower(letters)
         insert[insert == "-"] = "."
@@ -38,7 +47,7 @@ def write_a2m(alignment: FamilyAlignment, stream: IO[str]) -> None:
 
 def write_stockholm(alignment: FamilyAlignment, stream: IO[str]) -> None:
     """Write Stockholm 1.0 with the columns' confidence as ``#=GC PP_cons`` (0 to 9, * from .95)."""
-    names = [str(r.id) for r in alignment.sequences]
+    names = [str(r.id) for r in _named(alignment)]
     width = max(map(len, [*names, "#=GC PP_cons"]))
     stream.write(f"# STOCKHOLM 1.0\n#=GF SQ {len(names)}\n#=GF NH {alignment.tree}\n")
     for name, row in zip(names, alignment.rows(), strict=True):

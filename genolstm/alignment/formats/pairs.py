@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike, display_name, read_lines
+from genolstm.numbers import LAST_POSITION, parse_integer, quoted
 from genolstm.sequences.masks import Masks
 
-_CIGAR = re.compile(r"(\d+)([MIDNSHP=X])")
+# Without a bound, a row of digits without a letter would take a time that grows with its square.
+_CIGAR = re.compile(r"([0-9]{1,19})([MIDNSHP=X])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,10 @@ def read_pairs(path: PathLike) -> Iterator[PairRecord]:
         if not text.strip() or text.startswith("#"):
             continue
         fields = text.split("\t") if "\t" in text else text.split()
-        if number == 1 and [f.lower() for f in fields[:2]] == ["query", "reference"]:
+        if empty and [f.strip().lower() for f in fields[:2]] == ["query", "reference"]:
             continue
         empty = False
-        if len(fields) >= 5 and (len(fields) >= 12 or fields[4] in "+-"):
+        if len(fields) >= 5 and (len(fields) >= 12 or fields[4] in ("+", "-")):
             yield _paf(fields, number, where)
             continue
         if len(fields) < 2:
@@ -83,18 +85,37 @@ def _paf(fields: list[str], number: int, where: str) -> PairRecord:
 
     if len(fields) < 12:
         raise wrong(f"a PAF line has 12 columns or more, this one has {len(fields)}")
-    try:
-        qlen, q0, q1, rlen, r0, r1 = (int(fields[k]) for k in (1, 2, 3, 6, 7, 8))
-    except ValueError as error:
-        raise wrong("lengths and positions of a PAF line have to be whole numbers") from error
+    numbers: list[int] = []
+    for k in (1, 2, 3, 6, 7, 8):
+        value = parse_integer(fields[k])
+        if value is None or not 0 <= value <= LAST_POSITION:
+            raise wrong(
+                f"lengths and positions of a PAF line have to be whole numbers, not {quoted(fields[k])}, "
+                f"and at most {LAST_POSITION}"
+            )
+        numbers.append(value)
+    qlen, q0, q1, rlen, r0, r1 = numbers
     if fields[4] not in ("+", "-"):
         raise wrong(f"the strand is {fields[4]!r}, it has to be + or -")
     if not (0 <= q0 <= q1 <= qlen and 0 <= r0 <= r1 <= rlen):
         raise wrong("start and end do not lie within the given lengths")
     cigar = next((f[5:] for f in fields[12:] if f.startswith("cg:Z:")), None)
-    if cigar is not None and _CIGAR.sub("", cigar):
-        raise wrong(f"the CIGAR {cigar[:20]!r} cannot be read")
+    if cigar is not None and _spans(cigar) is None:
+        raise wrong(f"the CIGAR {quoted(cigar)} cannot be read")
     return PairRecord(fields[0], fields[5], number, fields[4], (q0, q1), (r0, r1), (qlen, rlen), cigar)
+
+
+def _spans(cigar: str) -> tuple[int, int] | None:
+    """Return how many bases of query and reference a CIGAR spans; None if it is none."""
+    query = reference = at = 0
+    for match in _CIGAR.finditer(cigar):
+        if match.start() != at:
+            return None
+        at = match.end()
+        length, op = int(match[1]), match[2]
+        query += length if op in "M=XI" else 0
+        reference += length if op in "M=XDN" else 0
+    return (query, reference) if at == len(cigar) else None
 
 
 def aligned_pairs(
@@ -123,23 +144,24 @@ def aligned_pairs(
     if record.lengths != (len(query), len(reference)):
         raise wrong(f"the line gives lengths {record.lengths}, the sequences have {(len(query), len(reference))} bp")
     q0, q1 = record.query_span
+    r0, r1 = record.reference_span
+    # Before anything is laid out: an operation may claim terabytes.
+    if _spans(record.cigar) != (q1 - q0, r1 - r0):
+        raise wrong("the CIGAR does not span the given positions")
     if record.strand == "-":
         q0, q1 = len(query) - q1, len(query) - q0
-    i, j = q0, record.reference_span[0]
+    i, j = q0, r0
     parts = []
     for length, op in _CIGAR.findall(record.cigar):
         n = int(length)
         if op in "M=X":
             a, b = query[i : i + n], reference[j : j + n]
-            if len(a) == len(b) == n:
-                same = a == b
-                equal = same & (a & (a - 1) == 0)
-                if (op == "=" and not same.all()) or (op == "X" and equal.any()):
-                    raise wrong(f"the CIGAR does not match the sequences at query base {i + 1}")
+            same = a == b
+            equal = same & (a & (a - 1) == 0)
+            if (op == "=" and not same.all()) or (op == "X" and equal.any()):
+                raise wrong(f"the CIGAR does not match the sequences at query base {i + 1}")
             parts.append(np.stack([np.arange(i, i + n), np.arange(j, j + n)], axis=1))
         i += n if op in "M=XI" else 0
         j += n if op in "M=XDN" else 0
-    if i != q1 or j != record.reference_span[1]:
-        raise wrong("the CIGAR does not span the given positions")
     pairs = np.concatenate(parts) if parts else np.empty((0, 2))
     return pairs.astype(np.int32)

@@ -13,7 +13,7 @@ from typing import IO
 
 from genolstm.alignment import settings
 from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, PosteriorAlignment
-from genolstm.errors import InputError
+from genolstm.errors import InputError, control_character, shown
 from genolstm.sequences.alphabet import reverse_complement_text
 
 _SAM_REFERENCE = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
@@ -33,6 +33,9 @@ class Writer:
         Command line, for formats that record it.
     """
 
+    #: Whether a name may hold blanks, because columns are separated by tabs.
+    blanks = True
+
     def __init__(self, stream: IO[str], references: Sequence[tuple[str, int]] = (), command: str = "") -> None:
         self.stream = stream
         self.references = references
@@ -43,8 +46,21 @@ class Writer:
         """Write what precedes the first alignment."""
 
     def write(self, alignment: PosteriorAlignment) -> None:
-        """Write one alignment."""
+        """Write one alignment.
+
+        Raises
+        ------
+        InputError
+            The format cannot hold a name of a sequence.
+        """
         raise NotImplementedError
+
+    def names(self, alignment: PosteriorAlignment) -> tuple[str, str]:
+        """Return the names of query and reference, if the format can hold them."""
+        found = alignment.query_name, alignment.reference_name
+        for name in found:
+            check_name(name, blanks=self.blanks)
+        return found
 
     def end(self) -> None:
         """Write what follows the last alignment."""
@@ -61,15 +77,16 @@ class PafWriter(Writer):
         a = alignment
         if a.is_empty:
             return
+        query, reference = self.names(a)
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
         fields = [
-            a.query_name,
+            query,
             a.n_query,
             q0,
             q1,
             a.strand,
-            a.reference_name,
+            reference,
             a.n_reference,
             r0,
             r1,
@@ -99,7 +116,7 @@ class SamWriter(Writer):
             self.stream.write(f"@SQ\tSN:{name}\tLN:{length}\n")
         version = metadata.version("genolstm")
         line = f"@PG\tID:genolstm\tPN:genolstm\tVN:{version}"
-        command = " ".join(self.command.split())
+        command = shown(" ".join(self.command.split()))
         self.stream.write(f"{line}\tCL:{command}\n" if command else f"{line}\n")
 
     def write(self, alignment: PosteriorAlignment) -> None:
@@ -155,13 +172,14 @@ class BlastWriter(Writer):
         a = alignment
         if a.is_empty:
             return
+        query, reference = self.names(a)
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
         subject = (r1, r0 + 1) if a.strand == "-" else (r0 + 1, r1)
         evalue = 2.0 ** -min(a.bits, 1000.0) if a.evalue is None else a.evalue
         fields = [
-            a.query_name,
-            a.reference_name,
+            query,
+            reference,
             f"{100 * a.identity:.3f}",
             len(a.ops),
             a.count(MISMATCH),
@@ -178,6 +196,8 @@ class BlastWriter(Writer):
 class MafWriter(Writer):
     """Multiple Alignment Format; the ``q`` line of the query contains the posteriors in tenths."""
 
+    blanks = False
+
     def begin(self) -> None:
         self.stream.write("##maf version=1 scoring=bits\n")
 
@@ -189,7 +209,8 @@ class MafWriter(Writer):
         r0, r1 = a.reference_span
         q0, q1 = a.query_span
         start = a.n_query - q1 if a.strand == "-" else q0
-        names = [a.reference_name, a.query_name]
+        query_name, reference_name = self.names(a)
+        names = [reference_name, query_name]
         width = max(map(len, names))
         numbers = [f"{r0} {r1 - r0} + {a.n_reference}", f"{start} {q1 - q0} {a.strand} {a.n_query}"]
         long = max(map(len, numbers))
@@ -200,26 +221,31 @@ class MafWriter(Writer):
             "-" if letter == "-" else ("9" if mark == "*" else min(mark, "9"))
             for letter, mark in zip(query, a.confidence(), strict=True)
         )
-        self.stream.write(f"q {a.query_name:<{width}} {'':>{long}} {marks}\n\n")
+        self.stream.write(f"q {query_name:<{width}} {'':>{long}} {marks}\n\n")
 
 
 class FastaWriter(Writer):
     """Aligned FASTA: reference, query, and a record of posteriors (0 to 9, ``*`` from .95)."""
+
+    blanks = False
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
         reference, query = a.rows()
         r0, r1 = a.reference_span
         q0, q1 = a.query_span
+        query_name, reference_name = self.names(a)
         self.stream.write(
-            f">{a.reference_name}:{r0 + 1}-{r1}\n{reference}\n"
-            f">{a.query_name}:{q0 + 1}-{q1} strand={a.strand} bits={a.bits:.3f}\n{query}\n"
-            f">posterior:{a.query_name}:{a.reference_name}\n{a.confidence()}\n"
+            f">{reference_name}:{r0 + 1}-{r1}\n{reference}\n"
+            f">{query_name}:{q0 + 1}-{q1} strand={a.strand} bits={a.bits:.3f}\n{query}\n"
+            f">posterior:{query_name}:{reference_name}\n{a.confidence()}\n"
         )
 
 
 class StockholmWriter(Writer):
     """Stockholm 1.0; ``#=GC PP_cons`` is the posterior of each column, written as by HMMER."""
+
+    blanks = False
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
@@ -228,7 +254,8 @@ class StockholmWriter(Writer):
         q0, q1 = a.query_span
         if a.strand == "-":
             q0, q1 = q1 - 1, q0 + 1
-        names = [f"{a.reference_name}/{r0 + 1}-{r1}", f"{a.query_name}/{q0 + 1}-{q1}"]
+        query_name, reference_name = self.names(a)
+        names = [f"{reference_name}/{r0 + 1}-{r1}", f"{query_name}/{q0 + 1}-{q1}"]
         names.append("#=GC PP_cons")
         width = max(map(len, names))
         self.stream.write(f"# STOCKHOLM 1.0\n#=GF SC {a.bits:.3f}\n")
@@ -249,7 +276,7 @@ class TableWriter(Writer):
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
         reference, query = a.rows()
-        head = f"{a.query_name}\t{a.reference_name}\t{a.strand}"
+        head = "\t".join([*self.names(a), a.strand])
         lines = []
         for k, (i, j, p) in enumerate(
             zip(a.column_query.tolist(), a.column_reference.tolist(), a.posteriors, strict=True)
@@ -278,6 +305,21 @@ class JsonWriter(Writer):
 
 _WRITERS = (PafWriter, SamWriter, BlastWriter, MafWriter, FastaWriter, StockholmWriter, TableWriter, JsonWriter)
 FORMATS: dict[str, type[Writer]] = dict(zip(settings.FORMATS, _WRITERS, strict=True))
+
+
+def check_name(name: str, *, blanks: bool = False) -> None:
+    """Refuse the name of a sequence that would not stay in its column.
+
+    Raises
+    ------
+    InputError
+        It holds a control character, such as a tab or a line end, or white space where that separates.
+    """
+    control = control_character(name)
+    if control is not None:
+        raise InputError(f"the name holds the control character {control}", record=name)
+    if not blanks and any(letter.isspace() for letter in name):
+        raise InputError("the format does not allow a name with white space", record=name)
 
 
 def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[str]:

@@ -80,6 +80,10 @@ class Door(Protocol):
         """Return the files that are read, by their role, for the manifest."""
         ...
 
+    def fraction(self) -> float | None:
+        """Return the share of the input that has been read so far; None if that is not known."""
+        ...
+
 
 class Predictor(Protocol):
     """Reads the tracks of one sequence in blocks and yields P(archaic) of every bin, in order."""
@@ -199,7 +203,7 @@ def posterior_blocks(
     blocks: Iterable[TrackBlock],
     predictor: Predictor,
     *,
-    bridge: int = 20,
+    bridge: int,
     prior: float = PRIOR,
     stages: Stages | None = None,
     progress: Callable[[TrackBlock], None] | None = None,

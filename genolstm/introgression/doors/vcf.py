@@ -185,6 +185,10 @@ class VcfDoor:
             add(name, _masks(getattr(self, mask)))
         return found
 
+    def fraction(self) -> float | None:
+        """Return None: a compressed VCF does not tell how much of it has been read."""
+        return None
+
     def left_out(self) -> list[str]:
         """Return lines on what was read, how, and what of it was left out and why."""
         return self.reader.left_out()

@@ -64,7 +64,8 @@ def export_onnx_traced(model: Any, *, check: bool = True) -> bytes:
     def call(*inputs: Any) -> Any:
         return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
 
-    traced = tf.function(call, input_signature=signature, jit_compile=False)
+    # Autograph would write files into /tmp, which a run that is killed leaves there.
+    traced = tf.function(call, input_signature=signature, jit_compile=False, autograph=False)
     proto, _ = tf2onnx.convert.from_function(traced, signature, opset=OPSET)
     if any(node.op_type in ("Loop", "Scan") for node in proto.graph.node):
         raise ModelError(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from genolstm.errors import ModelError
@@ -20,6 +18,7 @@ from genolstm.lstm.bundle.keras_file import check_keras, check_loadable
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.network import build_network, load_tensorflow
+from genolstm.temporary import temporary_folder
 
 
 def export_members(model: Any, config: LSTMConfig | None) -> dict[str, bytes]:
@@ -85,8 +84,8 @@ def save_network(
 
 def keras_bytes(model: Any) -> bytes:
     """Return a model as a ``.keras`` file, without optimiser state or time stamp."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         model.save(path, include_optimizer=False)
         members = {}
         with zipfile.ZipFile(path) as source:
@@ -133,8 +132,8 @@ def load_network(bundle: Bundle) -> Any:
         return model
     content = bundle.member("model.keras")
     check_loadable(check_keras(content))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
+    with temporary_folder() as folder:
+        path = folder / "model.keras"
         path.write_bytes(content)
         try:
             return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -62,6 +62,7 @@ def save_checkpoint(
     arrays: dict[str, Any] = {f"variable{i:05d}": array for i, array in enumerate(variables)}
     arrays |= {f"best{i:05d}": array for i, array in enumerate(best)}
     text = np.frombuffer(json.dumps(state).encode("utf-8"), np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / FILE_NAME, force=True) as temporary, temporary.open("wb") as stream:
         np.savez(stream, state=text, **arrays)
 

@@ -108,8 +108,9 @@ class Loop:
             x, y = self.augment(batch[0], batch[1], np.random.default_rng(0))
             batch = x, y, batch[2]
         signature = self.tf.nest.map_structure(describe, batch)
-        # XLA's code for recurrent layers was six times slower on a CPU.
-        return self.tf.function(function, input_signature=signature, jit_compile=False)
+        # XLA's code for recurrent layers was six times slower on a CPU. Nothing that is traced branches on
+        # a tensor: autograph would only write files, which a run that is killed leaves in /tmp.
+        return self.tf.function(function, input_signature=signature, jit_compile=False, autograph=False)
 
     def _make_optimizer(self) -> Any:
         settings, optimizers = self.settings, self.keras.optimizers
@@ -149,13 +150,17 @@ class Loop:
 
     def run(self, reporter: Reporter) -> None:
         """Train to the end, and leave the best weights in the model."""
+        self._log()
         while not self.state.finished:
             self._epoch(reporter)
             row = self.state.history[-1]
             reporter.epoch(row)
-            if self.log_csv is not None:
-                write_csv(self.log_csv, self.state.history)
+            self._log()
         self.model.set_weights(self.best)
+
+    def _log(self) -> None:
+        if self.log_csv is not None:
+            write_csv(self.log_csv, self.state.history)
 
     def _epoch(self, reporter: Reporter) -> None:
         state, settings = self.state, self.settings

@@ -6,6 +6,7 @@ import csv
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from genolstm.files import PathLike, atomic_text
@@ -91,6 +92,19 @@ def _summary(row: Mapping[str, float], epochs: int) -> str:
         parts.append(f"metric {row['metric']:.4f}")
     parts.append(f"{row['seconds']:.1f} s, {row['sequences_per_s']:.0f} sequences/s")
     return "  ".join(parts)
+
+
+#: Where the log lies during the training: in the folder of the checkpoint.
+LOG_NAME = "log.csv"
+
+
+def publish_log(folder: PathLike, path: PathLike, *, force: bool = False) -> None:
+    """Copy the log of a finished run from the folder of its checkpoint to where it was asked for.
+
+    Called when the model is in place: of a run that was killed, nothing must be in the way of the next.
+    """
+    with atomic_text(path, force=force) as stream:
+        stream.write((Path(folder) / LOG_NAME).read_text(encoding="utf-8"))
 
 
 def write_csv(path: PathLike, history: Iterable[Mapping[str, float]]) -> None:

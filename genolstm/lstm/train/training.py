@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from genolstm.errors import SettingError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, check_folder
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.splits import split_by_group
 from genolstm.lstm.train.checkpoint import fingerprint_data, load_checkpoint
@@ -93,7 +93,8 @@ def train(
         (n,) or (n, steps); 0 excludes a step, such as padding, from the loss.
     loss
         Name of a Keras loss, or a function of (y, prediction) that returns a loss per sequence, per
-        step, or one for the batch. By default what the output's activation calls for.
+        step, or one for the batch; TensorFlow traces it, without autograph. By default what the output's
+        activation calls for.
     metric, metric_mode
         Function of the whole held-out (y, prediction), which then chooses the best epoch, and
         whether its ``max`` or its ``min`` is best.
@@ -183,8 +184,9 @@ def run_loop(
     """
     loop.log_csv = log_csv
     if folder is not None:
+        # Made with the first checkpoint: a run that ends before has left nothing.
+        check_folder(folder)
         loop.folder = Path(folder)
-        loop.folder.mkdir(parents=True, exist_ok=True)
         loop.fingerprint = {
             "network": config.to_dict(),
             # How often checkpoints are written changes nothing else.
