@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from genolstm.compiled import compiled
+from genolstm.fields import Fields
 from genolstm.introgression.channels import LEVELS, N_COUNTS
 from genolstm.introgression.metadata import read_hmm
-from genolstm.lstm.bundle.metadata import Fields
 
 
 @dataclass(frozen=True)
