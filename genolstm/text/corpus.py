@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, SettingError, shown
 from genolstm.files import PathLike, check_inputs, display_name, open_input, readable
 from genolstm.text.settings import DNA, FORMATS, TEXT
 
@@ -160,9 +160,9 @@ def encode(text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | 
     if (codes == unknown).any():
         if not skip_unknown:
             missing = [chr(int(point)) for point in distinct[codes == unknown]]
-            shown = " ".join(repr(symbol) for symbol in missing[:_SHOWN])
+            first = " ".join(repr(symbol) for symbol in missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            raise InputError(f"the model never saw {shown}{more}", hint=hint)
+            raise InputError(f"the model never saw {first}{more}", hint=hint)
         result = result[result != unknown]
     return result
 
@@ -219,7 +219,7 @@ def read_stream(
         except InputError as error:
             error.path = name
             raise
-        yield Record(name, codes)
+        yield Record(shown(name), codes)  # a column of tables
 
 
 def read_corpus(
@@ -252,7 +252,7 @@ def read_corpus(
     if forms == {"fasta"}:
         return Corpus(DNA, DNA_ALPHABET, tuple(read_stream(paths, "fasta")))
     if alphabet is None:
-        return text_corpus([(display_name(path), read_text(path)) for path in paths])
+        return text_corpus([(shown(display_name(path)), read_text(path)) for path in paths])
     records = read_stream(paths, "text", alphabet=alphabet, hint=hint)
     return Corpus(TEXT, alphabet, tuple(records))
 

@@ -13,6 +13,7 @@ from genolstm.text.corpus import (
     dna_corpus,
     encode,
     read_corpus,
+    read_stream,
     read_text,
     record_stream,
     split,
@@ -146,3 +147,11 @@ def test_a_split_that_leaves_a_side_empty_is_refused():
     corpus = dna_corpus([("x", np.concatenate([np.array([0, 1, 2], np.uint8), unknown]))])
     with pytest.raises(SettingError, match="no held-out symbols"):
         split(corpus, 0.3, 1)
+
+
+def test_a_file_s_name_stays_in_its_column(tmp_path):
+    path = tmp_path / "a\tb\x1b[31m\n.txt"
+    path.write_text("abc")
+    wanted = f"{tmp_path}/a\\tb\\x1b[31m\\n.txt"
+    assert [r.name for r in read_corpus([path], "text").records] == [wanted]
+    assert [r.name for r in read_stream([path], "text", alphabet="abc")] == [wanted]
