@@ -27,6 +27,7 @@ DNA_ALPHABET = "ACGT"
 FASTA_SUFFIXES = {".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq"}
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".bgz"}
 _SHOWN = 10
+_LONGEST_TEXT = 1 << 30
 SKIP_HINT = "--skip-unknown drops what it never saw"
 HELD_OUT_HINT = "the training text must hold every symbol of the held-out text"
 
@@ -115,10 +116,19 @@ def read_text(path: PathLike) -> str:
     Raises
     ------
     InputError
-        The file is missing or empty, or is not UTF-8; the message gives the offset in bytes.
+        The file is missing or empty, larger than 1 GiB, or not UTF-8; the message gives the offset in bytes.
     """
+    parts: list[bytes] = []
+    size = 0
     with open_input(path, keep_mark=True) as stream, readable(path):
-        data = stream.read()
+        while part := stream.read(1 << 24):
+            parts.append(part)
+            size += len(part)
+            if size > _LONGEST_TEXT:  # a small compressed file may unpack to much
+                reason = f"holds more than {_LONGEST_TEXT >> 20} MiB of text, which is held in memory as a whole"
+                raise InputError(reason, path=display_name(path), hint="divide it into several files")
+    data = b"".join(parts)
+    parts.clear()
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     try:
         text = data[start:].decode("utf-8")
