@@ -21,7 +21,7 @@ def bundle(tmp_path):
     path = tmp_path / "toy.genolstm"
     save_bundle(
         path,
-        kind="introgression",
+        kind="toy",
         members={"model.onnx": onnx_of(CONFIG), "model.keras": keras_of()},
         config=CONFIG,
         metadata={"k": 31, "channels": ["a", "b"], "context": 40},
@@ -44,7 +44,7 @@ def succeed(*args):
 def test_info(bundle, capsys):
     succeed("model", "info", bundle)
     facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
-    assert facts["kind"] == "introgression"
+    assert facts["kind"] == "toy"
     assert facts["channels"] == "[a, b]"
     assert facts["units"] == "7"
     assert facts["command"] == "genolstm train"
@@ -121,7 +121,7 @@ def test_damage_is_one_line(bundle, capsys, command):
 def test_a_shipped_model_goes_by_its_name(bundle, monkeypatch, capsys):
     monkeypatch.setattr(bundles, "_MODELS", bundle.parent)
     succeed("model", "info", "toy")
-    assert "introgression" in capsys.readouterr().out
+    assert "kind\ttoy" in capsys.readouterr().out
     assert call("model", "info", "tyo") == 1
     assert "shipped models: toy" in capsys.readouterr().err
 

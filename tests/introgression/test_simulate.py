@@ -376,7 +376,7 @@ def demes_model(
         ({"more": "metadata: " + "[" * 100_000}, "nested more than 50 levels"),
         ({"more": "metadata: &a " + "- " * 400}, "is not a demes model"),
         ({"more": "metadata: &a\n  " + "? " * 60 + "x"}, "nested more than 50 levels"),
-        ({"more": "#" * 300_000}, "larger than 200 kB"),
+        ({"more": "#" * 300_000}, "larger than 100 kB"),
         ({"more": "generation_time: 29"}, "is not a demes model"),
         ({"more": "generation_time: 1"}, None),
     ],
