@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.kill import CASES, campaign
+from support.kill import CASES, QUICK, campaign
 
 from genolstm import interrupts, temporary
 from genolstm.files import Outputs, atomic_text
@@ -21,7 +21,7 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
 
 
 def test_a_few_kills(tmp_path: Path) -> None:
-    found = campaign(CASES["panel"], tmp_path, SIGNALS, 1)
+    found = campaign(QUICK, tmp_path, SIGNALS, 2)
     assert not found.faults, "\n".join(found.faults)
 
 

@@ -71,6 +71,8 @@ SIMULATE = [
 ]
 _REFERENCES = ["--archaic", str(EXAMPLE / "archaic.panel"), "--outgroup", str(EXAMPLE / "outgroup.panel")]
 _TINY = ["--units", "6", "--layers", "1", "--epochs", "3", "--patience", "0", "-q"]
+#: A command that is quick because it needs no compiled code and no network.
+QUICK = Case("one-hot", ["encode", "onehot", "../in/a.fa", "-w", "50", "-o", "x.npz"], lambda f: relatives(f, 50, 2000))
 CASES = {
     case.name: case
     for case in (
