@@ -10,12 +10,18 @@ import time
 from pathlib import Path
 
 import pytest
-from support.kill import CASES, QUICK, campaign
+from support.kill import CASES, QUICK, campaign, heed_signals
 
 from genolstm import interrupts, temporary
 from genolstm.files import Outputs, atomic_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heeded() -> None:
+    heed_signals()
+
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
 

@@ -27,6 +27,14 @@ SOON = 4.0
 TRAINING = re.compile(r"[^/]+\.training(/(phase\d/)?(checkpoint\.npz|log\.csv))?")
 
 
+def heed_signals() -> None:
+    """See to it that children do not ignore what this process ignores, as one in the background or under nohup does."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # What is handled here is as by default in a child.
+            signal.signal(number, lambda *_: None)
+
+
 @dataclass
 class Case:
     """A command that is run in a folder of its own.
@@ -138,6 +146,7 @@ class Range:
     """
 
     def __init__(self, case: Case, folder: Path) -> None:
+        heed_signals()
         self.case, self.folder = case, folder
         self.temporary = folder / "tmp"
         (folder / "in").mkdir()
