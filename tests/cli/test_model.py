@@ -228,7 +228,7 @@ def test_cards_and_summaries_are_shown_escaped(bundle, capsys):
     odd = "a\x1b[2J\u202eb\x9b"
     save_bundle(
         bundle,
-        kind="introgression",
+        kind="toy",
         members={"model.onnx": onnx_of(CONFIG)},
         config=CONFIG,
         metadata={"label": odd, odd: 1},
