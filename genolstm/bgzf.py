@@ -22,7 +22,8 @@ from typing import IO
 #: Bytes of text per block, as in htslib: also what does not compress then fits 64 KiB.
 _BLOCK = 0xFF00
 _HEAD = struct.Struct("<4BIBBH2BHH")
-_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+#: The empty block that a whole file ends with.
+END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 #: Bases that the bins of a .tbi can tell apart.
 MAX_POSITION = 1 << 29
@@ -82,7 +83,7 @@ class BgzfWriter(io.BufferedIOBase):
             if self._waiting:
                 self._block(bytes(self._waiting))
                 self._waiting.clear()
-            self._stream.write(_END)
+            self._stream.write(END)
         finally:
             super().close()
 

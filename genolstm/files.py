@@ -162,12 +162,13 @@ class _Stream(io.RawIOBase):
             super().close()
 
 
-def _begin(stream: IO[bytes], size: int) -> bytes:
+def read_start(stream: IO[bytes], size: int) -> bytes:
     """Read ``size`` bytes, in as many steps as a pipe needs; fewer only at the end."""
-    start = b""
-    while len(start) < size and (more := stream.read(size - len(start))):
-        start += more
-    return start
+    parts: list[bytes] = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
 
 
 def open_input(path: PathLike, *, keep_mark: bool = False, meter: Meter | None = None) -> IO[bytes]:
@@ -188,28 +189,25 @@ def open_input(path: PathLike, *, keep_mark: bool = False, meter: Meter | None =
     InputError
         The file does not exist, is a folder, or may not be read, or standard input was opened before.
     """
+    source = open_packed(path)
+    try:
+        start = read_start(source, max(map(len, _MAGIC.values())))
+        return unpack(source, start, own=os.fspath(path) != "-", keep_mark=keep_mark, meter=meter)
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", path=display_name(path)) from error
+
+
+def open_packed(path: PathLike) -> IO[bytes]:
+    """Open a file or a pipe for reading its bytes as they are, once; standard input is not to be closed.
+
+    Raises
+    ------
+    InputError
+        As :func:`open_input`.
+    """
     name = os.fspath(path)
     if name == "-":
-        source, owned = _standard_input(), False
-    else:
-        source, owned = _opened(name), True
-    try:
-        start = _begin(source, max(map(len, _MAGIC.values())))
-        form = next((form for form, magic in _MAGIC.items() if start.startswith(magic)), None)
-        if form is None:
-            closed = [source] if owned else []
-            stream = _Stream(source, start, owned=closed, skip_mark=not keep_mark, meter=meter)
-        else:
-            below = io.BufferedReader(_Stream(source, start, meter=meter), _BUFFER)
-            unpacked = cast("IO[bytes]", xopen(below, "rb", threads=0, format=form))
-            closed = [unpacked, below, *([source] if owned else [])]
-            stream = _Stream(unpacked, owned=closed, skip_mark=not keep_mark)
-        return io.BufferedReader(stream, _BUFFER)
-    except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", path=display_name(name)) from error
-
-
-def _opened(name: str) -> IO[bytes]:
+        return _standard_input()
     try:
         if Path(name).is_dir():
             raise InputError("is a folder, a file is needed", path=name)
@@ -218,6 +216,31 @@ def _opened(name: str) -> IO[bytes]:
         raise InputError("no such file", path=name) from error
     except (OSError, ValueError) as error:
         raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=name) from error
+
+
+def unpack(
+    source: IO[bytes], start: bytes, *, own: bool, keep_mark: bool = False, meter: Meter | None = None
+) -> IO[bytes]:
+    """Decompress what :func:`open_packed` opened, as its content says.
+
+    Parameters
+    ----------
+    start
+        What was read of it, six bytes or more unless it has fewer.
+    own
+        Whether the source is closed with what is returned.
+
+    The other parameters are those of :func:`open_input`.
+    """
+    form = next((form for form, magic in _MAGIC.items() if start.startswith(magic)), None)
+    if form is None:
+        stream = _Stream(source, start, owned=[source] if own else [], skip_mark=not keep_mark, meter=meter)
+    else:
+        below = io.BufferedReader(_Stream(source, start, meter=meter), _BUFFER)
+        unpacked = cast("IO[bytes]", xopen(below, "rb", threads=0, format=form))
+        closed = [unpacked, below, *([source] if own else [])]
+        stream = _Stream(unpacked, owned=closed, skip_mark=not keep_mark)
+    return io.BufferedReader(stream, _BUFFER)
 
 
 def _standard_input() -> IO[bytes]:

@@ -8,11 +8,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple, cast
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, is_input
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
@@ -177,7 +176,7 @@ class VcfDoor:
         for role in ("target", "outgroup", "archaic"):
             named = getattr(self, role)
             # Samples may be named by a file, or in the option itself.
-            if isinstance(named, str | os.PathLike) and _exists(named):
+            if isinstance(named, str | os.PathLike) and is_input(os.fspath(named)):
                 add(role, [named])
         add("samples", [self.samples])
         add("regions", _listed(self.regions))
@@ -353,13 +352,6 @@ def _joined(given: Sequence[PathLike | Mask]) -> Mask:
         for chrom, found in mask.items():
             spans.setdefault(chrom, []).extend(found)
     return {chrom: merge_spans(found) for chrom, found in spans.items()}
-
-
-def _exists(path: PathLike) -> bool:
-    try:
-        return Path(path).exists()
-    except (OSError, ValueError):  # a long list of names is no path
-        return False
 
 
 def _check_names(mask: Mask, chroms: Collection[str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.introgression.variants.records import (
     BAD_GT,
+    BAD_POS,
     BAD_RECORD,
     BIG_ALLELE,
     COMMA,
@@ -40,9 +41,8 @@ from genolstm.introgression.variants.records import (
     read_alleles,
     weigh,
 )
+from genolstm.introgression.variants.stream import MAX_RECORD
 
-#: Bytes that a record may have: more is a damaged length.
-MAX_RECORD = 1 << 30
 # Types of values.
 _NOTHING, _INT8, _INT16, _INT32, _FLOAT, _TEXT = 0, 1, 2, 3, 5, 7
 
@@ -236,7 +236,7 @@ def _calls(buf, at, end, n_formats, n_samples, keys, found):
         if width < 0 or number * width * n_samples > end - at:
             return BAD_RECORD
         for f in range(3):
-            if key == keys[f] and kind in (_INT8, _INT16, _INT32):
+            if key >= 0 and key == keys[f] and found[f, 2] == 0 and kind in (_INT8, _INT16, _INT32):
                 found[f, 0], found[f, 1], found[f, 2] = at, number, width
         at += number * width * n_samples
     return NO_GT if found[0, 2] == 0 else 0
@@ -291,7 +291,7 @@ def parse_records(buf, begin, end, chrom, skip, names, span, choice, out):
             return
         position, size = _signed(buf, start + 4, 4), _signed(buf, start + 8, 4)
         if position < -1:
-            state[WHY] = BAD_RECORD
+            state[WHY] = BAD_POS
             return
         what = place(position, span, out)
         if what > PASSED:
@@ -310,7 +310,10 @@ def parse_records(buf, begin, end, chrom, skip, names, span, choice, out):
         i = _alleles(buf, i, middle, n_alleles, text, ends)
         if i == -1:
             return
-        if i == -2 or n_alleles > MAX_ALLELES + 1:
+        if n_alleles > MAX_ALLELES + 1:
+            state[WHY] = MANY_ALLELES
+            return
+        if i == -2:
             # Alleles longer than any substitution: not looked at.
             weigh(position, 0, -1, True, span, out)
             at = after

@@ -1,24 +1,30 @@
-"""The bytes of a VCF or BCF: plain, gzip, BGZF or a pipe; and where an index says that a stretch begins."""
+"""The bytes of a VCF or BCF: plain, compressed, BGZF or a pipe; and where an index says that a stretch begins."""
 
 from __future__ import annotations
 
-import gzip
 import os
 import struct
-import sys
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+import numpy as np
+
+from genolstm.bgzf import END
 from genolstm.errors import InputError
-from genolstm.files import PathLike, display_name, open_input, readable
+from genolstm.files import PathLike, display_name, open_input, open_packed, read_start, readable, unpack
+from genolstm.introgression.variants.block import FAR, Stretch
 
 #: Bytes read at once: large enough for the loops over them, small enough for a cache.
 PIECE = 1 << 20
-_END_OF_BGZF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-_OTHERS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+#: Bytes of an index, unpacked; that of a whole human genome has a tenth.
+_MAX_INDEX = 1 << 27
+#: Bytes of a BGZF block, packed or not; its first ones hold a header of 18, its last ones the checksum and the length.
+_MAX_BLOCK = 1 << 16
+_HEAD, _TAIL = 18, 8
 
 
 def _inflate() -> tuple[Any, Any, Any]:
@@ -56,40 +62,21 @@ class Bytes:
     def __init__(self, path: PathLike) -> None:
         self.path = os.fspath(path)
         self.name = display_name(path)
+        self._raw = open_packed(path)
         self.regular = self.path != "-" and Path(self.path).is_file()
         try:
-            if self.path == "-":
-                self._raw: IO[bytes] = sys.stdin.buffer
-            elif Path(self.path).is_dir():
-                raise InputError("is a folder; a VCF or BCF file is needed", path=self.path)
-            else:
-                self._raw = Path(self.path).open("rb", buffering=0)  # noqa: SIM115
-            self._start = self._read(18)
-        except FileNotFoundError as error:
-            raise InputError("no such file", path=self.path) from error
+            self._start = read_start(self._raw, _HEAD)
         except OSError as error:
             raise InputError(f"cannot be read ({error.strerror or error})", path=self.name) from error
         if not self._start:
             raise InputError("is empty; a VCF or BCF file is needed", path=self.name)
-        self.is_gzip = self._start[:2] == b"\x1f\x8b"
-        self.is_bgzf = self.is_gzip and self._start[3:4] == b"\x04" and self._start[12:14] == b"BC"
+        self.is_bgzf = self._start[:2] == b"\x1f\x8b" and self._start[3:4] == b"\x04" and self._start[12:14] == b"BC"
         if self.is_bgzf and self.regular:
             with Path(self.path).open("rb") as stream:
                 size = stream.seek(0, os.SEEK_END)
-                stream.seek(max(size - len(_END_OF_BGZF), 0))
-                if stream.read() != _END_OF_BGZF:
+                stream.seek(max(size - len(END), 0))
+                if stream.read() != END:
                     raise self._truncated()
-
-    def _read(self, size: int) -> bytes:
-        """Read ``size`` bytes, fewer only at the end; a pipe may give less at a time."""
-        parts: list[bytes] = []
-        while size:
-            part = self._raw.read(size)
-            if not part:
-                break
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
 
     def _truncated(self) -> InputError:
         return InputError(
@@ -104,46 +91,11 @@ class Bytes:
         offset
             Virtual offset of BGZF at which to begin; None begins at the start.
         """
-        if self.is_bgzf:
-            return self._blocks(offset)
-        if self.is_gzip:
-            return self._members()
-        other = next((name for magic, name in _OTHERS.items() if self._start.startswith(magic)), None)
-        if other is None:
-            return self._chunks()
-        if not self.regular:
-            raise InputError(f"is compressed with {other}; a pipe is read plain or gzipped", path=self.name)
-        return self._decompressed()
+        return self._blocks(offset) if self.is_bgzf else self._unpacked()
 
-    def _chunks(self) -> Iterator[bytes]:
-        with readable(self.path):
-            yield self._start
-            while piece := self._raw.read(PIECE):
-                yield piece
-
-    def _decompressed(self) -> Iterator[bytes]:
-        self.close()
-        with readable(self.path), open_input(self.path) as stream:
+    def _unpacked(self) -> Iterator[bytes]:
+        with readable(self.path), unpack(self._raw, self._start, own=self.path != "-", keep_mark=True) as stream:
             while piece := stream.read(PIECE):
-                yield piece
-
-    def _members(self) -> Iterator[bytes]:
-        with readable(self.path):
-            inflater = zlib.decompressobj(wbits=31)
-            for chunk in self._chunks():
-                data = chunk
-                while data:
-                    if inflater.eof:
-                        if not data.strip(b"\0"):  # padding between or after members
-                            break
-                        inflater = zlib.decompressobj(wbits=31)
-                    if piece := inflater.decompress(data, PIECE):
-                        yield piece
-                    data = inflater.unconsumed_tail or inflater.unused_data
-            while not inflater.eof:
-                piece = inflater.decompress(b"", PIECE)
-                if not piece:
-                    raise self._truncated()
                 yield piece
 
     def _blocks(self, offset: int | None) -> Iterator[bytes]:
@@ -154,12 +106,13 @@ class Bytes:
             held, within = b"", offset & 0xFFFF
         at, parts, gathered, ended = 0, [], 0, False
         while True:
-            if len(held) - at < 1 << 16:
-                held, at = held[at:] + self._read(PIECE), 0
+            if len(held) - at < _MAX_BLOCK:
+                with readable(self.path):
+                    held, at = held[at:] + read_start(self._raw, PIECE), 0
                 if not held:
                     break
-            head = held[at : at + 18]
-            if len(head) < 18:
+            head = held[at : at + _HEAD]
+            if len(head) < _HEAD:
                 raise self._truncated()
             if head[:4] != b"\x1f\x8b\x08\x04" or head[12:14] != b"BC":
                 raise InputError("is damaged: a BGZF block does not begin where one should", path=self.name)
@@ -167,10 +120,14 @@ class Bytes:
             block = held[at : at + size]
             if len(block) < size:
                 raise self._truncated()
-            extra = int.from_bytes(head[10:12], "little")
-            crc, length = struct.unpack_from("<II", block, size - 8)
+            begin = 12 + int.from_bytes(head[10:12], "little")
+            if begin < _HEAD or begin > size - _TAIL:
+                raise InputError("is damaged: a BGZF block is shorter than its header", path=self.name)
+            crc, length = struct.unpack_from("<II", block, size - _TAIL)
+            if length > _MAX_BLOCK:
+                raise InputError("is damaged: a BGZF block is longer than any", path=self.name)
             try:
-                data = inflate(block[12 + extra : size - 8], -15, max(length, 1))
+                data = inflate(block[begin : size - _TAIL], -15, max(length, 1))
             except error_type as error:
                 raise InputError(f"cannot be decompressed ({error})", path=self.name) from error
             if len(data) != length or crc32(data) != crc:
@@ -178,6 +135,8 @@ class Bytes:
             at += size
             ended = not data
             if within:
+                if within > length:
+                    raise InputError("has an index that points outside its blocks; make it again", path=self.name)
                 data, within = data[within:], 0
             parts.append(data)
             gathered += len(data)
@@ -195,6 +154,23 @@ class Bytes:
             self._raw.close()
 
 
+class _Bins:
+    """The bins of one chromosome: their numbers, first and last virtual offsets, and least offsets (CSI only)."""
+
+    def __init__(self) -> None:
+        self._entries = array("Q")
+
+    def add(self, number: int, begin: int, end: int, least: int) -> None:
+        self._entries.extend((number, begin, end, least))
+
+    def __len__(self) -> int:
+        return len(self._entries) // 4
+
+    @property
+    def table(self) -> np.ndarray:
+        return np.frombuffer(self._entries, dtype=np.uint64).reshape(-1, 4) if self._entries else np.empty((0, 4))
+
+
 @dataclass(frozen=True)
 class Index:
     """A tabix (``.tbi``) or CSI (``.csi``) index.
@@ -208,8 +184,7 @@ class Index:
     min_shift, depth
         Size of the smallest bin, as a power of 2, and levels of bins.
     bins
-        For each chromosome and bin: first and last virtual offset of its records, and the first offset
-        of any record that overlaps the bin's start (CSI only).
+        For each chromosome, its bins.
     linear
         For each chromosome: first virtual offset of each 16 kb; empty for CSI.
     """
@@ -218,8 +193,8 @@ class Index:
     names: list[str] | None
     min_shift: int
     depth: int
-    bins: list[dict[int, tuple[int, int, int]]]
-    linear: list[list[int]]
+    bins: list[_Bins]
+    linear: list[np.ndarray]
 
     @classmethod
     def of(cls, path: str) -> Index | None:
@@ -234,8 +209,12 @@ class Index:
             name = path + suffix
             if Path(name).is_file():
                 try:
-                    return cls._parse(name, gzip.decompress(Path(name).read_bytes()))
-                except (OSError, EOFError, zlib.error, struct.error, UnicodeDecodeError, IndexError) as error:
+                    with readable(name), open_input(name) as stream:
+                        data = stream.read(_MAX_INDEX + 1)
+                    if len(data) > _MAX_INDEX:
+                        raise IndexError("size")
+                    return cls._parse(name, data)
+                except (InputError, struct.error, ValueError, IndexError) as error:
                     raise InputError(
                         "is not a readable index", path=name, hint="make it again with: bcftools index"
                     ) from error
@@ -243,7 +222,6 @@ class Index:
 
     @classmethod
     def _parse(cls, path: str, data: bytes) -> Index:
-        names: list[str] | None = None
         at = 4
 
         def take(form: str) -> tuple[Any, ...]:
@@ -252,62 +230,114 @@ class Index:
             at += struct.calcsize("<" + form)
             return values
 
+        def count() -> int:
+            (number,) = take("i")
+            if number < 0 or number > len(data):
+                raise IndexError("count")
+            return int(number)
+
+        def offsets(number: int) -> np.ndarray:
+            nonlocal at
+            found = np.frombuffer(data, dtype="<u8", count=number, offset=at) if number else np.empty(0, np.uint64)
+            at += 8 * number
+            return found
+
+        def chromosomes() -> list[str]:
+            nonlocal at
+            length = count()
+            at += length
+            return [name.decode() for name in data[at - length : at].split(b"\0")[:-1]]
+
+        names: list[str] | None = None
         csi = data[:4] == b"CSI\1"
         if not csi and data[:4] != b"TBI\1":
             raise IndexError("magic")
-        min_shift, depth, total = 14, 5, 0
+        min_shift, depth = 14, 5
         if csi:
-            min_shift, depth, size = take("iii")
+            min_shift, depth = take("ii")
+            if not (0 <= min_shift <= 32 and 0 <= depth <= 10):
+                raise IndexError("bins")
+            size = count()
             end = at + size
             if size >= 28:
                 at += 24
-                (length,) = take("i")
-                names = [n.decode() for n in data[at : at + length].split(b"\0")[:-1]]
+                names = chromosomes()
             at = end
-            (total,) = take("i")
+            total = count()
         else:
-            (total,) = take("i")
+            total = count()
             at += 24
-            (length,) = take("i")
-            names = [n.decode() for n in data[at : at + length].split(b"\0")[:-1]]
-            at += length
-        bins: list[dict[int, tuple[int, int, int]]] = []
-        linear: list[list[int]] = []
+            names = chromosomes()
+        if names is not None and len(set(names)) < len(names):
+            raise IndexError("names")
+        bins: list[_Bins] = []
+        linear: list[np.ndarray] = []
+        most = ((1 << (3 * depth + 3)) - 1) // 7
         for _ in range(total):
-            here: dict[int, tuple[int, int, int]] = {}
-            for _ in range(take("i")[0]):
+            here = _Bins()
+            for _ in range(count()):
                 (number,) = take("I")
                 least = take("Q")[0] if csi else 0
-                (chunks,) = take("i")
-                spans = [take("QQ") for _ in range(chunks)]
-                if spans and number <= ((1 << (3 * depth + 3)) - 1) // 7:
-                    here[number] = min(s for s, _ in spans), max(e for _, e in spans), least
+                spans = offsets(2 * count())
+                if len(spans) and number <= most:
+                    here.add(number, int(spans[::2].min()), int(spans[1::2].max()), least)
             bins.append(here)
-            linear.append([] if csi else [take("Q")[0] for _ in range(take("i")[0])])
+            linear.append(np.empty(0, np.uint64) if csi else offsets(count()))
         return cls(path, names, min_shift, depth, bins, linear)
 
     def offset(self, chrom: int, start: int, end: int) -> int | None:
         """Return the virtual offset from which records that overlap [start, end) are found; None if there are none."""
-        if not 0 <= chrom < len(self.bins):
+        if not 0 <= chrom < len(self.bins) or not len(self.bins[chrom]):
             return None
+        whole = self.min_shift + 3 * self.depth
+        last = min(max(end - 1, start), (1 << whole) - 1)
+        if start > last:
+            return None
+        numbers, begins, ends, least = self.bins[chrom].table.T
         floor = 0
-        if self.linear[chrom]:
-            window = min(start >> 14, len(self.linear[chrom]) - 1)
-            floor = self.linear[chrom][window]
-        leaf = self.bins[chrom].get(((1 << (3 * self.depth)) - 1) // 7 + (start >> self.min_shift))
-        if leaf is not None:
-            floor = max(floor, leaf[2])
-        found: list[int] = []
-        first, shift = 0, self.min_shift + 3 * self.depth
+        if len(self.linear[chrom]):
+            floor = int(self.linear[chrom][min(start >> 14, len(self.linear[chrom]) - 1)])
+        leaf = numbers == ((1 << (3 * self.depth)) - 1) // 7 + (start >> self.min_shift)
+        if leaf.any():
+            floor = max(floor, int(least[leaf].max()))
+        touched = np.zeros(len(numbers), dtype=bool)
+        first = 0
         for level in range(self.depth + 1):
-            for number in range(first + (start >> shift), first + (max(end - 1, start) >> shift) + 1):
-                span = self.bins[chrom].get(number)
-                if span is not None and span[1] > floor:
-                    found.append(max(span[0], floor))
+            shift = whole - 3 * level
+            touched |= (numbers >= first + (start >> shift)) & (numbers <= first + (last >> shift))
             first += 1 << (3 * level)
-            shift -= 3
-        return min(found) if found else None
+        found = begins[touched & (ends > floor)]
+        return max(int(found.min()), floor) if len(found) else None
 
     def holds(self, chrom: int) -> bool:
         """Return whether the file has records on a chromosome."""
-        return 0 <= chrom < len(self.bins) and bool(self.bins[chrom])
+        return 0 <= chrom < len(self.bins) and len(self.bins[chrom]) > 0
+
+    def jump(
+        self, path: str, stretches: Sequence[Stretch], chromosomes: Mapping[int, str], lengths: Mapping[str, int | None]
+    ) -> Iterator[tuple[Stretch, Iterator[bytes]]]:
+        """Yield each stretch that may have records, and the bytes from where they begin.
+
+        Parameters
+        ----------
+        path
+            The file, in BGZF.
+        stretches
+            What is to be read.
+        chromosomes
+            Names behind the numbers of chromosomes, for an index that does not hold them.
+        lengths
+            Lengths of chromosomes, as far as they are known.
+        """
+        named = enumerate(self.names) if self.names is not None else chromosomes.items()
+        order = {name: number for number, name in named}
+        for stretch in stretches:
+            end = stretch.end if stretch.end is not None else lengths.get(stretch.chrom) or FAR
+            offset = self.offset(order.get(stretch.chrom, -1), stretch.start, end)
+            if offset is None:
+                continue
+            source = Bytes(path)
+            try:
+                yield stretch, source.pieces(offset)
+            finally:
+                source.close()

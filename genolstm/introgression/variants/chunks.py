@@ -7,14 +7,17 @@ for the chunks of a variant store, and fills in silence what is missing. Every o
 
 from __future__ import annotations
 
+import bz2
 import json
 import math
 import os
+import stat
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from io import FileIO
+from io import BytesIO, FileIO
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,14 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import InputError, MissingExtraError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, unpack
+from genolstm.numbers import LAST_POSITION
 
 _COMPRESSORS = ("blosc", "zstd", "gzip", "zlib", "lz4", "bz2")
+#: Bytes of a file of metadata, of a file of the store, and of a chunk, unpacked.
+_MAX_META, _MAX_FILE, _MAX_CHUNK = 1 << 24, 1 << 28, 1 << 28
+#: Chunks side by side: the samples of a cohort are in thousands of them at the most.
+_MAX_ACROSS = 1 << 20
 _META = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 
 
@@ -64,25 +72,60 @@ class Store:
         if not Path(self.path).is_dir():
             try:
                 self._zip = zipfile.ZipFile(self.path)
-            except (OSError, zipfile.BadZipFile) as error:
+            except Exception as error:  # the library raises whatever comes of what it reads
                 raise InputError(
                     f"is not a whole zip file ({error})", path=self.path, hint="copy or download it again"
                 ) from error
-        if all(self.read(name) is None for name in _META):
+        if all(self.read(name, _MAX_META) is None for name in _META):
             what = "is a folder" if Path(self.path).is_dir() else "is a zip file"
             raise InputError(f"{what} without Zarr metadata; a VCF, BCF or VCF Zarr store is needed", path=self.path)
 
-    def read(self, key: str) -> bytes | None:
-        """Return the content of a file of the store; None if there is none."""
+    def read(self, key: str, most: int = _MAX_FILE) -> bytes | None:
+        """Return the content of a file of the store; None if there is none.
+
+        Raises
+        ------
+        InputError
+            It cannot be read, is no file, or has more than ``most`` bytes.
+        """
         try:
             if self._zip is not None:
-                return self._zip.read(key)
-            with FileIO(f"{self.path}/{key}") as stream:
+                found = self._zip.getinfo(key)
+                self._check_size(key, found.file_size, most)
+                return self._zip.read(found)
+            # A pipe among the files would be waited for.
+            number = os.open(f"{self.path}/{key}", os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
+            with FileIO(number) as stream:
+                about = os.fstat(number)
+                if stat.S_ISDIR(about.st_mode):
+                    return None
+                if not stat.S_ISREG(about.st_mode):
+                    raise OSError("it is no file")
+                self._check_size(key, about.st_size, most)
                 return stream.readall()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, KeyError):
             return None
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # of the library for zip files, which raises whatever comes of what it reads
+            if self._zip is None and not isinstance(error, OSError | ValueError):
+                raise
             raise InputError(f"{key} cannot be read ({error})", path=self.path) from error
+
+    def _check_size(self, key: str, size: int, most: int) -> None:
+        if size > most:
+            raise InputError(f"{key} has {size} bytes; at most {most} are read", path=self.path)
+
+    def has(self, key: str) -> bool:
+        """Return whether the store has a file."""
+        return key in self._zip.NameToInfo if self._zip is not None else Path(self.path, key).is_file()
+
+    def has_chunks(self, name: str) -> bool:
+        """Return whether an array has any chunk."""
+        if self._zip is not None:
+            return any(key.startswith(f"{name}/") and key[-1:].isdigit() for key in self._zip.namelist())
+        folder = Path(self.path, name)
+        return folder.is_dir() and any(entry.name[-1:].isdigit() or entry.name == "c" for entry in folder.iterdir())
 
     def json(self, key: str) -> dict[str, Any] | None:
         """Return a metadata file; None if there is none.
@@ -92,12 +135,12 @@ class Store:
         InputError
             It is damaged.
         """
-        content = self.read(key)
+        content = self.read(key, _MAX_META)
         if content is None:
             return None
         try:
             found = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise InputError(f"the metadata in {key} are damaged", path=self.path, hint="copy or download it again")
@@ -118,7 +161,7 @@ class Store:
             found = self.json(f"{name}/zarr.json")
             if found is not None and found.get("node_type") == "array":
                 return _array_of_format_3(self, name, found)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise InputError(f"the metadata of {name} are damaged ({error})", path=self.path) from error
         return None
 
@@ -217,6 +260,19 @@ class Array:
         padded[tuple(slice(n) for n in values.shape)] = values
         return _string_bytes(padded)
 
+    def strings(self, chunk: bytes, index: tuple[int, ...]) -> list[str]:
+        """Return the strings of a chunk of them.
+
+        Raises
+        ------
+        InputError
+            The chunk is damaged.
+        """
+        try:
+            return _strings(chunk)
+        except ValueError as error:
+            raise self.damaged(index, str(error)) from error
+
     def damaged(self, index: tuple[int, ...], reason: str) -> InputError:
         """Return the error of a chunk that cannot be used."""
         return InputError(
@@ -250,7 +306,7 @@ class Array:
                     raise self.missing((i,))
                 part = np.full(n, self.fill, dtype=self.dtype)
             elif self.dtype is None:
-                part = np.array(_strings(part)[:n], dtype=object)
+                part = np.array(self.strings(part, (i,))[:n], dtype=object)
             if len(part) != n:
                 raise self.damaged((i,), "it holds too few values")
             parts.append(part)
@@ -310,7 +366,7 @@ def _side_by_side(parts: dict[tuple[int, ...], np.ndarray], rest: list[Any]) -> 
 
 
 def _array_of_format_2(store: Store, name: str, meta: dict[str, Any]) -> Array:
-    separator = meta.get("dimension_separator") or "."
+    separator = _separator(meta.get("dimension_separator") or ".")
     filters, compressor = meta.get("filters") or [], meta.get("compressor")
     kind = meta["dtype"]
     text = kind == "|O" and len(filters) == 1 and filters[0].get("id") == "vlen-utf8"
@@ -328,7 +384,7 @@ def _array_of_format_3(store: Store, name: str, meta: dict[str, Any]) -> Array:
     if grid["name"] != "regular":
         raise ValueError(f"a chunk grid of kind {grid['name']}")
     by_default = encoding["name"] == "default"
-    separator = encoding.get("configuration", {}).get("separator", "/" if by_default else ".")
+    separator = _separator(encoding.get("configuration", {}).get("separator", "/" if by_default else "."))
     lead = ["c"] if by_default else []
     kind = meta["data_type"]
     codecs = meta["codecs"]
@@ -364,36 +420,105 @@ def _array(
     compressors: list[dict[str, Any]],
     join: Callable[[list[str]], str],
 ) -> Array:
-    shape = tuple(int(n) for n in meta["shape"])
-    sizes = tuple(int(n) for n in chunks)
-    if len(shape) != len(sizes) or min(sizes, default=1) < 1 or min(shape, default=0) < 0:
+    shape, sizes = _sizes(meta["shape"]), _sizes(chunks)
+    if len(shape) != len(sizes) or min(sizes, default=1) < 1:
         raise ValueError("shape and chunks do not fit")
+    if math.prod(sizes) * (1 if dtype is None else dtype.itemsize) > _MAX_CHUNK:
+        raise ValueError(f"chunks of more than {_MAX_CHUNK >> 20} MiB")
+    if math.prod(-(-n // c) for n, c in zip(shape[1:], sizes[1:], strict=True)) > _MAX_ACROSS:
+        raise ValueError(f"more than {_MAX_ACROSS} chunks side by side")
     decode = None
     if plain and all(c["id"] in _COMPRESSORS for c in compressors):
-        decode = _decoder(compressors[0] if compressors else None)
+        size = None if dtype is None else math.prod(sizes) * dtype.itemsize
+        decode = _decoder(compressors[0] if compressors else None, size)
     fill = meta.get("fill_value")
     if dtype is not None:
+        if not isinstance(fill, int | float | str | None):
+            raise ValueError("the fill value is no number")
         fill = dtype.type(0 if fill is None or isinstance(fill, str) else fill)
     return Array(store, name, shape, sizes, dtype, fill, lambda index: join([str(i) for i in index]), decode)
 
 
-def _decoder(compressor: dict[str, Any] | None) -> Callable[[bytes], Any]:
+def _separator(given: object) -> str:
+    if given not in (".", "/"):
+        raise ValueError("the separator of its chunks is neither . nor /")
+    return str(given)
+
+
+def _sizes(given: object) -> tuple[int, ...]:
+    """Return the numbers in a list of sizes; the first is that of records."""
+    if not isinstance(given, list) or not all(type(n) is int and 0 <= n <= LAST_POSITION for n in given):
+        raise ValueError("its sizes are no list of whole numbers")
+    return tuple(given)
+
+
+def _decoder(compressor: dict[str, Any] | None, size: int | None) -> Callable[[bytes], Any]:
+    """Return what unpacks a chunk of ``size`` bytes; of strings, the size is not known.
+
+    The libraries unpack whatever a chunk claims to hold: that is looked at first.
+    """
     if compressor is None:
         return lambda raw: raw
     from numcodecs.registry import get_codec
 
-    if compressor["id"] == "blosc":
-        blosc = get_codec({"id": "blosc"})  # what matters for decoding is in the chunk
+    kind = compressor["id"]
+    # What matters for decoding is in the chunk.
+    codec = get_codec({"id": kind})
+    most = _MAX_CHUNK if size is None else size
 
-        def decode(raw: bytes) -> Any:
-            # The library does not look where its input ends.
-            if len(raw) < 16 or int.from_bytes(raw[12:16], "little") != len(raw):
-                raise ValueError("it is not as long as it states")
-            return blosc.decode(raw)
+    def decode(raw: bytes) -> Any:
+        if kind in ("gzip", "zlib", "bz2"):
+            return _inflated(kind, raw, most)
+        if kind == "zstd" and not _zstd_size(raw):  # as of a writer that did not know it yet
+            with unpack(BytesIO(raw[6:]), raw[:6], own=True, keep_mark=True) as stream:
+                data = stream.read(most + 1)
+            if len(data) > most:
+                raise ValueError("it holds more than a chunk does")
+            return data
+        claimed = {"blosc": _blosc_size, "lz4": _lz4_size, "zstd": _zstd_size}[kind](raw)
+        if claimed > most:
+            raise ValueError("it claims to hold more than a chunk does")
+        return codec.decode(raw)
 
-        return decode
-    codec = get_codec({"id": compressor["id"]})
-    return lambda raw: codec.decode(raw)
+    return decode
+
+
+def _inflated(kind: str, raw: bytes, most: int) -> bytes:
+    parts, size = [], 0
+    while raw:
+        # Some writers split what they compress into several streams.
+        inflater: Any = bz2.BZ2Decompressor() if kind == "bz2" else zlib.decompressobj(wbits=47)
+        part = inflater.decompress(raw, most + 1 - size)
+        size += len(part)
+        if size > most:
+            raise ValueError("it holds more than a chunk does")
+        if not inflater.eof:
+            raise ValueError("it ends in the middle")
+        parts.append(part)
+        raw = inflater.unused_data
+    return b"".join(parts)
+
+
+def _blosc_size(raw: bytes) -> int:
+    # The library does not look where its input ends.
+    if len(raw) < 16 or int.from_bytes(raw[12:16], "little") != len(raw):
+        raise ValueError("it is not as long as it states")
+    return int.from_bytes(raw[4:8], "little")
+
+
+def _lz4_size(raw: bytes) -> int:
+    return int.from_bytes(raw[:4], "little")
+
+
+def _zstd_size(raw: bytes) -> int:
+    """Return the size that the header of a frame states; 0 if it states none."""
+    if len(raw) < 5 or raw[:4] != b"\x28\xb5\x2f\xfd":
+        raise ValueError("it is no Zstandard frame")
+    about = raw[4]
+    single = about >> 5 & 1
+    at = 5 + (not single) + (0, 1, 2, 4)[about & 3]
+    width = (single, 2, 4, 8)[about >> 6]
+    return int.from_bytes(raw[at : at + width], "little") + (256 if width == 2 else 0)
 
 
 def _strings(data: bytes) -> list[str]:

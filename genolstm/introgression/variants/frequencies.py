@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from genolstm.compiled import compiled
 from genolstm.errors import InputError
 from genolstm.files import PathLike
-from genolstm.introgression.variants.bgzf import Bytes, Index
 from genolstm.introgression.variants.block import BASES, FAR, UNKNOWN, CallSettings, SiteRows, SourceCounts, Stretch
-from genolstm.introgression.variants.header import Header, parse_header
+from genolstm.introgression.variants.header import check_name
 from genolstm.introgression.variants.regions import check_stretches
 from genolstm.introgression.variants.rows import SORT
+from genolstm.introgression.variants.stream import MAX_RECORD, Stream
+from genolstm.numbers import LAST_POSITION, parse_integer, parse_number
 
 #: Most haplotypes that stand for the frequencies: about as many as a cohort's outgroup has.
 MOST = 200
 _LOOK = 2000
+#: Records that one position may have: of a few hundred alternatives, each in a record of its own.
+_MOST_RECORDS = 1000
+#: Frequencies are rounded where they are written, so that their sum may exceed 1 a little.
+_WHOLE = 1.01
 _ROWS = 1 << 14
 
 
@@ -77,41 +81,25 @@ class FrequencySource:
     """
 
     def __init__(self, path: PathLike, field: str) -> None:
-        self._bytes: Bytes | None = Bytes(path)
-        self.path = self._bytes.name
+        self._stream = Stream(path)
+        self.path = self._stream.path
+        if self._stream.is_bcf:
+            raise InputError("is a BCF; frequencies are read from VCF text", path=self.path)
         self.field = field
         self.counts = SourceCounts()
         self.warnings: list[str] = []
         self.all_sites: bool | None = False
-        self._regular = self._bytes.regular
-        self._pieces = self._bytes.pieces()
-        self._rest, self.header = self._read_header()
-        self.contigs: dict[str, int | None] = dict(self.header.contigs)
+        self.contigs: dict[str, int | None] = dict(self._stream.header.contigs)
         key = re.escape(field.encode())
         self._value = re.compile(rb"(?:^|;)" + key + rb"=([^;]*)")
-        self._called = re.compile(rb"(?:^|;)" + re.escape(_number_field(field).encode()) + rb"=(\d+)")
+        self._called = re.compile(rb"(?:^|;)" + re.escape(_number_field(field).encode()) + rb"=0*([0-9]+)")
         n = self._n_haplotypes()
         self.samples: list[str] = [f"{field}:{i + 1}" for i in range(n // 2)]
 
-    def _read_header(self) -> tuple[bytes, Header]:
-        data = b""
-        for piece in self._pieces:
-            data += piece
-            data = data.removeprefix(b"\xef\xbb\xbf")
-            if data[:3] == b"BCF":
-                raise InputError("is a BCF; frequencies are read from VCF text", path=self.path)
-            end = re.compile(rb"^#CHROM[^\n]*\n", re.MULTILINE).search(data)
-            if end is not None:
-                return data[end.end() :], parse_header(data[: end.end()], self.path)
-            if len(data) > 5 and not data.startswith((b"##", b"#CHROM")):
-                break
-        return b"", parse_header(data, self.path)
-
     def _n_haplotypes(self) -> int:
         """Look at the first records: is the field there, and how many alleles were called?"""
-        while self._rest.count(b"\n") < _LOOK and (piece := next(self._pieces, b"")):
-            self._rest += piece
-        records = [line.split(b"\t") for line in self._rest.split(b"\n", _LOOK)[:_LOOK] if line.count(b"\t") >= 7]
+        first = self._stream.look(_LOOK)
+        records = [line.split(b"\t", 8) for line in first.split(b"\n", _LOOK)[:_LOOK] if line.count(b"\t") >= 7]
         infos = [record[7].rstrip(b"\r") for record in records]
         if infos and not any(self._value.search(info) for info in infos):
             named = sorted(
@@ -123,13 +111,15 @@ class FrequencySource:
                 path=self.path,
                 hint=f"there are {', '.join(shown[:8])}" if shown else None,
             )
-        numbers = [int(found[1]) for info in infos if (found := self._called.search(info))]
+        # Only whether a number is below MOST matters: one of more digits is not.
+        numbers = [int(found[1][:9]) for info in infos if (found := self._called.search(info))]
         return min(MOST, max(2, max(numbers, default=MOST) // 2 * 2))
 
     @property
     def first_chrom(self) -> str | None:
         """Chromosome of the first record."""
-        return self._rest.split(b"\t", 1)[0].decode("utf-8", "replace") if b"\t" in self._rest else None
+        rest = self._stream.rest
+        return rest.split(b"\t", 1)[0].decode("utf-8", "replace") if b"\t" in rest else None
 
     def read(
         self,
@@ -149,35 +139,26 @@ class FrequencySource:
 
     def _lines(self, stretches: Sequence[Stretch] | None) -> Iterator[tuple[int | None, bytes]]:
         """Yield the records with their line numbers; those of stretches through the index, if there is one."""
-        index = Index.of(self.path) if self._regular and stretches is not None else None
-        if index is not None and index.names is not None and self._bytes is not None and self._bytes.is_bgzf:
-            for stretch in stretches or ():
-                number = index.names.index(stretch.chrom) if stretch.chrom in index.names else -1
-                end = stretch.end if stretch.end is not None else self.contigs.get(stretch.chrom) or (1 << 40)
-                offset = index.offset(number, stretch.start, end)
-                if offset is None:
-                    continue
-                opened = Bytes(self.path)
-                try:
-                    chrom = stretch.chrom.encode()
-                    for _, line in _split(opened.pieces(offset), None, self.path):
-                        name, position, _ = line.split(b"\t", 2)
-                        at = int(position) - 1 if position.isdigit() else -1
-                        if name != chrom or at >= end:
-                            break
-                        if at >= stretch.start:
-                            yield None, line
-                finally:
-                    opened.close()
+        index = self._stream.index() if stretches is not None else None
+        if index is None or stretches is None or index.names is None:
+            yield from _split(self._stream.begin(), self._stream.header.lines, self.path)
             return
-        if self._bytes is None:
-            if not self._regular:
-                raise InputError("is a pipe, which can be read once", path=self.path)
-            yield from FrequencySource(self.path, self.field)._lines(stretches)
-            return
-        self._bytes = None
-        rest, self._rest = self._rest, b""
-        yield from _split(chain([rest], self._pieces), self.header.lines, self.path)
+        for stretch, pieces in self._stream.jump(index, stretches):
+            chrom = stretch.chrom.encode()
+            for number, line in _split(pieces, None, self.path):
+                columns = line.split(b"\t", 2)
+                at = -1 if len(columns) < 3 else self._position(columns[1], number)
+                if columns[0] != chrom or (stretch.end is not None and at >= stretch.end):
+                    break
+                if at >= stretch.start or len(columns) < 3:
+                    yield number, line
+
+    def _position(self, word: bytes, line: int | None) -> int:
+        """Return a 0-based position."""
+        stated = parse_integer(word.decode("ascii", "replace"))
+        if stated is None or not 0 <= stated <= LAST_POSITION:
+            raise InputError("has a POS that is no position", path=self.path, line=line)
+        return stated - 1
 
     def _sites(self, filters: frozenset[bytes], stretches: Sequence[Stretch] | None) -> Iterator[SiteRows]:
         ends: dict[str, list[tuple[int, int]]] | None = None
@@ -206,16 +187,14 @@ class FrequencySource:
                     before, here = None, -1
                 chrom = columns[0]
                 name = chrom.decode("utf-8", "replace")
+                check_name(name, "chromosome", path=self.path, line=number)
                 if name in finished:
                     raise InputError(
                         f"chromosome {name} reappears after another one", path=self.path, line=number, hint=SORT
                     )
                 length = self.contigs.setdefault(name, None)
                 wanted = None if ends is None else ends.get(name, [])
-            try:
-                position = int(columns[1]) - 1
-            except ValueError:
-                raise InputError("has a POS that is no position", path=self.path, line=number) from None
+            position = self._position(columns[1], number)
             if position < here:
                 raise InputError(
                     f"position {position + 1} comes after {here + 1}",
@@ -255,8 +234,13 @@ class FrequencySource:
                         record=f"{name}:{position + 1}",
                         hint="a position has only one reference base",
                     )
-                both = None if before.frequencies is None or frequencies is None else before.frequencies + frequencies
-                before = _Site(position, ref, before.alts + alts, both, before.records + 1)
+                before.join(alts, frequencies)
+                if before.records > _MOST_RECORDS or not sum(before.frequencies or ()) <= _WHOLE:
+                    many = before.records > _MOST_RECORDS
+                    what = f"more than {_MOST_RECORDS} records" if many else f"{self.field} of more than 1 in all"
+                    raise InputError(
+                        f"has {what} at one position", path=self.path, line=number, record=f"{name}:{position + 1}"
+                    )
                 continue
             self._enter(rows, before)
             before = _Site(position, ref, alts, frequencies, 1)
@@ -281,19 +265,16 @@ class FrequencySource:
             )
         if b"." in words:
             return None
-        try:
-            values = [float(word) for word in words]
-        except ValueError:
-            values = [-1.0]
-        # Frequencies are rounded where they are written, so that their sum may exceed 1 a little.
-        if min(values) < 0 or not sum(values) <= 1.01:
+        values = [parse_number(word.decode("ascii", "replace")) for word in words]
+        known = [-1.0 if value is None else value for value in values]
+        if min(known) < 0 or not sum(known) <= _WHOLE:
             raise InputError(
                 f"{self.field} is {found[1].decode('utf-8', 'replace')[:40]}, which is no frequency",
                 path=self.path,
                 line=number,
                 record=record,
             )
-        return values
+        return known
 
     def _enter(self, rows: _Rows, site: _Site | None) -> None:
         if site is None:
@@ -305,7 +286,8 @@ class FrequencySource:
             self.counts.not_snv += site.records
 
 
-class _Site(NamedTuple):
+@dataclass
+class _Site:
     """What the records of one position say; an alternative allele that is no base is empty."""
 
     position: int
@@ -313,6 +295,12 @@ class _Site(NamedTuple):
     alts: list[bytes]
     frequencies: list[float] | None
     records: int
+
+    def join(self, alts: list[bytes], frequencies: list[float] | None) -> None:
+        """Add another record of the position."""
+        self.alts += alts
+        self.frequencies = None if self.frequencies is None or frequencies is None else self.frequencies + frequencies
+        self.records += 1
 
 
 class _Rows:
@@ -330,7 +318,7 @@ class _Rows:
 
     def enter(self, site: _Site) -> None:
         """Add a site; one whose alleles reach no haplotype is known to have the reference in all."""
-        position, ref, alts, frequencies, _ = site
+        position, ref, alts, frequencies = site.position, site.ref, site.alts, site.frequencies
         if frequencies is None:
             self.sites.append((position, BASES[ref], []))
             self.unknown.append(True)
@@ -383,17 +371,24 @@ def _runs(positions: np.ndarray) -> np.ndarray:
 
 def _split(pieces: Iterator[bytes], before: int | None, path: str) -> Iterator[tuple[int | None, bytes]]:
     """Yield lines with their numbers, which go on after ``before``."""
-    held = b""
-    number = before
+    held: list[bytes] = []
+    size, number = 0, before
     for piece in pieces:
-        lines = (held + piece).split(b"\n")
-        held = lines.pop()
+        held.append(piece)
+        size += len(piece)
+        if b"\n" not in piece:
+            if size > MAX_RECORD:
+                raise InputError(f"has a record of more than {MAX_RECORD >> 20} MiB", path=path)
+            continue
+        *lines, rest = b"".join(held).split(b"\n")
+        held, size = [rest], len(rest)
         for line in lines:
             number = None if number is None else number + 1
             if line.strip():
                 yield number, line
-    if held.strip():
-        yield None if number is None else number + 1, held
+    line = b"".join(held)
+    if line.strip():
+        yield None if number is None else number + 1, line
 
 
 def _number_field(field: str) -> str:

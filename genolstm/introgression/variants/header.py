@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, control_character
+from genolstm.numbers import LAST_POSITION, parse_integer, quoted
 
 FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
-_FIELD = re.compile(r'([^=,\s]+)=("(?:[^"\\]|\\.)*"|[^,]*)(?:,|$)')
+_QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"')
+_META = re.compile(rb"##(contig|FORMAT|INFO|FILTER)=<(.*)>\s*$")
+#: Names of fields that a BCF may number; a file has hundreds.
+_MOST_NAMES = 1 << 20
 
 
 @dataclass
@@ -42,13 +47,61 @@ class Header:
 
 def _parts(text: str) -> Iterator[tuple[str, str]]:
     """Yield key and value of each part of ``<ID=...,Description="...">``."""
-    for match in _FIELD.finditer(text):
-        value = match[2]
-        yield match[1], value[1:-1] if value[:1] == '"' else value
+    at = 0
+    while (equals := text.find("=", at)) >= 0:
+        key = text[at:equals].replace(",", " ").split()
+        quoted = _QUOTED.match(text, equals + 1)
+        if quoted is not None and text[quoted.end() : quoted.end() + 1] in ("", ","):
+            value, at = quoted[0][1:-1], quoted.end() + 1
+        else:
+            comma = text.find(",", equals)
+            end = len(text) if comma < 0 else comma
+            value, at = text[equals + 1 : end], end + 1
+            value = value[1:-1] if value.startswith('"') else value
+        if key:
+            yield key[-1], value
 
 
-def parse_header(text: bytes, path: str) -> Header:
+def _lines(text: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines with their numbers, one by one: a million empty ones need no memory."""
+    at, number = 0, 0
+    while at <= len(text):
+        end = text.find(b"\n", at)
+        end = len(text) if end < 0 else end
+        number += 1
+        yield number, text[at:end].rstrip(b"\r")
+        at = end + 1
+
+
+class _Numbers:
+    """The numbers that a BCF gives to names: stated by IDX, or else the next one."""
+
+    def __init__(self, names: dict[int, str], most: int) -> None:
+        self.names, self.known, self.most = names, set(names.values()), most
+        self.next = max(names, default=-1) + 1
+
+    def add(self, name: str, stated: str | None) -> str | None:
+        """Number a name, unless it has a number; return what is wrong with what is stated, or None."""
+        if name in self.known:
+            return None
+        number = self.next if stated is None else parse_integer(stated)
+        if number is None or not 0 <= number < self.most:
+            return f"{name} has the IDX {quoted(str(stated))}, which is no number of a name"
+        if number in self.names:
+            return f"{name} has the IDX {number}, as {self.names[number]} has"
+        self.names[number] = name
+        self.known.add(name)
+        self.next = max(self.next, number + 1)
+        return None
+
+
+def parse_header(text: bytes, path: str, *, binary: bool = False) -> Header:
     """Parse all lines up to and including ``#CHROM``.
+
+    Parameters
+    ----------
+    binary
+        Whether it is that of a BCF, whose records name by number: each number must stand for one name.
 
     Raises
     ------
@@ -56,20 +109,17 @@ def parse_header(text: bytes, path: str) -> Header:
         The lines are no VCF header; the message names the line and the cause.
     """
     header = Header()
-    numbers: dict[str, int] = {"PASS": 0}
-    named = False
-    for number, raw in enumerate(text.split(b"\n"), start=1):
-        line = raw.rstrip(b"\r")
+    strings = _Numbers(header.strings, _MOST_NAMES)
+    chromosomes = _Numbers(header.chromosomes, LAST_POSITION)
+    for number, line in _lines(text):
         if not line.strip(b"\0"):
             continue
         header.lines = number
-        if number == 1 and not line.startswith(b"##fileformat=VCF"):
-            if line.startswith(b"#CHROM"):
-                pass  # a VCF without any meta line is read, as htslib does
-            else:
-                raise InputError("is not a VCF or BCF file: it does not begin with ##fileformat=VCF", path=path)
+        # A VCF without any meta line is read, as htslib does.
+        if number == 1 and not line.startswith((b"##fileformat=VCF", b"#CHROM")):
+            raise InputError("is not a VCF or BCF file: it does not begin with ##fileformat=VCF", path=path)
         if line.startswith(b"##"):
-            meta = re.match(rb"##(contig|FORMAT|INFO|FILTER)=<(.*)>\s*$", line)
+            meta = _META.match(line)
             if meta is None:
                 continue
             kind = meta[1].decode()
@@ -78,39 +128,43 @@ def parse_header(text: bytes, path: str) -> Header:
             if not name:
                 raise InputError(f"a {kind} line of the header has no ID", path=path, line=number)
             if kind == "contig":
-                if "\ufffd" in name:
-                    raise InputError("the name of a chromosome is not UTF-8", path=path, line=number)
+                check_name(name, "chromosome", path=path, line=number)
                 _add_contig(header, name, parts, path, number)
-                continue
-            if kind == "FORMAT":
+            elif kind == "FORMAT":
                 header.formats.add(name)
-            index = parts.get("IDX", "")
-            if name not in numbers:
-                numbers[name] = int(index) if index.isdigit() else max(numbers.values()) + 1
-                header.strings[numbers[name]] = name
+            wrong = (chromosomes if kind == "contig" else strings).add(name, parts.get("IDX"))
+            if wrong and binary:
+                raise InputError(wrong, path=path, line=number)
         elif line.startswith(b"#"):
             _names(header, line, path, number)
-            named = True
-            break
-    if not named:
-        raise InputError("is not a whole VCF or BCF file: its header has no #CHROM line", path=path)
-    return header
+            return header
+    raise InputError("is not a whole VCF or BCF file: its header has no #CHROM line", path=path)
+
+
+def check_name(name: str, what: str, **where: Any) -> None:
+    """Refuse the name of a sample or chromosome that would come apart in a table, or is no text."""
+    control = control_character(name)
+    if control is not None:
+        raise InputError(f"the name of a {what} has the control character {control}: {quoted(name)}", **where)
+    if "\ufffd" in name:
+        raise InputError(f"the name of a {what} is not UTF-8", **where)
 
 
 def _add_contig(header: Header, name: str, parts: dict[str, str], path: str, line: int) -> None:
     stated = parts.get("length", "").strip()
     length: int | None = None
     if stated and stated != ".":
-        if not stated.isdigit() or not 0 < int(stated) < 1 << 40:
-            raise InputError(f"states the length {stated[:30]} for {name}, which is no length", path=path, line=line)
-        length = int(stated)
-    if name in header.contigs and length != header.contigs[name] and None not in (length, header.contigs[name]):
-        raise InputError(f"states the lengths {header.contigs[name]} and {length} for {name}", path=path, line=line)
-    index = parts.get("IDX", "")
-    if name not in header.contigs:
-        number = int(index) if index.isdigit() else max(header.chromosomes, default=-1) + 1
-        header.chromosomes[number] = name
-    header.contigs[name] = length if length is not None else header.contigs.get(name)
+        length = parse_integer(stated)
+        if length is None or not 0 < length <= LAST_POSITION:
+            raise InputError(
+                f"states the length {stated[:30]} for {name}, which is no length (1 to {LAST_POSITION})",
+                path=path,
+                line=line,
+            )
+    before = header.contigs.get(name)
+    if None not in (length, before) and length != before:
+        raise InputError(f"states the lengths {before} and {length} for {name}", path=path, line=line)
+    header.contigs[name] = length if length is not None else before
 
 
 def _names(header: Header, line: bytes, path: str, number: int) -> None:
@@ -124,7 +178,7 @@ def _names(header: Header, line: bytes, path: str, number: int) -> None:
     if len(words) < 10 or words[8] != "FORMAT":
         header.samples = []
         if len(words) > 8 and words[8] != "FORMAT":
-            raise InputError(f"the ninth column is {words[8]!r}, not FORMAT", path=path, line=number)
+            raise InputError(f"the ninth column is {quoted(words[8])}, not FORMAT", path=path, line=number)
         return
     header.samples = words[9:]
     seen: set[str] = set()
@@ -136,6 +190,7 @@ def _names(header: Header, line: bytes, path: str, number: int) -> None:
                 line=number,
                 hint="does the line end with a tab?",
             )
+        check_name(name, "sample", path=path, line=number)
         if name in seen:
             raise InputError(f"the sample {name} stands twice in the header", path=path, line=number)
         seen.add(name)

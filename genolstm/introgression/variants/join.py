@@ -17,6 +17,7 @@ from genolstm.introgression.variants.block import ABSENT, FAR, UNKNOWN, CallSett
 from genolstm.introgression.variants.feed import ROLES, File, Part, Role, covered, gaps, merged, of_positions
 from genolstm.introgression.variants.regions import check_stretches, merge_stretches
 from genolstm.introgression.variants.sources import open_source
+from genolstm.numbers import LAST_POSITION
 
 Absent = Literal["auto", "reference", "missing"]
 Files = PathLike | Source | Sequence[PathLike | Source]
@@ -408,7 +409,7 @@ class VariantReader:
             return None
         padded: list[Stretch] = []
         for chrom, start, end in wanted:
-            high = None if end is None else min(end + overlap, self.lengths.get(chrom, FAR))
+            high = None if end is None else min(end + overlap, self.lengths.get(chrom, LAST_POSITION))
             padded.append(Stretch(chrom, max(start - overlap, 0), high))
         return merge_stretches(padded)
 

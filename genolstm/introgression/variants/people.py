@@ -6,10 +6,9 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from genolstm.errors import InputError
-from genolstm.files import PathLike, display_name, read_lines
+from genolstm.files import PathLike, display_name, is_input, read_lines
 
 #: What the columns of a table may be called, in lower case and without anything but letters.
 _SAMPLE_COLUMNS = ("sample", "samplename", "sampleid", "iid", "individual", "individualid")
@@ -148,7 +147,7 @@ def chosen_samples(
     if not isinstance(named, str | os.PathLike):
         return known.all(((name, None) for name in named), path=path, role=role) if named else []
     text = os.fspath(named)
-    if _is_list_file(text):
+    if is_input(text):
         is_name = text in known
         if is_name and os.sep not in text:
             raise InputError(f"{text} is a file and {known.kind(text)}", hint=f"write ./{text} if you mean the file")
@@ -232,14 +231,6 @@ class _Known:
         first = absent[0][0].strip().casefold()
         near = next((name for name in sorted(self.samples) if name.strip().casefold() == first), None)
         return InputError(reason, path=path, hint=f"there is {near!r}" if near else None)
-
-
-def _is_list_file(name: str) -> bool:
-    try:
-        place = Path(name)
-        return name == "-" or (place.exists() and not place.is_dir())
-    except (OSError, ValueError):  # a list of many names is too long for a path
-        return False
 
 
 def _looks_like_a_path(word: str) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 
 from genolstm.compiled import compiled
 from genolstm.introgression.variants.block import ABSENT, BASES, UNKNOWN
+from genolstm.numbers import LAST_POSITION
 
 #: Allele of a carrier that is known not to be a base; becomes UNKNOWN when a site is finished.
 NO_BASE = -3
@@ -31,7 +32,8 @@ DONE, FULL, OTHER_CHROM, BEYOND = 0, 1, 2, 3
     MANY_ALLELES,
     BAD_END,
     BAD_RECORD,
-) = range(10, 22)
+    TOO_FAR,
+) = range(10, 23)
 #: A record is passed over, and reading goes on.
 PASSED = 1
 
@@ -219,6 +221,8 @@ def place(position, span, out):
         return PASSED
     if span.length >= 0 and position > span.length:
         return OUTSIDE
+    if position >= LAST_POSITION:
+        return TOO_FAR
     return 0
 
 
@@ -236,7 +240,7 @@ def weigh(position, end, reference, passes, span, out):
         Whether its filters are accepted.
     """
     stop = position + 1
-    if end < 0 or 0 < end < stop:
+    if end < 0 or 0 < end < stop or end > LAST_POSITION:
         return stop, BAD_END
     stop = max(stop, end)
     if span.length >= 0:

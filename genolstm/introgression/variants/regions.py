@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from genolstm.errors import InputError
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.variants.block import FAR, Stretch
+from genolstm.numbers import LAST_POSITION
 
 
 def whole_bins(
@@ -34,7 +35,7 @@ def whole_bins(
     check_stretches(found, lengths, path=path)
     wide = []
     for chrom, start, end in found:
-        end = None if end is None else min(-(-end // bin_size) * bin_size, lengths.get(chrom, FAR))
+        end = None if end is None else min(-(-end // bin_size) * bin_size, lengths.get(chrom, LAST_POSITION))
         wide.append(Stretch(chrom, start // bin_size * bin_size, end))
     return merge_stretches(wide)
 
@@ -42,7 +43,7 @@ def whole_bins(
 def check_stretches(
     stretches: Iterable[Stretch], lengths: Mapping[str, int | None], *, path: str | None = None
 ) -> None:
-    """Refuse a stretch that reaches beyond the end of its chromosome, as far as its length is known.
+    """Refuse a stretch that is none, or reaches beyond the end of its chromosome, as far as its length is known.
 
     Raises
     ------
@@ -50,6 +51,8 @@ def check_stretches(
         There is one; the message names it.
     """
     for chrom, start, end in stretches:
+        if start < 0 or (end is not None and end < start) or max(start, end or 0) > LAST_POSITION:
+            raise InputError(f"{chrom}:{start + 1}-{end or ''} is no stretch of a chromosome", path=path)
         length = lengths.get(chrom)
         if length is not None and max(start + 1, end or 0) > length:
             raise InputError(

@@ -10,6 +10,7 @@ from genolstm.errors import InputError
 from genolstm.introgression.variants.block import FAR, CallSettings, SiteRows, SourceCounts, Stretch
 from genolstm.introgression.variants.records import (
     BAD_END,
+    BAD_POS,
     BIG_ALLELE,
     FILTERED,
     INVARIANT,
@@ -28,6 +29,7 @@ from genolstm.introgression.variants.records import (
     RECORDS,
     ROWS,
     STRETCHES,
+    TOO_FAR,
     UNPHASED,
     UNPHASED_HETS,
     UNSORTED,
@@ -37,6 +39,7 @@ from genolstm.introgression.variants.records import (
     Span,
     merge_rows,
 )
+from genolstm.numbers import LAST_POSITION
 
 #: Alleles that are held before they are passed on; affects memory use, not results.
 ROOM = 8_000_000
@@ -210,6 +213,10 @@ class Reading:
             As messages show them; ``state`` has the rest.
         """
         value, limit = int(self.state[VALUE]), int(self.state[LIMIT])
+        if why == BAD_POS:
+            return "has a POS that is no position", None
+        if why == TOO_FAR:
+            return f"lies beyond {LAST_POSITION}, the last position that is read", None
         if why == UNSORTED:
             return f"position {position} comes after {value + 1}", SORT
         if why == OUTSIDE:
@@ -227,5 +234,5 @@ class Reading:
         if why == MANY_ALLELES:
             return f"the site has more than {MAX_ALLELES} alternative alleles", None
         if why == BAD_END:
-            return "has an END that lies before its position", None
+            return f"has an END that lies before its position, or beyond {LAST_POSITION}", None
         return None

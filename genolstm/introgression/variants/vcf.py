@@ -9,21 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
-from pathlib import Path
 
 import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.introgression.variants.bcf import Names, parse_records
-from genolstm.introgression.variants.bgzf import Bytes, Index
+from genolstm.introgression.variants.bgzf import Index
 from genolstm.introgression.variants.block import CallSettings, SiteRows, SourceCounts, Stretch
-from genolstm.introgression.variants.header import Header, parse_header
+from genolstm.introgression.variants.header import check_name
 from genolstm.introgression.variants.lines import Filters, parse_lines
 from genolstm.introgression.variants.records import (
     BAD_COLUMNS,
     BAD_GT,
-    BAD_POS,
     BAD_RECORD,
     BEYOND,
     DONE,
@@ -33,13 +31,15 @@ from genolstm.introgression.variants.records import (
     NO_GT,
     OTHER_CHROM,
     POSITION,
+    RETURN,
     SAMPLE,
     WHY,
 )
 from genolstm.introgression.variants.regions import check_stretches
 from genolstm.introgression.variants.rows import ROOM, SORT, Reading, chosen_columns, for_each
+from genolstm.introgression.variants.stream import MAX_RECORD, Stream
 
-_MAX_HEADER = 1 << 28
+_BLANK = re.compile(rb"(?:\r*+\n)++")
 #: Records in which invariant sites must show for a file to count as one that lists them.
 _LOOK = 2000
 _ANY_OTHER = (b".", b"<NON_REF>", b"<*>")
@@ -67,81 +67,27 @@ class VcfSource:
     """
 
     def __init__(self, path: PathLike) -> None:
-        self._bytes: Bytes | None = Bytes(path)
-        self.path = self._bytes.name
+        self._stream = Stream(path)
+        self.path, self.header, self.is_bcf = self._stream.path, self._stream.header, self._stream.is_bcf
         self.counts = SourceCounts()
         self.warnings: list[str] = []
-        self._regular = self._bytes.regular
-        self._pieces = self._bytes.pieces()
-        self._swap_returns = False
-        self._rest, self.header, self.is_bcf = self._read_header()
         self.samples: list[str] = self.header.samples
         self.contigs: dict[str, int | None] = dict(self.header.contigs)
         self.all_sites: bool | None = self._lists_invariant_sites()
 
-    # --- the header -------------------------------------------------------------------------
-
-    def _read_header(self) -> tuple[bytes, Header, bool]:
-        data = b""
-        while len(data) < 4096 and (more := self._more(b"")):
-            data += more
-        if data[:3] == b"\xef\xbb\xbf":
-            data = data[3:]
-        if data[:3] == b"BCF":
-            while len(data) < 5:
-                data = self._longer(data)
-            if data[3:5] not in (b"\x02\x01", b"\x02\x02"):
-                raise InputError(f"is a BCF of version {data[3]}.{data[4]}; version 2 is read", path=self.path)
-            while len(data) < 9:
-                data = self._longer(data)
-            size = int.from_bytes(data[5:9], "little")
-            if size > _MAX_HEADER:
-                raise InputError("is a damaged BCF: its header has no end", path=self.path)
-            while len(data) < 9 + size:
-                data = self._longer(data)
-            return data[9 + size :], parse_header(data[9 : 9 + size].rstrip(b"\0"), self.path), True
-        if not data.startswith((b"##fileformat=VCF", b"#CHROM")):
-            raise InputError("is not a VCF or BCF file: it does not begin with ##fileformat=VCF", path=self.path)
-        first = data[:4096]
-        if b"\r" in first and b"\n" not in first:
-            self._swap_returns = True
-            data = data.replace(b"\r", b"\n")
-        looked = 0
-        while True:
-            end = re.compile(rb"^(?:#[^#][^\n]*\n|[^#])", re.MULTILINE).search(data, looked)
-            if end is not None:
-                return data[end.end() :], parse_header(data[: end.end()], self.path), False
-            looked = data.rfind(b"\n") + 1
-            more = self._more(b"")
-            if not more or len(data) > _MAX_HEADER:
-                # A header without records may lack its last line end.
-                return b"", parse_header(data, self.path), False
-            data += more
-
-    def _more(self, data: bytes) -> bytes:
-        piece = next(self._pieces, b"")
-        return data + (piece.replace(b"\r", b"\n") if self._swap_returns else piece)
-
-    def _longer(self, data: bytes) -> bytes:
-        longer = self._more(data)
-        if len(longer) == len(data):
-            raise InputError("ends in its header (truncated?)", path=self.path)
-        return longer
-
     def _lists_invariant_sites(self) -> bool:
         """Look at the first records: does the file state positions at which nobody varies?"""
-        if not self._rest:
-            self._rest = self._more(b"")
+        data = self._stream.look()
         if self.is_bcf:
-            return self._bcf_lists_invariant_sites()
-        for line in self._rest.split(b"\n", _LOOK)[:_LOOK]:
+            return self._bcf_lists_invariant_sites(data)
+        for line in data.split(b"\n", _LOOK)[:_LOOK]:
             columns = line.split(b"\t", 5)
             if len(columns) == 6 and all(allele in _ANY_OTHER for allele in columns[4].split(b",")):
                 return True
         return False
 
-    def _bcf_lists_invariant_sites(self) -> bool:
-        at, data = 0, self._rest
+    def _bcf_lists_invariant_sites(self, data: bytes) -> bool:
+        at = 0
         for _ in range(_LOOK):
             if len(data) - at < 32:
                 break
@@ -156,16 +102,17 @@ class VcfSource:
     @property
     def first_chrom(self) -> str | None:
         """Chromosome of the first record; None if it is not known without reading on."""
+        rest = self._stream.rest
         if self.is_bcf:
-            number = int.from_bytes(self._rest[8:12], "little", signed=True)
-            return self.header.chromosomes.get(number) if len(self._rest) >= 12 else None
-        name = self._rest.split(b"\t", 1)[0]
-        return name.decode("utf-8", "replace") if name != self._rest and b"\n" not in name else None
+            number = int.from_bytes(rest[8:12], "little", signed=True)
+            return self.header.chromosomes.get(number) if len(rest) >= 12 else None
+        name = rest.split(b"\t", 1)[0]
+        return name.decode("utf-8", "replace") if name != rest and b"\n" not in name else None
 
     def indexed(self) -> list[str] | None:
         """Return the chromosomes that the file has records of, by its index; None without a valid index."""
-        index = Index.of(self.path) if self._regular and self._bytes is not None and self._bytes.is_bgzf else None
-        if index is None or Path(self.path).stat().st_mtime > Path(index.path).stat().st_mtime + 1:
+        index = self._stream.index()
+        if index is None or self._stream.is_older(index):
             return None
         named = enumerate(index.names) if index.names is not None else self.header.chromosomes.items()
         return [name for number, name in named if index.holds(number)]
@@ -181,46 +128,19 @@ class VcfSource:
         """Yield the sites of the chosen samples; see :class:`~genolstm.introgression.variants.block.Source`."""
         reading = _Reading(self, samples, for_each(samples, settings))
         if stretches is None:
-            return reading.everything(self._begin())
+            return reading.everything(self._stream.begin())
         check_stretches(stretches, self.contigs, path=self.path)
-        index = Index.of(self.path) if self._regular else None
-        if index is not None and self._bytes is not None and self._bytes.is_bgzf:
-            newest = max(Path(self.path).stat().st_mtime, 0)
-            if newest > Path(index.path).stat().st_mtime + 1:
+        index = self._stream.index()
+        if index is not None:
+            if self._stream.is_older(index):
                 self.warnings.append(f"{index.path} is older than {self.path}: make the index again if that changed")
             return self._jump(reading, index, stretches)
         by_chrom = {chrom: list(group) for chrom, group in groupby(stretches, key=lambda s: s.chrom)}
-        return reading.everything(self._begin(), by_chrom)
-
-    def _begin(self) -> Iterator[bytes]:
-        """Return the bytes after the header; a pipe can be read once."""
-        if self._bytes is None:
-            if not self._regular:
-                raise InputError("is a pipe, which can be read once", path=self.path)
-            again = VcfSource(self.path)
-            return again._begin()
-        rest, pieces, self._bytes = self._rest, self._pieces, None
-        self._rest = b""
-        swap = self._swap_returns
-        return chain([rest], (p.replace(b"\r", b"\n") if swap else p for p in pieces))
+        return reading.everything(self._stream.begin(), by_chrom)
 
     def _jump(self, reading: _Reading, index: Index, stretches: Sequence[Stretch]) -> Iterator[SiteRows]:
-        numbers = index.names
-        order = (
-            {name: i for i, name in enumerate(numbers)}
-            if numbers is not None
-            else {name: i for i, name in self.header.chromosomes.items()}
-        )
-        for stretch in stretches:
-            end = stretch.end if stretch.end is not None else self.contigs.get(stretch.chrom) or (1 << 40)
-            offset = index.offset(order.get(stretch.chrom, -1), stretch.start, end)
-            if offset is None:
-                continue
-            source = Bytes(self.path)
-            try:
-                yield from reading.one(source.pieces(offset), stretch)
-            finally:
-                source.close()
+        for stretch, pieces in self._stream.jump(index, stretches):
+            yield from reading.one(pieces, stretch)
 
     def chromosome(self, number: int) -> str:
         """Return the name of a BCF's chromosome.
@@ -313,22 +233,27 @@ class _Reading(Reading):
         bcf, state = self.source.is_bcf, self.state
         state[:] = 0
         held: list[bytes] = []
+        size = needed = 0
         blank = False
         for piece in chain(pieces, [None]):
             if piece is not None:
                 held.append(piece)
-                if not bcf and b"\n" not in piece:
+                size += len(piece)
+                if size - len(piece) > MAX_RECORD:
+                    raise InputError(f"has a record of more than {MAX_RECORD >> 20} MiB", path=self.path)
+                if size < needed if bcf else b"\n" not in piece:
                     continue
+            elif held and not bcf:
+                held.append(b"\n")
             data = b"".join(held)
-            if piece is None and data and not bcf:
-                data += b"\n"
+            held.clear()
             end = len(data) if bcf else data.rfind(b"\n") + 1
             buf = np.frombuffer(data, dtype=np.uint8)
             begin = 0
             while begin < end:
-                if not bcf and data[begin] in b"\r\n":
-                    state[LINE] += 1
-                    begin, blank = data.index(b"\n", begin) + 1, True
+                if not bcf and data[begin] in b"\r\n" and (empty := _BLANK.match(data, begin)):
+                    state[LINE] += data.count(b"\n", begin, empty.end())
+                    begin, blank = empty.end(), True
                     continue
                 if blank:
                     raise self.error("is an empty line among the records")
@@ -345,7 +270,7 @@ class _Reading(Reading):
                 elif why == BEYOND:
                     state[POSITION] = -1
                     yield "beyond", ""
-                elif not bcf and data[begin] in b"\r\n":
+                elif not bcf and _BLANK.match(data, begin):
                     state[LINE] -= why == BAD_COLUMNS
                 elif why == OTHER_CHROM:
                     yield "end", ""
@@ -354,6 +279,9 @@ class _Reading(Reading):
                 else:
                     raise self._explained(why, data)
             held = [data[begin:]] if begin < len(data) else []
+            size = len(data) - begin
+            if bcf and size >= 8:  # its record is looked at when it is whole
+                needed = 8 + sum(int.from_bytes(data[begin + k : begin + k + 4], "little") for k in (0, 4))
         if held and held[0].strip():
             raise InputError("ends in the middle of a record (truncated?)", path=self.source.path)
         if self.begun:
@@ -379,6 +307,8 @@ class _Reading(Reading):
                 name = raw.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise self.error("the name of the chromosome is not UTF-8") from error
+            if not name.isprintable():
+                check_name(name, "chromosome", path=self.path, line=self.line)
             state[LINE] -= 1
             self.key = np.frombuffer(raw, dtype=np.uint8)
         if name in self.finished:
@@ -396,35 +326,37 @@ class _Reading(Reading):
 
     # --- errors -----------------------------------------------------------------------------
 
+    @property
+    def line(self) -> int | None:
+        """Number of the line that is read, if there are lines and they were counted."""
+        counted = self.line_known and not self.source.is_bcf
+        return self.source.header.lines + int(self.state[LINE]) if counted else None
+
     def error(self, reason: str, record: str | None = None, hint: str | None = None) -> InputError:
-        number = int(self.state[LINE])
-        line = self.source.header.lines + number if self.line_known and not self.source.is_bcf else None
         if self.source.is_bcf and record is None:
-            record = f"record {number}"
-        return InputError(reason, path=self.path, line=line, record=record, hint=hint)
+            record = f"record {int(self.state[LINE])}"
+        return InputError(reason, path=self.path, line=self.line, record=record, hint=hint)
 
     def _explained(self, why: int, data: bytes) -> InputError:
         state = self.state
         at = int(state[NEXT])
         sample = self.source.samples[int(state[SAMPLE])] if self.source.samples else ""
-        record, columns = None, []
+        record, line = None, b""
         if self.source.is_bcf:
             record = self._record(int.from_bytes(data[at + 12 : at + 16], "little", signed=True))
         else:
-            columns = data[at : data.index(b"\n", at)].rstrip(b"\r").split(b"\t")
+            line = data[at : data.index(b"\n", at)]
+            columns = line.split(b"\t", 2)
             if len(columns) > 1 and len(columns[1]) < 20:
-                record = f"{self.chrom}:{columns[1].decode('utf-8', 'replace')}"
+                record = f"{self.chrom}:{columns[1].rstrip(bytes([RETURN])).decode('utf-8', 'replace')}"
         if why == BAD_COLUMNS:
-            expected = 9 + len(self.source.samples)
+            expected, found = 9 + len(self.source.samples), line.count(b"\t") + 1
             wrong = (
-                f"has {len(columns)} columns, the header has {expected}"
-                if len(columns) != expected
-                else "has an empty REF or ALT"
+                f"has {found} columns, the header has {expected}" if found != expected else "has an empty REF or ALT"
             )
             return self.error(f"is not a VCF record: it {wrong}")
         reason, hint = self.reason(why, record.rpartition(":")[2] if record else "", sample) or (
             {
-                BAD_POS: "has a POS that is no position",
                 NO_GT: "the record has no GT",
                 BAD_GT: f"the genotype of {sample} cannot be read",
                 BAD_RECORD: "is not a whole BCF record; the file is damaged",

@@ -7,9 +7,10 @@ yield the same rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError
 from genolstm.files import PathLike
-from genolstm.introgression.variants.block import CallSettings, SiteRows, SourceCounts, Stretch
+from genolstm.introgression.variants.block import UNKNOWN, CallSettings, SiteRows, SourceCounts, Stretch
 from genolstm.introgression.variants.chunks import Array, Store, join_strings
+from genolstm.introgression.variants.header import check_name
 from genolstm.introgression.variants.records import (
     BAD_GT,
     BEYOND,
@@ -51,6 +53,7 @@ from genolstm.introgression.variants.records import (
 )
 from genolstm.introgression.variants.regions import check_stretches
 from genolstm.introgression.variants.rows import ROOM, SORT, Reading, chosen_columns, for_each
+from genolstm.numbers import LAST_POSITION
 
 #: Alleles that are decoded at once; affects memory use, not results.
 DECODED = 32_000_000
@@ -60,6 +63,8 @@ _LOOK = 2000
 #: nothing but the fill value, which is the reference's number; a lost chunk looks the same.
 _CHANCE = 1000
 _FEW = 2
+#: Columns of genotypes and of alleles.
+_MOST_PLOIDY, _MOST_COLUMNS = 64, 1 << 14
 #: Numbers that the format has for a missing allele, and for one that does not exist.
 _NO_CALL, _NO_ALLELE = -1, -2
 _AGAIN = "copy or download the store again"
@@ -127,11 +132,13 @@ class ZarrSource:
         self.allele = self._array("variant_allele", 2, None, (n,))
         self.samples: list[str] = [str(name) for name in self._array("sample_id", 1, None).whole()]
         if len(set(self.samples)) < len(self.samples):
-            twice = next(name for i, name in enumerate(self.samples) if name in self.samples[:i])
+            twice = next(name for name, n in Counter(self.samples).items() if n > 1)
             raise InputError(f"names the sample {twice} twice", path=self.path)
+        for name in self.samples:
+            check_name(name, "sample", path=self.path)
         self.genotype = self._array("call_genotype", 3, "i", (n, len(self.samples)))
-        if self.genotype.shape[2] < 1 or self.allele.shape[1] < 1:
-            raise self._schema("its genotypes or alleles have no columns")
+        if not (0 < self.genotype.shape[2] <= _MOST_PLOIDY and 0 < self.allele.shape[1] <= _MOST_COLUMNS):
+            raise self._schema("its genotypes or alleles have no columns, or too many")
         self.phased = self._optional("call_genotype_phased", 2, "b", (n, len(self.samples)))
         self.end = self._optional("variant_END", 1, "if", (n,))
         self.length = self._optional("variant_length", 1, "iu", (n,))
@@ -177,6 +184,12 @@ class ZarrSource:
             raise self._schema("contig_id names a chromosome twice")
         lengths = self._optional("contig_length", 1, "iu", (len(names),))
         stated = lengths.whole().tolist() if lengths is not None else [0] * len(names)
+        for name, n in zip(names, stated, strict=True):
+            check_name(name, "chromosome", path=self.path)
+            if n > LAST_POSITION:
+                raise InputError(
+                    f"states a length of {n} bp for {name}; positions up to {LAST_POSITION} are read", path=self.path
+                )
         return {name: n if n > 0 else None for name, n in zip(names, stated, strict=True)}
 
     def _lists_invariant_sites(self) -> bool:
@@ -191,7 +204,7 @@ class ZarrSource:
 
     def positions(self, begin: int, end: int) -> np.ndarray:
         """Return the 0-based positions of records [begin, end)."""
-        return self.position.rows(begin, end, absent=_refuse).astype(np.int64) - 1
+        return _bounded(self.position.rows(begin, end, absent=_refuse)) - 1
 
     def alleles(self, begin: int, end: int) -> tuple[np.ndarray, ...]:
         """Return what :func:`~.records.read_alleles` says of records [begin, end).
@@ -205,7 +218,7 @@ class ZarrSource:
         """
         width = self.allele.shape[1]
         n = end - begin
-        luts = np.full((n, width + 1), -1, dtype=np.int8)
+        luts = np.full((n, min(width, MAX_ALLELES + 1) + 1), UNKNOWN, dtype=np.int8)
         n_alleles, bases = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         any_other = np.zeros(n, dtype=np.bool_)
         sizes = np.zeros(n, dtype=np.int64)
@@ -213,7 +226,7 @@ class ZarrSource:
         for i in range(begin // step, -(-end // step)):
             parts = [self._allele_chunk((i, j)) for j in range(-(-width // across))]
             low, high = max(begin, i * step), min(end, (i + 1) * step)
-            text = parts[0] if len(parts) == 1 else join_strings(parts, step)
+            text = parts[0] if len(parts) == 1 else self._side_by_side(parts, i)
             span = across * len(parts)
             at = low - begin
             bad = _read_alleles(
@@ -232,6 +245,12 @@ class ZarrSource:
             if bad >= 0:
                 raise InputError(f"record {bad + i * step + 1} has no REF", path=self.path)
         return luts, n_alleles, bases, any_other, sizes
+
+    def _side_by_side(self, parts: list[bytes], row: int) -> bytes:
+        try:
+            return join_strings(parts, self.allele.chunks[0])
+        except ValueError as error:
+            raise self.allele.damaged((row, 0), str(error)) from error
 
     def _allele_chunk(self, index: tuple[int, int]) -> bytes:
         found: bytes | None = self.allele.chunk(index)
@@ -256,6 +275,10 @@ class ZarrSource:
         step = self.contig.chunks[0] * max(1, (1 << 20) // self.contig.chunks[0])
         found: list[tuple[int, int, int]] = []
         for begin in range(0, n, step):
+            # A store that was cut short may lack whole chunks of records, and claim as many as it likes.
+            last = (min(begin + step, n) - 1) // self.position.chunks[0]
+            if not self.store.has(self.position.file((last,))):
+                _refuse(self.position, (last,))
             numbers = self.contig.rows(begin, min(begin + step, n), absent=self._check_contig)
             edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
             for a, b in pairwise(edges):
@@ -282,7 +305,7 @@ class ZarrSource:
     def _check_contig(self, array: Array, index: tuple[int, ...]) -> None:
         """Refuse a missing chunk if the index of regions says that it is not of the first chromosome."""
         regions = self._optional("region_index", 2, "iu")
-        if regions is None or regions.chunks[0] < regions.shape[0] or regions.shape[1] < 2:
+        if regions is None or regions.chunks[0] < regions.shape[0] or not 2 <= regions.shape[1] <= 64:
             return
         rows = regions.rows(0, regions.shape[0], absent=_refuse)
         if (rows[rows[:, 0] == index[0], 1] != array.fill).any():
@@ -481,9 +504,8 @@ class _Reading(Reading):
 
     def _check_filter(self, array: Array, index: tuple[int, ...]) -> None:
         """Refuse a missing chunk of filters if there are others: hardly any file has FILTER here and not there."""
-        counts = [range(-(-n // c)) for n, c in zip(array.shape, array.chunks, strict=True)]
         if not hasattr(self, "_any_filter"):
-            self._any_filter = any(self.source.store.read(array.file(place)) is not None for place in product(*counts))
+            self._any_filter = self.source.store.has_chunks(array.name)
         if self._any_filter and array.size(index)[0] >= 20:
             raise array.missing(index)
 
@@ -491,10 +513,9 @@ class _Reading(Reading):
         """Return the 1-based last position of each record that states one; 0 otherwise."""
         source = self.source
         if source.end is not None:
-            stated = np.nan_to_num(source.end.rows(begin, end, absent=_refuse).astype(np.float64), nan=-1)
-            return np.where(stated < 0, 0, stated).astype(np.int64)
+            return _bounded(source.end.rows(begin, end, absent=_refuse))
         if source.length is not None:
-            lengths = source.length.rows(begin, end, absent=_refuse).astype(np.int64)
+            lengths = _bounded(source.length.rows(begin, end, absent=_refuse))
             return np.where(lengths > sizes, source.positions(begin, end) + lengths, 0)
         return np.zeros(end - begin, dtype=np.int64)
 
@@ -533,6 +554,16 @@ def _refuse(array: Array, index: tuple[int, ...]) -> None:
         raise array.missing(index)
 
 
+def _bounded(values: np.ndarray) -> np.ndarray:
+    """Return positions as int64, none of which overflows: no number is 0, and more than any position is one more."""
+    known = np.where(np.isnan(values), 0, values) if values.dtype.kind == "f" else values
+    if known.dtype.kind == "f" or known.dtype.itemsize == 8:
+        known = np.minimum(known, known.dtype.type(LAST_POSITION + 1))
+    if known.dtype.kind != "u":
+        known = np.maximum(known, known.dtype.type(-1))
+    return np.asarray(known, dtype=np.int64)
+
+
 @compiled()
 def _read_alleles(buf, begin, end, width, luts, n_alleles, bases, any_other, sizes):
     """Read the alleles of rows [begin, end) of a chunk of strings, ``width`` of which are a row.
@@ -545,7 +576,7 @@ def _read_alleles(buf, begin, end, width, luts, n_alleles, bases, any_other, siz
     at = np.int64(4)
     for r in range(end):
         # REF, then the alternatives with commas between them, as in a VCF.
-        size = ref_end = np.int64(0)
+        size = ref_end = filled = np.int64(0)
         gap = False
         for a in range(width):
             if at + 4 > buf.size:
@@ -560,6 +591,7 @@ def _read_alleles(buf, begin, end, width, luts, n_alleles, bases, any_other, siz
             if at + n > buf.size:
                 return -2
             gap |= n == 0
+            filled += n > 0
             if n > 0 and gap and a > 0:
                 return -2  # what is filled up comes last
             if r >= begin and n > 0:
@@ -579,6 +611,8 @@ def _read_alleles(buf, begin, end, width, luts, n_alleles, bases, any_other, siz
             scratch[size] = DOT
             size += 1
         found, n_bases, other = read_alleles(scratch, 0, ref_end, ref_end, size, lut)
+        if found > filled:
+            return -2  # an allele with a comma would be two
         i = r - begin
         n_alleles[i], bases[i], any_other[i], sizes[i] = found, n_bases, other, ref_end
         for a in range(min(max(found, 1), luts.shape[1])):
