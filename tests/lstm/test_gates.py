@@ -45,7 +45,7 @@ def text(tmp_path):
 @pytest.fixture
 def dna(tmp_path):
     path = tmp_path / "lstm-1.genolstm"
-    make(path, DNA, "comparison", architecture="lstm", alphabet="ACGT", classes=["a", "b"])
+    make(path, DNA, "comparison", architecture="lstm", alphabet="ACGT", classes=["a", "b"], length=5)
     return path
 
 
