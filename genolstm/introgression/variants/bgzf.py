@@ -83,6 +83,11 @@ class Bytes:
             "ends in the middle of its compressed data (truncated?)", path=self.name, hint="copy or download it again"
         )
 
+    def _misled(self) -> InputError:
+        return InputError(
+            "has an index that leads to where no record is", path=self.name, hint="make it again with: bcftools index"
+        )
+
     def pieces(self, offset: int | None = None) -> Iterator[bytes]:
         """Yield the decompressed bytes.
 
@@ -102,6 +107,8 @@ class Bytes:
         inflate, crc32, error_type = _inflate()
         held, within = self._start, 0
         if offset is not None:
+            if offset >> 16 >= Path(self.path).stat().st_size:
+                raise self._misled()
             self._raw.seek(offset >> 16)
             held, within = b"", offset & 0xFFFF
         at, parts, gathered, ended = 0, [], 0, False
@@ -136,7 +143,7 @@ class Bytes:
             ended = not data
             if within:
                 if within > length:
-                    raise InputError("has an index that points outside its blocks; make it again", path=self.name)
+                    raise self._misled()
                 data, within = data[within:], 0
             parts.append(data)
             gathered += len(data)
