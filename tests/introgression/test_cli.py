@@ -30,6 +30,7 @@ from genolstm.introgression.settings import (
     TRAINING,
     IntrogressionTraining,
     ScanSettings,
+    SimulationLimits,
     SimulationSettings,
     TrackSettings,
     VariantSettings,
@@ -1085,7 +1086,7 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
     sizes = ["--length", 5000, "--seed", 3, "--target-size", 5, "--outgroup-size", 6, "--archaic-size", 7]
     populations = ["--target", "T", "--outgroup", "O", "--archaic", "A", "--donor", "D", "--donor", "E"]
     rates = ["--archaic-time", 9.5, "--mutation-rate", 1e-8, "--recombination-rate", 2e-8, "--chrom", "c"]
-    chosen = ["-o", "r", "--demography", "m.yaml", "--replicates", 4, *sizes, *populations, *rates]
+    chosen = ["-o", "r", "--demography", "m.yaml", "--replicates", 4, "--max-events", 5e6, *sizes, *populations, *rates]
     assert cli("introgression", "simulate", *chosen, "--force", "-q") == (0, "", "")
     said = cli("introgression", "simulate", "-o", "r")
     assert said == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic\n")
@@ -1106,8 +1107,8 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
         chrom="c",
     )
     assert calls == [
-        ((settings, Path("r")), {"replicates": 4, "force": True}),
-        ((SimulationSettings(), Path("r")), {"replicates": 1, "force": False}),
+        ((settings, Path("r")), {"replicates": 4, "force": True, "limits": SimulationLimits(max_events=5e6)}),
+        ((SimulationSettings(), Path("r")), {"replicates": 1, "force": False, "limits": SimulationLimits()}),
     ]
     # The former spelling.
     assert cli("introgression", "simulate", "-o", "r", "--model", "m.yaml").code == 0
