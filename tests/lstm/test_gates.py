@@ -375,6 +375,7 @@ def test_introgression_needs_its_references(capsys):
 
 @pytest.mark.xdist_group("tensorflow")
 def test_the_reference_agrees_with_keras_on_the_shipped_model(neanderthal, track):
+    pytest.importorskip("tensorflow")
     from genolstm.lstm.bundle.saving import load_network
     from genolstm.lstm.cell import forward
     from genolstm.lstm.train.network import load_tensorflow
