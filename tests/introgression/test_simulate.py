@@ -373,12 +373,8 @@ def demes_model(
         ({"more": "migrations: [{demes: [target, archaic], rate: 0.01}]"}, None),
         ({"more": "metadata: &a [*a]"}, "stands inside what it names"),
         ({"more": ALIASES}, "its aliases stand for more than 50000 values"),
-<<<<<<< HEAD
         ({"more": "metadata: " + "[" * 90_000}, "nested more than 50 levels"),
         ({"more": "metadata: " + "[" * 100_000}, "larger than 100 kB"),
-=======
-        ({"more": "metadata: " + "[" * 50_000}, "nested more than 50 levels"),
->>>>>>> versions
         ({"more": "metadata: &a " + "- " * 400}, "is not a demes model"),
         ({"more": "metadata: &a\n  " + "? " * 60 + "x"}, "nested more than 50 levels"),
         ({"more": "#" * 300_000}, "larger than 100 kB"),
