@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from support import DATA, EXAMPLE
+
+import genolstm
 
 HEAVY = (
     "tensorflow",
@@ -99,3 +102,24 @@ def test_a_scan_loads_what_it_needs(tmp_path: Path, door: str) -> None:
 def test_an_evaluation_of_segments_needs_no_tables() -> None:
     loaded, _ = cost(command("introgression", "evaluate", DATA / "eval_segments.bed", DATA / "eval_truth.bed"))
     assert set(loaded) <= {"numpy", "numba", "onnxruntime", "rich"}
+
+
+def test_compiled_code_does_without_linear_algebra() -> None:
+    """Numba takes it from SciPy, which the core does not have."""
+    package = Path(genolstm.__file__).parent
+    compiled, found = 0, []
+    for path in package.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef) or not any(
+                word in ast.unparse(mark) for mark in function.decorator_list for word in ("compiled", "njit")
+            ):
+                continue
+            compiled += 1
+            found += [
+                f"{path.name}:{node.lineno}"
+                for node in ast.walk(function)
+                if (isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult))
+                or (isinstance(node, ast.Attribute) and node.attr in ("dot", "vdot", "linalg", "matmul"))
+            ]
+    assert compiled > 50
+    assert found == []

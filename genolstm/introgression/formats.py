@@ -78,6 +78,13 @@ def model_stamp(model: str, digest: str) -> str:
     return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
 
 
+def _written(chrom: str) -> str:
+    """Return the name of a sequence, unless its lines would be comments, and lost to whoever reads them."""
+    if chrom.startswith("#"):
+        raise InputError("a sequence whose name begins with '#' cannot be written", record=chrom, hint="rename it")
+    return chrom
+
+
 def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, stamp: str | None = None) -> None:
     """Write BED6+; ``score`` is the posterior times 1000.
 
@@ -92,7 +99,7 @@ def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, s
     name = shown(name)  # it comes from a model's file
     for s in segments:
         stream.write(
-            f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
+            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
             f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\n"
         )
 
@@ -110,7 +117,7 @@ def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic
     """Write true tracts as BED6, followed by sample and haplotype."""
     stream.write(header_line(TRUTH_COLUMNS) + "\n")
     for t in truth:
-        stream.write(f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
+        stream.write(f"{_written(t.chrom)}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
 
 
 def write_posterior_header(stream: IO[str]) -> None:
@@ -130,10 +137,11 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     tails = [f"\t{sample}\t{haplotype}\t" for sample, haplotype in block.haplotypes]
     limit = block.length if block.length is not None else (block.first_bin + n_bins) * bin_size
     text = _PROBABILITY
+    chrom = _written(block.chrom)
     lines: list[str] = []
     for b in range(n_bins):
         start = (block.first_bin + b) * bin_size
-        head = f"{block.chrom}\t{start}\t{min(start + bin_size, limit)}"
+        head = f"{chrom}\t{start}\t{min(start + bin_size, limit)}"
         row = zip(tails, levels[b].tolist(), strict=True)
         lines += [f"{head}{tail}{text[level]}\n" for tail, level in row if every or level >= 0]
         if len(lines) > 100_000:
@@ -159,10 +167,11 @@ class BedGraphCollector:
 
     def add(self, block: PosteriorBlock) -> None:
         """Add a block."""
+        chrom = _written(block.chrom)
         exists = ~np.isnan(block.posterior)
         levels = np.where(exists, np.round(np.nan_to_num(block.posterior) * 1000), _NO_LEVEL).astype(np.uint16)
         for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
-            self._blocks.setdefault((sample, haplotype), []).append((block.chrom, block.first_bin, block.length, row))
+            self._blocks.setdefault((sample, haplotype), []).append((chrom, block.first_bin, block.length, row))
 
     def write(self, stream: IO[str]) -> None:
         """Write all tracks; neighbouring bins with equal values share a line."""
@@ -198,7 +207,7 @@ class UnknownCollector:
         if block.callable is None:
             return
         unknown = ~block.known() & ~np.isnan(block.posterior)
-        of_chrom = self._spans.setdefault(block.chrom, {})
+        of_chrom = self._spans.setdefault(_written(block.chrom), {})
         for row, (sample, haplotype) in zip(unknown, block.haplotypes, strict=True):
             if not row.any():
                 continue
@@ -232,8 +241,14 @@ def _is_display_line(line: str) -> bool:
     return len(fields) < 3 or not all(re.fullmatch(r"[0-9]+", field) for field in fields[1:3])
 
 
-def _name(text: str, path: PathLike, number: int, what: str = "the name") -> str:
-    """Return a name as it is; one that differs from another only in white space would match nothing."""
+def read_name(text: str, path: PathLike, number: int, what: str = "the name") -> str:
+    """Return a name as it is; one that differs from another only in white space would match nothing.
+
+    Raises
+    ------
+    InputError
+        It is empty, has white space around it, or holds a control character.
+    """
     if not text or text != text.strip():
         reason = f"{what} {text!r} begins or ends with white space" if text.strip() else f"{what} is empty"
         raise InputError(reason, path=display_name(path), line=number)
@@ -323,8 +338,8 @@ def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]
         at = columns.get("posterior")
         text = "1" if at is None or at >= len(fields) else fields[at]
         posterior = read_probability(text, path, number)
-        chrom = _name(fields[0], path, number)
-        sample, haplotype = (_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
+        chrom = read_name(fields[0], path, number)
+        sample, haplotype = (read_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
         found.append((Interval(chrom, start, end, sample, haplotype), posterior, number))
     if not number:
         raise InputError("is empty", path=display_name(path))
@@ -438,7 +453,8 @@ def _posterior_part(
         codes, words = pd.factorize(chunk[column])
         if column in _NAMES:
             values = np.array([known[column].setdefault(word, len(known[column])) for word in words], np.int32)
-            good &= np.array([word != "" for word in words])[codes]
+            # A line that begins with # is a comment elsewhere.
+            good &= np.array([word != "" and not (column == "chrom" and word[0] == "#") for word in words])[codes]
         else:
             parse = parse_number if column == "posterior" else parse_integer
             values = np.array([-1 if (value := parse(word)) is None else value for word in words], float)
@@ -452,7 +468,7 @@ def _posterior_part(
     for column in _NAMES:
         for word in list(known[column])[before[column] :]:
             if word != word.strip() or control_character(word):
-                _name(word, path, number + int((chunk[column] == word).to_numpy().argmax()), f"the {column}")
+                read_name(word, path, number + int((chunk[column] == word).to_numpy().argmax()), f"the {column}")
     return found | {column: found[column].astype(np.int64) for column in ("start", "end")}
 
 
@@ -527,7 +543,7 @@ def read_bed(path: PathLike) -> BedMask:
         if len(fields) < 3:
             raise InputError("has fewer than 3 tab-separated columns", path=display_name(path), line=number)
         start, end = read_span(fields, path, number)
-        chrom = _name(fields[0], path, number)
+        chrom = read_name(fields[0], path, number)
         mask.setdefault(chrom, []).append((start, end))
         mask.first_lines.setdefault(chrom, number)
         if end > farthest.get(chrom, 0):

@@ -11,6 +11,7 @@ from genolstm.introgression.formats import (
     POSTERIOR_COLUMNS,
     SEGMENT_COLUMNS,
     header_columns,
+    read_name,
     read_probability,
     read_span,
 )
@@ -92,11 +93,13 @@ def _lines(
             raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
     for at, line in lines:
         fields = line.split("\t")
-        if len(fields) != len(columns):
+        if len(fields) != len(columns) or line.startswith("#"):
             raise InputError("does not fit the header", path=name, line=at)
         read_span(fields, path, at)
         read_probability(fields[posterior], path, at)
-        key = (fields[0], fields[column], fields[column + 1])
+        names = zip(("name", "sample", "haplotype"), (0, column, column + 1), strict=True)
+        chrom, sample, haplotype = (read_name(fields[place], path, at, f"the {what}") for what, place in names)
+        key = (chrom, sample, haplotype)
         if owners.setdefault(key, number) != number:
             raise InputError(
                 f"the haplotype {key[1]} {key[2]} of {key[0]} is already in an earlier file", path=name, line=at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -200,3 +201,13 @@ def test_the_command(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "at least two" in bad.err
     assert len(bad.err.splitlines()) == 1
     assert not Path("x.fa").exists()
+
+
+def test_without_the_extra(cli, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "x.fa").write_text(">a\nACGT\n>b\nACGT\n")
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    for name in ("alignment.msa", "alignment.formats.family", "runs.align_msa"):
+        monkeypatch.delitem(sys.modules, f"genolstm.{name}", raising=False)
+    result = cli("align", "msa", tmp_path / "x.fa")
+    assert result.code == 1
+    assert result.err == 'this needs SciPy, which is not installed; install it with: pip install "genolstm[msa]"\n'

@@ -154,7 +154,7 @@ def test_left_alignment_keeps_the_columns(seed: int) -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(SettingError, match="divergence"):
         SimulationSettings(divergence=(0.5, 0.1))
-    with pytest.raises(SettingError, match="length is 8, a whole number at least 16"):
+    with pytest.raises(SettingError, match="length is 5, a whole number at least 16"):
         SimulationSettings(length=(5, 9))
 
 

@@ -141,7 +141,7 @@ def remade(data: bytes, random: np.random.Generator) -> bytes:
 @counts(5000, 60)
 @pytest.mark.parametrize("kind", USES)
 def test_resealed_members(count: int, kind: str, good: dict[str, bytes], tmp_path: Path) -> None:
-    fuzz(USES[kind], [good[kind]], count, tmp_path / "m.genolstm", change=remade)
+    fuzz(USES[kind], [good[kind], *corpus("bundles")], count, tmp_path / "m.genolstm", change=remade)
 
 
 # --- checkpoints --------------------------------------------------------------------------------
@@ -174,7 +174,14 @@ def test_checkpoints(count: int, resealed: bool, tmp_path: Path) -> None:
     assert [array.tolist() for array in variables] == [[[0, 1, 2], [3, 4, 5]], 7]
     assert best[0].tolist() == [1, 1, 1]
     seed = path.read_bytes()
-    fuzz(use_checkpoint, [seed], count, path, words=WORDS, change=renumbered if resealed else None)
+    fuzz(
+        use_checkpoint,
+        [seed, *corpus("checkpoints")],
+        count,
+        path,
+        words=WORDS,
+        change=renumbered if resealed else None,
+    )
 
 
 def renumbered(data: bytes, random: np.random.Generator) -> bytes:

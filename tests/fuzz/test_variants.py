@@ -389,14 +389,14 @@ def read_folder(path: Path) -> None:
     read(folder)
 
 
-@counts(20_000, few=40)
+@counts(20_000, few=30)
 @pytest.mark.parametrize("parse", [read, read_folder], ids=["zip", "folder"])
 def test_vcf_zarr(tmp_path: Path, count: int, parse: Callable[[Path], None]) -> None:
     pytest.importorskip("zarr")
     fuzz(parse, [*stores(tmp_path), *corpus("zarr")], count, tmp_path / "x.zip", change=change_member, seed=7)
 
 
-@counts(20_000, few=40)
+@counts(20_000, few=30)
 def test_zip_files_whose_bytes_are_mutated(tmp_path: Path, count: int) -> None:
     pytest.importorskip("zarr")
     fuzz(read, [*stores(tmp_path)[:2], *corpus("zip")], count, tmp_path / "x.zip", seed=8)

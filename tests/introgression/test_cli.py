@@ -30,6 +30,7 @@ from genolstm.introgression.settings import (
     TRAINING,
     IntrogressionTraining,
     ScanSettings,
+    SimulationLimits,
     SimulationSettings,
     TrackSettings,
     VariantSettings,
@@ -1131,8 +1132,8 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
         chrom="c",
     )
     assert calls == [
-        ((settings, Path("r")), {"replicates": 4, "force": True}),
-        ((SimulationSettings(), Path("r")), {"replicates": 1, "force": False}),
+        ((settings, Path("r")), {"limits": SimulationLimits(), "replicates": 4, "force": True}),
+        ((SimulationSettings(), Path("r")), {"limits": SimulationLimits(), "replicates": 1, "force": False}),
     ]
     # The former spelling.
     assert cli("introgression", "simulate", "-o", "r", "--model", "m.yaml").code == 0

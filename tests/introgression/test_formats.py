@@ -197,6 +197,7 @@ def test_names_that_look_like_numbers_stay_names(tmp_path: Path) -> None:
         (HEADER + ROW + ROW.replace("0.5", "1.01"), "is not a line of a posterior table", 3),
         (HEADER + ROW + ROW.replace("0.5", ""), "is not a line of a posterior table", 3),
         (HEADER + ROW + "\n" + ROW, "is not a line of a posterior table", 3),
+        (HEADER + ROW + "#" + ROW, "is not a line of a posterior table", 3),
         (HEADER + ROW + ROW.replace("1000", "0"), "is not a line of a posterior table", 3),
         (HEADER + ROW.replace("\t0\t", "\t-1\t"), "is not a line of a posterior table", 2),
         (HEADER + ROW + "1\t0\n", "is not a line of a posterior table", 3),
@@ -376,3 +377,19 @@ def test_a_label_with_a_tab_stays_in_its_column() -> None:
     header, line, rest = stream.getvalue().split("\n")
     assert (line.split("\t")[3], len(line.split("\t")), rest) == (r"a\tb\x1b[1m\n", 11, "")
     assert ";model=m\\x1b_x;" in header
+
+
+def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
+    block = blocks()[2]
+    block.chrom = "#1"
+    block.callable = np.zeros_like(block.posterior)
+    stream = io.StringIO()
+    for write in (
+        lambda: formats.write_segments(stream, [SEGMENTS[0]._replace(chrom="#1")], "x"),
+        lambda: formats.write_truth(stream, [TRUTH[0]._replace(chrom="#1")]),
+        lambda: formats.write_posteriors(stream, block, 1000),
+        lambda: formats.BedGraphCollector(1000).add(block),
+        lambda: formats.UnknownCollector(1000).add(block),
+    ):
+        with pytest.raises(InputError, match="#1: a sequence whose name begins with '#' cannot be written"):
+            write()

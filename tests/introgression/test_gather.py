@@ -109,3 +109,12 @@ def test_numbers_of_a_part_are_those_of_the_format(tmp_path, text):
     with pytest.raises(InputError, match=r"p:2: '1\.5' is not a posterior"):
         run([write(tmp_path / "p", POSTERIORS, "c\t1\t2\tA\t1\t1.5")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["#x", " x", "x ", "", "x\x1b"])
+def test_names_of_a_part_are_those_of_the_format(tmp_path, name):
+    """A line that begins with # would be a comment in the file that is written."""
+    rows = [segment(name, 1, 2, "A"), segment("c", 1, 2, name), segment("c", 1, 2, "A", name)]
+    for row in rows if name != "#x" else rows[:1]:
+        with pytest.raises(InputError, match="p:3: "):
+            run([write(tmp_path / "p", SEGMENTS, segment("c", 5, 6, "A"), row)], tmp_path / "out")

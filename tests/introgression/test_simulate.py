@@ -318,13 +318,13 @@ def test_the_known_models_run(model: str) -> None:
     ],
 )
 def test_wrong_settings(changes, kind, said) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     if kind is None:
         simulate_region(replace(SMALL, **changes))
     else:
         with pytest.raises(kind, match=said):
             simulate_region(replace(SMALL, **changes))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(("length", "rate"), [(1, 1e-8), (2, 9e-4), (40, 1e-300)])
@@ -370,10 +370,11 @@ def demes_model(
         ({"size": "-5"}, "is not a demes model"),
         ({"size": "9" * 5000}, "is not a demes model"),
         ({"ancestors": "ancestors: [target], start_time: 3000, "}, "is not a demes model"),
-        ({"more": "migrations: [{demes: [target, archaic], rate: 1}]"}, None),
+        ({"more": "migrations: [{demes: [target, archaic], rate: 0.01}]"}, None),
         ({"more": "metadata: &a [*a]"}, "stands inside what it names"),
         ({"more": ALIASES}, "its aliases stand for more than 50000 values"),
-        ({"more": "metadata: " + "[" * 100_000}, "nested more than 50 levels"),
+        ({"more": "metadata: " + "[" * 90_000}, "nested more than 50 levels"),
+        ({"more": "metadata: " + "[" * 100_000}, "larger than 100 kB"),
         ({"more": "metadata: &a " + "- " * 400}, "is not a demes model"),
         ({"more": "metadata: &a\n  " + "? " * 60 + "x"}, "nested more than 50 levels"),
         ({"more": "#" * 300_000}, "larger than 100 kB"),
@@ -382,7 +383,7 @@ def demes_model(
     ],
 )  # fmt: skip
 def test_demographies_are_refused_at_once_or_simulated(tmp_path: Path, changes, said) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     settings = demes_model(tmp_path / "x.yaml", **changes)
     if said is None:
         simulate_region(settings)
@@ -392,7 +393,7 @@ def test_demographies_are_refused_at_once_or_simulated(tmp_path: Path, changes, 
         assert str(tmp_path / "x.yaml") in str(error.value)
         assert str(error.value).isprintable()
         assert len(str(error.value)) < 600
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_too_many_populations(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def text(tmp_path):
 @pytest.fixture
 def dna(tmp_path):
     path = tmp_path / "lstm-1.genolstm"
-    make(path, DNA, "comparison", architecture="lstm", alphabet="ACGT", classes=["a", "b"])
+    make(path, DNA, "comparison", architecture="lstm", alphabet="ACGT", classes=["a", "b"], length=5)
     return path
 
 
@@ -375,6 +375,7 @@ def test_introgression_needs_its_references(capsys):
 
 @pytest.mark.xdist_group("tensorflow")
 def test_the_reference_agrees_with_keras_on_the_shipped_model(neanderthal, track):
+    pytest.importorskip("tensorflow")
     from genolstm.lstm.bundle.saving import load_network
     from genolstm.lstm.cell import forward
     from genolstm.lstm.train.network import load_tensorflow

@@ -15,7 +15,14 @@ import numpy.typing as npt
 
 from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm.modes import MODES, Mode, placements
-from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily, gaps_of_member, hky85, match_odds
+from genolstm.alignment.pairhmm.parameters import (
+    PairHMMParameters,
+    ParameterFamily,
+    gaps_of_member,
+    hky85,
+    match_odds,
+    product,
+)
 from genolstm.alignment.pairhmm.region import shared_kmers
 from genolstm.compiled import compiled
 from genolstm.errors import SettingError
@@ -157,7 +164,7 @@ def lay_out_odds(joint, pair):
     matrices, classes = pair.reading
     odds = np.empty((matrices.shape[0], 16, 16))
     for k in range(matrices.shape[0]):
-        odds[k] = match_odds(matrices[k].T @ joint)
+        odds[k] = match_odds(product(matrices[k].T, joint))
     profile = np.zeros((16 * matrices.shape[0] if pair.flipped else 16, m + 1), np.float32)
     used = np.zeros(profile.shape[0], np.bool_)
     for i in range(1, n + 1):

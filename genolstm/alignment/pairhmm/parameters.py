@@ -65,10 +65,22 @@ def gaps_of_member(x, family):
 
 
 @compiled()
+def product(a, b):
+    """Return the product of two small matrices; Numba's own needs SciPy."""
+    out = np.zeros((a.shape[0], b.shape[1]))
+    for i in range(a.shape[0]):
+        for k in range(a.shape[1]):
+            for j in range(b.shape[1]):
+                out[i, j] += a[i, k] * b[k, j]
+    return out
+
+
+@compiled()
 def match_odds(joint):
     """Return the odds of matches of sets of bases, (16, 16) by bit masks."""
-    top = _MEMBERS @ joint @ _MEMBERS.T
-    rows, columns = _MEMBERS @ joint.sum(axis=1), _MEMBERS @ joint.sum(axis=0)
+    half = product(_MEMBERS, joint)
+    top = product(half, _MEMBERS.T)
+    rows, columns = half.sum(axis=1), product(_MEMBERS, joint.T).sum(axis=1)
     for p in range(16):
         for q in range(16):
             top[p, q] /= rows[p] * columns[q]

@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from genolstm.errors import GenolstmError, InputError, ModelError
+from genolstm.errors import GenolstmError, InputError, ModelError, shown
 from genolstm.fields import MAX_WORD, strict_json
 from genolstm.files import PathLike, atomic_path
 from genolstm.lstm.bundle.archive import MalformedArchive, read_archive, write_archive
@@ -165,16 +165,16 @@ class Bundle:
 
     def summary(self) -> list[tuple[str, str]]:
         """Return the main facts as pairs of name and value."""
-        facts = [("model", _show(self.name)), ("kind", self.kind)]
+        facts = [("model", shown(self.name)), ("kind", self.kind)]
         if self.config is not None:
             facts += [(name, _show(value)) for name, value in self.config.to_dict().items()]
-        for name, value in sorted((_show(name), value) for name, value in self.metadata.items()):
+        for name, value in sorted(self.metadata.items()):
             text = _show(json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value)
-            facts.append((name, text if len(text) <= 200 else f"{text[:197]}..."))
+            facts.append((shown(name), text if len(text) <= 200 else f"{text[:197]}..."))
         for name in ("created", "command"):
             if name in self.provenance:
                 value = self.provenance[name]
-                facts.append((name, _show(" ".join(map(str, value)) if isinstance(value, list) else value)))
+                facts.append((name, shown(" ".join(map(str, value)) if isinstance(value, list) else str(value))))
         facts += [(name, f"{len(content)} bytes") for name, content in self.members.items()]
         return [*facts, ("sha256", self.digest)]
 
@@ -382,4 +382,4 @@ def _short(value: Any) -> str:
 def _show(value: Any) -> str:
     text = f"[{', '.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
     # One line per fact, even if it holds line ends.
-    return text if text.isprintable() else json.dumps(text)
+    return text if text.isprintable() else shown(json.dumps(text, ensure_ascii=False))

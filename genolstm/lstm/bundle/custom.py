@@ -109,6 +109,9 @@ def _factor(node: _Node, given: list[np.ndarray | None], width: int | None) -> t
     elif operator == "Add":
         if len(shapes) == 1 and (constants[0].size == 1 or shapes[0] == (width,)):
             return 1.0, width
+        # A bias of channels that are not the last axis: at worst, the axis had one, and now has as many.
+        if len(shapes) == 1 and len(shapes[0]) <= 4 and max(shapes[0]) == constants[0].size:
+            return float(constants[0].size), None
     elif operator == "Gather":
         if len(shapes) == 1 and given[0] is not None and len(shapes[0]) == 2:
             return float(shapes[0][1]), shapes[0][1]

@@ -24,7 +24,7 @@ _HASHED = 1 << 28
 # The header of an array as NumPy writes it, which NumPy itself reads as a Python expression.
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '(?P<kind>[<|][fiub][1248])', 'fortran_order': False, "
-    rb"'shape': \((?P<shape>(?:\d{1,15},? ?){0,8})\), \}",
+    rb"'shape': \((?P<shape>[0-9, ]{0,100})\), \}",
     re.DOTALL,
 )
 _MALFORMED = (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, ArithmeticError, zipfile.BadZipFile)
