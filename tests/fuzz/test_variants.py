@@ -289,9 +289,11 @@ def expected_of(table: str, parts: Sequence[SiteRows]) -> dict[tuple[str, int], 
     found, read = {}, found_in(parts)
     ploidy: dict[tuple[str, int], int] = {}
     for (chrom, position), several in records.items():
-        for _, _, *calls in several:
+        beyond = position < 0 or (chrom == "1" and position >= 1000)
+        for first, _, *calls in several:
             for sample, call in enumerate(calls):
-                if call != ".":
+                # What is left out as a whole does not show it.
+                if call != "." and not beyond and base(first, first) >= 0:
                     ploidy[chrom, sample] = len(re.split("[|/]", call))
         ref, alt, *calls = several[0]
         codes = [base(ref, ref), *(base(ref, one) for one in alt.split(","))]
@@ -299,7 +301,7 @@ def expected_of(table: str, parts: Sequence[SiteRows]) -> dict[tuple[str, int], 
             if (chrom, position) in read:
                 found[chrom, position] = read[chrom, position]
             continue
-        if codes[0] < 0 or position < 0 or (chrom == "1" and position >= 1000):
+        if codes[0] < 0 or beyond:
             continue
         alleles = []
         for sample, call in enumerate(calls):

@@ -173,6 +173,14 @@ class _Bins:
     def __len__(self) -> int:
         return len(self._entries) // 4
 
+    def check(self, linear: np.ndarray) -> None:
+        """Refuse offsets that lead past all records: these would be left out in silence."""
+        if len(self):
+            _, begins, ends, least = self.table.T
+            last = ends.max()
+            if (begins >= ends).any() or (least >= last).any() or (linear >= last).any():
+                raise IndexError("offsets")
+
     @property
     def table(self) -> np.ndarray:
         return np.frombuffer(self._entries, dtype=np.uint64).reshape(-1, 4) if self._entries else np.empty((0, 4))
@@ -290,6 +298,7 @@ class Index:
                     here.add(number, int(spans[::2].min()), int(spans[1::2].max()), least)
             bins.append(here)
             linear.append(np.empty(0, np.uint64) if csi else offsets(count()))
+            here.check(linear[-1])
         return cls(path, names, min_shift, depth, bins, linear)
 
     def offset(self, chrom: int, start: int, end: int) -> int | None:

@@ -13,6 +13,8 @@ from genolstm.numbers import LAST_POSITION, parse_integer, quoted
 FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _META = re.compile(rb"##(contig|FORMAT|INFO|FILTER)=<(.*)>\s*$")
+#: Lines of a header: that of an assembly in pieces has one for each.
+_MOST_LINES = 1 << 20
 #: Names of fields that a BCF may number; a file has hundreds.
 _MOST_NAMES = 1 << 20
 
@@ -62,13 +64,15 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
             yield key[-1], value
 
 
-def _lines(text: bytes) -> Iterator[tuple[int, bytes]]:
+def _lines(text: bytes, path: str) -> Iterator[tuple[int, bytes]]:
     """Yield the lines with their numbers, one by one: a million empty ones need no memory."""
     at, number = 0, 0
     while at <= len(text):
         end = text.find(b"\n", at)
         end = len(text) if end < 0 else end
         number += 1
+        if number > _MOST_LINES:
+            raise InputError(f"has a header of more than {_MOST_LINES} lines", path=path)
         yield number, text[at:end].rstrip(b"\r")
         at = end + 1
 
@@ -85,6 +89,8 @@ class _Numbers:
         if name in self.known:
             return None
         number = self.next if stated is None else parse_integer(stated)
+        if stated is None and self.next >= self.most:
+            return f"{name} has no IDX, and there is no number after {self.next - 1}"
         if number is None or not 0 <= number < self.most:
             return f"{name} has the IDX {quoted(str(stated))}, which is no number of a name"
         if number in self.names:
@@ -111,7 +117,7 @@ def parse_header(text: bytes, path: str, *, binary: bool = False) -> Header:
     header = Header()
     strings = _Numbers(header.strings, _MOST_NAMES)
     chromosomes = _Numbers(header.chromosomes, LAST_POSITION)
-    for number, line in _lines(text):
+    for number, line in _lines(text, path):
         if not line.strip(b"\0"):
             continue
         header.lines = number

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -365,10 +365,10 @@ class VariantReader:
                 for _ in range((part.own.stop - part.own.start) // 2)
             ]
             file.open(settings, self._padded(wanted, overlap))
-        finished: list[str] = []
+        finished: dict[str, None] = {}
         while (chrom := self._next_chromosome(order, finished)) is not None:
             joined = [file for file in self._files if file.begin(chrom)]
-            finished.append(chrom)
+            finished[chrom] = None
             if not any(file.has_targets for file in joined):
                 for file in joined:
                     self._skip(file)
@@ -413,7 +413,7 @@ class VariantReader:
             padded.append(Stretch(chrom, max(start - overlap, 0), high))
         return merge_stretches(padded)
 
-    def _next_chromosome(self, order: dict[str, int], finished: Sequence[str]) -> str | None:
+    def _next_chromosome(self, order: dict[str, int], finished: Collection[str]) -> str | None:
         heads: dict[str, File] = {}
         for file in self._files:
             if file.jumps and not file.has_targets:
@@ -707,7 +707,7 @@ class VariantReader:
 
     # --- the end ----------------------------------------------------------------------------
 
-    def _check_end(self, finished: Sequence[str], wanted: Sequence[Stretch] | None) -> None:
+    def _check_end(self, finished: Collection[str], wanted: Sequence[Stretch] | None) -> None:
         self._count()
         scanned = {chrom for file in self._files if file.has_targets for chrom in file.chroms}
         if wanted is not None:

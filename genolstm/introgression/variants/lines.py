@@ -51,7 +51,7 @@ from genolstm.introgression.variants.records import (
 )
 
 _D, _E, _G, _N, _P, _Q, _T, _IS = (ord(c) for c in "DEGNPQT=")
-#: More digits than any position has.
+#: More digits than any position has, so that a number never wraps; :func:`~.records.place` bounds what is left.
 _MOST_DIGITS = 13
 #: Larger numbers than any that is compared with are as good as this one.
 _PLENTY = np.int64(1 << 40)

@@ -6,7 +6,6 @@ Python, record by record, than the whole reading does here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 
@@ -39,7 +38,6 @@ from genolstm.introgression.variants.regions import check_stretches
 from genolstm.introgression.variants.rows import ROOM, SORT, Reading, chosen_columns, for_each
 from genolstm.introgression.variants.stream import MAX_RECORD, Stream
 
-_BLANK = re.compile(rb"(?:\r*+\n)++")
 #: Records in which invariant sites must show for a file to count as one that lists them.
 _LOOK = 2000
 _ANY_OTHER = (b".", b"<NON_REF>", b"<*>")
@@ -155,6 +153,12 @@ class VcfSource:
         return self.header.chromosomes[number]
 
 
+def _after_blank(data: bytes, begin: int) -> int:
+    """Return where the empty lines that begin somewhere end."""
+    filled = len(data) - len(data[begin:].lstrip(b"\r\n"))
+    return max(data.rfind(b"\n", begin, filled) + 1, begin)
+
+
 class _Reading(Reading):
     """One pass over the records of a VCF or BCF."""
 
@@ -251,9 +255,9 @@ class _Reading(Reading):
             buf = np.frombuffer(data, dtype=np.uint8)
             begin = 0
             while begin < end:
-                if not bcf and data[begin] in b"\r\n" and (empty := _BLANK.match(data, begin)):
-                    state[LINE] += data.count(b"\n", begin, empty.end())
-                    begin, blank = empty.end(), True
+                if not bcf and data[begin] in b"\r\n" and (after := _after_blank(data, begin)) > begin:
+                    state[LINE] += data.count(b"\n", begin, after)
+                    begin, blank = after, True
                     continue
                 if blank:
                     raise self.error("is an empty line among the records")
@@ -270,7 +274,7 @@ class _Reading(Reading):
                 elif why == BEYOND:
                     state[POSITION] = -1
                     yield "beyond", ""
-                elif not bcf and _BLANK.match(data, begin):
+                elif not bcf and data[begin] in b"\r\n" and _after_blank(data, begin) > begin:
                     state[LINE] -= why == BAD_COLUMNS
                 elif why == OTHER_CHROM:
                     yield "end", ""
