@@ -515,9 +515,9 @@ def check_folder(path: PathLike) -> None:
         while not place.exists() and not place.is_symlink():
             place = place.parent
         if not place.is_dir():
-            raise OutputError("is no folder", path=path if place == Path(path).resolve() else place)
+            raise OutputError(f"cannot be created ({place} is no folder)", path=path)
         if not os.access(place, os.W_OK):
-            raise OutputError("the folder is not writable", path=place)
+            raise OutputError(f"cannot be created ({place} is not writable)", path=path)
     except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"cannot be created ({getattr(error, 'strerror', None) or error})", path=path) from error
 

@@ -37,6 +37,7 @@ class Interrupt(SystemExit):
 class _State:
     """What the handlers know: the signal that came, and what must not be left behind."""
 
+    installed = False
     number: int | None = None
     waiting = 0
     said = False
@@ -51,18 +52,33 @@ def install() -> None:
 
     What is ignored stays ignored: ``nohup`` and shells that start a job in the background ask for that.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is _on_signal:
+    if _State.installed or threading.current_thread() is not threading.main_thread():
         return
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(reading,), daemon=True, name="signals").start()
+    _State.installed = True
+    _fill_streams()
+    if sys.platform != "win32":
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        threading.Thread(target=_watch, args=(reading,), daemon=True, name="signals").start()
     # Called after all that libraries register: their threads and destructors have no say in how it ends.
     atexit.register(_leave)
     for name in NAMES:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
+
+
+def _fill_streams() -> None:
+    """Open what is closed of the standard streams, to nowhere.
+
+    The next file that is opened would take the number, and receive what libraries print.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def number() -> int | None:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from genolstm import provenance
 from genolstm.alignment.context.estimation import fit_family
-from genolstm.alignment.context.model import KIND, aligner_metadata
+from genolstm.alignment.context.model import aligner_metadata
+from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle

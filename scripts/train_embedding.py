@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from genolstm import provenance
-from genolstm.alignment.search.encoders import EMBEDDING_KIND
+from genolstm.alignment.metadata import EMBEDDING_KIND
 from genolstm.alignment.simulate.pairs import PRESETS, simulate_pair
 from genolstm.lstm.bundle.saving import save_network
 from genolstm.lstm.config import LSTMConfig

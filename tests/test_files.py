@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from xopen import xopen
 
+from genolstm import files
 from genolstm.errors import InputError, OutputError
 from genolstm.files import (
     atomic_path,
@@ -275,3 +276,13 @@ def test_standard_output(capsys) -> None:
     with atomic_text("-") as stream:
         stream.write("x\n")
     assert capsys.readouterr().out == "x\n"
+
+
+def test_a_line_without_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_LONGEST_LINE", 100)
+    path = tmp_path / "x"
+    path.write_bytes(b"a\n" + b"b" * 99 + b"\n")
+    with pytest.raises(InputError, match=r":2: the line is longer than"):
+        list(files.read_lines(path))
+    path.write_bytes(b"a\n" + b"b" * 98 + b"\n" + b"c" * 99)
+    assert [len(line) for _, line in files.read_lines(path)] == [1, 98, 99]

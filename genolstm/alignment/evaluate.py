@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import InputError
@@ -161,13 +160,11 @@ def bootstrap_mean(
     mean = float(x.mean())
     if x.size == 1:
         return Interval(mean, mean, mean)
-    found = stats.bootstrap(
-        (x,),
-        np.mean,
-        n_resamples=rounds,
-        batch=100,
-        confidence_level=level,
-        method="percentile",
-        random_state=np.random.default_rng(seed),
-    )
-    return Interval(mean, float(found.confidence_interval.low), float(found.confidence_interval.high))
+    rng = np.random.default_rng(seed)
+    # A hundred rounds at a time: all at once would be rounds x values of memory.
+    means = [
+        x[rng.integers(0, x.size, size=(min(100, rounds - done), x.size))].mean(axis=1)
+        for done in range(0, rounds, 100)
+    ]
+    low, high = np.percentile(np.concatenate(means), [50 * (1 - level), 50 * (1 + level)])
+    return Interval(mean, float(low), float(high))

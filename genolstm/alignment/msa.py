@@ -22,13 +22,17 @@ import numpy as np
 import numpy.typing as npt
 from Bio.Align import Alignment
 from Bio.SeqRecord import SeqRecord
-from scipy import sparse
 
 from genolstm.alignment.pairhmm.decode import heaviest_chain
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import MsaSettings
-from genolstm.errors import InputError
+from genolstm.errors import InputError, MissingExtraError
 from genolstm.sequences.masks import encode_masks
+
+try:
+    from scipy import sparse
+except ImportError as error:
+    raise MissingExtraError("SciPy", "msa") from error
 
 LIMIT = 64
 """Maximum number of sequences: time grows with its square, with consistency nearly with its cube."""

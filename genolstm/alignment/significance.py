@@ -26,6 +26,9 @@ import numpy.typing as npt
 
 from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.errors import ModelError, SettingError
+from genolstm.lstm.bundle.metadata import Fields
+
+_LARGEST = 1e9
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,11 +104,13 @@ class ScoreTail:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ScoreTail:
         """Read a table; raise ModelError if something is missing or wrong."""
-        names = ("lengths", "ratios", "bits", "slope")
-        try:
-            return cls(*(np.array(data[name], dtype=np.float64) for name in names))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"the table of scores of unrelated pairs is broken ({error})") from error
+        fields = Fields(data, "significance.tails")
+        return cls(
+            fields.numbers("lengths", [None], 1e-3, _LARGEST),
+            fields.numbers("ratios", [None], 1e-3, _LARGEST),
+            fields.numbers("bits", [None, None, None], -_LARGEST, _LARGEST),
+            fields.numbers("slope", [None, None], 1e-6, 1e6),
+        )
 
 
 def _between(grid: Floats, x: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
@@ -239,29 +244,28 @@ class Significance:
         ModelError
             Something is missing or wrong.
         """
-        try:
-            if tuple(data["levels"]) != LEVELS:
-                raise ModelError("the calibration of scores uses other tail probabilities")
-            tails = {
-                (str(mode), int(strands)): ScoreTail.from_dict(tail)
-                for mode, by_strand in data["tails"].items()
-                for strands, tail in by_strand.items()
-            }
-            homolog = {}
-            for mode, line in data["homolog"].items():
-                x = np.array(line["bits"], dtype=np.float64)
-                p = np.array(line["probability"], dtype=np.float64)
-                right = x.ndim == 1 and x.shape == p.shape and len(x) > 0
-                if not (right and np.isfinite(x).all() and p.min() >= 0 and p.max() <= 1):
-                    raise ModelError("the table of P(homolog) is incomplete or out of range")
-                if (np.diff(x) < 0).any() or (np.diff(p) < 0).any():
-                    raise ModelError("the table of P(homolog) is not in rising order")
-                homolog[str(mode)] = (x, p)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"the calibration of scores is broken ({error})") from error
-        known = {*tails, *((mode, 1) for mode in homolog)}
-        if any(mode not in MODES or strands not in (1, 2) for mode, strands in known):
-            raise ModelError("the calibration of scores names an unknown mode or strand")
+        fields = Fields(data, "significance")
+        if tuple(fields.numbers("levels", [None], 0, 1).tolist()) != LEVELS:
+            raise ModelError("the calibration of scores uses other tail probabilities")
+        tails: dict[tuple[str, int], ScoreTail] = {}
+        homolog: dict[str, tuple[Floats, Floats]] = {}
+        by_mode = fields.table("tails")
+        for mode in by_mode.values:
+            by_strand = by_mode.table(mode)
+            for strands in by_strand.values:
+                if mode not in MODES or strands not in ("1", "2"):
+                    raise ModelError("the calibration of scores names an unknown mode or strand")
+                tails[mode, int(strands)] = ScoreTail.from_dict(by_strand.table(strands).values)
+        lines = fields.table("homolog")
+        for mode in lines.values:
+            if mode not in MODES:
+                raise ModelError("the calibration of scores names an unknown mode or strand")
+            line = lines.table(mode)
+            x = line.numbers("bits", [None], -_LARGEST, _LARGEST)
+            p = line.numbers("probability", [None], 0, 1)
+            if x.shape != p.shape or (np.diff(x) < 0).any() or (np.diff(p) < 0).any():
+                raise ModelError("the table of P(homolog) is incomplete, or not in rising order")
+            homolog[mode] = (x, p)
         return cls(tails, homolog)
 
     def __eq__(self, other: object) -> bool:

@@ -182,15 +182,9 @@ class _Closed(io.TextIOBase):
 def _open_streams() -> None:
     """Make the standard streams safe to use.
 
-    Of a closed one, the next file that is opened would take the number, and receive what libraries print.
     Output that does not go to a terminal is UTF-8, as in files, whatever the locale; what a terminal cannot
     show is shown in another way.
     """
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 (open to the end)
     if sys.stdout is None:

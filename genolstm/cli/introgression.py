@@ -114,7 +114,11 @@ def simulate(
     validation_fraction="--validation",
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
-@click.option("--log", type=_path, help="CSV log with one row per epoch.")
+@click.option(
+    "--log",
+    type=_path,
+    help="CSV log with one row per epoch; it appears with the model, until then it is log.csv beside the checkpoint.",
+)
 @options.force
 @options.quiet
 def train(

@@ -99,7 +99,12 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     reverse_complement=_strands,
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder for the checkpoint.")
-@click.option("--log", type=_path, help="Also write a CSV with one row per epoch.")
+@click.option(
+    "--log",
+    type=_path,
+    help="Also write a CSV with one row per epoch; it appears with the model, until then it is log.csv beside the "
+    "checkpoint.",
+)
 @options.force
 @options.quiet
 def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str, Any], **settings: Any) -> None:

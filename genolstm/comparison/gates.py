@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.comparison.saving import KIND
+from genolstm.comparison.metadata import read_metadata
 from genolstm.errors import InputError, ModelError
 from genolstm.files import is_input
 from genolstm.lstm.bundle.bundle import Bundle
@@ -42,9 +42,8 @@ def sequence_gates(bundle: Bundle, sequence: str, *, name: str = "sequence", **o
     SettingError
         The network is not an LSTM.
     """
-    bundle.require(kind=KIND)
+    architecture = read_metadata(bundle).architecture
     if bundle.config is None:
-        kind = bundle.metadata.get("architecture")
-        raise ModelError(f"the network is a {kind}, it has no gates", path=bundle.path)
+        raise ModelError(f"the network is a {architecture}, it has no gates", path=bundle.path)
     x = one_hot(encode(sequence), np.float32)
     return inspect_gates(bundle, x, name=name, symbols=sequence, **options)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from genolstm.comparison.architectures import RECURRENT, ArchitectureSettings
+from genolstm.comparison.metadata import KIND
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
     from genolstm.comparison.run import Trial
     from genolstm.lstm.train.training import TrainedModel
-
-KIND = "comparison"
 
 
 def save_trained(

@@ -29,6 +29,8 @@ def _channels() -> dict[tuple[int, int, int], str]:
 CHANNEL_NAMES = _channels()
 COUNT_CHANNELS = tuple(dict.fromkeys(CHANNEL_NAMES.values()))
 N_COUNTS = len(COUNT_CHANNELS)
+LEVELS = 9
+"""Counts that the baseline tells apart: 0 to 7, and 8 or more."""
 CHANNELS = (*COUNT_CHANNELS, "callable", "outgroup_size", "target_size")
 """Every channel, in order.
 

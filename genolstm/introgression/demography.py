@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import itertools
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,11 @@ from genolstm.errors import InputError, SettingError
 if TYPE_CHECKING:
     import msprime
 
-# What a demes file may hold. The largest of stdpopsim's models has 10 populations in 20 kB.
-_MOST_BYTES, _MOST_NODES, _MOST_DEPTH, _MOST_POPULATIONS = 200_000, 50_000, 50, 32
+# What a demes file may hold. The largest of stdpopsim's models has 10 populations; one with a pulse in
+# each of 1,000 generations has 80 kB.
+_MOST_BYTES, _MOST_NODES, _MOST_DEPTH, _MOST_POPULATIONS = 100_000, 50_000, 50, 32
+#: The same of files with aliases, which are parsed twice. They are written by hand.
+_MOST_BYTES_WITH_ALIASES = 20_000
 
 #: Steps in which an epoch is followed. They need not be exact: what counts is the order of magnitude.
 _STEPS = 8
@@ -78,7 +82,8 @@ def read_demes(path: str) -> msprime.Demography:
 
 def brief(error: Exception) -> str:
     """Return a library's message as one short printable line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    # The YAML parser ends with advice on how to switch its checks off.
+    text = " ".join(str(error).split()).split(" To suppress this check")[0] or type(error).__name__
     if isinstance(error, KeyError):
         text = f"{text} is missing"
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -111,8 +116,10 @@ def _check_structure(text: str) -> None:
         depth += (character in "[{") - (character in "]}")
         if depth > _MOST_DEPTH:
             raise ValueError(f"nested more than {_MOST_DEPTH} levels deep")
-    if "&" not in text and "*" not in text:
+    if not re.search(r"(?m)(?:^|[\s\[{,:])[&*]\S", text):
         return
+    if len(text) > _MOST_BYTES_WITH_ALIASES:
+        raise ValueError(f"it has aliases and is larger than {_MOST_BYTES_WITH_ALIASES // 1000} kB")
     import ruamel.yaml
     from ruamel.yaml import events
 
@@ -301,7 +308,7 @@ class _Lineages:
             self.both[:, here, here] = after
             return
         n = len(here)
-        where = np.ix_(range(len(self.pairs)), here, here)
+        where = np.ix_(np.arange(len(self.pairs)), here, here)
         moving = _pair_generator(generator, sizes[here])
         state = self.both[where].reshape(len(self.pairs), n * n)
         state = np.linalg.solve((np.eye(n * n) - width * moving).T, state.T).T
@@ -312,7 +319,8 @@ class _Lineages:
         alone = np.linalg.solve((np.eye(n) - width * generator).T, self.single[:, here].T).T
         self.single[:, here] = alone
         for p in np.flatnonzero(self.waiting):
-            self.migrations[p] += (alone[list(self.pairs[p])] @ leave).sum() * width
+            first, second = self.pairs[int(p)]
+            self.migrations[p] += float((alone[first] + alone[second]) @ leave) * width
 
     def finish(self, rates: np.ndarray, sizes: np.ndarray, names: Sequence[str]) -> None:
         """Let the remaining pairs meet, however long it takes; refuse if they cannot."""
@@ -320,7 +328,7 @@ class _Lineages:
         _check_meeting(rates, here, names)
         leave, generator = _generator(rates, here)
         n = len(here)
-        state = self.both[np.ix_(range(len(self.pairs)), here, here)].reshape(len(self.pairs), n * n)
+        state = self.both[np.ix_(np.arange(len(self.pairs)), here, here)].reshape(len(self.pairs), n * n)
         try:
             spent = np.linalg.solve(-_pair_generator(generator, sizes[here]).T, state.T).T
         except np.linalg.LinAlgError:  # rates so far apart that they cannot be told from none

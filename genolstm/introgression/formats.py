@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from typing import IO, TYPE_CHECKING
 
@@ -387,7 +388,9 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
     try:
-        with readable(path), open_input(path) as stream:
+        with readable(path), open_input(path) as stream, warnings.catch_warnings():
+            # A first line with more columns than the header has is cut, with no more than a warning.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
             columns, rest = _posterior_columns(stream, name)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
             for chunk in pd.read_csv(
@@ -395,19 +398,20 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
                 sep="\t",
                 header=None,
                 names=columns,
+                index_col=False,
                 skip_blank_lines=False,
                 na_filter=False,
                 quoting=csv.QUOTE_NONE,
                 dtype=object,
                 chunksize=_CHUNK,
             ):
-                if not isinstance(chunk.index, pd.RangeIndex):  # columns without a name, taken for an index
-                    raise InputError("has more columns than the header", path=name, line=number)
                 if len(chunk):
                     parts.append(_posterior_part(chunk, known, path, number))
                     number += len(chunk)
     except pd.errors.EmptyDataError:
         pass
+    except pd.errors.ParserWarning as e:
+        raise InputError("has more columns than the header", path=name, line=number) from e
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
         raise InputError(f"is not a posterior table ({e})", path=name) from e
     if not parts:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from genolstm.compiled import compiled
-from genolstm.introgression.channels import N_COUNTS
-
-_LEVELS = 9
+from genolstm.introgression.channels import LEVELS, N_COUNTS
+from genolstm.introgression.metadata import read_hmm
+from genolstm.lstm.bundle.metadata import Fields
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class SupervisedHMM:
             Iterable of (tracks, archaic fraction): shapes (haplotypes, bins, channels) and
             (haplotypes, bins).
         """
-        emission = np.ones((2, N_COUNTS, _LEVELS))
+        emission = np.ones((2, N_COUNTS, LEVELS))
         transition = np.ones((2, 2))
         start = np.ones(2)
         for tracks, truth in batches:
             state = (np.asarray(truth) > 0.5).astype(np.int64)
             levels = _levels(np.asarray(tracks))
             for channel in range(N_COUNTS):
-                flat = state * _LEVELS + levels[:, :, channel]
-                emission[:, channel] += np.bincount(flat.ravel(), minlength=2 * _LEVELS).reshape(2, _LEVELS)
+                flat = state * LEVELS + levels[:, :, channel]
+                emission[:, channel] += np.bincount(flat.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS)
             pairs = state[:, :-1] * 2 + state[:, 1:]
             transition += np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
             start += np.bincount(state.ravel(), minlength=2)
@@ -85,13 +85,19 @@ class SupervisedHMM:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> SupervisedHMM:
-        """Return the model that :meth:`to_dict` describes."""
-        return cls(*(np.array(values[n], dtype=float) for n in ("emission", "transition", "start")))
+        """Return the model that :meth:`to_dict` describes.
+
+        Raises
+        ------
+        ModelError
+            A number is missing or out of range.
+        """
+        return cls(**vars(read_hmm(Fields(values, "hmm"))))
 
 
 def _levels(tracks: np.ndarray) -> np.ndarray:
     counts = np.asarray(tracks[:, :, :N_COUNTS], dtype=np.float32)
-    return np.minimum(np.rint(counts).astype(np.int64), _LEVELS - 1)
+    return np.minimum(np.rint(counts).astype(np.int64), LEVELS - 1)
 
 
 @compiled()

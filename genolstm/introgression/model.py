@@ -13,11 +13,11 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError, shown
 from genolstm.files import PathLike
-from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.metadata import read_metadata
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.settings import DEFAULT_MODEL, PRIOR, DecodeSettings, ScanSettings, TrackSettings
+from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
@@ -30,25 +30,7 @@ if TYPE_CHECKING:
     from genolstm.introgression.variants.join import VariantReader
     from genolstm.sequences.panel.panel import KmerPanel
 
-KIND = "introgression"
 BASELINES = ("hmm",)
-
-
-def _check_channels(made: Any, here: Sequence[str], path: str | None) -> None:
-    """Reject a model with other channels, naming only those that differ."""
-    if not isinstance(made, list):
-        raise ModelError("does not state which channels it reads", path=path)
-    if made == list(here):
-        return
-    only_model = [str(name) for name in made if name not in here]
-    only_data = [name for name in here if name not in made]
-    if not only_model and not only_data:
-        raise ModelError("the model and the data have the same channels in a different order", path=path)
-    raise ModelError(
-        f"the model reads {len(made)} channels, the data has {len(here)}; only the model: "
-        f"{', '.join(only_model) or 'none'}; only the data: {', '.join(only_data) or 'none'}",
-        path=path,
-    )
 
 
 class NetworkPredictor:
@@ -138,17 +120,12 @@ class IntrogressionClassifier:
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
         self.bundle = bundle
         self.threads = count_threads(threads)
-        bundle.require(kind=KIND)
-        metadata = bundle.metadata
-        try:
-            self.settings = TrackSettings(int(metadata["k"]), int(metadata["bin"]))
-            self.label = str(metadata["label"])
-            self.threshold = float(metadata["threshold"])
-            self.prior = float(metadata.get("prior", PRIOR))
-            self.precision_curve = [(float(t), float(p)) for t, p in metadata["precision_curve"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"lacks or misstates {error}", path=bundle.path) from error
-        _check_channels(metadata.get("channels"), CHANNELS, bundle.path)
+        self.metadata = read_metadata(bundle)
+        self.settings = self.metadata.settings
+        self.label = self.metadata.label
+        self.threshold = self.metadata.threshold
+        self.prior = self.metadata.prior
+        self.precision_curve = self.metadata.precision_curve
         self._runtime: Runtime | None = None
 
     @classmethod
@@ -180,13 +157,12 @@ class IntrogressionClassifier:
             The model holds none.
         """
         if baseline is None:
-            return NetworkPredictor(self.runtime, self.bundle.metadata.get("calibration"))
+            return NetworkPredictor(self.runtime, self.metadata.calibration)
         if baseline not in BASELINES:
             raise SettingError(f"there is no baseline {baseline}; known: {', '.join(BASELINES)}")
-        parameters = self.bundle.metadata.get("hmm")
-        if parameters is None:
+        if self.metadata.hmm is None:
             raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        return BaselinePredictor(SupervisedHMM.from_dict(parameters))
+        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)))
 
     def decode_settings(
         self,
@@ -226,15 +202,15 @@ class IntrogressionClassifier:
         if fdr is not None:
             good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
             if not good:
-                best = max(p for _, p in self.precision_curve)
+                best = max((p for _, p in self.precision_curve), default=0.0)
                 raise SettingError(
                     f"an FDR of {fdr} was not reached on the validation data", hint=f"the lowest is {1 - best:.3f}"
                 )
             threshold = min(good)
         if threshold is None and baseline is not None:
-            if "hmm_threshold" not in self.bundle.metadata:
+            threshold = self.metadata.hmm_threshold
+            if threshold is None:
                 raise ModelError("holds no HMM baseline", path=self.bundle.path)
-            threshold = float(self.bundle.metadata["hmm_threshold"])
         if threshold is None:
             threshold = self.threshold
         return DecodeSettings(threshold, min_length, bridge)

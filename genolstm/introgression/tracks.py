@@ -68,8 +68,9 @@ def frequency_classes(size: int) -> np.ndarray:
 
 
 @compiled()
-def _graded_class(count: int, known: int, edges: np.ndarray) -> int:
-    if count >= known:
+def _frequency_class(count: int, known: int, edges: np.ndarray) -> int:
+    """Return the frequency class of a count among those haplotypes of which something is known."""
+    if count >= known:  # also if nothing is known of any
         return edges.shape[0]
     frequency = count / known
     for f in range(edges.shape[0]):
@@ -110,7 +111,7 @@ def _bin_kmers(
         b = (i + offset) // bin_size
         windows[b] += 1
         if graded:
-            f = _graded_class(int(outgroup[i]), int(outgroup_known[i]), edges)
+            f = _frequency_class(int(outgroup[i]), int(outgroup_known[i]), edges)
         else:
             f = class_of[min(int(outgroup[i]), top)]
         channel = channel_of[1 if archaic[i] > 0 else 0, f, 1 if not alone and target[i] > 1 else 0]
@@ -257,15 +258,6 @@ def tracks_from_counts(
 
 
 # --- the VCF door -------------------------------------------------------------------------------
-
-
-@compiled()
-def _frequency_class(count: int, called: int, edges: np.ndarray) -> int:
-    frequency = count / called
-    for f in range(edges.shape[0]):
-        if frequency <= edges[f]:
-            return f
-    return edges.shape[0]
 
 
 @compiled()

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genolstm.errors import ModelError, SettingError
+from genolstm.lstm.bundle.metadata import Fields
 
 METHODS = ("none", "temperature", "isotonic")
 _TINY = 1e-7
 _KNOTS = 200
+_TEMPERATURES = (1e-3, 1e3)
+_MOST_CLASSES = 10_000
 
 
 def fit_calibration(
@@ -81,22 +84,39 @@ def apply_calibration(probability: np.ndarray, calibration: Mapping[str, Any] | 
     ModelError
         The parameters are not what :func:`fit_calibration` returns.
     """
-    method = "none" if calibration is None else calibration.get("method")
-    if calibration is None or method == "none":
+    if calibration is None:
         return np.asarray(probability, np.float32)
-    try:
-        if method == "temperature":
-            temperature = float(calibration["temperature"])
-            if not temperature > 0:
-                raise ValueError("temperature")
-            values = np.asarray(probability, np.float64)
-            softmax = int(calibration["classes"]) > 1
-            return _heat(values, temperature, softmax=softmax).astype(np.float32)
-        if method == "isotonic":
-            return _apply_isotonic(np.asarray(probability), calibration["tables"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError("the model's calibration is not valid") from error
-    raise ModelError(f"the model's calibration {method!r} is not known to this version")
+    classes = check_calibration(Fields(calibration, "calibration"))
+    values = np.asarray(probability)
+    if calibration["method"] == "temperature":
+        return _heat(values.astype(np.float64), calibration["temperature"], softmax=classes > 1).astype(np.float32)
+    if calibration["method"] == "none":
+        return values.astype(np.float32, copy=False)
+    if classes > 1 and values.shape[-1] != classes:
+        raise ModelError(f"the model's calibration is for {classes} classes, the outputs are of {values.shape[-1]}")
+    return _apply_isotonic(values, calibration["tables"])
+
+
+def check_calibration(fields: Fields) -> int:
+    """Refuse parameters that :func:`fit_calibration` does not return; return the number of classes.
+
+    Raises
+    ------
+    ModelError
+        The method is unknown, or a number is missing, of another type or out of range.
+    """
+    method = fields.choice("method", METHODS)
+    if method == "none":
+        return 1
+    if method == "temperature":
+        fields.number("temperature", *_TEMPERATURES)
+        return fields.whole("classes", 1, _MOST_CLASSES)
+    tables = fields.tables("tables", _MOST_CLASSES)
+    for table in tables:
+        x, y = (table.numbers(name, [None], 0, 1) for name in ("x", "y"))
+        if len(x) != len(y) or (np.diff(x) < 0).any() or (np.diff(y) < 0).any():
+            table.refuse(table.what, "not a line that rises")
+    return len(tables)
 
 
 def expected_calibration_error(
@@ -178,8 +198,6 @@ def _apply_isotonic(values: np.ndarray, tables: Any) -> np.ndarray:
     if len(tables) == 1:
         table = tables[0]
         return np.interp(values, table["x"], table["y"]).astype(np.float32)
-    if values.shape[-1] != len(tables):
-        raise ValueError("classes")
     found = np.stack([np.interp(values[..., i], table["x"], table["y"]) for i, table in enumerate(tables)], axis=-1)
     total = found.sum(axis=-1, keepdims=True)
     # Where every class got 0, the network's own output stands.

@@ -11,6 +11,8 @@ from genolstm.errors import ModelError, SettingError
 from genolstm.settings import SHARE, Range, check
 
 _LARGEST = 1 << 20
+# Of a message about settings that a stranger wrote.
+_LONGEST = 300
 Count = Annotated[int, Range(0, _LARGEST)]
 AtLeastOne = Annotated[int, Range(1, _LARGEST)]
 Cell = Literal["rnn", "gru", "lstm"]
@@ -226,11 +228,12 @@ class LSTMConfig:
             raise ModelError("the network's settings are not a table of names and values")
         unknown = sorted(str(name) for name in set(settings) - {f.name for f in fields(cls)})
         if unknown:
+            named = ", ".join(name if name.isprintable() else repr(name) for name in unknown)
             raise ModelError(
-                f"the network has settings that this version does not know: {', '.join(unknown)}",
+                f"the network has settings that this version does not know: {named[:_LONGEST]}",
                 hint="a newer GenoLSTM may have made it",
             )
         try:
             return cls(**settings)
         except SettingError as error:
-            raise ModelError(f"the network's settings are not valid: {error.reason}") from error
+            raise ModelError(f"the network's settings are not valid: {error.reason[:_LONGEST]}") from error

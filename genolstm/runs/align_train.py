@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from genolstm import provenance
 from genolstm.alignment.context.estimation import fit_family
-from genolstm.alignment.context.model import KIND, AlignerParts, aligner_metadata, read_aligner
+from genolstm.alignment.context.model import AlignerParts, aligner_metadata, read_aligner
 from genolstm.alignment.context.train import (
     MIXTURES,
     LabelledPair,
@@ -27,6 +27,7 @@ from genolstm.alignment.context.train import (
     train_network,
 )
 from genolstm.alignment.formats.pairs import read_pairs
+from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.settings import FINE_TUNING, AlignTrainSettings
 from genolstm.errors import InputError, SettingError

@@ -5,18 +5,39 @@ from __future__ import annotations
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike, check_paths
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
-from genolstm.lstm.bundle.verify import verify_bundle
 from genolstm.runs.sources import model_files
 
 
 def run_open(model: PathLike) -> Bundle:
-    """Return a bundle, given its file or the name of a model that comes with GenoLSTM."""
-    return Bundle.open(find_bundle(model))
+    """Return a bundle, given its file or the name of a model that comes with GenoLSTM.
+
+    Raises
+    ------
+    ModelError
+        It is damaged, or says of itself what a model of its kind cannot.
+    """
+    bundle = Bundle.open(find_bundle(model))
+    if bundle.kind == "introgression":
+        from genolstm.introgression.metadata import read_metadata as read
+    elif bundle.kind == "alignment":
+        from genolstm.alignment.metadata import read_metadata as read  # type: ignore[assignment]
+    elif bundle.kind == "embedding":
+        from genolstm.alignment.metadata import check_embedding as read  # type: ignore[assignment]
+    elif bundle.kind == "text":
+        from genolstm.text.metadata import read_metadata as read  # type: ignore[assignment]
+    elif bundle.kind == "comparison":
+        from genolstm.comparison.metadata import read_metadata as read  # type: ignore[assignment]
+    else:
+        return bundle
+    read(bundle)
+    return bundle
 
 
 def run_verify(model: PathLike) -> list[tuple[str, str]]:
     """Check that a model computes what its weights say; see :func:`verify_bundle`."""
-    return verify_bundle(find_bundle(model))
+    from genolstm.lstm.bundle.verify import verify_bundle
+
+    return verify_bundle(run_open(model))
 
 
 def run_export(

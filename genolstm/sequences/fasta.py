@@ -18,6 +18,7 @@ from typing import IO, NamedTuple
 
 from genolstm.errors import InputError, control_character
 from genolstm.files import Meter, PathLike, display_name, is_regular, open_input, read_block, readable
+from genolstm.numbers import LAST_POSITION
 from genolstm.sequences.alphabet import Codes, describe_foreign, encode, is_binary
 
 _BLOCK = 1 << 22
@@ -478,7 +479,7 @@ class IndexedFasta:
         _refuse_unindexable(self.path)
         try:
             self._faidx = pyfaidx.Faidx(self.path, rebuild=True)
-        except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ValueError) as e:
+        except (pyfaidx.FastaIndexingError, pyfaidx.UnsupportedCompressionFormat, ArithmeticError, ValueError) as e:
             reason = " ".join(str(e).split())
             raise InputError(f"cannot be indexed ({reason})", path=self.path) from e
         except OSError as e:
@@ -487,6 +488,15 @@ class IndexedFasta:
                 path=self.path,
                 hint="create it with samtools faidx where the folder is writable",
             ) from e
+
+        for name, entry in self._faidx.index.items():
+            if not 0 <= entry.rlen <= LAST_POSITION or entry.offset < 0:
+                raise InputError(
+                    "the index does not fit the file",
+                    path=self.path,
+                    record=name,
+                    hint=f"delete {Path(self.path).name}.fai, it is made anew",
+                )
 
     @property
     def names(self) -> list[str]:
@@ -514,8 +524,15 @@ class IndexedFasta:
             )
         if start == end:
             return b""
-        sequence: str = self._faidx.fetch(name, start + 1, end).seq
-        return sequence.encode("ascii")
+        hint = f"delete {Path(self.path).name}.fai, it is made anew"
+        try:
+            with readable(self.path):
+                sequence = self._faidx.fetch(name, start + 1, end).seq.encode("ascii")
+        except (ValueError, OverflowError, MemoryError) as e:
+            raise InputError("the index does not fit the file", path=self.path, record=name, hint=hint) from e
+        if len(sequence) != end - start:
+            raise InputError("the index does not fit the file", path=self.path, record=name, hint=hint)
+        return bytes(sequence)
 
     def close(self) -> None:
         """Close the file."""

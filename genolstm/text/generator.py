@@ -15,7 +15,8 @@ from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.stepper import Stepper
 from genolstm.text.corpus import Codes, Corpus, dna_corpus, encode, read_corpus, read_stream, text_corpus
-from genolstm.text.encoding import KIND, encode_input
+from genolstm.text.encoding import encode_input
+from genolstm.text.metadata import read_metadata
 from genolstm.text.sampling import Sampling
 from genolstm.text.scoring import RecordScore, Score, record_bits
 from genolstm.text.settings import DNA, STREAM, TEXT, WINDOW, TextSettings
@@ -51,29 +52,15 @@ class TextGenerator:
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
-        bundle.require(kind=KIND)
+        metadata = read_metadata(bundle)
         self.bundle = bundle
         self.threads = threads
-        metadata = bundle.metadata
-        try:
-            self.alphabet = str(metadata["alphabet"])
-            self.symbols = str(metadata["symbols"])
-            self.mode = str(metadata["mode"])
-            self.window = int(metadata["window"])
-            self.opening = str(metadata.get("opening", ""))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"lacks or misstates {error}", path=bundle.path) from error
-        config = bundle.config
-        if (
-            config is None
-            or config.n_outputs != len(self.alphabet)
-            or len(set(self.alphabet)) != len(self.alphabet)
-            or self.symbols not in (TEXT, DNA)
-            or self.mode not in (STREAM, WINDOW)
-            or self.window < 1
-        ):
-            raise ModelError("its network and its alphabet do not fit", path=bundle.path)
-        self.config = config
+        self.alphabet = metadata.alphabet
+        self.symbols = metadata.symbols
+        self.mode = metadata.mode
+        self.window = metadata.window
+        self.opening = metadata.opening
+        self.config = metadata.config
         self._runtime: Runtime | None = None
 
     @classmethod

@@ -9,7 +9,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from genolstm.alignment.search.encoders import EMBEDDING_KIND, NearestVectors, NetworkEncoder
+from genolstm.alignment.metadata import EMBEDDING_KIND
+from genolstm.alignment.search.encoders import NearestVectors, NetworkEncoder
 from genolstm.errors import ModelError
 from genolstm.lstm.bundle.bundle import save_bundle
 from genolstm.sequences.masks import complement_masks

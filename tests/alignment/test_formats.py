@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -473,3 +474,72 @@ def test_truth_has_to_spell_the_sequences(cigar: str, reason: str | None, tmp_pa
     else:
         with pytest.raises(InputError, match=reason):
             aligned_pairs(record, query, reference)
+
+
+@pytest.mark.parametrize("text", ["1e1", "1_0", " 10", "+10", "١٠", "2147483648", "9" * 400, "", "-1"])
+@pytest.mark.parametrize("column", [1, 2, 3, 6, 7, 8])
+def test_numbers_of_paf(tmp_path, column: int, text: str) -> None:
+    fields = ["q", "10", "0", "10", "+", "r", "10", "0", "10", "10", "10", "60"]
+    fields[column] = text
+    path = tmp_path / "x.paf"
+    path.write_text("\t".join(fields) + "\n")
+    with pytest.raises(InputError, match=r"x\.paf:1: q: lengths and positions of a PAF line have to be whole numbers"):
+        list(read_pairs(path))
+
+
+@pytest.mark.parametrize(
+    ("cigar", "said"),
+    [
+        ("999999999999M", "does not span"),
+        ("9" * 19 + "D", "does not span"),
+        ("9999999999999999999M1D" * 3, "does not span"),
+        ("9" * 20 + "M", "cannot be read"),
+        ("4", "cannot be read"),
+        ("=4", "cannot be read"),
+        ("4=4", "cannot be read"),
+        ("٤=", "cannot be read"),
+        ("4 =", "cannot be read"),
+        ("-4=", "cannot be read"),
+        ("4=1S0I2P", None),
+    ],
+)
+def test_cigars_claim_no_more_than_there_is(tmp_path, cigar: str, said: str | None) -> None:
+    path = tmp_path / "t.paf"
+    path.write_text(f"q\t4\t0\t4\t+\tr\t6\t1\t5\t4\t4\t60\tcg:Z:{cigar}\n")
+    query, reference = encode_masks("ACGT"), encode_masks("TACGTA")
+    if said is None:
+        (record,) = read_pairs(path)
+        assert len(aligned_pairs(record, query, reference)) == 4
+        return
+    with pytest.raises(InputError, match=said):
+        [aligned_pairs(record, query, reference) for record in read_pairs(path)]
+
+
+def test_long_cigars_take_a_time_that_grows_with_them(tmp_path) -> None:
+    path = tmp_path / "t.paf"
+    started = time.process_time()
+    for cigar, said in (("1" * 400_000, "cannot be read"), ("1M" * 100_000, "does not span")):
+        path.write_text(f"q\t4\t0\t4\t+\tr\t6\t1\t5\t4\t4\t60\tcg:Z:{cigar}\n")
+        with pytest.raises(InputError, match=said) as caught:
+            [aligned_pairs(record, encode_masks("ACGT"), encode_masks("TACGTA")) for record in read_pairs(path)]
+        assert len(str(caught.value)) < 500
+    assert time.process_time() - started < 3
+
+
+def test_what_is_no_paf_is_a_list(tmp_path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_bytes(b"\xef\xbb\xbf#by hand\nQuery \treference\nx\ta\t1\t2\t\tnote\nquery\treference\n")
+    assert [(r.query, r.reference, r.strand) for r in read_pairs(path)] == [
+        ("x", "a", None),
+        ("query", "reference", None),
+    ]
+
+
+@pytest.mark.parametrize("form", ["paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv"])
+@pytest.mark.parametrize("letter", ["\t", "\n", "\x1b", "\x9b"])
+def test_no_format_holds_a_name_with_a_control_character(form: str, letter: str) -> None:
+    for names in (("q", f"r{letter}x"), (f"q{letter}x", "r")):
+        query, reference = (named("ACGTACGTACGTTTGACA", name) for name in names)
+        found = SCORER.align(query, reference, mode="global")
+        with pytest.raises(InputError, match="name"):
+            FORMATS[form](io.StringIO(), [(names[1], 18)]).write(found)

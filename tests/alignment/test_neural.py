@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from genolstm.alignment.context.loss import _loss_of_pair, add_noise
-from genolstm.alignment.context.model import KIND, aligner_metadata, read_aligner
+from genolstm.alignment.context.model import aligner_metadata, read_aligner
 from genolstm.alignment.context.terms import (
     FIELDS,
     PADDING,
@@ -24,6 +24,7 @@ from genolstm.alignment.context.terms import (
     network_config,
 )
 from genolstm.alignment.context.train import MIXTURES, LabelledPair, pack_pairs, simulate_mixture
+from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.scorer import AlignmentScorer
@@ -205,7 +206,7 @@ def test_other_bundles_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="alphabet"):
         read_aligner(path)
     save_bundle(path, kind=KIND, members={}, metadata={"alphabet": "dna"}, force=True)
-    with pytest.raises(ModelError, match="incomplete"):
+    with pytest.raises(ModelError, match="lacks or misstates 'family'"):
         read_aligner(path)
 
 

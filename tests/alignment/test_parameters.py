@@ -238,7 +238,7 @@ def test_parameters_are_checked_and_survive_json() -> None:
     p = ParameterFamily().member(0.4, 0.05, PI)
     family = ParameterFamily(kappa=7.5, gap_extend=(0.2, 0.8))
     assert ParameterFamily.from_dict(family.to_dict()) == family
-    with pytest.raises(ModelError, match="incomplete"):
+    with pytest.raises(ModelError, match=r"lacks or misstates 'family\.shape'"):
         ParameterFamily.from_dict({"kappa": 2})
     lopsided = np.full((4, 4), 0.0625) + np.diag([0.01, 0, -0.01], k=1)
     with pytest.raises(SettingError, match="symmetric"):

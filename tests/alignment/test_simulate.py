@@ -154,7 +154,7 @@ def test_left_alignment_keeps_the_columns(seed: int) -> None:
 def test_impossible_settings_are_refused() -> None:
     with pytest.raises(SettingError, match="divergence"):
         SimulationSettings(divergence=(0.5, 0.1))
-    with pytest.raises(SettingError, match="too short"):
+    with pytest.raises(SettingError, match="length is 8, a whole number at least 16"):
         SimulationSettings(length=(5, 9))
 
 
@@ -208,3 +208,120 @@ def test_bootstrap_covers_the_mean() -> None:
     assert str(better) == "+0.1000 [+0.1000, +0.1000]"
     with pytest.raises(InputError, match="no values"):
         bootstrap_mean([], seed=1)
+
+
+def between(low: object, high: object = None) -> tuple[object, object]:
+    return low, low if high is None else high
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"length": between(-5)}, "length is -5, a whole number at least 16 and at most 10000000 is needed"),
+        ({"length": between(10**12)}, "length is 1000000000000"),
+        ({"length": between(100.0)}, "length is 100.0, a whole number"),
+        ({"length": 100}, "length is 100, 2 numbers are needed"),
+        ({"length": between(90, 80)}, "length goes from 90 to 80, it has to rise"),
+        ({"divergence": between(0.1, NAN)}, "divergence is nan"),
+        ({"divergence": between(-0.1, 1)}, "divergence is -0.1"),
+        ({"divergence": between(0.1, 1e9)}, "divergence is 1000000000.0"),
+        ({"frequencies": (1, 0, 0, 0)}, "no base may be rarer"),
+        ({"frequencies": (0, 0, 0, 0)}, "no base may be rarer"),
+        ({"frequencies": (0.5, 0.5, NAN, 0.1)}, "frequencies is nan"),
+        ({"frequencies": (0.5, 0.5)}, "4 numbers are needed"),
+        ({"frequencies": "ACGT"}, "4 numbers are needed"),
+        ({"skew": 1}, "skew is 1"),
+        ({"kappa": between(INF)}, "kappa is inf"),
+        ({"shape": between(-1, 1)}, "shape is -1"),
+        ({"indel_rate": between(0.1, 1e6)}, "indel_rate is 1000000.0"),
+        ({"indel_exponent": between(NAN)}, "indel_exponent is nan"),
+        ({"indel_longest": 0}, "indel_longest is 0"),
+        ({"indel_longest": 10**15}, "indel_longest is 1000000000000000"),
+        ({"coding": 1.1}, "coding is 1.1"),
+        ({"coding": True}, "coding is True"),
+        ({"omega": between("a")}, "omega is 'a'"),
+        ({"coding_indels": -0.1}, "coding_indels is -0.1"),
+        ({"repeats": between(0.5, 7)}, "repeats is 7"),
+        ({"slippage": between(1e300)}, "slippage is 1e.300"),
+        ({"damage": "much"}, "damage is 'much'"),
+    ],
+)
+def test_settings_that_cannot_be_simulated(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        replace(PRESETS["homogeneous"], **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fragment": (0, 10)}, "fragment is 0"),
+        ({"fragment": (50, 30)}, "fragment goes from 50 to 30"),
+        ({"overhang": 0.0}, "overhang is 0.0"),
+        ({"single": 1.5}, "single is 1.5"),
+        ({"double": NAN}, "double is nan"),
+        ({"nick": -1}, "nick is -1"),
+        ({"error": 2}, "error is 2"),
+        ({"flank": -1}, "flank is -1"),
+    ],
+)
+def test_damage_that_cannot_be_simulated(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        DamageSettings(**changes)
+
+
+def test_counts_seeds_and_divergences_are_checked() -> None:
+    plain = PRESETS["homogeneous"]
+    for options, said in (
+        ({"n": -1, "seed": 1}, "n is -1"),
+        ({"n": 1, "seed": -1}, "seed is -1"),
+        ({"n": 1, "seed": 0.5}, "seed is 0.5"),
+        ({"n": 2, "seed": 1, "divergences": [0.1]}, "1 divergences are given for 2 pairs"),
+        ({"n": 1, "seed": 1, "divergences": [NAN]}, "divergence is nan"),
+        ({"n": 1, "seed": 1, "divergences": [-1.0]}, "divergence is -1.0"),
+    ):
+        with pytest.raises(SettingError, match=said):
+            list(simulate_pairs(plain, **options))
+
+
+@pytest.mark.parametrize("extreme", [0, 1])
+def test_the_bounds_themselves_can_be_simulated(extreme: int) -> None:
+    """Short pairs with every setting at its lowest, and at its highest, with the rarest bases."""
+    low = {
+        "divergence": 0.0,
+        "kappa": 0.0,
+        "shape": 0.0,
+        "indel_rate": 0.0,
+        "indel_exponent": 0.0,
+        "omega": 0.0,
+        "repeats": 0.0,
+        "slippage": 0.0,
+    }
+    high = {
+        "divergence": 20.0,
+        "kappa": 1000.0,
+        "shape": 1e6,
+        "indel_rate": 10.0,
+        "indel_exponent": 100.0,
+        "omega": 1.0,
+        "repeats": 1.0,
+        "slippage": 100.0,
+    }
+    chosen = {name: (value, value) for name, value in (low, high)[extreme].items()}
+    damage = DamageSettings(fragment=(1, 1 + extreme), overhang=(1e-9, 1.0)[extreme], single=1.0, nick=1.0, flank=0)
+    for coding in (0.0, 1.0):
+        settings = SimulationSettings(
+            length=(16, 40),
+            frequencies=(0.001, 0.997, 0.001, 0.001),
+            indel_longest=(1, 1000)[extreme],
+            coding=coding,
+            coding_indels=float(extreme),
+            damage=damage if coding else None,
+            **chosen,
+        )
+        for pair in simulate_pairs(settings, 10, seed=4):
+            assert len(pair.query) > 0
+            assert pair.query.max() <= 3
+            assert (np.diff(pair.pairs, axis=0) > 0).all()

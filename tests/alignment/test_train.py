@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genolstm.alignment.context.model import KIND, aligner_metadata, read_aligner
+from genolstm.alignment.context.model import aligner_metadata, read_aligner
 from genolstm.alignment.context.terms import network_config
+from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.settings import AlignTrainSettings
 from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings, simulate_pairs

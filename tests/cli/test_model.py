@@ -21,7 +21,7 @@ def bundle(tmp_path):
     path = tmp_path / "toy.genolstm"
     save_bundle(
         path,
-        kind="introgression",
+        kind="toy",
         members={"model.onnx": onnx_of(CONFIG), "model.keras": keras_of()},
         config=CONFIG,
         metadata={"k": 31, "channels": ["a", "b"], "context": 40},
@@ -44,7 +44,7 @@ def succeed(*args):
 def test_info(bundle, capsys):
     succeed("model", "info", bundle)
     facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
-    assert facts["kind"] == "introgression"
+    assert facts["kind"] == "toy"
     assert facts["channels"] == "[a, b]"
     assert facts["units"] == "7"
     assert facts["command"] == "genolstm train"
@@ -121,7 +121,7 @@ def test_damage_is_one_line(bundle, capsys, command):
 def test_a_shipped_model_goes_by_its_name(bundle, monkeypatch, capsys):
     monkeypatch.setattr(bundles, "_MODELS", bundle.parent)
     succeed("model", "info", "toy")
-    assert "introgression" in capsys.readouterr().out
+    assert "kind\ttoy" in capsys.readouterr().out
     assert call("model", "info", "tyo") == 1
     assert "shipped models: toy" in capsys.readouterr().err
 
@@ -222,3 +222,27 @@ def test_options_of_export_arrive(asked):
         {"onnx": Path("a"), "keras": Path("b"), "force": True},
     )
     assert run(asked, "export --model m --onnx a") == (("m",), {"onnx": Path("a"), "keras": None, "force": False})
+
+
+def test_cards_and_summaries_are_shown_escaped(bundle, capsys):
+    odd = "a\x1b[2J\u202eb\x9b"
+    save_bundle(
+        bundle,
+        kind="introgression",
+        members={"model.onnx": onnx_of(CONFIG)},
+        config=CONFIG,
+        metadata={"label": odd, odd: 1},
+        provenance={"command": ["genolstm", odd]},
+        card=f"# Toy\r\n\n\t{odd}\r\n\n",
+        force=True,
+    )
+    succeed("model", "card", bundle)
+    assert capsys.readouterr().out == "# Toy\n\n\ta\\x1b[2J\\u202eb\\x9b\n"
+    succeed("model", "info", bundle)
+    told = capsys.readouterr().out
+    assert told.count(r"a\x1b[2J\u202eb\x9b") >= 2
+    assert told.replace("\n", "").replace("\t", "").isprintable()
+    succeed("model", "info", bundle, "--json")
+    told = capsys.readouterr().out
+    assert json.loads(told) == Bundle.open(bundle).manifest()
+    assert told.replace("\n", "").isprintable()

@@ -291,3 +291,15 @@ def test_options_of_build_and_info_arrive(capsys: pytest.CaptureFixture[str], mo
         (("x.panel",), {"as_json": True}),
         (("x.panel",), {"as_json": False}),
     ]
+
+
+def test_names_of_a_panel_are_shown_escaped(capsys: pytest.CaptureFixture[str], fasta: Path, tmp_path: Path) -> None:
+    name = "a\u202eb\u2066é"
+    fasta.write_text(fasta.read_text().replace(">S#1", f">{name}#1"))
+    out_file = tmp_path / "x.panel"
+    assert run(capsys, "panel", "build", fasta, "-o", out_file, "-q")[0] == 0
+    code, out, _ = run(capsys, "panel", "info", out_file)
+    assert (code, "names\ta\\u202eb\\u2066é#1, S#2" in out) == (0, True)
+    code, out, _ = run(capsys, "panel", "info", out_file, "--json")
+    assert (code, f"{name}#1" in json.loads(out)["names"]) == (0, True)
+    assert out.replace("\n", "").isprintable()

@@ -647,6 +647,31 @@ EVALUATIONS = {
         "posteriors",
         ":3: is not a line of a posterior table",
     ),
+    "an end of 1e18 in the truth": (
+        {"truth": SEGMENT.replace("90", "1" + "0" * 18)},
+        "truth",
+        ":1: 1000000000000000000 is beyond the greatest position, 2147483647",
+    ),
+    "an end of 1e18 in the segments": (
+        {"segments": SEGMENT + SEGMENT.replace("90", "1" + "0" * 18)},
+        "segments",
+        ":2: 1000000000000000000 is beyond the greatest position, 2147483647",
+    ),
+    "posteriors to 1e30": (
+        {"posteriors": TABLE + "chr1\t100\t1e30\tS\t1\t0.5\n"},
+        "posteriors",
+        ":3: is not a line of a posterior table",
+    ),
+    "posteriors to infinity": (
+        {"posteriors": TABLE + "chr1\t100\t701e40000\tS\t1\t0.5\n"},
+        "posteriors",
+        ":3: is not a line of a posterior table",
+    ),
+    "posteriors from 0.7": (
+        {"posteriors": TABLE.replace("\t0\t100", "\t0.7\t100.2")},
+        "posteriors",
+        ":2: is not a line of a posterior table",
+    ),
     "segments as posteriors": ({"posteriors": SEGMENT * 2}, "posteriors", ":1: has no column"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,7 +23,7 @@ from genolstm.introgression.evaluate import (
     pieces_of_posteriors,
     rank,
 )
-from genolstm.introgression.segments import Interval
+from genolstm.introgression.segments import Interval, merge_intervals
 from genolstm.lstm.calibration import expected_calibration_error
 
 LENGTH = 400
@@ -301,3 +303,70 @@ def test_segments_and_truth_of_other_chromosomes() -> None:
     with pytest.raises(InputError, match="the segments are on chr1, the truth is on 1") as error:
         evaluate([(called, 0.9)], [tract])
     assert error.value.hint == "chromosome names must agree"
+
+
+@given(calls=intervals(), truth=intervals(), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_where_segments_overlap_the_highest_posterior_counts(calls, truth, data) -> None:
+    scored = [(call, data.draw(st.integers(0, 10)) / 10) for call in calls]
+    level = np.full((len(HAPLOTYPES), LENGTH), -1.0)
+    for call, score in scored:
+        row = HAPLOTYPES.index((call.chrom, call.sample, call.haplotype))
+        level[row, call.start : call.end] = np.maximum(level[row, call.start : call.end], score)
+    pieces = pieces_of_intervals(scored, truth)
+    true = painted(truth)
+    for score in np.arange(11) / 10:
+        here = np.isclose(pieces.score, score)
+        assert pieces.length[here].sum() == np.isclose(level, score).sum()
+        assert pieces.true[here].sum() == (np.isclose(level, score) & true).sum()
+    assert pieces.positives.sum() == true.sum()
+    ranking = rank(pieces)
+    assert 0 <= ranking.recall <= 1
+    assert 0 <= ranking.ap <= 1 + 1e-9
+
+
+def test_a_segment_given_twice_counts_once() -> None:
+    calls = [(interval(0, 10, 60), 0.9), (interval(1, 0, 20), 0.4)]
+    truth = [interval(0, 0, 50), interval(1, 300, 310)]
+    once, twice = evaluate(calls, truth), evaluate([*calls, *calls], truth)
+    assert once.to_dict() == twice.to_dict()
+    assert once.ap < 1
+
+
+@given(calls=intervals(), truth=intervals())
+@settings(max_examples=30, deadline=None)
+def test_the_boundary_error_is_that_of_the_calls_that_touch(calls, truth) -> None:
+    distances = []
+    for tract in merge_intervals(truth):
+        touching = [c for c in calls if (c.chrom, *c[3:]) == (tract.chrom, *tract[3:])]
+        touching = [c for c in touching if c.start < tract.end and tract.start < c.end]
+        if touching:
+            distances += [
+                abs(min(c.start for c in touching) - tract.start),
+                abs(max(c.end for c in touching) - tract.end),
+            ]
+    found = evaluate([(call, 1.0) for call in calls], truth).boundary_error
+    assert found == (float(np.median(distances)) if distances else None)
+
+
+def test_loci_are_numbered_as_the_segments_touch_them() -> None:
+    """The draws of the bootstrap, and so its intervals, depend on it."""
+    calls = [(Interval("b", 2_500_000, 4_000_000, "A", "1"), 0.5), (Interval("a", 0, 1, "A", "1"), 1.0)]
+    truth = [Interval("a", 999_999, 1_000_001, "A", "1"), Interval("b", 3_000_000, 3_000_010, "A", "2")]
+    pieces = pieces_of_intervals(calls, truth)
+    assert pieces.locus.tolist() == [0, 1, 2]
+    assert pieces.length.tolist() == [500_000, 1_000_000, 1]
+    assert pieces.positives.tolist() == [0, 10, 1, 1]
+
+
+def test_whole_positions_and_many_haplotypes_take_no_time() -> None:
+    """2,000 haplotypes with a segment of 2 Gb each, and 20 small ones."""
+    started = time.process_time()
+    names = [("1", f"S{k}", "1") for k in range(80)]
+    calls = [(Interval(c, 0, 2**31 - 1, s, h), 0.5) for c, s, h in names]
+    calls += [(Interval(c, 1000 * k, 1000 * k + 500, s, h), 0.9) for c, s, h in names for k in range(100)]
+    truth = [Interval(c, 1000 * k, 1000 * k + 700, s, h) for c, s, h in names for k in range(100)]
+    result = evaluate(calls, truth)
+    assert result.recall == 1
+    assert result.recall_at_95_precision == pytest.approx(5 / 7)
+    assert time.process_time() - started < 20

@@ -242,3 +242,137 @@ def test_wrong_masks(tmp_path: Path, content: bytes, said: str, line) -> None:
     with pytest.raises(InputError, match=said) as error:
         formats.read_bed(path)
     assert (error.value.path, error.value.line) == (str(path), line)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e30", "0.7", "701e40000", "inf", "1_000", " 1000", "1000 ", "+1000", "١٠٠٠", "2147483648", "9" * 400]
+)
+@pytest.mark.parametrize("column", ["start", "end"])
+def test_positions_that_only_pandas_or_python_takes_for_numbers(tmp_path: Path, column: str, text: str) -> None:
+    table, bed = tmp_path / "x.tsv", tmp_path / "x.bed"
+    start, end = (text, "2147483647") if column == "start" else ("0", text)
+    table.write_text(f"{HEADER}1\t{start}\t{end}\tS\t1\t0.5\n")
+    bed.write_text(f"1\t{start}\t{end}\tn\t0\t.\tS\t1\n")
+    for read, path, line in (
+        (formats.read_posteriors, table, 2),
+        (formats.read_bed, bed, 1),
+        (formats.read_intervals, bed, 1),
+    ):
+        with pytest.raises(InputError) as error:
+            read(path)
+        assert (error.value.path, error.value.line) == (str(path), line)
+
+
+@pytest.mark.parametrize(
+    "text", ["1e-999x", "nan", "inf", "NA", "", " 0.5", "0.5 ", "+0.5", "0_1", "٠", "-0.1", "1.0001", "True", '"0.5"']
+)
+def test_posteriors_that_only_pandas_or_python_takes_for_numbers(tmp_path: Path, text: str) -> None:
+    table, bed = tmp_path / "x.tsv", tmp_path / "x.bed"
+    table.write_text(f"{HEADER}{ROW}1\t1000\t2000\tS\t1\t{text}\n")
+    bed.write_text(f"1\t5\t9\tn\t0\t.\tS\t1\t{text}\n")
+    for read, path, line in ((formats.read_posteriors, table, 3), (formats.read_intervals, bed, 1)):
+        with pytest.raises(InputError) as error:
+            read(path)
+        assert (error.value.path, error.value.line) == (str(path), line)
+
+
+def test_the_greatest_position_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_text("1\t2147483646\t2147483647\tn\t0\t.\tS\t1\n")
+    assert formats.read_bed(path) == {"1": [(2147483646, 2147483647)]}
+    assert formats.read_intervals(path)[0][0][1:3] == (2147483646, 2147483647)
+    path.write_text(f"{HEADER}1\t2147483646\t2147483647\tS\t1\t1e-3\n")
+    (row,) = formats.read_posteriors(path).itertuples(index=False)
+    assert tuple(row) == ("1", 2147483646, 2147483647, "S", "1", 1e-3)
+
+
+def test_posteriors_of_many_lines_keep_their_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "_CHUNK", 7)
+    path = tmp_path / "x.tsv"
+    rows = [f"{1 + k // 9}\t{1000 * k}\t{1000 * k + 1000}\tS{k % 3}\t{k % 2}\t0.{k:02}\n" for k in range(40)]
+    path.write_text(HEADER + "".join(rows))
+    table = formats.read_posteriors(path)
+    assert ["\t".join(map(str, row)) for row in table.drop(columns="posterior").itertuples(index=False)] == [
+        row.rpartition("\t")[0] for row in rows
+    ]
+    assert table["posterior"].tolist() == [k / 100 for k in range(40)]
+    for line, wrong in ((2, "x"), (8, "2"), (9, ""), (41, "-1")):
+        changed = list(rows)
+        changed[line - 2] = changed[line - 2].rpartition("\t")[0] + f"\t{wrong}\n"
+        path.write_text(HEADER + "".join(changed))
+        with pytest.raises(InputError, match=rf":{line}: is not a line"):
+            formats.read_posteriors(path)
+    changed = [*rows[:30], rows[30].replace("S0", "S0 "), *rows[31:]]
+    path.write_text(HEADER + "".join(changed))
+    with pytest.raises(InputError, match=":32: the sample 'S0 ' begins or ends with white space"):
+        formats.read_posteriors(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("1\t0\t10\tS\t1\t0\n1\t9\t12\tS\t1\t0\n", ":3: overlaps the bin of line 2"),
+        ("1\t9\t12\tS\t1\t0\n2\t0\t10\tS\t1\t0\n1\t0\t10\tS\t1\t0\n", ":4: overlaps the bin of line 2"),
+        ("1\t0\t10\tS\t1\t0\n" * 2, ":3: overlaps the bin of line 2"),
+        ("1\t0\t10\tS\t1\t0\n1\t10\t12\tS\t1\t0\n1\t0\t10\tS\t2\t0\n1\t0\t10\tT\t1\t0\n2\t0\t10\tS\t1\t0\n", None),
+    ],
+)
+def test_bins_of_a_haplotype_do_not_overlap(tmp_path: Path, lines: str, said: str | None) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text(HEADER + lines)
+    if said is None:
+        assert len(formats.read_posteriors(path)) == 5
+        return
+    with pytest.raises(InputError, match=said):
+        formats.read_posteriors(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        (HEADER[:-1] + "\tstart\n", "has the column start twice"),
+        (HEADER[:-1] + "\tx" * 40_000 + "\n", "its first line is too long"),
+        ("\n" + HEADER, "it has no header"),
+    ],
+)
+def test_headers_of_posteriors(tmp_path: Path, header: str, said: str) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text(header + ROW)
+    with pytest.raises(InputError, match=said):
+        formats.read_posteriors(path)
+
+
+def test_lines_with_more_columns_than_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    for count in (1, 2, 5000):
+        path.write_text(HEADER + ROW[:-1] + "\tx" * count + "\n" + ROW)
+        with pytest.raises(InputError, match=":2: has more columns than the header"):
+            formats.read_posteriors(path)
+
+
+def test_other_columns_and_line_ends_of_posteriors(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    text = HEADER[:-1] + "\tx\tx\n" + ROW[:-1] + '\t"\t\n' + ROW.replace("\tS\t", "\tT\t")[:-1] + '\t"\t1\n'
+    for end in ("\n", "\r\n", "\r"):
+        path.write_bytes(text.replace("\n", end).encode())
+        assert formats.read_posteriors(path)["sample"].tolist() == ["S", "T"]
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\x00", "\x7f", "\x9b", "\x1f"])
+def test_names_hold_no_control_characters(tmp_path: Path, letter: str) -> None:
+    path = tmp_path / "x"
+    for line in (f"a{letter}b\t1\t2\tn\t0\t.\tS\t1\n", f"c\t1\t2\tn\t0\t.\ta{letter}b\t1\n"):
+        path.write_text(line)
+        with pytest.raises(InputError, match=r":1: the .* holds the control character .x"):
+            formats.read_intervals(path)
+    path.write_text(f"{HEADER}{ROW}{ROW.replace('S', f'a{letter}b')}")
+    with pytest.raises(InputError, match=r":3: the sample holds the control character .x"):
+        formats.read_posteriors(path)
+
+
+def test_a_label_with_a_tab_stays_in_its_column() -> None:
+    stream = io.StringIO()
+    formats.write_segments(stream, SEGMENTS[:1], "a\tb\x1b[1m\n", stamp=formats.model_stamp("m\x1b x", "0" * 64))
+    header, line, rest = stream.getvalue().split("\n")
+    assert (line.split("\t")[3], len(line.split("\t")), rest) == (r"a\tb\x1b[1m\n", 11, "")
+    assert ";model=m\\x1b_x;" in header

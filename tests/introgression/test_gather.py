@@ -99,3 +99,13 @@ def test_command_needs_force_to_replace(tmp_path):
         runner.invoke(command, [str(part), "-o", str(output)], catch_exceptions=False)
     assert runner.invoke(command, [str(part), "-q", "-o", str(output), "--force"]).output == ""
     assert runner.invoke(command, ["-o", str(output)]).exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["²", "1e3", "1_0", "2147483648", "٣", " 5", "9" * 5000])
+def test_numbers_of_a_part_are_those_of_the_format(tmp_path, text):
+    for header, row in ((SEGMENTS, segment("c", 1, text, "A")), (POSTERIORS, f"c\t{text}\t99\tA\t1\t0.5")):
+        with pytest.raises(InputError, match="p:2: "):
+            run([write(tmp_path / "p", header, row)], tmp_path / "out")
+    with pytest.raises(InputError, match=r"p:2: '1\.5' is not a posterior"):
+        run([write(tmp_path / "p", POSTERIORS, "c\t1\t2\tA\t1\t1.5")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

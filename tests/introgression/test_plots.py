@@ -10,7 +10,7 @@ from click.testing import CliRunner
 plt = pytest.importorskip("matplotlib.pyplot")
 
 from genolstm.cli.plot import plot as command  # noqa: E402
-from genolstm.errors import InputError, SettingError  # noqa: E402
+from genolstm.errors import InputError, SettingError, shown  # noqa: E402
 from genolstm.report.plots import FOUND, TRUE, plot_posterior, plot_segments  # noqa: E402
 from genolstm.runs.plot import run as save_plot  # noqa: E402
 
@@ -135,3 +135,18 @@ def test_same_data_give_the_same_bytes(tmp_path):
     assert runner.invoke(command, [str(bed), "--haplotype", "A#1", "-o", "x.svg"]).exit_code == 2
     with pytest.raises(SettingError, match=r"not in '\.jpg'"):
         save_plot(bed, tmp_path / "c.jpg")
+
+
+@pytest.mark.parametrize("name", ["$x$", "a$b_c$d$", r"\$y", "<b>&x", "a\x1b[31m\x9b", "$\\\\frac{$"])
+def test_names_are_drawn_as_they_are(name, tmp_path):
+    """Not as formulas, nor as marks of XML."""
+    from xml.etree import ElementTree
+
+    segments = SEGMENTS.assign(chrom=name, sample=name)
+    plot_segments(segments)
+    path = tmp_path / "x.svg"
+    with plt.rc_context({"svg.fonttype": "none"}):
+        plt.savefig(path)
+    texts = ["".join(node.itertext()) for node in ElementTree.parse(path).iter() if node.tag.endswith("text")]
+    assert f"position on {shown(name)} (Mb)" in texts
+    assert f"{shown(name)} haplotype 2" in texts

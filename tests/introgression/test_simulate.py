@@ -239,9 +239,13 @@ def test_other_files_are_not_overwritten(tmp_path: Path) -> None:
     for changed in (replace(SMALL, seed=9), replace(SMALL, n_outgroup=3)):
         with pytest.raises(OutputError, match="holds another simulation"):
             list(simulate_to_folders(changed, tmp_path))
-    (tmp_path / "simulation.json").write_text("{")
-    with pytest.raises(OutputError, match="holds another simulation"):
-        list(simulate_to_folders(SMALL, tmp_path))
+    manifest = json.loads((tmp_path / "simulation.json").read_text())
+    damaged = [{**manifest, "sites": value} for value in ("7", None, [1], float("nan"), 10**400)]
+    damaged.append({name: value for name, value in manifest.items() if name != "tracts"})
+    for content in ("{", "[" * 100_000, "[]", "\xff", "9" * 5000, *map(json.dumps, damaged)):
+        (tmp_path / "simulation.json").write_text(content, encoding="latin-1")
+        with pytest.raises(OutputError, match="holds another simulation"):
+            list(simulate_to_folders(SMALL, tmp_path))
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be created"):
         list(simulate_to_folders(SMALL, tmp_path / "file"))
@@ -372,7 +376,7 @@ def demes_model(
         ({"more": "metadata: " + "[" * 100_000}, "nested more than 50 levels"),
         ({"more": "metadata: &a " + "- " * 400}, "is not a demes model"),
         ({"more": "metadata: &a\n  " + "? " * 60 + "x"}, "nested more than 50 levels"),
-        ({"more": "#" * 300_000}, "larger than 200 kB"),
+        ({"more": "#" * 300_000}, "larger than 100 kB"),
         ({"more": "generation_time: 29"}, "is not a demes model"),
         ({"more": "generation_time: 1"}, None),
     ],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 import random
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -237,3 +240,98 @@ def test_blocks_make_up_the_records(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("b", "", b"GGTT", 4),
         ("c", "", b"ACGTACGTACGT", 8),
     ]
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\x1b", "\x1f", "\x7f", "\x85"])
+@pytest.mark.parametrize("header", [">", "@"])
+def test_names_hold_no_control_characters(tmp_path: Path, header: str, letter: str) -> None:
+    """Python splits text at \\x1f and \\x85 too: the name would have ended there."""
+    path = tmp_path / "x.fa"
+    body = "\nAC\n" if header == ">" else "\nAC\n+\nII\n"
+    path.write_text(f"{header}a{body}{header}b{letter}c d{body}")
+    with pytest.raises(InputError, match=r"the name holds the control character .x"):
+        list(read_records(path))
+    path.write_text(f"{header}a d{letter}e{body}")
+    assert [r.name for r in read_records(path)] == ["a"]
+
+
+def test_long_lines_take_a_time_that_grows_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.fa"
+    size = 5_000_000
+    contents = {
+        "name": b">" + b"n" * size + b"\nAC\n",
+        "signs": b">" * size + b"\nAC\n",
+        "description": b">a " + b"b " * (size // 2) + b"\nAC\n",
+        "empty": b"\n" * 1_000_000 + b">a\nAC" + b"\n" * 1_000_000,
+        "read": b"@a\n" + b"A" * size + b"\n+\n" + b"I" * size + b"\n",
+    }
+    for name, content in contents.items():
+        path.write_bytes(content)
+        started = time.process_time()
+        (record,) = read_records(path)
+        assert parse_haplotype_name(record.name) is None
+        assert time.process_time() - started < 2, name
+        assert len(record) == (size if name == "read" else 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b">aa", "header is longer"),
+        (b"@aa", "header is longer"),
+        (b"@a\nC", "a line of a FASTQ file"),
+        (b"\n \n", "is empty"),
+    ],
+)
+def test_a_small_file_that_unpacks_to_much_ends_early(
+    tmp_path: Path, content: bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 64 MiB of one letter no more than a few blocks are held."""
+    monkeypatch.setattr(fasta, "_BLOCK", 1 << 16)
+    monkeypatch.setattr(fasta, "_LONGEST_HEADER", 1 << 20)
+    monkeypatch.setattr(fasta, "_LONGEST_READ", 1 << 21)
+    path = tmp_path / "x.fa.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(content)
+        for _ in range(64):
+            stream.write(content[-1:] * (1 << 20))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=said):
+            list(read_records(path))
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "a\t99999999999999999999\t3\t4\t5\n",
+        "a\t-4\t3\t4\t5\n",
+        "a\t4\t-3\t4\t5\n",
+        "a\t400\t3\t4\t5\n",
+        "a\t4\t30000\t4\t5\n",
+        "a\t4\t3\tx\t5\n",
+        "a\t1" + "0" * 400 + "\t3\t4\t5\n",
+        "a\t4\n",
+        "\x00\xff",
+    ],
+)
+def test_an_index_that_does_not_fit(tmp_path: Path, index: str) -> None:
+    path = tmp_path / "x.fa"
+    path.write_text(">a\nACGT\n")
+    path.with_name("x.fa.fai").write_bytes(index.encode("latin-1"))
+    os.utime(path, (1, 1))
+    with pytest.raises(InputError) as caught, IndexedFasta(path) as indexed:
+        indexed.fetch("a")
+    assert caught.value.path == str(path)
+
+
+@pytest.mark.parametrize("name", ["a\x1bb.fa", "a\tb.hap1.fa", "caf\udce9.fa"])
+def test_files_that_samples_are_named_after(tmp_path: Path, name: str) -> None:
+    for parse in (fasta.file_stem, fasta.parse_file_name):
+        with pytest.raises(InputError, match="rename it") as caught:
+            parse(tmp_path / name)
+        assert str(caught.value).isprintable()

@@ -180,9 +180,9 @@ def test_spectra_of_strands_and_of_strangers():
     ("options", "message"),
     [
         ({"kind": "introgression"}, "one for text is needed"),
-        ({"symbols": "music"}, "do not fit"),
-        ({"mode": "backwards"}, "do not fit"),
-        ({"window": 0}, "do not fit"),
+        ({"symbols": "music"}, "misstates 'symbols'"),
+        ({"mode": "backwards"}, "misstates 'mode'"),
+        ({"window": 0}, "misstates 'window'"),
         ({"window": "wide"}, "misstates"),
     ],
 )

@@ -7,15 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from genolstm.alignment.context.terms import CONTEXT, TILE, NetworkContext
+from genolstm.alignment.metadata import read_metadata
 from genolstm.alignment.pairhmm.damage import DamageProfile
-from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.significance import Significance
-from genolstm.errors import ModelError
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
-
-KIND = "alignment"
 
 
 @dataclass(frozen=True)
@@ -62,25 +59,15 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
         The file is damaged, or is not an aligner.
     """
     bundle = Bundle.open(find_bundle(name_or_path))
-    bundle.require(kind=KIND, alphabet="dna")
-    metadata = bundle.metadata
-    mode = metadata.get("mode", "global")
-    damage, significance = metadata.get("damage"), metadata.get("significance")
-    margin = metadata.get("margin", 0.0)
-    if mode not in MODES or not isinstance(metadata.get("family"), dict) or not isinstance(margin, int | float):
-        raise ModelError("the aligner's settings are incomplete or invalid", path=bundle.path)
-    try:
-        profile = None if damage is None else DamageProfile(**damage)
-    except TypeError as error:
-        raise ModelError("the damage profile is incomplete or invalid", path=bundle.path) from error
+    metadata = read_metadata(bundle)
     neural = "model.onnx" in bundle.members and not classical
     return AlignerParts(
         bundle.name,
-        ParameterFamily.from_dict(metadata["family"]),
-        NetworkContext(bundle, bundle.name, margin) if neural else None,
-        profile,
-        mode,
-        None if significance is None else Significance.from_dict(significance),
+        ParameterFamily(**metadata.family),
+        NetworkContext(bundle, bundle.name, metadata.margin) if neural else None,
+        None if metadata.damage is None else DamageProfile(**metadata.damage),
+        metadata.mode,
+        metadata.significance,
     )
 
 

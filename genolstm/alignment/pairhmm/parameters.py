@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.alignment.pairhmm.metadata import read_family
 from genolstm.compiled import compiled
-from genolstm.errors import ModelError, SettingError
+from genolstm.errors import SettingError
+from genolstm.lstm.bundle.metadata import Fields
 from genolstm.sequences.masks import MEMBERS
 
 Matrix = npt.NDArray[np.float64]
@@ -235,15 +237,7 @@ class ParameterFamily:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ParameterFamily:
         """Read a family; raise ModelError if something is missing or wrong."""
-        try:
-            values: dict[str, Any] = {}
-            for name, item in cls.__dataclass_fields__.items():
-                x = data[name]
-                two = isinstance(item.default, tuple)
-                values[name] = (float(x[0]), float(x[1])) if two else float(x)
-            return cls(**values)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise ModelError(f"the family of parameters is incomplete or invalid ({error})") from error
+        return cls(**read_family(Fields(data, "family")))
 
 
 @dataclass

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.alignment.metadata import check_embedding
 from genolstm.alignment.search.seeds import BLOCK, Indices, canonical_kmers
 from genolstm.compiled import compiled
 from genolstm.errors import ModelError, SettingError
@@ -21,8 +22,6 @@ from genolstm.sequences.packed import PackedSequences
 from genolstm.threads import worker_pool
 
 Vectors = npt.NDArray[np.float32]
-
-EMBEDDING_KIND = "embedding"
 
 
 class Encoder(Protocol):
@@ -99,7 +98,7 @@ class NetworkEncoder:
             graph = source
         else:
             graph = source if isinstance(source, Bundle) else Bundle.open(find_bundle(source))
-            graph.require(kind=EMBEDDING_KIND, alphabet="dna")
+            check_embedding(graph)
         self.name = graph.name if isinstance(graph, Bundle) else "embedding"
         self.runtime = Runtime(graph, threads=threads)
         if self.runtime.per_step or self.runtime.n_features != 4:

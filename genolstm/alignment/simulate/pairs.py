@@ -28,6 +28,7 @@ from genolstm.alignment.simulate import evolution as ev
 from genolstm.alignment.simulate.evolution import left_align
 from genolstm.errors import SettingError
 from genolstm.sequences.alphabet import decode
+from genolstm.settings import SHARE, Range
 
 __all__ = [
     "PRESETS",
@@ -38,6 +39,60 @@ __all__ = [
     "simulate_pair",
     "simulate_pairs",
 ]
+
+
+_LONGEST = 10_000_000
+_PROBABILITY = Range(0, 1)
+
+#: What every field of the settings takes; of a range, both ends.
+_RANGES = {
+    "length": Range(16, _LONGEST),
+    # A site that has been substituted 20 times over is as random as one can be.
+    "divergence": Range(0, 20),
+    "skew": SHARE,
+    "kappa": Range(0, 1000),
+    "shape": Range(0, 1e6),
+    "indel_rate": Range(0, 10),
+    "indel_exponent": Range(0, 100),
+    "indel_longest": Range(1, _LONGEST),
+    "coding": _PROBABILITY,
+    "omega": _PROBABILITY,
+    "coding_indels": _PROBABILITY,
+    "repeats": _PROBABILITY,
+    "slippage": Range(0, 100),
+}
+_DAMAGE_RANGES = {
+    "fragment": Range(1, _LONGEST),
+    "overhang": Range(0, 1, above_low=True),
+    "single": _PROBABILITY,
+    "double": _PROBABILITY,
+    "nick": _PROBABILITY,
+    "error": _PROBABILITY,
+    "flank": Range(0, _LONGEST),
+}
+
+
+def _check(settings: Any, ranges: dict[str, Range]) -> None:
+    """Refuse values out of range; a field whose default is a pair is a range and has to rise."""
+    for name, allowed in ranges.items():
+        value, default = getattr(settings, name), getattr(type(settings), name)
+        if not isinstance(default, tuple):
+            _check_numbers(name, (value,), 1, allowed, type(default))
+            continue
+        _check_numbers(name, value, 2, allowed, type(default[0]))
+        if not value[0] <= value[1]:
+            raise SettingError(f"{name} goes from {value[0]} to {value[1]}, it has to rise")
+
+
+def _check_numbers(name: str, values: Any, count: int, allowed: Range, kind: type) -> None:
+    if not isinstance(values, tuple | list) or len(values) != count:
+        raise SettingError(f"{name} is {values!r}, {count} numbers are needed")
+    for value in values:
+        # NumPy's numbers are as good as Python's.
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not (whole or (kind is float and isinstance(value, float | np.floating))) or value not in allowed:
+            number = "whole number" if kind is int else "number"
+            raise SettingError(f"{name} is {value!r}, a {number} {allowed} is needed")
 
 
 @dataclass(frozen=True)
@@ -67,6 +122,9 @@ class DamageSettings:
     nick: float = 0.02
     error: float = 0.002
     flank: int = 60
+
+    def __post_init__(self) -> None:
+        _check(self, _DAMAGE_RANGES)
 
 
 @dataclass(frozen=True)
@@ -123,14 +181,14 @@ class SimulationSettings:
     damage: DamageSettings | None = None
 
     def __post_init__(self) -> None:
-        for name in ("length", "divergence", "kappa", "shape", "indel_rate", "omega", "repeats"):
-            low, high = getattr(self, name)
-            if not 0 <= low <= high:
-                raise SettingError(f"{name} goes from {low} to {high}, it has to rise from 0 or more")
-        if not 0 <= self.skew < 1:
-            raise SettingError(f"skew is {self.skew}, it has to be at least 0 and below 1")
-        if self.length[0] < 16:
-            raise SettingError(f"roots of {self.length[0]} bases are too short, 16 are needed")
+        _check(self, _RANGES)
+        if self.frequencies is not None:
+            _check_numbers("frequencies", self.frequencies, 4, Range(0, 1e6), float)
+            # A base that never occurs leaves others nothing to change into, and codons that nobody uses.
+            if not min(self.frequencies) >= 0.001 * sum(self.frequencies) > 0:
+                raise SettingError(f"frequencies are {self.frequencies}, no base may be rarer than 0.1 %")
+        if self.damage is not None and not isinstance(self.damage, DamageSettings):
+            raise SettingError(f"damage is {self.damage!r}, it has to be DamageSettings or None")
 
 
 @dataclass(frozen=True)
@@ -201,7 +259,7 @@ _AMINO_USAGE = {
 def _codon_usage(rng: np.random.Generator, frequencies: np.ndarray) -> np.ndarray:
     """Return cumulative codon frequencies: amino acids as in proteins, codons by base composition."""
     usage = np.zeros(64)
-    bias = rng.dirichlet(20.0 * frequencies)
+    bias = np.maximum(rng.dirichlet(20.0 * frequencies), 1e-9)
     for codon in range(64):
         amino = ev.AMINO_ACID[codon]
         if amino >= 0:
@@ -258,6 +316,8 @@ def simulate_pair(
     settings: SimulationSettings, rng: np.random.Generator, *, divergence: float | None = None
 ) -> SimulatedPair:
     """Simulate one pair; ``divergence`` replaces the range of the settings."""
+    if divergence is not None:
+        _check_numbers("divergence", (divergence,), 1, _RANGES["divergence"], float)
 
     def between(limits: tuple[float, float]) -> float:
         return float(rng.uniform(*limits))
@@ -358,7 +418,16 @@ def simulate_pairs(
     ----------
     divergences
         One value for every pair, or None to draw them.
+
+    Raises
+    ------
+    SettingError
+        ``n`` or ``seed`` is negative, or there are not ``n`` divergences.
     """
+    for name, value in (("n", n), ("seed", seed)):
+        _check_numbers(name, (value,), 1, Range(0), int)
+    if divergences is not None and len(divergences) != n:
+        raise SettingError(f"{len(divergences)} divergences are given for {n} pairs")
     for k, child in enumerate(np.random.SeedSequence(seed).spawn(n)):
         d = None if divergences is None else float(divergences[k])
         yield simulate_pair(settings, np.random.default_rng(child), divergence=d)

@@ -20,6 +20,7 @@ from genolstm.errors import ModelError
 MAX_GROWTH, FREE_GROWTH = 20, 1 << 26
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_END = struct.Struct("<4s4H2IH")
 _LOCAL = struct.Struct("<4s5H3I2H")
 _MALFORMED = (
     zipfile.BadZipFile,
@@ -70,8 +71,12 @@ def read_archive(content: bytes, allowed: Collection[str], *, what: str) -> dict
             place = 0
             for info in infos:
                 place = _check(content, info, place)
-            if place != archive.start_dir:
-                raise MalformedArchive("gap")
+            end = len(content) - len(archive.comment) - _END.size
+            count = len(infos)
+            if _END.unpack_from(content, end) != (
+                *(b"PK\x05\x06", 0, 0, count, count, end - place, place, len(archive.comment)),
+            ):
+                raise MalformedArchive("directory")
             return {info.filename: _read(archive, info) for info in infos}
     except _MALFORMED as error:
         raise MalformedArchive(str(error)) from error

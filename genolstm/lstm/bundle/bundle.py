@@ -156,23 +156,23 @@ class Bundle:
         for name, value in expected.items():
             mine = self.metadata.get(name, _MISSING)
             if _plain(mine) != _plain(value):
-                made.append(f"{name}={'unset' if mine is _MISSING else _show(mine)}")
-                has.append(f"{name}={_show(value)}")
+                made.append(f"{name}={'unset' if mine is _MISSING else _short(mine)}")
+                has.append(f"{name}={_short(value)}")
         if made:
             raise ModelError(f"the model was made for {', '.join(made)}; the data has {', '.join(has)}", path=self.path)
 
     def summary(self) -> list[tuple[str, str]]:
         """Return the main facts as pairs of name and value."""
-        facts = [("model", self.name), ("kind", self.kind)]
+        facts = [("model", _show(self.name)), ("kind", self.kind)]
         if self.config is not None:
             facts += [(name, _show(value)) for name, value in self.config.to_dict().items()]
-        for name, value in sorted(self.metadata.items()):
-            text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else _show(value)
+        for name, value in sorted((_show(name), value) for name, value in self.metadata.items()):
+            text = _show(json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value)
             facts.append((name, text if len(text) <= 200 else f"{text[:197]}..."))
         for name in ("created", "command"):
             if name in self.provenance:
                 value = self.provenance[name]
-                facts.append((name, " ".join(map(str, value)) if isinstance(value, list) else _show(value)))
+                facts.append((name, _show(" ".join(map(str, value)) if isinstance(value, list) else value)))
         facts += [(name, f"{len(content)} bytes") for name, content in self.members.items()]
         return [*facts, ("sha256", self.digest)]
 
@@ -372,9 +372,12 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _short(value: Any) -> str:
+    text = _show(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def _show(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(str, value))}]"
-    text = str(value)
+    text = f"[{', '.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
     # One line per fact, even if it holds line ends.
-    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -84,7 +84,7 @@ def _number(text: str) -> float:
 
 
 def _check_depth(value: Any, what: str) -> None:
-    level = [value]
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
         level = [
             one
@@ -119,7 +119,7 @@ class Fields:
         self.what = what
         self.path = path
         if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
-            self.refuse(what or "metadata", "is not a table of names and values")
+            self.refuse(what or "metadata", "not a table of names and values")
         self.values: Mapping[str, Any] = values
 
     def __contains__(self, name: str) -> bool:
@@ -128,31 +128,38 @@ class Fields:
 
     def refuse(self, name: str, reason: str) -> NoReturn:
         """Raise the error of a field."""
-        raise ModelError(f"the model's {name} {reason}", path=self.path)
+        raise ModelError(f"lacks or misstates {name!r} ({reason})", path=self.path)
 
     def whole(self, name: str, low: int, high: int, default: int | None = None) -> int:
         """Return a whole number from ``low`` to ``high``."""
         value = self._value(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.refuse(self._full(name), f"is {_short(value)}, a whole number from {low} to {high} is needed")
+            self.refuse(self._full(name), f"{_short(value)}, a whole number from {low} to {high} is needed")
         return value
 
     def number(self, name: str, low: float, high: float, default: float | None = None) -> float:
         """Return a number from ``low`` to ``high``."""
         return self._checked(self._full(name), self._value(name, default), low, high)
 
+    def flag(self, name: str) -> bool:
+        """Return true or false."""
+        value = self._value(name, None)
+        if not isinstance(value, bool):
+            self.refuse(self._full(name), f"{_short(value)}, true or false is needed")
+        return value
+
     def word(self, name: str, default: str | None = None, *, most: int = MAX_WORD, lines: bool = False) -> str:
         """Return a text of at most ``most`` characters, printable unless it may have ``lines``."""
         value = self._value(name, default)
         if not isinstance(value, str) or len(value) > most or not (lines or value.isprintable()):
-            self.refuse(self._full(name), f"is {_short(value)}, a text of up to {most} characters is needed")
+            self.refuse(self._full(name), f"{_short(value)}, a text of up to {most} characters is needed")
         return value
 
     def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
         """Return one of some words."""
         value = self._value(name, default)
         if not isinstance(value, str) or value not in choices:
-            self.refuse(self._full(name), f"is {_short(value)}, it must be one of {', '.join(choices)}")
+            self.refuse(self._full(name), f"{_short(value)}, it must be one of {', '.join(choices)}")
         return value
 
     def words(self, name: str, most: int) -> list[str]:
@@ -160,9 +167,9 @@ class Fields:
         value = self._value(name, None)
         good = isinstance(value, list) and len(value) <= most
         if not good or not all(isinstance(one, str) and len(one) <= MAX_WORD and one.isprintable() for one in value):
-            self.refuse(self._full(name), f"is {_short(value)}, a list of up to {most} words is needed")
+            self.refuse(self._full(name), f"{_short(value)}, a list of up to {most} words is needed")
         if len(set(value)) != len(value):
-            self.refuse(self._full(name), "names a word twice")
+            self.refuse(self._full(name), "a word is there twice")
         return value
 
     def numbers(self, name: str, shape: Sequence[int | None], low: float, high: float) -> np.ndarray:
@@ -181,17 +188,13 @@ class Fields:
         """Return a list of tables."""
         value = self._value(name, None)
         if not isinstance(value, list) or not 1 <= len(value) <= most:
-            self.refuse(self._full(name), f"is {_short(value)}, a list of 1 to {most} tables is needed")
+            self.refuse(self._full(name), f"{_short(value)}, a list of 1 to {most} tables is needed")
         return [Fields(one, f"{self._full(name)}[{place}]", path=self.path) for place, one in enumerate(value)]
-
-    def names(self) -> Iterator[str]:
-        """Yield the names in the table."""
-        yield from self.values
 
     def _value(self, name: str, default: Any) -> Any:
         if name not in self.values:
             if default is None:
-                self.refuse(self._full(name), "is missing")
+                self.refuse(self._full(name), "it is missing")
             return default
         return self.values[name]
 
@@ -200,7 +203,7 @@ class Fields:
 
     def _checked(self, name: str, value: Any, low: float, high: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            self.refuse(name, f"is {_short(value)}, a number from {low:g} to {high:g} is needed")
+            self.refuse(name, f"{_short(value)}, a number from {low:g} to {high:g} is needed")
         return float(value)
 
     def _gather(
@@ -211,11 +214,11 @@ class Fields:
             return
         most = 10_000
         if not isinstance(value, list) or not 1 <= len(value) <= most:
-            self.refuse(name, f"is {_short(value)}, a list is needed")
+            self.refuse(name, f"{_short(value)}, a list is needed")
         if sizes[axis] is None:
             sizes[axis] = len(value)
         if len(value) != sizes[axis]:
-            self.refuse(name, f"has {len(value)} values where {sizes[axis]} are needed")
+            self.refuse(name, f"{len(value)} values where {sizes[axis]} are needed")
         for one in value:
             self._gather(name, one, axis + 1, sizes, flat, low, high)
 
@@ -233,7 +236,7 @@ def check_core(metadata: Mapping[str, Any], path: PathLike | None = None) -> Non
     tile = fields.whole("tile", 0, MAX_TILE, 0)
     # Every tile is read with its context: with a context far longer than the tile, the work never ends.
     if tile and context > 8 * tile:
-        fields.refuse("tile", f"is {tile}, too short for a context of {context}")
+        fields.refuse("tile", f"{tile}, too short for a context of {context}")
 
 
 def _short(value: Any) -> str:

@@ -14,8 +14,8 @@ from genolstm.lstm.cell import forward
 TOLERANCE = 1e-5
 
 
-def verify_bundle(name_or_path: PathLike) -> list[tuple[str, str]]:
-    """Open a bundle, run it, and compare it with the NumPy reference.
+def verify_bundle(source: Bundle | PathLike) -> list[tuple[str, str]]:
+    """Open a bundle, given as such, by path or by name, run it, and compare it with the NumPy reference.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def verify_bundle(name_or_path: PathLike) -> list[tuple[str, str]]:
         The bundle is damaged, cannot be loaded, or its outputs differ from the reference's by
         more than 1e-5.
     """
-    bundle = Bundle.open(find_bundle(name_or_path))
+    bundle = source if isinstance(source, Bundle) else Bundle.open(find_bundle(source))
     found = [("sha256", bundle.digest), *((name, "whole") for name in sorted(bundle.members))]
     runtime = Runtime(bundle, threads=1)
     found.append(("onnxruntime", "loads"))

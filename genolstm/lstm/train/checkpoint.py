@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.files import atomic_path
+from genolstm.lstm.bundle.metadata import Fields, strict_json
 
 FILE_NAME = "checkpoint.npz"
 _VERSION = 1
 _HASHED = 1 << 28
+# The header of an array as NumPy writes it, which NumPy itself reads as a Python expression.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<kind>[<|][fiub][1248])', 'fortran_order': False, "
+    rb"'shape': \((?P<shape>(?:\d{1,15},? ?){0,8})\), \}",
+    re.DOTALL,
+)
+_MALFORMED = (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, ArithmeticError, zipfile.BadZipFile)
 
 
 @dataclass
@@ -47,7 +57,8 @@ def save_checkpoint(
     best: Sequence[np.ndarray],
 ) -> None:
     """Write the checkpoint next to the old one, then replace that one."""
-    state = {"version": _VERSION, "fingerprint": dict(fingerprint), "progress": vars(progress)}
+    account = {**vars(progress), "history": [_plain(row) for row in progress.history]}
+    state = {"version": _VERSION, "fingerprint": dict(fingerprint), "progress": _plain(account)}
     arrays: dict[str, Any] = {f"variable{i:05d}": array for i, array in enumerate(variables)}
     arrays |= {f"best{i:05d}": array for i, array in enumerate(best)}
     text = np.frombuffer(json.dumps(state).encode("utf-8"), np.uint8)
@@ -72,16 +83,23 @@ def load_checkpoint(
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as content:
-            state = json.loads(bytes(content["state"]).decode("utf-8"))
-            names = sorted(content.files)
-            variables = [content[name] for name in names if name.startswith("variable")]
-            best = [content[name] for name in names if name.startswith("best")]
-            progress = Progress(**state["progress"])
-            found = state["fingerprint"]
-            version = state["version"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError("the checkpoint is damaged", path=path, hint="remove it to start over") from error
+        arrays = _read_arrays(path)
+        state = Fields(strict_json(arrays.pop("state").tobytes(), "its state"))
+        version, found = state.whole("version", 0, 1 << 30), state.table("fingerprint").values
+        progress = _read_progress(state.table("progress"))
+    except (
+        ModelError,
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        EOFError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise damaged(folder) from error
+    variables = [arrays[name] for name in sorted(arrays) if name.startswith("variable")]
+    best = [arrays[name] for name in sorted(arrays) if name.startswith("best")]
     wanted = json.loads(json.dumps(dict(fingerprint)))
     differing = _differences(found, wanted)
     if version != _VERSION:
@@ -93,6 +111,78 @@ def load_checkpoint(
             hint="name another folder, or remove the checkpoint to start over",
         )
     return progress, variables, best
+
+
+def _value(row: Fields, name: str, most: float) -> float:
+    if name not in row:
+        return math.nan
+    row.number(name, -most, most)
+    value: float = row.values[name]  # as it is: epochs are whole
+    return value
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row whose numbers JSON can hold: a metric may be NaN, where nothing can be measured."""
+    return {name: None if isinstance(x, float) and not math.isfinite(x) else x for name, x in row.items()}
+
+
+def damaged(folder: Path | None) -> InputError:
+    """Return the error of a checkpoint that cannot be read, or does not fit its run."""
+    path = None if folder is None else folder / FILE_NAME
+    return InputError("the checkpoint is damaged", path=path, hint="remove it to start over")
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of the file, none of which is larger than the file.
+
+    Raises
+    ------
+    ValueError
+        One is packed, or states another size than it has; further errors if the file is damaged.
+    """
+    found: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size or name in found:
+                raise ValueError("packed, or there twice")
+            with archive.open(info) as stream:
+                content = stream.read(info.file_size + 1)
+            header = _HEADER.match(content)
+            if header is None:
+                raise ValueError("header")
+            # What an array says of its size is checked before room is made for it.
+            dtype = np.dtype(header["kind"].decode())
+            shape = tuple(int(size) for size in header["shape"].split(b",") if size.strip())
+            start = 10 + int.from_bytes(content[8:10], "little")
+            if header.end() > start or math.prod(shape) * dtype.itemsize != len(content) - start:
+                raise ValueError("size")
+            found[name] = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return found
+
+
+def _read_progress(fields: Fields) -> Progress:
+    most, large = 1 << 53, 1e300
+    if set(fields.values) != set(vars(Progress())):
+        raise ValueError("fields")
+    found = Progress(
+        epoch=fields.whole("epoch", 0, most),
+        step=fields.whole("step", 0, most),
+        loss_sum=fields.number("loss_sum", -large, large),
+        weight_sum=fields.number("weight_sum", 0, large),
+        seconds=fields.number("seconds", 0, large),
+        best_epoch=fields.whole("best_epoch", 0, most),
+        best_score=fields.number("best_score", -large, large) if "best_score" in fields else None,
+        finished=fields.flag("finished"),
+        history=[],
+    )
+    if found.epoch:
+        found.history = [
+            {name: _value(row, name, large) for name in row.values} for row in fields.tables("history", found.epoch)
+        ]
+    if len(found.history) != found.epoch or found.best_epoch > found.epoch:
+        raise ValueError("history")
+    return found
 
 
 def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:

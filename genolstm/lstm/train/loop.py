@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import SettingError
-from genolstm.lstm.train.checkpoint import Progress, save_checkpoint
+from genolstm.lstm.train.checkpoint import Progress, damaged, save_checkpoint
 from genolstm.lstm.train.network import load_tensorflow
 from genolstm.lstm.train.reporting import Reporter, write_csv
 from genolstm.lstm.train.settings import Augment, Loss, Metric, TrainingSettings
@@ -135,7 +135,16 @@ class Loop:
         """Restore the state of a checkpoint."""
         if found is None:
             return
-        self.state, variables, self.best = found
+        state, variables, best = found
+        mine, weights = [np.asarray(variable) for variable in self.variables], self.best
+        for ours, theirs in ((mine, variables), (weights, best)):
+            same = [(a.shape, a.dtype) for a in ours] == [(a.shape, a.dtype) for a in theirs]
+            # NaN in the state would only show as a loss that is none, many steps later.
+            if not same or not all(np.isfinite(array).all() for array in theirs if array.dtype.kind == "f"):
+                raise damaged(self.folder)
+        if state.step > self.steps or (state.finished and not state.history):
+            raise damaged(self.folder)
+        self.state, self.best = state, best
         for variable, value in zip(self.variables, variables, strict=True):
             variable.assign(value)
 

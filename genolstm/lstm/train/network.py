@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ def _quiet_stderr() -> Iterator[None]:
         os.dup2(sink.fileno(), descriptor)
         try:
             yield
-        except BaseException:
+        except Exception:  # a signal does not make it worth reading
             os.dup2(saved, descriptor)
             sink.seek(0)
             os.write(descriptor, sink.read())
@@ -42,6 +43,30 @@ def _quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(saved, descriptor)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def _no_traces() -> Iterator[None]:
+    """Keep what TensorFlow and Keras import from writing to the home folder and from opening sockets.
+
+    Keras writes its defaults to ``~/.keras`` unless it is sent elsewhere, here to where nothing can
+    be; they are the same without the file. ``urllib3``, which neither uses here, opens a socket to
+    find out whether there is IPv6.
+    """
+    home, ipv6 = os.environ.get("KERAS_HOME"), socket.has_ipv6
+    known = "urllib3.util.connection" in sys.modules
+    if home is None:
+        os.environ["KERAS_HOME"] = os.path.join(os.devnull, "keras")  # noqa: PTH118
+    socket.has_ipv6 = False
+    try:
+        yield
+    finally:
+        socket.has_ipv6 = ipv6
+        if home is None:
+            del os.environ["KERAS_HOME"]
+        connection = sys.modules.get("urllib3.util.connection")
+        if connection is not None and not known:
+            connection.HAS_IPV6 = ipv6  # type: ignore[attr-defined]
 
 
 def load_tensorflow() -> tuple[Any, Any]:
@@ -62,7 +87,7 @@ def load_tensorflow() -> tuple[Any, Any]:
 
     if find_spec("tensorflow") is None or find_spec("keras") is None:
         raise MissingExtraError("tensorflow", "train")
-    with _quiet_stderr():
+    with _quiet_stderr(), _no_traces():
         import keras
         import tensorflow as tf
 

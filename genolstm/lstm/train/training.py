@@ -93,7 +93,8 @@ def train(
         (n,) or (n, steps); 0 excludes a step, such as padding, from the loss.
     loss
         Name of a Keras loss, or a function of (y, prediction) that returns a loss per sequence, per
-        step, or one for the batch. By default what the output's activation calls for.
+        step, or one for the batch; TensorFlow traces it, without autograph. By default what the output's
+        activation calls for.
     metric, metric_mode
         Function of the whole held-out (y, prediction), which then chooses the best epoch, and
         whether its ``max`` or its ``min`` is best.

@@ -1,0 +1,144 @@
+"""What a model of introgression says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from genolstm.errors import ModelError, SettingError
+from genolstm.introgression.channels import CHANNELS, LEVELS, N_COUNTS
+from genolstm.introgression.settings import PRIOR, TrackSettings
+from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.lstm.bundle.metadata import Fields
+from genolstm.lstm.calibration import check_calibration
+
+KIND = "introgression"
+_LEAST_LOG = -1e3
+_MOST_BIN = 10_000_000
+_MOST_CHANNELS = 100
+
+
+@dataclass(frozen=True)
+class HMMParameters:
+    """Numbers of the baseline; see :class:`~genolstm.introgression.hmm.SupervisedHMM`."""
+
+    emission: np.ndarray
+    transition: np.ndarray
+    start: np.ndarray
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """The metadata of a model, checked.
+
+    Attributes
+    ----------
+    settings
+        How the tracks that the model reads are made.
+    label
+        Name of the segments in the output.
+    threshold
+        Default posterior above which a bin is in a segment.
+    prior
+        Posterior of a bin of which nothing is known.
+    precision_curve
+        Pairs of threshold and precision on the validation data.
+    calibration
+        Parameters for :func:`~genolstm.lstm.calibration.apply_calibration`.
+    hmm, hmm_threshold
+        The baseline, and its default threshold; None if the model has none.
+    """
+
+    settings: TrackSettings
+    label: str
+    threshold: float
+    prior: float
+    precision_curve: list[tuple[float, float]]
+    calibration: Mapping[str, Any] | None
+    hmm: HMMParameters | None
+    hmm_threshold: float | None
+
+
+def read_metadata(bundle: Bundle) -> ModelMetadata:
+    """Return what a model of introgression says of itself.
+
+    Raises
+    ------
+    ModelError
+        The bundle is of another kind, lacks or misstates something, or reads other channels than
+        this version makes.
+    """
+    bundle.require(kind=KIND)
+    fields = Fields(bundle.metadata, path=bundle.path)
+    try:
+        settings = TrackSettings(fields.whole("k", 1, 31), fields.whole("bin", 1, _MOST_BIN))
+    except SettingError as error:
+        fields.refuse("bin", error.reason)
+    label = fields.word("label")
+    if len(label.split()) != 1:
+        fields.refuse("label", f"{label!r}, one word is needed")
+    if fields.values.get("precision_curve") == []:
+        curve = np.zeros((0, 2))
+    else:
+        curve = fields.numbers("precision_curve", [None, 2], 0, 1)
+    found = ModelMetadata(
+        settings,
+        label,
+        fields.number("threshold", 0, 1),
+        fields.number("prior", 0, 1, PRIOR),
+        [(t, p) for t, p in curve.tolist()],
+        fields.table("calibration").values if "calibration" in fields else None,
+        read_hmm(fields.table("hmm")) if "hmm" in fields else None,
+        fields.number("hmm_threshold", 0, 1) if "hmm_threshold" in fields else None,
+    )
+    if found.calibration is not None and check_calibration(fields.table("calibration")) != 1:
+        fields.refuse("calibration", "it is of several classes")
+    if not isinstance(bundle.metadata.get("channels"), list):
+        raise ModelError("does not state which channels it reads", path=bundle.path)
+    _check_channels(fields.words("channels", _MOST_CHANNELS), CHANNELS, bundle.path)
+    config = bundle.config
+    if config is not None and (
+        config.input == "embedding"
+        or config.n_features != len(CHANNELS)
+        or (config.head, config.n_outputs, config.activation) != ("tag", 1, "sigmoid")
+    ):
+        raise ModelError("its network does not turn tracks into posteriors", path=bundle.path)
+    return found
+
+
+def read_hmm(fields: Fields) -> HMMParameters:
+    """Return the parameters of a baseline, which are logarithms of probabilities.
+
+    Raises
+    ------
+    ModelError
+        One is missing, of another shape, out of range, or they do not add up to 1.
+    """
+    found = HMMParameters(
+        fields.numbers("emission", [2, N_COUNTS, LEVELS], _LEAST_LOG, 1e-9),
+        fields.numbers("transition", [2, 2], _LEAST_LOG, 1e-9),
+        fields.numbers("start", [2], _LEAST_LOG, 1e-9),
+    )
+    for name, values in vars(found).items():
+        if np.abs(np.exp(values).sum(axis=-1) - 1).max() > 0.01:
+            fields.refuse(name, "the probabilities do not add up to 1")
+    return found
+
+
+def _check_channels(made: Sequence[str], here: Sequence[str], path: str | None) -> None:
+    """Reject a model with other channels, naming only those that differ."""
+    if list(made) == list(here):
+        return
+    only_model = [name for name in made if name not in here]
+    only_data = [name for name in here if name not in made]
+    if not only_model and not only_data:
+        raise ModelError("the model and the data have the same channels in a different order", path=path)
+    raise ModelError(
+        f"the model reads {len(made)} channels, the data has {len(here)}; only the model: "
+        f"{', '.join(only_model) or 'none'}; only the data: "
+        f"{', '.join(only_data) or 'none'}",
+        path=path,
+    )
