@@ -15,6 +15,8 @@ RARE_CLASSES = 3
 """Classes below this one are rare enough for sharing among the targets to be informative."""
 SLOTS = ("first", "second")
 """Archaic sources that a model compares with at a time."""
+CLASSES = ("modern", *SLOTS, "unknown")
+"""What a bin can be, in the order of a model's outputs; ``unknown`` is an archaic unlike those given."""
 
 
 def _cells() -> dict[tuple[int, int], str]:
@@ -35,6 +37,8 @@ COUNT_CHANNELS = (*(cell + part for cell in CELLS for part in PARTS), "to1_not_f
 N_COUNTS = len(COUNT_CHANNELS)
 LEVELS = 9
 """Counts that the baseline tells apart: 0 to 7, and 8 or more."""
+BASELINE_COUNTS = 2 * len(CELLS) + 1
+"""What the baseline counts: in each cell, what a source carries and what none does; and the latter of the rest."""
 CHANNELS = (*COUNT_CHANNELS, "callable", "callable_first", "callable_second", "outgroup_size", "target_size")
 """Every channel, in order.
 

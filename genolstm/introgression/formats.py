@@ -31,9 +31,12 @@ SEGMENT_COLUMNS = (
     "posterior",
     "n_sites",
     "n_match",
+    "source",
 )
+"""Columns of segments; one of posteriors for each source follows (see :func:`source_columns`)."""
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
+"""Columns of posteriors; one for each source follows."""
 
 #: A longer first line of a table is no header.
 _LONGEST_HEADER = 1 << 16
@@ -78,32 +81,44 @@ def model_stamp(model: str, digest: str) -> str:
     return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
 
 
-def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, stamp: str | None = None) -> None:
-    """Write BED6+; ``score`` is the posterior times 1000.
+def source_columns(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns of each source's posterior."""
+    return tuple(f"posterior_{source}" for source in sources)
+
+
+def write_segments(
+    stream: IO[str], segments: Iterable[Segment], sources: Sequence[str], *, stamp: str | None = None
+) -> None:
+    """Write BED6+; ``score`` is the posterior times 1000, ``name`` the source.
 
     Parameters
     ----------
-    name
-        What the segments are called in the column ``name``.
+    sources
+        Names of the archaic sources, and ``unknown``, in the order of the segments' shares.
     stamp
         What made them, as :func:`model_stamp` gives it.
     """
-    stream.write(header_line(SEGMENT_COLUMNS, stamp) + "\n")
-    name = shown(name)  # it comes from a model's file
+    stream.write(header_line((*SEGMENT_COLUMNS, *source_columns(sources)), stamp) + "\n")
     for s in segments:
+        shares = "".join(f"\t{share:.4f}" for share in s.shares)
         stream.write(
-            f"{s.chrom}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
-            f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\n"
+            f"{s.chrom}\t{s.start}\t{s.end}\t{s.source}\t{round(1000 * s.posterior)}\t.\t"
+            f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\t{s.source}{shares}\n"
         )
 
 
-def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
+def segments_frame(segments: Sequence[Segment], sources: Sequence[str]) -> pd.DataFrame:
     """Return segments as a table with the columns of the BED file."""
     import pandas as pd
 
     frame = pd.DataFrame(segments, columns=list(Segment._fields))
     score = (1000 * frame["posterior"]).round().astype(int)
-    return frame.assign(name=name, score=score, strand=".")[list(SEGMENT_COLUMNS)]
+    shares = {
+        name: np.array([segment.shares[i] for segment in segments], dtype=float)
+        for i, name in enumerate(source_columns(sources))
+    }
+    frame = frame.assign(name=frame["source"], score=score, strand=".", **shares)
+    return frame[[*SEGMENT_COLUMNS, *shares]]
 
 
 def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:
@@ -113,9 +128,9 @@ def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic
         stream.write(f"{t.chrom}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
 
 
-def write_posterior_header(stream: IO[str]) -> None:
+def write_posterior_header(stream: IO[str], sources: Sequence[str] = ()) -> None:
     """Write the header line of a posterior table."""
-    stream.write(header_line(POSTERIOR_COLUMNS) + "\n")
+    stream.write(header_line((*POSTERIOR_COLUMNS, *source_columns(sources))) + "\n")
 
 
 def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> None:
@@ -126,7 +141,8 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     n_bins = block.posterior.shape[1]
     exists = ~np.isnan(block.posterior.T)
     every = exists.all()
-    levels = np.where(exists, np.round(np.nan_to_num(block.posterior.T) * 10000), -1).astype(np.int64)
+    levels = _levels(block.posterior.T)
+    shares = [] if block.shares is None else [_levels(block.shares[:, :, i].T) for i in range(len(block.sources))]
     tails = [f"\t{sample}\t{haplotype}\t" for sample, haplotype in block.haplotypes]
     limit = block.length if block.length is not None else (block.first_bin + n_bins) * bin_size
     text = _PROBABILITY
@@ -134,12 +150,20 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     for b in range(n_bins):
         start = (block.first_bin + b) * bin_size
         head = f"{block.chrom}\t{start}\t{min(start + bin_size, limit)}"
-        row = zip(tails, levels[b].tolist(), strict=True)
-        lines += [f"{head}{tail}{text[level]}\n" for tail, level in row if every or level >= 0]
+        ends = ["\n"] * len(tails)
+        for share in reversed(shares):
+            ends = [f"\t{text[level]}{end}" for level, end in zip(share[b].tolist(), ends, strict=True)]
+        row = zip(tails, levels[b].tolist(), ends, strict=True)
+        lines += [f"{head}{tail}{text[level]}{end}" for tail, level, end in row if every or level >= 0]
         if len(lines) > 100_000:
             stream.write("".join(lines))
             lines.clear()
     stream.write("".join(lines))
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Return probabilities in units of the last decimal, -1 for NaN."""
+    return np.where(np.isnan(values), -1, np.round(np.nan_to_num(values) * 10000)).astype(np.int64)
 
 
 _NO_LEVEL = 0xFFFF

@@ -13,10 +13,11 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError, shown
 from genolstm.files import PathLike
+from genolstm.introgression.channels import CLASSES, SLOTS
 from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.metadata import read_metadata
-from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
+from genolstm.introgression.segments import UNKNOWN_SOURCE, PosteriorBlock, Segment, SegmentDecoder
 from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
@@ -41,19 +42,27 @@ class NetworkPredictor:
         self.calibration = calibration
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield calibrated posteriors, shape (haplotypes, bins)."""
+        """Yield the calibrated probabilities of the classes, shape (rows, bins, classes)."""
         for output in self.runtime.predict_stream(blocks):
-            yield apply_calibration(output[:, :, 0], self.calibration)
+            yield apply_calibration(output, self.calibration)
 
 
 class BaselinePredictor:
     """The supervised HMM; it holds the tracks of a whole sequence (packed) because it reads them twice."""
 
-    def __init__(self, hmm: SupervisedHMM) -> None:
+    def __init__(self, hmm: SupervisedHMM, n_sources: int = 1) -> None:
         self.hmm = hmm
+        # It tells archaic from modern; which source it is, it tells only if there is one.
+        self._class = CLASSES.index(SLOTS[0] if n_sources == 1 else "unknown")
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield posteriors, shape (haplotypes, bins)."""
+        """Yield the probabilities of the classes, shape (rows, bins, classes)."""
+        for posterior in self._posteriors(blocks):
+            classes = np.zeros((*posterior.shape, len(CLASSES)), np.float32)
+            classes[:, :, 0], classes[:, :, self._class] = 1 - posterior, posterior
+            yield classes
+
+    def _posteriors(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         held, n = Held(), 0
         for block in blocks:
             held.append(block)
@@ -146,13 +155,13 @@ class IntrogressionClassifier:
             self._runtime = Runtime(self.bundle, threads=self.threads)
         return self._runtime
 
-    def predictor(self, baseline: str | None = None) -> Predictor:
+    def predictor(self, baseline: str | None = None, *, n_sources: int = 1) -> Predictor:
         """Return the network, or the baseline that was trained along with it.
 
         Raises
         ------
         SettingError
-            There is no such baseline.
+            There is no such baseline, or no archaic that it could compare with.
         ModelError
             The model holds none.
         """
@@ -162,7 +171,9 @@ class IntrogressionClassifier:
             raise SettingError(f"there is no baseline {baseline}; known: {', '.join(BASELINES)}")
         if self.metadata.hmm is None:
             raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)))
+        if not n_sources:
+            raise SettingError(f"the baseline {baseline} compares with an archaic, and none is given")
+        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)), n_sources)
 
     def decode_settings(
         self,
@@ -247,7 +258,7 @@ class IntrogressionClassifier:
         size = self.settings.bin
         posteriors = posterior_blocks(
             blocks,
-            self.predictor(baseline),
+            self.predictor(baseline, n_sources=len(door.sources())),
             bridge=decode.bridge // size,
             prior=self.prior,
             stages=stages,
@@ -317,7 +328,8 @@ class IntrogressionClassifier:
     def _segments(self, door: Door, decode: DecodeSettings | None, baseline: str | None) -> pd.DataFrame:
         from genolstm.introgression.formats import segments_frame
 
-        return segments_frame(self.open(door, decode=decode, baseline=baseline).segments(), self.label)
+        found = self.open(door, decode=decode, baseline=baseline).segments()
+        return segments_frame(found, (*door.sources(), UNKNOWN_SOURCE))
 
     def posteriors(self, result: ScanResult) -> pd.DataFrame:
         """Run a prepared scan and return the posterior of every bin as a table.

@@ -56,7 +56,7 @@ def n_bins(length: int, bin_size: int) -> int:
     return -(-length // bin_size)
 
 
-def rare_evidence(tracks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rare_evidence(tracks: np.ndarray, n_sources: int) -> tuple[np.ndarray, np.ndarray]:
     """Return how many rare variants any source carries, and how many none does, shape (haplotypes, bins).
 
     Without a source, all of them count as evidence: they are what a scan without an archaic goes by.
@@ -64,7 +64,7 @@ def rare_evidence(tracks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cells = slice(0, RARE_CELLS)
     total = tracks[..., ALL[cells]].sum(axis=-1)
     carried = (tracks[..., FIRST[cells]] + tracks[..., SECOND[cells]] - tracks[..., BOTH[cells]]).sum(axis=-1)
-    if not (tracks[..., CALLABLE + 1 : CALLABLE + 1 + len(SLOTS)] > 0).any():
+    if not n_sources:
         return total, np.zeros_like(total)
     return carried, np.maximum(total - carried, 0)
 
@@ -73,7 +73,7 @@ def comparable(tracks: np.ndarray, n_sources: int) -> np.ndarray:
     """Return the share of each bin that could be compared with a source, or, without any, with the outgroup."""
     if not n_sources:
         return tracks[..., CALLABLE]
-    return tracks[..., CALLABLE + 1 : CALLABLE + 1 + n_sources].max(axis=-1)
+    return tracks[..., CALLABLE + 1 : CALLABLE + 1 + min(n_sources, len(SLOTS))].max(axis=-1)
 
 
 def _finish(

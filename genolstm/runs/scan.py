@@ -16,7 +16,7 @@ from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
-from genolstm.introgression.segments import Segment
+from genolstm.introgression.segments import UNKNOWN_SOURCE, Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
 from genolstm.provenance import LARGE, record
 from genolstm.runs.sources import model_files
@@ -157,12 +157,13 @@ def run(
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
     blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
+    sources = (*door.sources(), UNKNOWN_SOURCE)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
         table: IO[str] | None = None
         if posteriors is not None:
             table = outputs.text(posteriors, index=posteriors in indexed)
-            formats.write_posterior_header(table)
+            formats.write_posterior_header(table, sources)
         for block in result.blocks:
             with stages.time("segments"):
                 found += result.decoder.add(block)
@@ -192,13 +193,13 @@ def run(
                     inputs=inputs,
                     large=LARGE,
                 )
-                account["model"] = {"name": name, "sha256": digest, "label": classifier.label}
+                account["model"] = {"name": name, "sha256": digest, "sources": list(door.sources())}
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
-            formats.write_segments(stream, found, classifier.label, stamp=formats.model_stamp(name, digest))
+            formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",

@@ -87,7 +87,7 @@ def _judge(
             missing[i, role] = n
             if n:
                 found |= 2
-            if not known:
+            if not known and row.shape[0] > 0:
                 found |= 4 << role
         verdict[i] = found
 
@@ -188,7 +188,7 @@ class VariantReader:
 
     def _check_roles(self) -> None:
         for role in ROLES:
-            if not getattr(self, role):
+            if not getattr(self, role) and role != "archaic":  # a scan needs none
                 raise SettingError(f"no {role} samples are named")
         role_of: dict[str, str] = {}
         for role in ROLES:
