@@ -17,8 +17,8 @@ from genolstm.introgression.channels import CLASSES, SLOTS
 from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.metadata import read_metadata
-from genolstm.introgression.segments import UNKNOWN_SOURCE, PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings
+from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
+from genolstm.introgression.settings import DEFAULT_MODEL, UNKNOWN_SOURCE, DecodeSettings, ScanSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime

@@ -9,10 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genolstm.introgression.settings import LEAST_CALLABLE, DecodeSettings
+from genolstm.introgression.settings import LEAST_CALLABLE, UNKNOWN_SOURCE, UNNAMED, DecodeSettings
 
-#: What an archaic is called that no name was given to, and one that resembles none of those given.
-UNNAMED, UNKNOWN_SOURCE = "archaic", "unknown"
 #: Share of a segment's archaic probability that one source must have for the segment to be called after it alone.
 CLEAR_SOURCE = 0.75
 #: What a change of source within a segment costs, as a log-odds: about the rarity of two tracts that touch.

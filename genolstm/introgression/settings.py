@@ -13,6 +13,8 @@ from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.settings import INSIDE, Range, check
 
 DEFAULT_MODEL = "archaic"
+#: What an archaic is called that no name was given to, and one that resembles none of those given.
+UNNAMED, UNKNOWN_SOURCE = "archaic", "unknown"
 Baseline = Literal["hmm"]
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 #: Names of contigs that VCF allows (VCFv4.3, 1.4.7).

@@ -16,8 +16,8 @@ from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
-from genolstm.introgression.segments import UNKNOWN_SOURCE, Segment
-from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
+from genolstm.introgression.segments import Segment
+from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
 from genolstm.provenance import LARGE, record
 from genolstm.runs.sources import model_files
 

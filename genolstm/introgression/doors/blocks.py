@@ -17,8 +17,16 @@ import numpy as np
 from genolstm.errors import SettingError
 from genolstm.files import PathLike
 from genolstm.introgression.channels import CALLABLE, CHANNELS, N_COUNTS, OUTGROUP_SIZE, SLOTS
-from genolstm.introgression.segments import UNKNOWN_SOURCE, UNNAMED, PosteriorBlock
-from genolstm.introgression.settings import GAP_BINS, LEAST_CALLABLE, LITTLE_CALLABLE, PRIOR, TrackSettings
+from genolstm.introgression.segments import PosteriorBlock
+from genolstm.introgression.settings import (
+    GAP_BINS,
+    LEAST_CALLABLE,
+    LITTLE_CALLABLE,
+    PRIOR,
+    UNKNOWN_SOURCE,
+    UNNAMED,
+    TrackSettings,
+)
 from genolstm.introgression.tracks import comparable, rare_evidence
 from genolstm.lstm.bundle.held import Held
 

@@ -17,8 +17,7 @@ from genolstm.files import Meter, PathLike, display_name, is_regular
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, readings
 from genolstm.introgression.doors.doubts import Doubts
 from genolstm.introgression.knowledge import Knowledge
-from genolstm.introgression.segments import UNNAMED
-from genolstm.introgression.settings import TrackSettings
+from genolstm.introgression.settings import UNNAMED, TrackSettings
 from genolstm.introgression.tracks import KmerTrack
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.fasta import (

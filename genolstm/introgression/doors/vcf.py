@@ -17,8 +17,8 @@ from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span, readings
 from genolstm.introgression.formats import near_names, read_bed
-from genolstm.introgression.segments import UNNAMED, merge_spans
-from genolstm.introgression.settings import VARIANTS, TrackSettings, VariantSettings
+from genolstm.introgression.segments import merge_spans
+from genolstm.introgression.settings import UNNAMED, VARIANTS, TrackSettings, VariantSettings
 from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
 from genolstm.introgression.variants.block import Source, Stretch, VariantBlock
 from genolstm.introgression.variants.frequencies import FrequencySource

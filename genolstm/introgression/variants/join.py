@@ -165,7 +165,7 @@ class VariantReader:
                 raise InputError("is given twice", path=twice)
         self._files: list[File] = []
         for holder in ROLES:
-            served = {r: samples[r] for r in ROLES if r == holder or (holder == "target" and not own[r])}
+            served = {r: samples[r] for r in self._roles() if r == holder or (holder == "target" and not own[r])}
             for source in own[holder]:
                 self._files.append(File(source, served))
             if own[holder]:
@@ -185,6 +185,10 @@ class VariantReader:
         self.lengths = {name: length for name, length in self._declared.items() if length is not None}
 
     # --- checks before reading --------------------------------------------------------------
+
+    def _roles(self) -> list[Role]:
+        """Return the roles that somebody has; a scan needs no archaic."""
+        return [role for role in ROLES if getattr(self, role)]
 
     def _check_roles(self) -> None:
         for role in ROLES:
@@ -261,8 +265,9 @@ class VariantReader:
         found += [line for file in self._files for line in getattr(file.source, "warnings", ())]
         if self._judged:
             n = {"target": len(self.target), "outgroup": len(self.outgroup), "archaic": len(self.archaic)}
-            shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in ROLES}
-            shares["archaic"] = self.counts.archaic_missing / self._judged
+            shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in self._roles()}
+            if self.archaic:
+                shares["archaic"] = self.counts.archaic_missing / self._judged
             merged = "was it merged without the reference (bcftools merge -0)? Give"
             hint = {
                 "archaic": f"{merged} its own file: --archaic-vcf",
@@ -275,7 +280,7 @@ class VariantReader:
                         hint[part.role] = f"does a position without a record mean the reference? --{part.role}-absent"
             found += [
                 f"the {role} is missing at {100 * shares[role]:.0f} % of the sites: {hint[role]}"
-                for role in ROLES
+                for role in shares
                 if shares[role] > 0.5
             ]
         return list(dict.fromkeys(found))
@@ -560,7 +565,7 @@ class VariantReader:
                 kept[:1] |= is_first
         self._tally(verdict, missing, kept, (positions >= begin) & (positions < end))
         edge = high if length is None else min(high, length)
-        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in ROLES)]
+        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in self._roles())]
         if not kept.all():
             positions = positions[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
@@ -726,7 +731,7 @@ class VariantReader:
                 if chrom not in scanned and scanned:
                     self._warnings.append(f"no target has a record on {chrom} where it was asked for: not scanned")
         if scanned:
-            for role in ROLES[1:]:
+            for role in self._roles()[1:]:
                 holders = [file for file in self._files if role in file.roles]
                 if not any(set(file.chroms) & scanned for file in holders):
                     chroms = [chrom for file in holders for chrom in file.chroms or file.source.contigs]
