@@ -455,7 +455,7 @@ class VariantReader:
 
     def _check_chromosome(self, chrom: str, joined: Sequence[File]) -> None:
         """Refuse a sample that two files have here, and say whom none has."""
-        for role in ROLES:
+        for role in self._roles():
             names = getattr(self, role)
             holder: dict[int, File] = {}
             for file in joined:
