@@ -793,6 +793,17 @@ def atomic_text(path: PathLike, *, force: bool = False) -> Iterator[IO[str]]:
         yield outputs.text(path)
 
 
+def unnamed_file(folder: PathLike | None = None) -> IO[bytes]:
+    """Open a temporary file that has no name, so that nothing is left of it however the program ends.
+
+    Parameters
+    ----------
+    folder
+        Where the file lies; None is the system's folder for temporary files.
+    """
+    return tempfile.TemporaryFile(prefix="genolstm-", dir=folder, buffering=0)
+
+
 def sha256(path: PathLike) -> str:
     """Return the SHA-256 of a file's bytes as hexadecimal."""
     with Path(path).open("rb") as stream:

@@ -10,18 +10,24 @@ import time
 from pathlib import Path
 
 import pytest
-from support.kill import CASES, campaign
+from support.kill import CASES, QUICK, campaign, heed_signals
 
 from genolstm import interrupts, temporary
 from genolstm.files import Outputs, atomic_text
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 
+
+@pytest.fixture(autouse=True)
+def signals_are_heeded() -> None:
+    heed_signals()
+
+
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL]
 
 
 def test_a_few_kills(tmp_path: Path) -> None:
-    found = campaign(CASES["panel"], tmp_path, SIGNALS, 1)
+    found = campaign(QUICK, tmp_path, SIGNALS, 2)
     assert not found.faults, "\n".join(found.faults)
 
 

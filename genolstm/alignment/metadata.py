@@ -9,8 +9,8 @@ from genolstm.alignment.pairhmm.metadata import read_damage, read_family
 from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.significance import Significance
 from genolstm.errors import ModelError
+from genolstm.fields import Fields
 from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.bundle.metadata import Fields
 
 KIND = "alignment"
 EMBEDDING_KIND = "embedding"

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.errors import ModelError, SettingError
-from genolstm.lstm.bundle.metadata import Fields
+from genolstm.fields import Fields
 
 _LARGEST = 1e9
 

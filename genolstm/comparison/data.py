@@ -8,13 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, SettingError, control_character
 from genolstm.files import PathLike, atomic_text, display_name, read_lines
 from genolstm.lstm.splits import draw_parts, rows_of_parts
 from genolstm.numbers import parse_number, quoted
 from genolstm.sequences.alphabet import UNKNOWN, Codes, decode, encode, reverse_complement
 from genolstm.sequences.fasta import Record, read_records
 from genolstm.sequences.kmers import one_hot
+
+#: All sequences are held at the length of the longest: a single long one would fill the memory.
+_MOST_BASES = 1 << 32
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -143,8 +146,15 @@ def read_labelled(
     if regression and len(set(targets)) < 2:
         raise InputError("all labels are the same number", path=where if labels is None else labels)
     number = {name: place for place, name in enumerate(classes)}
+    columns = length or max(map(len, sequences))
+    if len(sequences) * columns > _MOST_BASES:
+        raise InputError(
+            f"{len(sequences)} sequences of {columns} bases, padding included, are more than can be compared",
+            path=where,
+            hint="give a smaller --length",
+        )
     return LabelledSequences(
-        codes=_stack(sequences, length or max(map(len, sequences))),
+        codes=_stack(sequences, columns),
         targets=np.array(targets) if regression else np.array([number[t] for t in texts]),
         classes=classes,
         groups=np.array(groups if with_group else _by_sequence(sequences), dtype=str),
@@ -222,7 +232,11 @@ def _entry(record: Record, table: dict[str, _Entry] | None, where: str, labels: 
         if record.name not in table:
             raise InputError("the sequence has no label in the table", path=labels, record=record.name)
         return table[record.name]
-    words = dict(w.split("=", 1) for w in record.description.split() if "=" in w)
+    pairs = [word.split("=", 1) for word in record.description.split() if "=" in word]
+    words = dict(pairs)
+    for name in ("label", "group"):
+        if sum(key == name for key, _ in pairs) > 1:
+            raise InputError(f"the header has {name}= twice", path=where, line=record.line, record=record.name)
     if not words.get("label"):
         raise InputError(
             "the header has no label=",
@@ -231,7 +245,18 @@ def _entry(record: Record, table: dict[str, _Entry] | None, where: str, labels: 
             record=record.name,
             hint="write it there, or give a table with --labels",
         )
-    return _Entry(words["label"], words.get("group") or None, record.line)
+    return _checked(_Entry(words["label"], words.get("group") or None, record.line), record.name, where)
+
+
+def _checked(entry: _Entry, name: str, where: str) -> _Entry:
+    """Refuse a label or a group that would not stay in its column."""
+    for what, text in (("label", entry.label), ("group", entry.group or "")):
+        control = control_character(text)
+        if control is not None:
+            raise InputError(
+                f"the {what} holds the control character {control}", path=where, line=entry.line, record=name
+            )
+    return entry
 
 
 def _number(entry: _Entry, name: str, path: PathLike) -> float:
@@ -258,6 +283,9 @@ def _read_table(path: PathLike) -> dict[str, _Entry]:
                     line=line,
                     hint="name, label and, if there are groups, group, separated by tabs",
                 )
+            for name in ("name", "label", "group"):
+                if columns.count(name) > 1:
+                    raise InputError(f"has the column {name} twice", path=where, line=line)
             continue
         if len(fields) != len(columns):
             raise InputError(f"has {len(fields)} fields, {len(columns)} are needed", path=where, line=line)
@@ -268,7 +296,7 @@ def _read_table(path: PathLike) -> dict[str, _Entry]:
             raise InputError(
                 f"the name is in line {found[row['name']].line} too", path=where, line=line, record=row["name"]
             )
-        found[row["name"]] = _Entry(row["label"], row.get("group") or None, line)
+        found[row["name"]] = _checked(_Entry(row["label"], row.get("group") or None, line), row["name"], where)
     if not found:
         raise InputError("holds no labels", path=where)
     return found

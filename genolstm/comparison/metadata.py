@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from genolstm.comparison.architectures import ARCHITECTURES, RECURRENT
 from genolstm.errors import ModelError
+from genolstm.fields import Fields
 from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.bundle.metadata import Fields
 
 KIND = "comparison"
 _MOST_CLASSES = 10_000

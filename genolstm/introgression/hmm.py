@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from genolstm.compiled import compiled
+from genolstm.fields import Fields
 from genolstm.introgression.channels import BASELINE_COUNTS, LEVELS
 from genolstm.introgression.metadata import read_hmm
 from genolstm.introgression.tracks import ALL, BOTH, FIRST, NOT_FIRST, SECOND
-from genolstm.lstm.bundle.metadata import Fields
 
 
 @dataclass(frozen=True)

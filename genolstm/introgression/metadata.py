@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import ModelError, SettingError
+from genolstm.fields import Fields
 from genolstm.introgression.channels import BASELINE_COUNTS, CHANNELS, CLASSES, LEVELS
 from genolstm.introgression.settings import PRIOR, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.bundle.metadata import Fields
 from genolstm.lstm.calibration import check_calibration
 
 KIND = "introgression"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from genolstm.errors import ModelError, SettingError
-from genolstm.lstm.bundle.metadata import Fields
+from genolstm.fields import Fields
 
 METHODS = ("none", "temperature", "isotonic")
 _TINY = 1e-7
@@ -115,7 +115,7 @@ def check_calibration(fields: Fields) -> int:
     for table in tables:
         x, y = (table.numbers(name, [None], 0, 1) for name in ("x", "y"))
         if len(x) != len(y) or (np.diff(x) < 0).any() or (np.diff(y) < 0).any():
-            table.refuse(table.what, "not a line that rises")
+            table.refuse("", "not a line that rises")
     return len(tables)
 
 

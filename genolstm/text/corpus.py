@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, SettingError, shown
 from genolstm.files import PathLike, check_inputs, display_name, open_input, readable
 from genolstm.text.settings import DNA, FORMATS, TEXT
 
@@ -27,6 +27,7 @@ DNA_ALPHABET = "ACGT"
 FASTA_SUFFIXES = {".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq"}
 _PACKED = {".gz", ".bz2", ".xz", ".zst", ".bgz"}
 _SHOWN = 10
+_LONGEST_TEXT = 1 << 30
 SKIP_HINT = "--skip-unknown drops what it never saw"
 HELD_OUT_HINT = "the training text must hold every symbol of the held-out text"
 
@@ -115,10 +116,19 @@ def read_text(path: PathLike) -> str:
     Raises
     ------
     InputError
-        The file is missing or empty, or is not UTF-8; the message gives the offset in bytes.
+        The file is missing or empty, larger than 1 GiB, or not UTF-8; the message gives the offset in bytes.
     """
+    parts: list[bytes] = []
+    size = 0
     with open_input(path, keep_mark=True) as stream, readable(path):
-        data = stream.read()
+        while part := stream.read(1 << 24):
+            parts.append(part)
+            size += len(part)
+            if size > _LONGEST_TEXT:  # a small compressed file may unpack to much
+                reason = f"holds more than {_LONGEST_TEXT >> 20} MiB of text, which is held in memory as a whole"
+                raise InputError(reason, path=display_name(path), hint="divide it into several files")
+    data = b"".join(parts)
+    parts.clear()
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     try:
         text = data[start:].decode("utf-8")
@@ -160,9 +170,9 @@ def encode(text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | 
     if (codes == unknown).any():
         if not skip_unknown:
             missing = [chr(int(point)) for point in distinct[codes == unknown]]
-            shown = " ".join(repr(symbol) for symbol in missing[:_SHOWN])
+            first = " ".join(repr(symbol) for symbol in missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            raise InputError(f"the model never saw {shown}{more}", hint=hint)
+            raise InputError(f"the model never saw {first}{more}", hint=hint)
         result = result[result != unknown]
     return result
 
@@ -219,7 +229,7 @@ def read_stream(
         except InputError as error:
             error.path = name
             raise
-        yield Record(name, codes)
+        yield Record(shown(name), codes)  # a column of tables
 
 
 def read_corpus(
@@ -252,7 +262,7 @@ def read_corpus(
     if forms == {"fasta"}:
         return Corpus(DNA, DNA_ALPHABET, tuple(read_stream(paths, "fasta")))
     if alphabet is None:
-        return text_corpus([(display_name(path), read_text(path)) for path in paths])
+        return text_corpus([(shown(display_name(path)), read_text(path)) for path in paths])
     records = read_stream(paths, "text", alphabet=alphabet, hint=hint)
     return Corpus(TEXT, alphabet, tuple(records))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from genolstm.errors import ModelError
+from genolstm.fields import Fields
 from genolstm.lstm.bundle.bundle import Bundle
-from genolstm.lstm.bundle.metadata import Fields
 from genolstm.lstm.config import LSTMConfig
 from genolstm.text.encoding import KIND
 from genolstm.text.settings import DNA, STREAM, TEXT, WINDOW

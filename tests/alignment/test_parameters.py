@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ from genolstm.alignment.context.estimation import (
 )
 from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm.member import select_pair
+from genolstm.alignment.pairhmm.metadata import FAMILY_RANGES, PAIRS
 from genolstm.alignment.pairhmm.pairhmm import PairHMM
 from genolstm.alignment.pairhmm.parameters import Counts, PairHMMParameters, ParameterFamily, hky_joint
+from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.sequences.masks import encode_masks
@@ -247,3 +250,19 @@ def test_parameters_are_checked_and_survive_json() -> None:
         replace(p, gap_open=(0.4, 0.2))
     with pytest.raises(SettingError, match="gap_extend"):
         replace(p, gap_extend=(0.4, 1.0))
+
+
+@pytest.mark.parametrize("name", FAMILY_RANGES)
+def test_what_a_model_may_say_of_its_family_gives_finite_scores(name: str) -> None:
+    low, high = FAMILY_RANGES[name]
+    values: list[Any] = [low, high]
+    if name in PAIRS:
+        values = [[low, low], [low, high], [high, low], [high, high]]
+    for value in values:
+        family = ParameterFamily.from_dict({**ParameterFamily().to_dict(), name: value})
+        found = AlignmentScorer(family).align("ACGTTGCAACGGTACATTTACAG", "ACGTTGCATCGGTACAACAG")
+        assert np.isfinite(found.bits)
+        assert np.isfinite(found.posteriors).all()
+    for value in (low - 1e-7 * max(low, 1), high * 1.01, "x", None, True):
+        with pytest.raises(ModelError, match=f"lacks or misstates 'family.{name}'"):
+            ParameterFamily.from_dict({**ParameterFamily().to_dict(), name: [value] * 2 if name in PAIRS else value})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genolstm.comparison import data as labelled_data
 from genolstm.comparison.architectures import ARCHITECTURES, match_architecture, parse_architectures
 from genolstm.comparison.data import LabelledSequences, read_labelled, split_three_ways, write_labelled
 from genolstm.comparison.run import compare, trials_from_data, trials_from_task
@@ -105,6 +106,13 @@ def test_write_and_read_back(tmp_path):
         (">a\nAC\n", "name\tlabel\na\t1\na\t2\n", False, "{tsv}:3: a: the name is in line 2"),
         (">a\nAC\n", "name\tlabel\n", False, "{tsv}: holds no labels"),
         (">a\nAC\n", "name\tlabel\na\t1\xe9\n".encode("latin-1"), False, "{tsv}:2: is not text"),
+        (">a\nAC\n", "name\tlabel\tlabel\na\t1\t2\n", False, "{tsv}:1: has the column label twice"),
+        (">a\nAC\n", "name\tlabel\na\t1\x1b[m\n", False, "{tsv}:2: a: the label holds the control character \\x1b"),
+        (">a label=1 label=2\nAC\n", None, False, "{fa}:1: a: the header has label= twice"),
+        (">a label=1 group=\x7f\nAC\n", None, False, "{fa}:1: a: the group holds the control character \\x7f"),
+        (">a label=1_0\nAC\n>b label=1\nAC\n", None, True, "{fa}:1: a: the label '1_0' is not a number"),
+        (">a label=1e999\nAC\n>b label=1\nAC\n", None, True, "{fa}:1: a: the label '1e999' is not a number"),
+        (">a label=٣\nAC\n>b label=1\nAC\n", None, True, "{fa}:1: a: the label '٣' is not a number"),
     ],
 )
 def test_bad_labels(tmp_path, fasta, table, regression, message):
@@ -115,6 +123,15 @@ def test_bad_labels(tmp_path, fasta, table, regression, message):
     with pytest.raises(InputError) as error:
         read_labelled(fa, labels=None if table is None else tsv, regression=regression)
     assert message.format(fa=fa, tsv=tsv) in str(error.value)
+
+
+def test_one_long_sequence_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(labelled_data, "_MOST_BASES", 11)
+    path = tmp_path / "x.fa"
+    path.write_text(">a label=1\nACGT\n>b label=2\nAC\n>c label=1\nA\n")
+    with pytest.raises(InputError, match="3 sequences of 4 bases"):
+        read_labelled(path)
+    assert read_labelled(path, length=3).length == 3
 
 
 # --- the split ----------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import EXAMPLE, Result
-from support.hostile import good_bundles, hostile_bundles
+from support.hostile import good_bundles, hostile_bundles, members_of, unzipped, with_metadata
+from support.text import toy_bytes
 
 Command = tuple[object, ...]
 # Each kind's own commands on top of those that take any model; {m} is the bundle.
@@ -118,7 +119,40 @@ def test_the_good_bundles_are_read(cli: Callable[..., Result], folder: Path, kin
 
 def test_there_are_many_and_of_every_sort(tmp_path: Path) -> None:
     for good in good_bundles(tmp_path).values():
-        labels = [label for label, _ in hostile_bundles(good)]
+        made = list(hostile_bundles(good))
+        assert all(callable(make) for _, make in made)
+        labels = [label for label, _ in made]
         assert len(labels) == len(set(labels)) > 150
         for sort in ("graph: ", "step: ", "keras: ", "card: ", "settings: ", "metadata: "):
             assert any(label.startswith(sort) for label in labels), sort
+
+
+# --- what was found from outside ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("context", "x"), ("context", -1), ("tile", -5), ("tile", -1), ("tile", 1.5), ("window", "x")]
+)
+def test_numbers_that_are_none_or_never_end(
+    cli: Callable[..., Result], folder: Path, field: str, value: object
+) -> None:
+    (folder / "m.genolstm").write_bytes(with_metadata(unzipped(toy_bytes()), (field,), value))
+    files = {path.name for path in folder.iterdir()}
+    check(cli, ("text", "score", "words.txt", "--model", "m.genolstm"), field, files)
+
+
+def test_a_tile_far_shorter_than_its_context_never_ends(cli: Callable[..., Result], folder: Path) -> None:
+    (folder / "m.genolstm").write_bytes(toy_bytes(tile=1, context=60_000))
+    result = cli("text", "score", "words.txt", "--model", "m.genolstm")
+    assert result.err == "m.genolstm: lacks or misstates 'tile' (1, too short for a context of 60000)\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "command"),
+    [("card: not UTF-8", "model card m.genolstm"), ("step: external data", "text generate --model m.genolstm -n 5")],
+)
+def test_members_that_are_none(cli: Callable[..., Result], folder: Path, what: str, command: str) -> None:
+    """A card in another encoding; weights in a file of the working folder, which must not be read."""
+    (folder / "secret.bin").write_bytes(bytes(100_000))
+    (folder / "m.genolstm").write_bytes(dict(members_of(unzipped(toy_bytes())))[what]())
+    check(cli, tuple(command.split()), what, {path.name for path in folder.iterdir()})

@@ -205,7 +205,7 @@ def manifests(good: Files) -> Iterator[tuple[str, Make]]:
     def configured(**changes: Any) -> bytes:
         return said(config={**manifest["config"], **changes})
 
-    def with_metadata(value: str) -> bytes:
+    def with_entry(value: str) -> bytes:
         return made(json.dumps(manifest).replace('"metadata": {', f'"metadata": {{"more": {value}, ', 1))
 
     yield "not JSON", partial(made, "{")
@@ -213,16 +213,16 @@ def manifests(good: Files) -> Iterator[tuple[str, Make]]:
     yield "a list", partial(made, "[1]")
     yield "a number", partial(made, "7")
     yield "depth bomb", partial(made, "[" * 100_000 + "]" * 100_000)
-    yield "depth bomb of tables", partial(with_metadata, '{"a":' * 5000 + "1" + "}" * 5000)
-    yield "rather deep", partial(with_metadata, "[" * 100 + "]" * 100)
-    yield "huge whole number", partial(with_metadata, "9" * 5000)
-    yield "large whole number", partial(with_metadata, "9" * 400)
-    yield "NaN", partial(with_metadata, "NaN")
-    yield "infinity", partial(with_metadata, "-Infinity")
-    yield "1e999", partial(with_metadata, "1e999")
-    yield "name twice", partial(with_metadata, '{"a": 1, "a": 2}')
-    yield "half a character", partial(with_metadata, '"\\ud800"')
-    yield "large manifest", partial(with_metadata, json.dumps("x" * (17 << 20)))
+    yield "depth bomb of tables", partial(with_entry, '{"a":' * 5000 + "1" + "}" * 5000)
+    yield "rather deep", partial(with_entry, "[" * 100 + "]" * 100)
+    yield "huge whole number", partial(with_entry, "9" * 5000)
+    yield "large whole number", partial(with_entry, "9" * 400)
+    yield "NaN", partial(with_entry, "NaN")
+    yield "infinity", partial(with_entry, "-Infinity")
+    yield "1e999", partial(with_entry, "1e999")
+    yield "name twice", partial(with_entry, '{"a": 1, "a": 2}')
+    yield "half a character", partial(with_entry, '"\\ud800"')
+    yield "large manifest", partial(with_entry, json.dumps("x" * (17 << 20)))
     yield "version", partial(said, format_version=2)
     yield "version as text", partial(said, format_version="1")
     yield "version as truth", partial(said, format_version=True)
@@ -415,14 +415,9 @@ def members_of(good: Files) -> Iterator[tuple[str, Make]]:
             yield f"step: {label}", partial(made, "step.onnx", content)
     else:
         yield "step: of a network without one", partial(made, "step.onnx", good["model.onnx"])
-    yield (
-        "settings left out",
-        zipped(relisted({**good, "manifest.json": json.dumps(_without_settings(good)).encode(), "step.onnx": b"x"})),
-    )
-    yield (
-        "no graph",
-        partial(zipped, relisted({name: content for name, content in good.items() if name != "model.onnx"})),
-    )
+    bare = {**good, "manifest.json": json.dumps(_without_settings(good)).encode(), "step.onnx": b"x"}
+    yield "settings left out", partial(zipped, relisted(bare))
+    yield "no graph", partial(zipped, relisted(_but(good, "model.onnx")))
     yield "card: not UTF-8", partial(made, "card.md", "größer".encode("latin-1"))
     yield "card: outsized", partial(made, "card.md", b"x" * (2 << 20))
     for label, make in keras_files():
@@ -462,10 +457,8 @@ def keras_files() -> Iterator[tuple[str, Make]]:
     yield "unsafe mode", partial(with_layer, unsafe)
     custom = {"module": None, "class_name": "Mine", "registered_name": "evil>Mine", "config": {}}
     yield "registered class", partial(with_layer, custom)
-    yield (
-        "layer that reads a file",
-        with_layer({"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}),
-    )
+    lookup = {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}
+    yield "layer that reads a file", partial(with_layer, lookup)
     yield "class of another type", partial(with_layer, {"module": ["keras"], "class_name": {"a": 1}, "config": {}})
     yield "settings as list", partial(made, config_json=b"[]")
     yield "settings that are not JSON", partial(made, config_json=b"{")
@@ -496,10 +489,11 @@ def metadata(good: Files) -> Iterator[tuple[str, Make]]:
             if wrong is None and path[-1] in _OPTIONAL:
                 continue
             name = ".".join(map(str, path))
-            yield f"metadata: {name} {str(wrong)[:12]!r}", partial(_changed, good, path, wrong)
+            yield f"metadata: {name} {str(wrong)[:12]!r}", partial(with_metadata, good, path, wrong)
 
 
-def _changed(good: Files, path: tuple[Any, ...], value: Any) -> bytes:
+def with_metadata(good: Files, path: tuple[Any, ...], value: Any) -> bytes:
+    """The bundle with another value at a place of its metadata."""
     manifest = json.loads(good["manifest.json"])
     place = manifest["metadata"]
     for step in path[:-1]:

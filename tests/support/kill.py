@@ -27,6 +27,14 @@ SOON = 4.0
 TRAINING = re.compile(r"[^/]+\.training(/(phase\d/)?(checkpoint\.npz|log\.csv))?")
 
 
+def heed_signals() -> None:
+    """See to it that children do not ignore what this process ignores, as one in the background or under nohup does."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # What is handled here is as by default in a child.
+            signal.signal(number, lambda *_: None)
+
+
 @dataclass
 class Case:
     """A command that is run in a folder of its own.
@@ -71,6 +79,8 @@ SIMULATE = [
 ]
 _REFERENCES = ["--archaic", str(EXAMPLE / "archaic.panel"), "--outgroup", str(EXAMPLE / "outgroup.panel")]
 _TINY = ["--units", "6", "--layers", "1", "--epochs", "3", "--patience", "0", "-q"]
+#: A command that is quick because it needs no compiled code and no network.
+QUICK = Case("one-hot", ["encode", "onehot", "../in/a.fa", "-w", "50", "-o", "x.npz"], lambda f: relatives(f, 50, 2000))
 CASES = {
     case.name: case
     for case in (
@@ -136,6 +146,7 @@ class Range:
     """
 
     def __init__(self, case: Case, folder: Path) -> None:
+        heed_signals()
         self.case, self.folder = case, folder
         self.temporary = folder / "tmp"
         (folder / "in").mkdir()

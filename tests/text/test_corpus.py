@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genolstm.errors import InputError, SettingError
+from genolstm.text import corpus
 from genolstm.text.corpus import (
     check_learnable,
     decode,
@@ -13,6 +14,7 @@ from genolstm.text.corpus import (
     dna_corpus,
     encode,
     read_corpus,
+    read_stream,
     read_text,
     record_stream,
     split,
@@ -146,3 +148,21 @@ def test_a_split_that_leaves_a_side_empty_is_refused():
     corpus = dna_corpus([("x", np.concatenate([np.array([0, 1, 2], np.uint8), unknown]))])
     with pytest.raises(SettingError, match="no held-out symbols"):
         split(corpus, 0.3, 1)
+
+
+def test_a_file_s_name_stays_in_its_column(tmp_path):
+    path = tmp_path / "a\tb\x1b[31m\n.txt"
+    path.write_text("abc")
+    wanted = f"{tmp_path}/a\\tb\\x1b[31m\\n.txt"
+    assert [r.name for r in read_corpus([path], "text").records] == [wanted]
+    assert [r.name for r in read_stream([path], "text", alphabet="abc")] == [wanted]
+
+
+def test_a_text_that_does_not_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "_LONGEST_TEXT", 1 << 20)
+    path = tmp_path / "x.txt.gz"
+    path.write_bytes(gzip.compress(b"a" * (1 << 20)))
+    assert len(read_text(path)) == 1 << 20
+    path.write_bytes(gzip.compress(b"a" * ((1 << 20) + 1)))
+    with pytest.raises(InputError, match="holds more than 1 MiB of text"):
+        read_text(path)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from genolstm.lstm.bundle.metadata import Fields
+from genolstm.fields import Fields
 
 _LIBRARIES = ("double", "single")
 # The two probabilities of extension, and what they gain, are pairs: of short and of long gaps.
-_FAMILY: dict[str, tuple[float, float]] = {
+FAMILY_RANGES: dict[str, tuple[float, float]] = {
     "kappa": (0.01, 1e3),
     "shape": (0.01, 1e4),
-    "gap_share": (0.0, 1.0),
+    "gap_share": (1e-6, 1 - 1e-6),
     "gap_extend": (0.0, 0.999),
     "extend_growth": (0.0, 100.0),
     "gap_link": (1e-3, 1e3),
     "gap_rate": (1e-6, 10.0),
     "gap_rate_spread": (0.01, 10.0),
 }
-_PAIRS = ("gap_extend", "extend_growth")
+PAIRS = ("gap_extend", "extend_growth")
 
 
 def read_family(fields: Fields) -> dict[str, Any]:
@@ -30,8 +30,8 @@ def read_family(fields: Fields) -> dict[str, Any]:
         One is missing or out of range.
     """
     found: dict[str, Any] = {}
-    for name, (low, high) in _FAMILY.items():
-        if name in _PAIRS:
+    for name, (low, high) in FAMILY_RANGES.items():
+        if name in PAIRS:
             found[name] = tuple(fields.numbers(name, [2], low, high).tolist())
         else:
             found[name] = fields.number(name, low, high)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from genolstm.alignment.pairhmm.metadata import read_family
 from genolstm.compiled import compiled
 from genolstm.errors import SettingError
-from genolstm.lstm.bundle.metadata import Fields
+from genolstm.fields import Fields
 from genolstm.sequences.masks import MEMBERS
 
 Matrix = npt.NDArray[np.float64]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from genolstm.compiled import compiled
-from genolstm.introgression.variants.lines import (
-    BAD_END,
+from genolstm.introgression.variants.records import (
     BAD_GT,
     BAD_RECORD,
     BIG_ALLELE,
+    COMMA,
     DONE,
-    FILTERED,
+    DOT,
     FULL,
     LIMIT,
     LINE,
@@ -19,8 +21,8 @@ from genolstm.introgression.variants.lines import (
     MAX_ALLELES,
     NEXT,
     NO_GT,
-    NOT_SNV,
     OTHER_CHROM,
+    PASSED,
     PLOIDY,
     RECORDS,
     ROWS,
@@ -28,15 +30,36 @@ from genolstm.introgression.variants.lines import (
     STRETCHES,
     VALUE,
     WHY,
-    alternative_codes,
+    Call,
+    base_of,
     enter_call,
+    enter_plainly,
     finish_record,
+    may_be_block,
     place,
+    read_alleles,
+    weigh,
 )
 
 #: Bytes that a record may have: more is a damaged length.
 MAX_RECORD = 1 << 30
-_INT8, _INT16, _INT32, _FLOAT, _TEXT = 1, 2, 3, 5, 7
+# Types of values.
+_NOTHING, _INT8, _INT16, _INT32, _FLOAT, _TEXT = 0, 1, 2, 3, 5, 7
+
+
+class Names(NamedTuple):
+    """What a record calls by number.
+
+    Attributes
+    ----------
+    accepted
+        For each filter whether it is accepted, and last whether a record without filter is.
+    keys
+        Numbers of GT, GQ and DP; -1 for one that the header lacks.
+    """
+
+    accepted: np.ndarray
+    keys: np.ndarray
 
 
 @compiled()
@@ -56,13 +79,13 @@ def _signed(buf, at, size):
 @compiled()
 def _width(kind):
     """Return the bytes of one value of a type; -1 if there is no such type."""
-    if kind == 1 or kind == 7:
+    if kind in (_INT8, _TEXT):
         return 1
-    if kind == 2:
+    if kind == _INT16:
         return 2
-    if kind == 3 or kind == 5:
+    if kind in (_INT32, _FLOAT):
         return 4
-    return 0 if kind == 0 else -1
+    return 0 if kind == _NOTHING else -1
 
 
 @compiled()
@@ -76,7 +99,7 @@ def _typed(buf, at, end):
         if at >= end:
             return at, np.int64(0), 0, -1
         width = _width(buf[at] & 15)
-        if buf[at] >> 4 != 1 or (buf[at] & 15) not in (1, 2, 3) or at + 1 + width > end:
+        if buf[at] >> 4 != 1 or (buf[at] & 15) not in (_INT8, _INT16, _INT32) or at + 1 + width > end:
             return at, np.int64(0), 0, -1
         number = _signed(buf, at + 1, width)
         at += 1 + width
@@ -100,12 +123,12 @@ def _alleles(buf, at, end, n_alleles, text, ends):
     used = 0
     for a in range(n_alleles):
         at, number, kind, width = _typed(buf, at, end)
-        if width != 1 or (kind != 7 and number > 0) or number > end - at:
+        if width != 1 or (kind != _TEXT and number > 0) or number > end - at:
             return -1
         if a > 1:
             if used >= text.size:
                 return -2
-            text[used] = 44
+            text[used] = COMMA
             used += 1
         if used + number >= text.size:
             return -2
@@ -126,7 +149,7 @@ def _accepted(buf, at, end, accepted):
     ``accepted`` has a flag for each filter, and last one for a record without any.
     """
     at, number, kind, width = _typed(buf, at, end)
-    if width < 0 or number * width > end - at or (number and kind not in (1, 2, 3)):
+    if width < 0 or number * width > end - at or (number and kind not in (_INT8, _INT16, _INT32)):
         return -1, at
     if number == 0:
         return int(accepted[accepted.size - 1]), at
@@ -139,35 +162,23 @@ def _accepted(buf, at, end, accepted):
 
 
 @compiled()
-def _reaches(buf, at, width, sample, number, least):
-    """Return whether the first value of a sample is at least ``least``."""
+def _reaches(buf, found, sample, least):
+    """Return whether the first value of a sample is at least ``least``; ``found`` is (place, number, width)."""
+    at, number, width = found[0], found[1], found[2]
     if number < 1:
         return False
     return _signed(buf, at + sample * number * width, width) >= least
 
 
 @compiled()
-def _genotypes(
-    buf,
-    at,
-    end,
-    number,
-    width,
-    gq,
-    dp,
-    n_alleles,
-    lut,
-    column_of,
-    need_phase,
-    allow_unphased,
-    min_gq,
-    min_dp,
-    ploidy,
-    row,
-    state,
-    counts,
-):
-    """Fill a row with the calls at ``at``; return what is wrong, or 0. ``gq`` and ``dp`` are (place, number, width)."""
+def _genotypes(buf, found, n_alleles, lut, choice, row, out):
+    """Fill a row with the calls of a record; return what is wrong, or 0.
+
+    ``found`` holds the place, the number and the width of GT, GQ and DP.
+    """
+    column_of, need_phase, allow_unphased, min_gq, min_dp, ploidy = choice
+    state, counts = out.state, out.counts
+    at, number, width = found[0, 0], found[0, 1], found[0, 2]
     low_end = -(np.int64(1) << (8 * width - 1)) + 1  # the mark after a call's last allele
     missing = low_end - 1
     for sample in range(column_of.size):
@@ -175,7 +186,7 @@ def _genotypes(
         if column < 0:
             continue
         state[SAMPLE] = sample
-        first, second, alleles, unphased = np.int64(-1), np.int64(-1), 0, False
+        first, second, n, unphased = np.int64(-1), np.int64(-1), 0, False
         for j in range(number):
             value = _signed(buf, at + (sample * number + j) * width, width)
             if value == low_end:
@@ -193,110 +204,46 @@ def _genotypes(
             elif j == 1:
                 second = allele
                 unphased = value & 1 == 0
-            alleles += 1
-        if alleles == 0:
-            alleles = 1
-        if alleles > 2:
-            state[VALUE] = alleles
+            n += 1
+        if n == 0:
+            n = 1
+        if n > 2:
+            state[VALUE] = n
             return PLOIDY
-        low = (min_gq[column] > 0 and not _reaches(buf, gq[0], gq[2], sample, gq[1], min_gq[column])) or (
-            min_dp[column] > 0 and not _reaches(buf, dp[0], dp[2], sample, dp[1], min_dp[column])
+        low = (min_gq[column] > 0 and not _reaches(buf, found[1], sample, min_gq[column])) or (
+            min_dp[column] > 0 and not _reaches(buf, found[2], sample, min_dp[column])
         )
-        why = enter_call(
-            column, first, second, alleles, unphased, low, lut, need_phase, allow_unphased, ploidy, row, counts
-        )
+        if n == 2 and first >= 0 and second >= 0 and not low and (first == second or not unphased):
+            enter_plainly(first, second, column, lut, row, ploidy)
+            continue
+        call = Call(first, second, n, unphased, low)
+        why = enter_call(call, column, lut, row, need_phase, allow_unphased, ploidy, counts)
         if why:
             return why
     return 0
 
 
 @compiled()
-def _calls(
-    buf,
-    at,
-    end,
-    n_formats,
-    n_samples,
-    keys,
-    n_alleles,
-    lut,
-    column_of,
-    need_phase,
-    allow_unphased,
-    min_gq,
-    min_dp,
-    ploidy,
-    row,
-    state,
-    counts,
-):
-    """Find the FORMAT fields of a record and fill its row; return what is wrong, or 0."""
-    found = np.zeros((3, 3), dtype=np.int64)  # GT, GQ, DP: place, number, width
-    if n_samples != column_of.size:
-        return BAD_RECORD
+def _calls(buf, at, end, n_formats, n_samples, keys, found):
+    """Find the FORMAT fields of a record; return what is wrong, or 0. ``found`` is that of :func:`_genotypes`."""
+    found[:] = 0
     for _ in range(n_formats):
         at, number, kind, width = _typed(buf, at, end)
-        if width < 1 or number != 1 or kind not in (1, 2, 3) or width > end - at:
+        if width < 1 or number != 1 or kind not in (_INT8, _INT16, _INT32) or width > end - at:
             return BAD_RECORD
         key = _signed(buf, at, width)
         at, number, kind, width = _typed(buf, at + width, end)
         if width < 0 or number * width * n_samples > end - at:
             return BAD_RECORD
         for f in range(3):
-            if key == keys[f] and kind in (1, 2, 3):
+            if key == keys[f] and kind in (_INT8, _INT16, _INT32):
                 found[f, 0], found[f, 1], found[f, 2] = at, number, width
         at += number * width * n_samples
-    if found[0, 2] == 0:
-        return NO_GT
-    return _genotypes(
-        buf,
-        found[0, 0],
-        end,
-        found[0, 1],
-        found[0, 2],
-        found[1],
-        found[2],
-        n_alleles,
-        lut,
-        column_of,
-        need_phase,
-        allow_unphased,
-        min_gq,
-        min_dp,
-        ploidy,
-        row,
-        state,
-        counts,
-    )
+    return NO_GT if found[0, 2] == 0 else 0
 
 
 @compiled()
-def parse_records(
-    buf,
-    begin,
-    end,
-    chrom,
-    skip,
-    low,
-    high,
-    length,
-    column_of,
-    need_phase,
-    allow_unphased,
-    min_gq,
-    min_dp,
-    accepted,
-    keys,
-    code_of,
-    ploidy,
-    positions,
-    references,
-    kinds,
-    rows,
-    known,
-    state,
-    counts,
-):
+def parse_records(buf, begin, end, chrom, skip, names, span, choice, out):
     """Read the records in [begin, end) as long as they are whole and on ``chrom``.
 
     Parameters
@@ -305,17 +252,17 @@ def parse_records(
         Bytes of the BCF, uint8.
     chrom
         Number of the chromosome.
-    accepted
-        For each filter whether it is accepted, and last whether a record without filter is.
-    keys
-        Numbers of GT, GQ and DP; -1 for one that the header lacks.
+    names
+        :class:`Names`.
 
     The other parameters are those of :func:`~genolstm.introgression.variants.lines.parse_lines`.
     """
+    state = out.state
     at = begin
     lut = np.empty(MAX_ALLELES + 2, dtype=np.int8)
     text = np.empty(1 << 16, dtype=np.uint8)
     ends = np.zeros(2, dtype=np.int64)
+    found = np.zeros((3, 3), dtype=np.int64)
     while at < end:
         state[NEXT] = at
         state[WHY] = DONE
@@ -336,21 +283,21 @@ def parse_records(
             state[WHY] = OTHER_CHROM
             return
         if skip:
-            counts[RECORDS] += 1
+            out.counts[RECORDS] += 1
             at = after
             continue
-        if state[ROWS] >= rows.shape[0] or state[STRETCHES] >= known.shape[0]:
+        if state[ROWS] >= out.rows.shape[0] or state[STRETCHES] >= out.known.shape[0]:
             state[WHY] = FULL
             return
-        position, span = _signed(buf, start + 4, 4), _signed(buf, start + 8, 4)
+        position, size = _signed(buf, start + 4, 4), _signed(buf, start + 8, 4)
         if position < -1:
             state[WHY] = BAD_RECORD
             return
-        what = place(position, low, high, length, state, counts)
-        if what > 1:
+        what = place(position, span, out)
+        if what > PASSED:
             state[WHY] = what
             return
-        if what == 1:
+        if what == PASSED:
             at = after
             continue
         n_alleles = np.int64(buf[start + 18]) | np.int64(buf[start + 19]) << 8
@@ -365,77 +312,42 @@ def parse_records(
             return
         if i == -2 or n_alleles > MAX_ALLELES + 1:
             # Alleles longer than any substitution: not looked at.
-            counts[RECORDS] += position >= low
-            counts[NOT_SNV] += position >= low
+            weigh(position, 0, -1, True, span, out)
             at = after
             continue
-        reference = code_of[text[0]] if ends[0] > 0 else -1
-        passes, i = _accepted(buf, i, middle, accepted)
+        reference = base_of(text[0]) if ends[0] > 0 else -1
+        passes, i = _accepted(buf, i, middle, names.accepted)
         if passes < 0:
             return
         text_end = ends[1]
         if n_alleles == 1:
-            text[text_end] = 46
+            text[text_end] = DOT
             text_end += 1
-        n_read, bases, any_other = alternative_codes(text, 0, ends[0], ends[0], text_end, code_of, lut)
-        if n_read != n_alleles:
-            state[WHY] = MANY_ALLELES if n_read < 0 else BAD_RECORD
+        alleles = read_alleles(text, 0, ends[0], ends[0], text_end, lut)
+        if alleles.number != n_alleles:
+            state[WHY] = MANY_ALLELES if alleles.number < 0 else BAD_RECORD
             return
-        stop = position + 1
-        if bases == 0 and (n_alleles == 1 or any_other):
-            if span < 0:
-                state[WHY] = BAD_END
-                return
-            stop = max(stop, position + span)
-            if length >= 0:
-                stop = min(stop, length)
-        if stop <= low:
+        stated_end = np.int64(0)
+        if size != 0 and may_be_block(alleles):
+            stated_end = position + size if size > 0 else np.int64(-1)
+        stop, what = weigh(position, stated_end, reference, passes == 1, span, out)
+        if what > PASSED:
+            state[WHY] = what
+            return
+        if what == PASSED:
             at = after
             continue
-        counts[RECORDS] += 1
-        if not passes or reference < 0:
-            counts[FILTERED if not passes else NOT_SNV] += 1
-            at = after
-            continue
-        row = rows[state[ROWS]]
-        why = _calls(
-            buf,
-            middle,
-            after,
-            n_formats,
-            n_samples,
-            keys,
-            n_alleles,
-            lut,
-            column_of,
-            need_phase,
-            allow_unphased,
-            min_gq,
-            min_dp,
-            ploidy,
-            row,
-            state,
-            counts,
-        )
+        if n_samples != choice.column_of.size:
+            return
+        row = out.rows[state[ROWS]]
+        why = _calls(buf, middle, after, n_formats, n_samples, names.keys, found)
+        if not why:
+            why = _genotypes(buf, found, n_alleles, lut, choice, row, out)
         if why:
             state[LIMIT] = n_alleles
             state[WHY] = why
             return
         at = after
-        finish_record(
-            max(position, low),
-            stop,
-            reference,
-            bases,
-            n_alleles - 1,
-            any_other,
-            row,
-            positions,
-            references,
-            kinds,
-            known,
-            state,
-            counts,
-        )
+        finish_record(max(position, span.low), stop, reference, alleles, row, out)
     state[NEXT] = at
     state[WHY] = DONE

@@ -14,6 +14,8 @@ UNKNOWN = -1
 ABSENT = -2
 """The haplotype does not exist here: the second one of a haploid call."""
 BASES = {"A": 0, "C": 1, "G": 2, "T": 3}
+FAR = 1 << 60
+"""Beyond any position."""
 
 
 class Stretch(NamedTuple):

@@ -9,11 +9,10 @@ from typing import Literal
 import numpy as np
 
 from genolstm.errors import InputError
-from genolstm.introgression.variants.block import ABSENT, CallSettings, SiteRows, Source, Stretch
+from genolstm.introgression.variants.block import ABSENT, FAR, CallSettings, SiteRows, Source, Stretch
 
 Role = Literal["target", "outgroup", "archaic"]
 ROLES: tuple[Role, ...] = ("target", "outgroup", "archaic")
-FAR = 1 << 60
 #: Sites that are looked at to tell whether a file states what lies between them.
 _LOOK = 20
 

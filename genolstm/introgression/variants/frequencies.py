@@ -13,14 +13,15 @@ from genolstm.compiled import compiled
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.introgression.variants.bgzf import Bytes, Index
-from genolstm.introgression.variants.block import BASES, UNKNOWN, CallSettings, SiteRows, SourceCounts, Stretch
+from genolstm.introgression.variants.block import BASES, FAR, UNKNOWN, CallSettings, SiteRows, SourceCounts, Stretch
 from genolstm.introgression.variants.header import Header, parse_header
+from genolstm.introgression.variants.regions import check_stretches
+from genolstm.introgression.variants.rows import SORT
 
 #: Most haplotypes that stand for the frequencies: about as many as a cohort's outgroup has.
 MOST = 200
 _LOOK = 2000
 _ROWS = 1 << 14
-_FAR = 1 << 60
 
 
 @compiled()
@@ -143,14 +144,7 @@ class FrequencySource:
         if list(samples) != self.samples:
             raise ValueError("frequencies have no single samples")
         first = settings if isinstance(settings, CallSettings) else settings[0]
-        for stretch in stretches or ():
-            length = self.contigs.get(stretch.chrom)
-            if length is not None and max(stretch.start, stretch.end or 0) > length:
-                raise InputError(
-                    f"{stretch.chrom} has {length} bp, and {stretch.chrom}:{stretch.start + 1}-{stretch.end or ''} "
-                    "reaches beyond it",
-                    path=self.path,
-                )
+        check_stretches(stretches or (), self.contigs, path=self.path)
         return self._sites(frozenset(f.encode() for f in first.filters), stretches)
 
     def _lines(self, stretches: Sequence[Stretch] | None) -> Iterator[tuple[int | None, bytes]]:
@@ -190,7 +184,7 @@ class FrequencySource:
         if stretches is not None:
             ends = {}
             for stretch in stretches:
-                span = stretch.start, _FAR if stretch.end is None else stretch.end
+                span = stretch.start, FAR if stretch.end is None else stretch.end
                 ends.setdefault(stretch.chrom, []).append(span)
         n = 2 * len(self.samples)
         rows = _Rows(n)
@@ -214,10 +208,7 @@ class FrequencySource:
                 name = chrom.decode("utf-8", "replace")
                 if name in finished:
                     raise InputError(
-                        f"chromosome {name} reappears after another one",
-                        path=self.path,
-                        line=number,
-                        hint="sort the file (bcftools sort)",
+                        f"chromosome {name} reappears after another one", path=self.path, line=number, hint=SORT
                     )
                 length = self.contigs.setdefault(name, None)
                 wanted = None if ends is None else ends.get(name, [])
@@ -231,7 +222,7 @@ class FrequencySource:
                     path=self.path,
                     line=number,
                     record=f"{name}:{position + 1}",
-                    hint="sort the file (bcftools sort)",
+                    hint=SORT,
                 )
             if position < 0 or position == length:
                 self.counts.odd_position += 1

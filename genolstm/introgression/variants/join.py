@@ -13,8 +13,9 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.variants.block import ABSENT, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
-from genolstm.introgression.variants.feed import FAR, ROLES, File, Part, Role, covered, gaps, merged, of_positions
+from genolstm.introgression.variants.block import ABSENT, FAR, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
+from genolstm.introgression.variants.feed import ROLES, File, Part, Role, covered, gaps, merged, of_positions
+from genolstm.introgression.variants.regions import check_stretches, merge_stretches
 from genolstm.introgression.variants.sources import open_source
 
 Absent = Literal["auto", "reference", "missing"]
@@ -388,14 +389,9 @@ class VariantReader:
         """Return the stretches by chromosome, in the order of the headers, or refuse what does not exist."""
         if stretches is None:
             return None
-        for chrom, start, end in stretches:
-            self.check_chromosome(chrom)
-            length = self.lengths.get(chrom)
-            if length is not None and max(start, end or 0) > length:
-                raise InputError(
-                    f"{chrom} has {length} bp, and {chrom}:{start + 1}-{end or ''} reaches beyond it",
-                    path=self._files[0].path,
-                )
+        for stretch in stretches:
+            self.check_chromosome(stretch.chrom)
+        check_stretches(stretches, self.lengths, path=self._files[0].path)
         return sorted(stretches, key=lambda s: (order.setdefault(s.chrom, len(order)), s.start))
 
     def check_chromosome(self, chrom: str) -> None:
@@ -417,17 +413,9 @@ class VariantReader:
             return None
         padded: list[Stretch] = []
         for chrom, start, end in wanted:
-            low = max(start - overlap, 0)
-            length = self.lengths.get(chrom)
-            high = None if end is None else (end + overlap if length is None else min(end + overlap, length))
-            before = padded[-1] if padded and padded[-1].chrom == chrom else None
-            if before is not None and (before.end is None or before.end >= low):
-                padded[-1] = Stretch(
-                    chrom, before.start, None if high is None else before.end and max(before.end, high)
-                )
-            else:
-                padded.append(Stretch(chrom, low, high))
-        return padded
+            high = None if end is None else min(end + overlap, self.lengths.get(chrom, FAR))
+            padded.append(Stretch(chrom, max(start - overlap, 0), high))
+        return merge_stretches(padded)
 
     def _next_chromosome(self, order: dict[str, int], finished: Sequence[str]) -> str | None:
         heads: dict[str, File] = {}

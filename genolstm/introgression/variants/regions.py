@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from genolstm.errors import InputError
-from genolstm.introgression.variants.block import Stretch
+from genolstm.introgression.segments import merge_spans
+from genolstm.introgression.variants.block import FAR, Stretch
 
 
 def whole_bins(
@@ -29,26 +30,40 @@ def whole_bins(
     InputError
         A stretch reaches beyond the end of its chromosome.
     """
-    by_chrom: dict[str, list[tuple[int, int | None]]] = {}
+    found = list(stretches)
+    check_stretches(found, lengths, path=path)
+    wide = []
+    for chrom, start, end in found:
+        end = None if end is None else min(-(-end // bin_size) * bin_size, lengths.get(chrom, FAR))
+        wide.append(Stretch(chrom, start // bin_size * bin_size, end))
+    return merge_stretches(wide)
+
+
+def check_stretches(
+    stretches: Iterable[Stretch], lengths: Mapping[str, int | None], *, path: str | None = None
+) -> None:
+    """Refuse a stretch that reaches beyond the end of its chromosome, as far as its length is known.
+
+    Raises
+    ------
+    InputError
+        There is one; the message names it.
+    """
     for chrom, start, end in stretches:
         length = lengths.get(chrom)
         if length is not None and max(start + 1, end or 0) > length:
             raise InputError(
                 f"{chrom} has {length} bp, and {chrom}:{start + 1}-{end or ''} reaches beyond it", path=path
             )
-        wide = None if end is None else -(-end // bin_size) * bin_size
-        if wide is not None and length is not None:
-            wide = min(wide, length)
-        by_chrom.setdefault(chrom, []).append((start // bin_size * bin_size, wide))
-    return [Stretch(chrom, start, end) for chrom, spans in by_chrom.items() for start, end in _merged(spans)]
 
 
-def _merged(spans: Sequence[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
-    merged: list[tuple[int, int | None]] = []
-    for start, end in sorted(spans, key=lambda span: span[0]):
-        if merged and (merged[-1][1] is None or start <= merged[-1][1]):
-            before = merged[-1][1]
-            merged[-1] = merged[-1][0], None if before is None or end is None else max(before, end)
-        else:
-            merged.append((start, end))
-    return merged
+def merge_stretches(stretches: Iterable[Stretch]) -> list[Stretch]:
+    """Sort stretches, and merge those that overlap or touch; chromosomes keep their order."""
+    by_chrom: dict[str, list[tuple[int, int]]] = {}
+    for chrom, start, end in stretches:
+        by_chrom.setdefault(chrom, []).append((start, FAR if end is None else end))
+    return [
+        Stretch(chrom, start, None if end == FAR else end)
+        for chrom, spans in by_chrom.items()
+        for start, end in merge_spans(spans)
+    ]

@@ -17,50 +17,69 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError
 from genolstm.files import PathLike
-from genolstm.introgression.variants import lines
 from genolstm.introgression.variants.block import CallSettings, SiteRows, SourceCounts, Stretch
 from genolstm.introgression.variants.chunks import Array, Store, join_strings
-from genolstm.introgression.variants.lines import (
-    BAD_END,
+from genolstm.introgression.variants.records import (
     BAD_GT,
+    BEYOND,
     BIG_ALLELE,
-    CODE_OF,
+    COMMA,
     DONE,
-    FILTERED,
+    DOT,
     FULL,
     LIMIT,
     MANY_ALLELES,
     MAX_ALLELES,
     NEXT,
-    NOT_SNV,
+    PASSED,
     PLOIDY,
-    RECORDS,
     ROWS,
     SAMPLE,
     STRETCHES,
+    UNPHASED,
     VALUE,
     WHY,
-    alternative_codes,
+    Alleles,
+    Call,
     enter_call,
+    enter_plainly,
     finish_record,
+    may_be_block,
     place,
+    read_alleles,
+    weigh,
 )
+from genolstm.introgression.variants.regions import check_stretches
+from genolstm.introgression.variants.rows import ROOM, SORT, Reading, chosen_columns, for_each
 
-#: Alleles that are held before they are passed on, and that are decoded at once; memory use only.
-ROOM = 8_000_000
+#: Alleles that are decoded at once; affects memory use, not results.
 DECODED = 32_000_000
-_FAR = np.int64(1) << 60
 #: Records in which invariant sites must show for a store to count as one that lists them.
 _LOOK = 2000
 #: Calls of variant records that may all be of the reference. Writers leave out chunks that hold
 #: nothing but the fill value, which is the reference's number; a lost chunk looks the same.
 _CHANCE = 1000
 _FEW = 2
+#: Numbers that the format has for a missing allele, and for one that does not exist.
+_NO_CALL, _NO_ALLELE = -1, -2
 _AGAIN = "copy or download the store again"
 
 
 class _Slice(NamedTuple):
-    """Consecutive records: what the compiled loop reads."""
+    """Consecutive records: what the compiled loop reads.
+
+    Attributes
+    ----------
+    positions, passes, luts, n_alleles, bases, any_other
+        See the methods of :class:`ZarrSource`, and whether the filters are accepted.
+    ends
+        The stated END, 1-based and inclusive, or 0.
+    calls
+        Indices of alleles, shape (records, samples, ploidy).
+    phased, low
+        Whether calls are phased, and below the least quality: shape (records, samples), or (0, 0) if nothing
+        depends on it.
+    """
 
     positions: np.ndarray
     passes: np.ndarray
@@ -175,7 +194,7 @@ class ZarrSource:
         return self.position.rows(begin, end, absent=_refuse).astype(np.int64) - 1
 
     def alleles(self, begin: int, end: int) -> tuple[np.ndarray, ...]:
-        """Return what :func:`~.lines.alternative_codes` says of records [begin, end).
+        """Return what :func:`~.records.read_alleles` says of records [begin, end).
 
         Returns
         -------
@@ -202,7 +221,6 @@ class ZarrSource:
                 low - i * step,
                 high - i * step,
                 span,
-                CODE_OF,
                 luts[at : at + high - low],
                 n_alleles[at : at + high - low],
                 bases[at : at + high - low],
@@ -255,7 +273,7 @@ class ZarrSource:
                         f"chromosome {name} reappears after another one",
                         path=self.path,
                         record=f"{name}:{self.positions(at, at + 1)[0] + 1}",
-                        hint="sort the file (bcftools sort)",
+                        hint=SORT,
                     )
                 else:
                     found.append((number, begin + a, begin + b))
@@ -306,57 +324,31 @@ class ZarrSource:
 
         Only the chunks of these samples are read.
         """
-        each = [settings] * len(samples) if isinstance(settings, CallSettings) else list(settings)
-        if len(each) != len(samples) or not samples:
-            raise ValueError("one sample at least, and one setting for each")
-        for stretch in stretches or ():
-            length = self.contigs.get(stretch.chrom)
-            if length is not None and max(stretch.start, stretch.end or 0) > length:
-                raise InputError(
-                    f"{stretch.chrom} has {length} bp, and {stretch.chrom}:{stretch.start + 1}-{stretch.end or ''} "
-                    "reaches beyond it",
-                    path=self.path,
-                )
+        each = for_each(samples, settings)
+        check_stretches(stretches or (), self.contigs, path=self.path)
         return _Reading(self, samples, each).all(stretches)
 
 
-class _Reading:
-    """One pass over the records: the arrays that the compiled loops fill."""
+class _Reading(Reading):
+    """One pass over the records of a store."""
+
+    lengths_from = "contig_length"
 
     def __init__(self, source: ZarrSource, samples: Sequence[str], settings: Sequence[CallSettings]) -> None:
-        self.source = source
-        index = {name: i for i, name in enumerate(source.samples)}
-        absent = [name for name in samples if name not in index]
-        if absent:
-            shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
-            raise InputError(
-                f"has no sample {shown} ({len(absent)} of {len(samples)} named samples are missing)", path=source.path
-            )
+        column_of = chosen_columns(samples, source.samples, source.path)
         across = source.genotype.chunks[1]
-        self.columns = sorted({index[name] // across for name in samples})
+        self.columns = np.unique(np.flatnonzero(column_of >= 0) // across).tolist()
         self.read_samples = _samples_of(source.genotype, self.columns)
-        chosen = {index[name]: i for i, name in enumerate(samples)}
-        self.column_of = np.array([chosen.get(i, -1) for i in self.read_samples.tolist()], dtype=np.int64)
+        super().__init__(source.path, source.contigs, source.counts, settings, column_of[self.read_samples], ROOM)
+        self.source = source
         self.samples = samples
-        self.need_phase = np.array([s.need_phase for s in settings], dtype=np.bool_)
-        self.allow_unphased = np.array([s.allow_unphased for s in settings], dtype=np.bool_)
         self.least = [
-            (name, np.array(values, dtype=np.float64))
-            for name, values in (("call_GQ", [s.min_gq for s in settings]), ("call_DP", [s.min_dp for s in settings]))
-            if max(values) > 0
+            (name, least.astype(np.float64))
+            for name, least in (("call_GQ", self.choice.min_gq), ("call_DP", self.choice.min_dp))
+            if least.max() > 0
         ]
         self.filters = settings[0].filters
         self._open_what_is_needed()
-        self.state = np.zeros(lines.N_STATE, dtype=np.int64)
-        self.counts = np.zeros(lines.N_COUNTS, dtype=np.int64)
-        self.ploidy = np.zeros(len(samples), dtype=np.int64)
-        width = 2 * len(samples)
-        capacity = min(max(ROOM // width, 256), 1 << 16)
-        self.rows = np.empty((capacity, width), dtype=np.int8)
-        self.row_positions = np.empty(capacity, dtype=np.int64)
-        self.references = np.empty(capacity, dtype=np.int8)
-        self.kinds = np.empty(capacity, dtype=np.int8)
-        self.known = np.empty((1 << 16, 2), dtype=np.int64)
 
     def _open_what_is_needed(self) -> None:
         source = self.source
@@ -395,13 +387,8 @@ class _Reading:
 
     def _one(self, stretch: Stretch, begin: int, end: int) -> Iterator[SiteRows]:
         """Read records [begin, end), which are all on one chromosome."""
-        self.chrom = stretch.chrom
-        self.length = self.source.contigs[stretch.chrom]
-        self.low = np.int64(stretch.start)
-        self.high = _FAR if stretch.end is None else np.int64(stretch.end)
-        self.ploidy[:] = 0
-        self.state[:] = 0
-        self.state[lines.POSITION] = -1
+        self.begin(stretch.chrom)
+        self.aim(stretch)
         step = self._step()
         at = begin
         while at < end:
@@ -409,12 +396,12 @@ class _Reading:
             records = self._load(at, stop)
             yield from self._enter(records)
             at = stop
-        yield self._taken(last=True)
+        yield self.taken(last=True)
 
     def _step(self) -> int:
         """Return how many records are decoded at once: whole chunks, if these are not too large."""
         chunk = self.source.genotype.chunks[0]
-        width = max(len(self.column_of) * self.source.genotype.shape[2], 1)
+        width = max(len(self.choice.column_of) * self.source.genotype.shape[2], 1)
         if chunk * width > 4 * DECODED:
             return max(4 * DECODED // width, 1)
         return chunk * max(1, min(1 << 16, DECODED // 8 // width) // chunk)
@@ -430,7 +417,7 @@ class _Reading:
         if calls.dtype != np.int8:  # the loop is compiled for two widths, not for all
             calls = np.clip(calls, -(1 << 15), (1 << 15) - 1).astype(np.int16)
         phased = np.zeros((0, 0), dtype=np.bool_)
-        if self.need_phase.any():
+        if self.choice.need_phase.any():
             if source.phased is None:
                 phased = np.zeros(calls.shape[:2], dtype=np.bool_)
             else:
@@ -443,7 +430,7 @@ class _Reading:
                     raise array.missing(index)
 
             values = self._rows_of(array, begin, end, called)
-            needed = np.where(self.column_of >= 0, least[self.column_of], 0)
+            needed = np.where(self.choice.column_of >= 0, least[self.choice.column_of], 0)
             # Codes of missing values are below 0, or no number.
             below = (needed > 0) & ~(values >= needed)
             low = below if not low.size else low | below
@@ -514,108 +501,24 @@ class _Reading:
     def _enter(self, records: _Slice) -> Iterator[SiteRows]:
         begin, n = 0, len(records.positions)
         while True:
-            enter_records(
-                begin,
-                n,
-                *records,
-                self.low,
-                self.high,
-                np.int64(-1 if self.length is None else self.length),
-                self.column_of,
-                self.need_phase,
-                self.allow_unphased,
-                self.ploidy,
-                self.row_positions,
-                self.references,
-                self.kinds,
-                self.rows,
-                self.known,
-                self.state,
-                self.counts,
-            )
+            enter_records(begin, n, records, self.span, self.choice, self.out)
             why, begin = int(self.state[WHY]), int(self.state[NEXT])
             if why == DONE:
                 return
             if why != FULL:
                 raise self._explained(why, int(records.positions[begin]))
-            yield self._taken()
-
-    def _taken(self, *, last: bool = False) -> SiteRows:
-        """Return the rows so far, and begin anew with those whose position may go on."""
-        state, positions = self.state, self.row_positions
-        n = int(state[ROWS])
-        out, tail = lines.merge_rows(positions, self.references, self.kinds, self.rows, n, not last, self.counts, state)
-        if state[VALUE] >= 0:
-            at = int(state[VALUE])
-            raise self._error(
-                f"REF is {'ACGT'[self.references[at]]} here and {'ACGT'[self.references[at - 1]]} in the previous "
-                "record",
-                int(positions[at]),
-                "a position has only one reference base",
-            )
-        stretches = int(state[STRETCHES])
-        end = int(positions[out]) if tail else int(state[lines.POSITION])
-        if last:
-            end = int(self.high) if self.high < _FAR else self.length or int(state[lines.POSITION]) + 1
-        taken = SiteRows(
-            self.chrom,
-            positions[:out].copy(),
-            self.references[:out].copy(),
-            self.rows[:out].copy(),
-            self.known[:stretches].copy(),
-            end,
-            last,
-        )
-        if tail == len(self.rows):
-            raise self._error(f"has more than {tail - 1} records at one position", int(positions[out]))
-        for array in (positions, self.references, self.kinds, self.rows):
-            array[:tail] = array[out : out + tail]
-        state[ROWS], state[STRETCHES] = tail, 0
-        told = self.source.counts
-        for name, at in _COUNTS:
-            setattr(told, name, getattr(told, name) + int(self.counts[at]))
-        self.counts[:] = 0
-        return taken
+            yield self.taken()
 
     # --- errors -----------------------------------------------------------------------------
 
-    def _error(self, reason: str, position: int, hint: str | None = None) -> InputError:
-        return InputError(reason, path=self.source.path, record=f"{self.chrom}:{position + 1}", hint=hint)
-
     def _explained(self, why: int, position: int) -> InputError:
+        sample = self.samples[int(self.state[SAMPLE])] if why in (BAD_GT, BIG_ALLELE, PLOIDY, UNPHASED) else ""
         value = int(self.state[VALUE])
-        column = int(self.state[SAMPLE])
-        sample = self.samples[column] if why in (BAD_GT, BIG_ALLELE, PLOIDY, lines.UNPHASED) else ""
-        reasons = {
-            lines.UNSORTED: (f"position {position + 1} comes after {value + 1}", "sort the file (bcftools sort)"),
-            lines.OUTSIDE: (f"lies beyond the length stated in contig_length ({self.length} bp)", None),
-            lines.UNPHASED: (
-                f"sample {sample} is heterozygous and unphased",
-                "phase the file, or use --allow-unphased (see the documentation)",
-            ),
-            BIG_ALLELE: (
-                f"a genotype of {sample} names allele {value}, but the record has {int(self.state[LIMIT])} alleles",
-                None,
-            ),
-            PLOIDY: (f"the genotype of {sample} has {value} alleles; only 1 or 2 are supported", None),
-            BAD_GT: (f"the genotype of {sample} holds {value}, which is no allele", None),
-            MANY_ALLELES: (f"the site has more than {MAX_ALLELES} alternative alleles", None),
-            BAD_END: ("has an END that lies before its position", None),
-        }
-        reason, hint = reasons[why]
-        return self._error(reason, position, hint)
-
-
-_COUNTS = (
-    ("records", RECORDS),
-    ("not_snv", NOT_SNV),
-    ("filtered", FILTERED),
-    ("merged", lines.MERGED),
-    ("unphased", lines.UNPHASED_HETS),
-    ("low_quality", lines.LOW),
-    ("invariant", lines.INVARIANT),
-    ("odd_position", lines.ODD),
-)
+        reason, hint = self.reason(why, str(position + 1), sample) or (
+            {BAD_GT: f"the genotype of {sample} holds {value}, which is no allele"}[why],
+            None,
+        )
+        return self.error(reason, self._record(position), hint)
 
 
 def _samples_of(array: Array, columns: Sequence[int]) -> np.ndarray:
@@ -631,7 +534,7 @@ def _refuse(array: Array, index: tuple[int, ...]) -> None:
 
 
 @compiled()
-def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_other, sizes):
+def _read_alleles(buf, begin, end, width, luts, n_alleles, bases, any_other, sizes):
     """Read the alleles of rows [begin, end) of a chunk of strings, ``width`` of which are a row.
 
     Returns -1; or -2 if the chunk is cut short or its strings have gaps; or the row that has no REF.
@@ -661,7 +564,7 @@ def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_o
                 return -2  # what is filled up comes last
             if r >= begin and n > 0:
                 if a > 1 and size > ref_end:
-                    scratch[size] = 44
+                    scratch[size] = COMMA
                     size += 1
                 for j in range(n):
                     scratch[size + j] = buf[at + j]
@@ -673,9 +576,9 @@ def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_o
         if ref_end == 0:
             return r
         if size == ref_end:
-            scratch[size] = 46
+            scratch[size] = DOT
             size += 1
-        found, n_bases, other = alternative_codes(scratch, 0, ref_end, ref_end, size, code_of, lut)
+        found, n_bases, other = read_alleles(scratch, 0, ref_end, ref_end, size, lut)
         i = r - begin
         n_alleles[i], bases[i], any_other[i], sizes[i] = found, n_bases, other, ref_end
         for a in range(min(max(found, 1), luts.shape[1])):
@@ -684,144 +587,79 @@ def _read_alleles(buf, begin, end, width, code_of, luts, n_alleles, bases, any_o
 
 
 @compiled()
-def enter_records(
-    begin,
-    end,
-    positions,
-    passes,
-    luts,
-    n_alleles,
-    bases,
-    any_other,
-    ends,
-    calls,
-    phased,
-    low_quality,
-    low,
-    high,
-    length,
-    column_of,
-    need_phase,
-    allow_unphased,
-    ploidy,
-    row_positions,
-    references,
-    kinds,
-    rows,
-    known,
-    state,
-    counts,
-):
+def enter_records(begin, end, records, span, choice, out):
     """Enter records [begin, end) of a slice, as :func:`~.lines.parse_lines` does with lines.
 
     Parameters
     ----------
-    positions ... ends
-        See :class:`_Slice`; ``ends`` is the stated END, or 0.
-    calls
-        Indices of alleles, shape (records, samples, ploidy); -1 is missing, -2 does not exist.
-    phased, low_quality
-        Shape (records, samples), or (0, 0) if nothing depends on them.
-    low, high, length, column_of ... counts
-        As in :func:`~.lines.parse_lines`.
+    records
+        :class:`_Slice`.
+    span, choice, out
+        :class:`~.records.Span`, :class:`~.records.Choice` and :class:`~.records.Output`.
     """
+    positions, passes, luts, n_alleles, bases, any_other, ends, calls, phased, low_quality = records
+    column_of, need_phase, allow_unphased, _, _, ploidy = choice
+    state, counts = out.state, out.counts
     n_samples, n_ploidy = calls.shape[1], calls.shape[2]
     plain, has_phase, has_quality = n_ploidy == 2, phased.size > 0, low_quality.size > 0
     for r in range(begin, end):
         state[NEXT] = r
-        if state[ROWS] >= rows.shape[0] or state[STRETCHES] >= known.shape[0]:
+        if state[ROWS] >= out.rows.shape[0] or state[STRETCHES] >= out.known.shape[0]:
             state[WHY] = FULL
             return
         position = positions[r]
-        what = place(position, low, high, length, state, counts)
-        if what == lines.BEYOND:
+        what = place(position, span, out)
+        if what in (BEYOND, PASSED):
             continue
-        if what > 1:
+        if what > PASSED:
             state[WHY] = what
             return
-        if what == 1:
-            continue
         limit = n_alleles[r]
         if limit < 0:
             state[WHY] = MANY_ALLELES
             return
-        stop = position + 1
-        if bases[r] == 0 and (limit == 1 or any_other[r]):
-            if 0 < ends[r] <= position:
-                state[WHY] = BAD_END
-                return
-            stop = max(stop, ends[r])
-            if length >= 0:
-                stop = min(stop, length)
-        if stop <= low:
-            continue
-        counts[RECORDS] += 1
-        reference = luts[r, 0]
-        if not passes[r] or reference < 0:
-            counts[FILTERED if not passes[r] else NOT_SNV] += 1
-            continue
-        row = rows[state[ROWS]]
+        alleles = Alleles(limit, bases[r], any_other[r])
         lut = luts[r]
+        reference = lut[0]
+        stated_end = max(ends[r], 0) if may_be_block(alleles) else np.int64(0)
+        stop, what = weigh(position, stated_end, reference, passes[r], span, out)
+        if what > PASSED:
+            state[WHY] = what
+            return
+        if what == PASSED:
+            continue
+        row = out.rows[state[ROWS]]
         for s in range(n_samples):
             column = column_of[s]
             if column < 0:
                 continue
             first = np.int64(calls[r, s, 0])
-            second = np.int64(calls[r, s, 1]) if n_ploidy > 1 else np.int64(-2)
+            second = np.int64(calls[r, s, 1]) if n_ploidy > 1 else np.int64(_NO_ALLELE)
             unphased = has_phase and not phased[r, s]
             worse = has_quality and low_quality[r, s]
             if plain and 0 <= first < limit and 0 <= second < limit and not worse and (first == second or not unphased):
-                # As nearly every call is: what `enter_call` would do.
-                ploidy[column] = 2
-                row[2 * column] = lut[first]
-                row[2 * column + 1] = lut[second]
+                enter_plainly(first, second, column, lut, row, ploidy)
                 continue
-            alleles = 2
+            n = 2
             if first >= limit or second >= limit:
                 state[SAMPLE], state[VALUE], state[LIMIT], state[WHY] = column, max(first, second), limit, BIG_ALLELE
                 return
-            if first < -1 or second < -1:
-                if first < -2 or second < -2:
+            if first < _NO_CALL or second < _NO_CALL:
+                if first < _NO_ALLELE or second < _NO_ALLELE:
                     state[SAMPLE], state[VALUE], state[WHY] = column, min(first, second), BAD_GT
                     return
-                if second == -2:
-                    alleles = 1
-                first, second = max(first, np.int64(-1)), max(second, np.int64(-1))
+                if second == _NO_ALLELE:
+                    n = 1
+                first, second = max(first, np.int64(_NO_CALL)), max(second, np.int64(_NO_CALL))
             for more in range(2, n_ploidy):
-                if calls[r, s, more] != -2:
+                if calls[r, s, more] != _NO_ALLELE:
                     state[SAMPLE], state[VALUE], state[WHY] = column, more + 1, PLOIDY
                     return
-            why = enter_call(
-                column,
-                first,
-                second,
-                alleles,
-                unphased,
-                worse,
-                lut,
-                need_phase,
-                allow_unphased[column],
-                ploidy,
-                row,
-                counts,
-            )
+            call = Call(first, second, n, unphased, worse)
+            why = enter_call(call, column, lut, row, need_phase, allow_unphased, ploidy, counts)
             if why:
                 state[SAMPLE], state[WHY] = column, why
                 return
-        finish_record(
-            max(position, low),
-            stop,
-            reference,
-            bases[r],
-            limit - 1,
-            any_other[r],
-            row,
-            row_positions,
-            references,
-            kinds,
-            known,
-            state,
-            counts,
-        )
+        finish_record(max(position, span.low), stop, reference, alleles, row, out)
     state[NEXT] = end
     state[WHY] = DONE

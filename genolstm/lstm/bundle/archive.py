@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping
 from genolstm.errors import ModelError
 
 # Weights hardly compress, so a file that grows much on unpacking is not a bundle.
-MAX_GROWTH, FREE_GROWTH = 20, 1 << 26
+MAX_GROWTH, FREE_GROWTH = 4, 1 << 26
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _END = struct.Struct("<4s4H2IH")

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from genolstm.errors import GenolstmError, InputError, ModelError
+from genolstm.fields import MAX_WORD, strict_json
 from genolstm.files import PathLike, atomic_path
 from genolstm.lstm.bundle.archive import MalformedArchive, read_archive, write_archive
 from genolstm.lstm.bundle.checks import check_members
-from genolstm.lstm.bundle.metadata import MAX_WORD, check_core, strict_json
+from genolstm.lstm.bundle.metadata import check_core
 from genolstm.lstm.config import LSTMConfig
 
 SUFFIX = ".genolstm"
@@ -80,8 +81,9 @@ class Bundle:
             source = Path(path)
             if source.is_dir():
                 raise InputError("is a folder, a model bundle is needed", path=path)
-            if source.stat().st_size > MAX_FILE:
-                raise ModelError("is too large for a model bundle", path=path)
+            # A device or a pipe has no size, and may never end.
+            if source.stat().st_size > MAX_FILE or not source.is_file():
+                raise ModelError("is too large for a model bundle, or not a file", path=path)
             content = source.read_bytes()
         except FileNotFoundError as error:
             raise InputError("no such model bundle", path=path) from error
@@ -324,7 +326,7 @@ def _parse(content: bytes, path: str | None) -> Bundle:
         raise damaged from error
     if MANIFEST not in raw:
         raise ModelError("the model bundle lacks its manifest")
-    manifest = strict_json(raw.pop(MANIFEST))
+    manifest = strict_json(raw.pop(MANIFEST), "the model bundle's manifest")
     return _from_manifest(manifest, raw, digest.decode("ascii"), path)
 
 

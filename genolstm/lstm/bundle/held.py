@@ -9,7 +9,6 @@ still too much for memory goes to temporary files.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Any
@@ -17,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from genolstm.compiled import compiled
+from genolstm.files import unnamed_file
 
 #: Bytes that are kept in memory before temporary files are used.
 MEMORY = 128 << 20
@@ -62,7 +62,7 @@ class Held:
         self._blocks.append((self.stop, self.stop + steps, packed or _Plain(n, _Stored.of(block))))
         self.stop += steps
         if sum(held.in_memory for _, _, held in self._blocks) > self.memory:
-            file = _temporary()
+            file = unnamed_file()
             for _, _, held in self._blocks:
                 held.spill(file)
 
@@ -117,7 +117,7 @@ class Turned:
         if 4 * n * steps * width <= memory:
             self._values = np.empty(shape, np.float32)
         else:
-            self._file = _temporary()
+            self._file = unnamed_file()
 
     def write(self, first: int, values: np.ndarray) -> None:
         """Enter the outputs of all steps of consecutive sequences."""
@@ -289,11 +289,6 @@ def _find_distinct(
 
 
 # --- temporary files ----------------------------------------------------------------------------
-
-
-def _temporary() -> IO[bytes]:
-    """Open a file that has no name and vanishes when it is no longer used."""
-    return tempfile.TemporaryFile(prefix="genolstm-", buffering=0)
 
 
 def _write(file: IO[bytes], values: np.ndarray, at: int) -> None:

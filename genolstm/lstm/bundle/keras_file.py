@@ -10,8 +10,8 @@ import io
 from typing import Any
 
 from genolstm.errors import ModelError
+from genolstm.fields import strict_json
 from genolstm.lstm.bundle.archive import MalformedArchive, read_archive
-from genolstm.lstm.bundle.metadata import strict_json
 
 _NAMES = ("config.json", "metadata.json", "model.weights.h5")
 _HDF5 = b"\x89HDF\r\n\x1a\n"

@@ -102,7 +102,9 @@ class Runtime:
         self.dtype = np.dtype(np.int32 if "int32" in inputs[0].type else np.float32)
         self.per_step = len(outputs[0].shape) == 3
         self.n_features = self._shape[2] if len(self._shape) == 3 else None
-        self.n_outputs = int(outputs[0].shape[-1])
+        if not isinstance(outputs[0].shape[-1], int):
+            raise ModelError("the network does not state how many outputs it has")
+        self.n_outputs = outputs[0].shape[-1]
 
     def predict(
         self, x: np.ndarray, *, batch_size: int | None = None, chunk: int | None = None, context: int | None = None
@@ -289,7 +291,7 @@ class Runtime:
     def _run(self, task: _Windows) -> None:
         values = task.gather(self.dtype)
         if values.size:
-            (output,) = self.session.run([self._output], {self._input: values})
+            (output,) = run_session(self.session, [self._output], {self._input: values})
             task.scatter(output)
 
 
@@ -373,6 +375,22 @@ def open_session(content: bytes, *, threads: int = 1) -> Any:
     except Exception as error:  # ONNX Runtime's exceptions have no common base class
         reason = str(error).splitlines()[0][:200]
         raise ModelError(f"ONNX Runtime cannot load the network ({reason})") from error
+
+
+def run_session(session: Any, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Compute, and say so if ONNX Runtime cannot.
+
+    Raises
+    ------
+    ModelError
+        The network's parts do not fit each other, or the memory does not suffice.
+    """
+    try:
+        found: list[np.ndarray] = session.run(outputs, inputs)
+        return found
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ModelError(f"ONNX Runtime cannot compute the network ({reason})") from error
 
 
 def _at_least_one(name: str, value: int) -> int:

@@ -8,7 +8,7 @@ from genolstm.errors import ModelError
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.bundle.graph import write_step
 from genolstm.lstm.bundle.initializers import checked_weights
-from genolstm.lstm.bundle.runtime import open_session
+from genolstm.lstm.bundle.runtime import open_session, run_session
 from genolstm.lstm.config import LSTMConfig
 
 
@@ -67,7 +67,7 @@ class Stepper:
         values = np.ascontiguousarray(x, dtype=self._dtype)
         if values.shape != (self.n, *self._shape):
             raise ModelError(f"a step has shape {values.shape}, the network reads {(self.n, *self._shape)}")
-        output, *after = self.session.run(self._outputs, {self._input: values, **self.state})
+        output, *after = run_session(self.session, self._outputs, {self._input: values, **self.state})
         self.state = dict(zip(self.state, after, strict=True))
         result: np.ndarray = output
         return result

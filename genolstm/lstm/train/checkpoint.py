@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import InputError, ModelError, SettingError
+from genolstm.fields import Fields, strict_json
 from genolstm.files import atomic_path
-from genolstm.lstm.bundle.metadata import Fields, strict_json
 
 FILE_NAME = "checkpoint.npz"
 _VERSION = 1

@@ -38,6 +38,15 @@ _OCCUPIED = np.uint64(1 << 63)
 
 
 @njit(nogil=True)
+def _first(query, i, k, m):
+    """Return the k-mer at ``i`` on both strands, and its minimizer and the places of it."""
+    x = _kmer(query, i, k)
+    other = _reverse_complement(x, k)
+    best, left, right = _minimizer(x, other, k, m)
+    return x, other, best, left + i, right + i
+
+
+@njit(nogil=True)
 def _stretch(query, i, end, k, m, x, other, best, left, right):
     """Return how many k-mers from ``i`` on share the minimizer, and the state at the next one."""
     mask = (uint64(1) << uint64(2 * k)) - uint64(1)
@@ -92,11 +101,7 @@ def deal(query, unknown, n, start, k, m, haplotype, parts, filled, current, kmer
         end = _next(unknown, n, i, 1)
         if i + k > end:
             continue
-        x = _kmer(query, i, k)
-        other = _reverse_complement(x, k)
-        best, left, right = _minimizer(x, other, k, m)
-        left += i
-        right += i
+        x, other, best, left, right = _first(query, i, k, m)
         while i + k <= end:
             shard = _shard(best, shards)
             at = filled[shard]
@@ -252,11 +257,7 @@ def collect(query, unknown, n, start, k, m, masks, mask_at, counts, count_at, ou
         end = _next(unknown, n, i, 1)
         if i + k > end:
             continue
-        x = _kmer(query, i, k)
-        other = _reverse_complement(x, k)
-        best, left, right = _minimizer(x, other, k, m)
-        left += i
-        right += i
+        x, other, best, left, right = _first(query, i, k, m)
         while i + k <= end:
             shard = _shard(best, shards)
             at, count = mask_at[shard, 0], count_at[shard, 0]

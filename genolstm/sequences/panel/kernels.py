@@ -37,6 +37,9 @@ MAX_COUNT = 65535
 LONGEST_RUN = 1 << 15
 """Runs of equal counts end at every multiple of this many bases, because their starts are kept modulo 65536."""
 
+LONGEST_BUCKET = 4096
+"""Entries of a bucket that a look-up reads; there are about six, and hundreds in none but a forged panel."""
+
 RUN_SHIFT = 8
 """log2 of the bases (256) between entries of the index of runs of equal counts."""
 
@@ -242,13 +245,17 @@ def packed(codes: Codes) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]
 
 @njit(nogil=True)
 def _run_at(place, n_bases, run_start, run_count, run_index):
-    """Return the run of equal counts that a place lies in: its number, start and end."""
+    """Return the run of equal counts that a place lies in: its number, start and end.
+
+    Whatever a panel holds, the start is not after the place and the end is.
+    """
     block = place >> RUN_SHIFT
     begin = block << RUN_SHIFT
     run = min(int64(run_index[block]), run_start.size - 1)
     # Starts are kept modulo 65536; no run is that long.
     start = begin - ((begin - int64(run_start[run])) & 0xFFFF)
-    while True:
+    # As many runs as there are bases between entries, at most: each has one or more.
+    for _ in range((1 << RUN_SHIFT) + 1):
         if run + 1 >= run_start.size:
             return run, start, n_bases
         end = start + ((int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF)
@@ -256,6 +263,7 @@ def _run_at(place, n_bases, run_start, run_count, run_index):
             return run, start, end
         run += 1
         start = end
+    return run, place, place + 1
 
 
 @njit(nogil=True)
@@ -289,8 +297,9 @@ def _in_bucket(
     tag = (h >> uint64(32)) & ((uint64(1) << uint64(8 * width - place_bits)) - uint64(1))
     seen = 0
     keep = ~uint64(0) >> uint64(64 - 8 * width)
-    final = min(int64(directory[bucket + 1]) * width, records.size - 7)
-    for at in range(int64(directory[bucket]) * width, final, width):
+    first = int64(directory[bucket]) * width
+    final = min(int64(directory[bucket + 1]) * width, records.size - 7, first + LONGEST_BUCKET * width)
+    for at in range(first, final, width):
         # Eight bytes, which the compiler reads as one word; the records end with eight bytes of padding.
         r = records[at : at + 8]
         entry = keep & (
@@ -454,9 +463,12 @@ def look_up(
                     run_end = n_bases
                     if run + 1 < run_start.size:
                         run_end = run_begin + ((int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF)
-                else:
+                elif run >= 0:
                     run_end = run_begin
                     run_begin -= (int64(run_start[run + 1]) - int64(run_start[run])) & 0xFFFF
+                # Only a forged panel has no run here, or an empty one.
+                if run < 0 or not run_begin <= place < run_end:
+                    break
             if i == follow and agreed < limit:
                 parted, parted_query = direction, i + k - 1
                 parted_string = place + k - 1 if direction == 1 else place

@@ -13,16 +13,16 @@ import json
 import mmap
 import os
 import struct
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import InputError, PanelError
+from genolstm.fields import Fields, strict_json
 from genolstm.files import PathLike, atomic_path
 from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.panel.scratch import forget
@@ -37,6 +37,20 @@ _PREAMBLE = struct.Struct("<8sIIQ")
 _DIGEST_AT = _PREAMBLE.size
 _HEADER_AT = 128
 _ALIGN = 64
+_MAX_HEADER = 1 << 28
+_MAX_NAMES = 10_000_000
+# What each number of the header may be; the places of 2**48 bases fit into every index.
+_NUMBERS = {
+    "k": (1, MAX_K),
+    "m": (1, MAX_K),
+    "n_haplotypes": (0, 1 << 31),
+    "n_kmers": (0, 1 << 48),
+    "n_strings": (0, 1 << 48),
+    "n_bases": (0, 1 << 47),
+    "min_count": (1, 1 << 31),
+    "place_bits": (1, 48),
+    "width": (1, 8),
+}
 _BLOCK = 1 << 24
 _SECTIONS: dict[str, str] = {
     "words": "<u8",
@@ -208,17 +222,10 @@ class KmerPanel:
         for block in self._blocks():
             digest.update(block)
         start = preamble + digest.digest() + gap + text
-        if os.fspath(path) == "-":
-            self._write(sys.stdout.buffer, start)
-            return
         with atomic_path(path, force=force) as temporary, temporary.open("wb") as stream:
-            self._write(stream, start)
-
-    def _write(self, stream: IO[bytes], start: bytes) -> None:
-        stream.write(start)
-        for block in self._blocks():
-            stream.write(block)
-        stream.flush()
+            stream.write(start)
+            for block in self._blocks():
+                stream.write(block)
 
     def _blocks(self) -> Iterator[memoryview | bytes]:
         """Yield the bytes of the arrays, block by block, in the file's order."""
@@ -287,57 +294,70 @@ class KmerPanel:
                 )
         try:
             return cls._from_map(data, header_size, name)
-        except (KeyError, TypeError, ValueError) as error:
-            raise PanelError("is damaged: its header is invalid", path=name, hint="copy or build it again") from error
+        except PanelError as error:
+            raise PanelError(
+                f"is damaged: its header {error.reason}", path=name, hint="copy or build it again"
+            ) from error
 
     @classmethod
     def _from_map(cls, data: mmap.mmap, header_size: int, path: str) -> KmerPanel:
-        header = json.loads(data[_HEADER_AT : _HEADER_AT + header_size])
         start = _HEADER_AT + header_size
-        arrays = {}
-        for section, kind in _SECTIONS.items():
-            offset, length = header["sections"][section]
-            if offset < 0 or length < 0:
-                raise ValueError(section)
-            arrays[section] = np.frombuffer(data, kind, count=length, offset=start + offset)
+        if start > len(data):
+            raise PanelError("is longer than the file")
+        text = data[_HEADER_AT:start]
+        header = Fields(strict_json(text, "as text", error=PanelError, most=_MAX_HEADER), error=PanelError)
         panel = cls(
-            **{
-                key: int(header[key])
-                for key in (
-                    "k",
-                    "m",
-                    "n_haplotypes",
-                    "n_kmers",
-                    "n_strings",
-                    "n_bases",
-                    "min_count",
-                    "place_bits",
-                    "width",
-                )
-            },
-            names=tuple(str(name) for name in header["names"]),
-            provenance=header["provenance"],
-            arrays=arrays,
+            **{name: header.whole(name, low, high) for name, (low, high) in _NUMBERS.items()},
+            names=tuple(header.texts("names", _MAX_NAMES)),
+            provenance=header.table("provenance").values,
+            arrays=_map_sections(header.table("sections"), data, start),
             path=path,
-            bases=tuple(map(int, header["bases"])) if "bases" in header else None,
-            unknown=tuple(map(int, header["unknown"])) if "unknown" in header else None,
+            bases=_counts(header, "bases"),
+            unknown=_counts(header, "unknown"),
         )
-        panel._check_sizes()
+        panel._check_sizes(header)
         return panel
 
-    def _check_sizes(self) -> None:
-        """Raise ValueError if look-ups would read beyond an array."""
+    def _check_sizes(self, header: Fields) -> None:
+        """Refuse numbers that do not go together: look-ups would read beyond an array."""
         a = self.arrays
+        if self.m > self.k or not self.place_bits < 8 * self.width or self.n_bases >> self.place_bits:
+            header.refuse("m", "the lengths do not go together")
         if not (
-            1 <= self.m <= self.k <= MAX_K
-            and a["words"].size >= (self.n_bases >> 5) + 2
+            a["words"].size >= (self.n_bases >> 5) + 2
             and a["directory"].size >= 2
             and a["run_start"].size == a["run_count"].size >= 1
             and a["run_index"].size >= (self.n_bases >> 8) + 1
-            and 1 <= self.width <= 8
-            and 1 <= self.place_bits < 8 * self.width
         ):
-            raise ValueError("sizes")
+            header.refuse("sections", "they are too short")
+        bases, unknown = self.bases or (), self.unknown or ()
+        if len(bases) != len(unknown) or any(n > of for n, of in zip(unknown, bases, strict=True)):
+            header.refuse("unknown", "more than there are bases")
+
+
+def _map_sections(sections: Fields, data: mmap.mmap, start: int) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays, which lie one after the other to the end of the file, as :meth:`KmerPanel.save` puts them."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    place = 0
+    for name, kind in _SECTIONS.items():
+        pair = sections.wholes(name, 2, 0, len(data))
+        if len(pair) != 2:
+            sections.refuse(name, "place and length are needed")
+        offset, length = pair
+        size = length * np.dtype(kind).itemsize
+        if offset != place or start + offset + size > len(data):
+            sections.refuse(name, "it does not follow the one before")
+        arrays[name] = np.frombuffer(data, kind, count=length, offset=start + offset)
+        place += -(-size // _ALIGN) * _ALIGN
+    if start % _ALIGN or start + place != len(data):
+        sections.refuse(name, "it does not end where the file does")
+    return arrays
+
+
+def _counts(header: Fields, name: str) -> tuple[int, ...] | None:
+    if name not in header.values:
+        return None
+    return tuple(header.wholes(name, _MAX_NAMES, 0, 1 << 53))
 
 
 def _no_panel(path: str, start: bytes) -> PanelError:

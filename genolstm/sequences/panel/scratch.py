@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.errors import OutputError
-from genolstm.files import PathLike
+from genolstm.files import PathLike, unnamed_file
 
 _STEP = 1 << 24
 
@@ -52,7 +52,7 @@ class Scratch:
                 self._held += view
                 return start
             with self._writing():
-                self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115 (read later)
+                self._file = unnamed_file(self._folder)
                 self._write(memoryview(self._held))
             self._held = bytearray()
         with self._writing():
