@@ -7,13 +7,14 @@ import io
 import re
 import warnings
 from collections.abc import Collection, Iterable, Sequence
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
+from genolstm.introgression.settings import UNNAMED
 from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
 
 if TYPE_CHECKING:
@@ -316,13 +317,23 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
         The file is empty, a line has too few columns, start and end are not an interval, or a name
         has white space around it.
     """
-    return [(interval, posterior) for interval, posterior, _ in read_numbered_intervals(path)]
+    return [(entry.interval, entry.posterior) for entry in read_numbered_intervals(path)]
 
 
-def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]:
-    """Read what :func:`read_intervals` reads, and the number of each line."""
+class Numbered(NamedTuple):
+    """An interval of a file: its posterior (1 if none is given), line number, and source (or else its name)."""
+
+    interval: Interval
+    posterior: float
+    line: int
+    source: str
+
+
+def read_numbered_intervals(path: PathLike) -> list[Numbered]:
+    """Read what :func:`read_intervals` reads, the number of each line, and the source."""
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
-    found: list[tuple[Interval, float, int]] = []
+    source = 3
+    found: list[Numbered] = []
     number = 0
     for number, line in read_lines(path):
         if not line.strip() or _is_display_line(line):
@@ -331,6 +342,7 @@ def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]
             names = header_columns(line)
             if names is not None:
                 columns = {n: names.index(n) for n in columns if n in names}
+                source = names.index("source") if "source" in names else 3
                 if "sample" not in columns or "haplotype" not in columns:
                     raise InputError(
                         "the header has no columns sample and haplotype", path=display_name(path), line=number
@@ -349,7 +361,8 @@ def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]
         posterior = read_probability(text, path, number)
         chrom = _name(fields[0], path, number)
         sample, haplotype = (_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
-        found.append((Interval(chrom, start, end, sample, haplotype), posterior, number))
+        name = fields[source] if source < len(fields) else UNNAMED
+        found.append(Numbered(Interval(chrom, start, end, sample, haplotype), posterior, number, name))
     if not number:
         raise InputError("is empty", path=display_name(path))
     return found

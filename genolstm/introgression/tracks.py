@@ -76,6 +76,20 @@ def comparable(tracks: np.ndarray, n_sources: int) -> np.ndarray:
     return tracks[..., CALLABLE + 1 : CALLABLE + 1 + min(n_sources, len(SLOTS))].max(axis=-1)
 
 
+def choose_sources(tracks: np.ndarray, given: Sequence[int]) -> None:
+    """Make tracks of two sources, in place, those of some of them, in this order; shape (..., channels)."""
+    counts = [tracks[..., part].copy() for part in (FIRST, SECOND)]
+    both = tracks[..., BOTH].copy()
+    lacks = [tracks[..., NOT_FIRST + slot].copy() for slot in range(len(SLOTS))]
+    known = [tracks[..., CALLABLE + 1 + slot].copy() for slot in range(len(SLOTS))]
+    tracks[..., BOTH] = both if len(given) == len(SLOTS) else 0
+    for slot, channels in enumerate((FIRST, SECOND)):
+        source = given[slot] if slot < len(given) else None
+        tracks[..., channels] = 0 if source is None else counts[source]
+        tracks[..., NOT_FIRST + slot] = 0 if source is None else lacks[source]
+        tracks[..., CALLABLE + 1 + slot] = 0 if source is None else known[source]
+
+
 def _finish(
     counts: np.ndarray,
     windows: np.ndarray,
