@@ -82,9 +82,17 @@ def model_stamp(model: str, digest: str) -> str:
     return f"genolstm={version('genolstm')};model={name};sha256={digest[:12]}"
 
 
+_OF_SOURCE = "posterior_"
+
+
 def source_columns(sources: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the columns of each source's posterior."""
-    return tuple(f"posterior_{source}" for source in sources)
+    return tuple(_OF_SOURCE + source for source in sources)
+
+
+def is_source_column(name: str) -> bool:
+    """Return whether a column holds a source's posterior."""
+    return name.startswith(_OF_SOURCE)
 
 
 def write_segments(

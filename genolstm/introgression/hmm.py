@@ -100,7 +100,7 @@ class SupervisedHMM:
 def _levels(tracks: np.ndarray) -> np.ndarray:
     total, carried = tracks[:, :, ALL], tracks[:, :, FIRST] + tracks[:, :, SECOND] - tracks[:, :, BOTH]
     # Of what nearly all of the outgroup carries, only the first source's lack is counted.
-    parts = [carried, total - carried, tracks[:, :, NOT_FIRST : NOT_FIRST + 1]]
+    parts = [carried, np.maximum(total - carried, 0), tracks[:, :, NOT_FIRST : NOT_FIRST + 1]]
     counts = np.concatenate(parts, axis=2).astype(np.float32)
     return np.minimum(np.rint(counts).astype(np.int64), LEVELS - 1)
 

@@ -88,13 +88,13 @@ def test_every_output_is_there_and_no_other(example_scan) -> None:
 def test_segments_are_bed(example_scan, door: str) -> None:
     path = example_scan[f"{door}.bed"]
     lines = path.read_text().splitlines()
-    digest = Bundle.open(find_bundle("neanderthal")).digest
-    made = f"genolstm={version('genolstm')};model=neanderthal;sha256={digest[:12]}"
+    digest = Bundle.open(find_bundle("archaic")).digest
+    made = f"genolstm={version('genolstm')};model=archaic;sha256={digest[:12]}"
     assert lines[0] == f"##{made} #" + "\t".join(SEGMENT_COLUMNS)
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
-    assert set(table["name"]) == {"neanderthal"}
+    assert set(table["name"]) == {"archaic"}
     assert set(table["strand"]) == {"."}
     assert set(table["sample"]) <= {"CEU0", "CEU1", "CEU2"}
     assert set(table["haplotype"]) <= {"1", "2"}
@@ -103,7 +103,7 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     assert (table["end"] <= 600_000).all()
     assert (table["start"] < table["end"]).all()
     assert (table["score"] - 1000 * table["posterior"]).abs().max() <= 0.56
-    threshold = Bundle.open(find_bundle("neanderthal")).metadata["threshold"]
+    threshold = Bundle.open(find_bundle("archaic")).metadata["threshold"]
     assert (table["posterior"] >= threshold).all()
     assert (table["n_match"] <= table["n_sites"]).all()
     assert table["n_match"].sum() > 50
@@ -440,7 +440,7 @@ MODELS = {
     "other kind": ({"kind": "text"}, "is a model for text, one for introgression is needed"),
     "other channels": (
         {"channels": [*CHANNELS[:-1], "depth"]},
-        "the model reads 22 channels, the data has 22; only the model: depth; only the data: target_size",
+        "the model reads 43 channels, the data has 43; only the model: depth; only the data: target_size",
     ),
     "no k": ({"k": None}, "lacks or misstates 'k'"),
 }
@@ -965,7 +965,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
-        "model": "neanderthal",
+        "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
         "threads": 0,

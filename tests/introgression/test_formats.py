@@ -18,10 +18,11 @@ from genolstm.introgression import formats
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
 
 SEGMENTS = [
-    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11),
-    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0),
-    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899),
+    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11, "nea", (0.9, 0.0, 0.08765)),
+    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0, "unknown", (0.00004, 0.00006, 0.4999)),
+    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899, "nea|den", (0.5, 0.49996, 0.0)),
 ]
+SOURCES = ("nea", "den", "unknown")
 TRUTH = [Interval("chr1", 0, 10, "NA1", "1"), Interval("chr2", 5, 700_000, "B", "mat")]
 
 
@@ -45,7 +46,7 @@ def blocks() -> list[PosteriorBlock]:
 def written(kind: str) -> str:
     stream = io.StringIO()
     if kind == "segments.bed":
-        formats.write_segments(stream, SEGMENTS, "neanderthal")
+        formats.write_segments(stream, SEGMENTS, SOURCES)
     elif kind == "truth.bed":
         formats.write_truth(stream, TRUTH)
     elif kind == "posteriors.tsv":
@@ -99,12 +100,12 @@ def test_long_posteriors_are_written_in_pieces() -> None:
 
 
 def test_segments_frame_has_the_columns_of_the_file() -> None:
-    frame = formats.segments_frame(SEGMENTS, "neanderthal")
+    frame = formats.segments_frame(SEGMENTS, SOURCES)
     table = pd.read_csv(DATA / "segments.bed", sep="\t", dtype={"haplotype": str})
     table = table.rename(columns={"#chrom": "chrom"})
     assert list(frame.columns) == list(table.columns)
     pd.testing.assert_frame_equal(frame, table, check_exact=False, rtol=0, atol=5.1e-5)
-    empty = formats.segments_frame([], "x")
+    empty = formats.segments_frame([], SOURCES)
     assert list(empty.columns) == list(frame.columns)
     assert empty.empty
 
