@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from genolstm.cli import options
-from genolstm.cli.archaics import by_source
+from genolstm.cli.archaics import by_source, is_there
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
@@ -396,7 +396,7 @@ def scan(
 
 def _panels(value: str) -> list[str]:
     """Return the panels that one value names, which are separated by commas."""
-    return [value] if Path(value).exists() else value.split(",")
+    return [value] if is_there(value) else value.split(",")
 
 
 def _changed(calls: VariantSettings) -> list[str]:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, read_lines
 from genolstm.introgression.channels import CLASSES, SLOTS
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.evaluate import Coverage, Pieces
 from genolstm.introgression.formats import line_of, read_numbered_intervals
 from genolstm.introgression.segments import Interval
-from genolstm.introgression.settings import UNNAMED, TrackSettings
+from genolstm.introgression.settings import UNNAMED, TrackSettings, check_source
 from genolstm.introgression.tracks import choose_sources
 
 #: How often an archaic that a region has is at hand for a haplotype in training.
@@ -171,7 +171,12 @@ def read_sources(path: Path) -> dict[str, list[str]]:
         sample, _, source = line.strip().partition("\t")
         if not sample:
             continue
-        found.setdefault(source.strip() or UNNAMED, []).append(sample)
+        name = source.strip() or UNNAMED
+        try:
+            check_source(name)
+        except SettingError as error:
+            raise InputError(error.reason, path=path, line=number, hint=error.hint) from error
+        found.setdefault(name, []).append(sample)
         if (UNNAMED in found and len(found) > 1) or len(found) > len(SLOTS):
             raise InputError(
                 f"names the sources {', '.join(found)}; a model learns from one or {len(SLOTS)}", path=path, line=number

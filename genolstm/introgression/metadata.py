@@ -11,7 +11,7 @@ import numpy as np
 from genolstm.errors import ModelError, SettingError
 from genolstm.fields import Fields
 from genolstm.introgression.channels import BASELINE_COUNTS, CHANNELS, CLASSES, LEVELS
-from genolstm.introgression.settings import PRIOR, TrackSettings
+from genolstm.introgression.settings import PRIOR, TrackSettings, check_source
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.calibration import check_calibration
 
@@ -39,7 +39,7 @@ class ModelMetadata:
     settings
         How the tracks that the model reads are made.
     label
-        Name of the segments in the output.
+        What the one archaic source is called if a scan does not name it.
     threshold
         Default posterior above which a bin is in a segment.
     prior
@@ -80,6 +80,10 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     label = fields.word("label")
     if len(label.split()) != 1:
         fields.refuse("label", f"{label!r}, one word is needed")
+    try:
+        check_source(label)
+    except SettingError as error:
+        fields.refuse("label", error.reason)
     if fields.values.get("precision_curve") == []:
         curve = np.zeros((0, 2))
     else:

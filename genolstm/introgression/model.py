@@ -18,7 +18,7 @@ from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals,
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.metadata import read_metadata
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.settings import DEFAULT_MODEL, UNKNOWN_SOURCE, DecodeSettings, ScanSettings
+from genolstm.introgression.settings import DEFAULT_MODEL, UNKNOWN_SOURCE, UNNAMED, DecodeSettings, ScanSettings
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
@@ -28,6 +28,7 @@ from genolstm.threads import count_threads
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genolstm.introgression.doors.fasta import Panels
     from genolstm.introgression.variants.join import VariantReader
     from genolstm.sequences.panel.panel import KmerPanel
 
@@ -122,7 +123,7 @@ class IntrogressionClassifier:
 
     Examples
     --------
-    >>> model = IntrogressionClassifier.load("neanderthal")        # doctest: +SKIP
+    >>> model = IntrogressionClassifier.load("archaic")        # doctest: +SKIP
     >>> model.scan("query.fa.gz", archaic="nea.panel", outgroup="yri.panel")  # doctest: +SKIP
     """
 
@@ -226,6 +227,10 @@ class IntrogressionClassifier:
             threshold = self.threshold
         return DecodeSettings(threshold, min_length, bridge)
 
+    def sources(self, door: Door) -> tuple[str, ...]:
+        """Return what the output calls the archaic sources of a door, and an archaic unlike them all."""
+        return (*(self.label if name == UNNAMED else name for name in door.sources()), UNKNOWN_SOURCE)
+
     # --- scans ------------------------------------------------------------------------------
 
     def open(
@@ -261,6 +266,7 @@ class IntrogressionClassifier:
             self.predictor(baseline, n_sources=len(door.sources())),
             bridge=decode.bridge // size,
             prior=self.prior,
+            sources=self.sources(door),
             stages=stages,
             progress=progress,
         )
@@ -271,7 +277,7 @@ class IntrogressionClassifier:
         self,
         query: PathLike | Sequence[PathLike],
         *,
-        archaic: PathLike | KmerPanel,
+        archaic: Panels | Mapping[str, Panels] | None,
         outgroup: PathLike | KmerPanel,
         decode: DecodeSettings | None = None,
         baseline: str | None = None,
@@ -283,8 +289,10 @@ class IntrogressionClassifier:
         ----------
         query
             FASTA file, or a list of them.
-        archaic, outgroup
-            Panels, or their files.
+        archaic
+            Panel or file of the archaic; several of them by the names of their sources; None for no archaic.
+        outgroup
+            Panel of the outgroup, or its file.
         decode, baseline
             As in :meth:`open`.
         **door
@@ -329,7 +337,7 @@ class IntrogressionClassifier:
         from genolstm.introgression.formats import segments_frame
 
         found = self.open(door, decode=decode, baseline=baseline).segments()
-        return segments_frame(found, (*door.sources(), UNKNOWN_SOURCE))
+        return segments_frame(found, self.sources(door))
 
     def posteriors(self, result: ScanResult) -> pd.DataFrame:
         """Run a prepared scan and return the posterior of every bin as a table.
@@ -339,6 +347,8 @@ class IntrogressionClassifier:
         """
         import pandas as pd
 
+        from genolstm.introgression.formats import source_columns
+
         size = self.settings.bin
         frames = []
         for block in result.blocks:
@@ -346,8 +356,9 @@ class IntrogressionClassifier:
             ends = (bins + 1) * size
             if block.length is not None:
                 ends = np.minimum(ends, block.length)
-            shares = np.ones_like(block.posterior) if block.callable is None else block.callable
-            for (sample, haplotype), row, share in zip(block.haplotypes, block.posterior, shares, strict=True):
+            known = np.ones_like(block.posterior) if block.callable is None else block.callable
+            names = source_columns(block.sources)
+            for h, (sample, haplotype) in enumerate(block.haplotypes):
                 frames.append(
                     pd.DataFrame(
                         {
@@ -356,8 +367,9 @@ class IntrogressionClassifier:
                             "end": ends,
                             "sample": sample,
                             "haplotype": haplotype,
-                            "posterior": row,
-                            "callable": share,
+                            "posterior": block.posterior[h],
+                            **({} if block.shares is None else dict(zip(names, block.shares[h].T, strict=True))),
+                            "callable": known[h],
                         }
                     ).dropna(subset="posterior")
                 )

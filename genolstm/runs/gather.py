@@ -101,7 +101,9 @@ def _lines(
             if others == columns:
                 hint = "it was made by another version or model: scan all parts with the same one"
             elif others is not None and _kind(others) == _kind(columns):
-                hint = "it was compared with other archaic sources: scan all parts with the same ones, in the same order"
+                hint = (
+                    "it was compared with other archaic sources: scan all parts with the same ones, in the same order"
+                )
             raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
     for at, line in lines:
         fields = line.split("\t")

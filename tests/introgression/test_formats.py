@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 from support import DATA
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, SettingError
 from genolstm.introgression import formats
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
 
 SEGMENTS = [
@@ -371,9 +373,17 @@ def test_names_hold_no_control_characters(tmp_path: Path, letter: str) -> None:
         formats.read_posteriors(path)
 
 
-def test_a_label_with_a_tab_stays_in_its_column() -> None:
+@pytest.mark.parametrize("name", ["a\tb", "a\x1b[1m", "a\n", "a b", "a|b", "", "unknown", "modern"])
+def test_a_source_whose_name_would_not_stay_in_its_column_is_refused(name) -> None:
+    """They name columns, and stand in two; so they are checked where they come in."""
+    for door in (lambda: FastaDoor(["q"], {name: "p"}, "o"), lambda: VcfDoor("v", "t", "o", {name: "a"})):
+        with pytest.raises(SettingError, match="a source cannot be called"):
+            door()
+
+
+def test_a_model_with_control_characters_in_its_name_keeps_the_header_whole() -> None:
     stream = io.StringIO()
-    formats.write_segments(stream, SEGMENTS[:1], "a\tb\x1b[1m\n", stamp=formats.model_stamp("m\x1b x", "0" * 64))
+    formats.write_segments(stream, SEGMENTS[:1], SOURCES, stamp=formats.model_stamp("m\x1b x", "0" * 64))
     header, line, rest = stream.getvalue().split("\n")
-    assert (line.split("\t")[3], len(line.split("\t")), rest) == (r"a\tb\x1b[1m\n", 11, "")
+    assert (len(line.split("\t")), len(header.split("\t")), rest) == (15, 15, "")
     assert ";model=m\\x1b_x;" in header

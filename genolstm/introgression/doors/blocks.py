@@ -233,6 +233,7 @@ def posterior_blocks(
     *,
     bridge: int,
     prior: float = PRIOR,
+    sources: tuple[str, ...] | None = None,
     stages: Stages | None = None,
     progress: Callable[[TrackBlock], None] | None = None,
 ) -> Iterator[PosteriorBlock]:
@@ -254,6 +255,8 @@ def posterior_blocks(
         Number of bins without evidence across which context is kept.
     prior
         Posterior of a bin without evidence.
+    sources
+        What the sources are called, and an unknown one; by default what the blocks call them.
     progress
         Called with each block after it is read.
     """
@@ -295,7 +298,7 @@ def posterior_blocks(
                 newest.length,
                 newest.last and layout.is_empty,
                 callable_share,
-                (*head.sources, UNKNOWN_SOURCE),
+                sources or (*head.sources, UNKNOWN_SOURCE),
                 shares,
             )
             at += posterior.shape[1]

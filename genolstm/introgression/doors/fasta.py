@@ -17,7 +17,7 @@ from genolstm.files import Meter, PathLike, display_name, is_regular
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, readings
 from genolstm.introgression.doors.doubts import Doubts
 from genolstm.introgression.knowledge import Knowledge
-from genolstm.introgression.settings import UNNAMED, TrackSettings
+from genolstm.introgression.settings import UNNAMED, TrackSettings, check_source
 from genolstm.introgression.tracks import KmerTrack
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.fasta import (
@@ -93,6 +93,10 @@ class FastaDoor:
             raise SettingError(f"haplotypes is '{self.haplotypes}'; it must be 'record' or 'file'")
         if not self.paths:
             raise SettingError("no query is given")
+        for name, panels in self._by_source().items():
+            check_source(name)
+            if not panels:
+                raise SettingError(f"no panel of {name} is given")
 
     def names(self) -> list[tuple[str, str]]:
         """Return (sample, haplotype) of the query; this reads the files."""

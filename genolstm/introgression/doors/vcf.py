@@ -18,7 +18,7 @@ from genolstm.files import PathLike
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span, readings
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
-from genolstm.introgression.settings import UNNAMED, VARIANTS, TrackSettings, VariantSettings
+from genolstm.introgression.settings import UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
 from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
 from genolstm.introgression.variants.block import Source, Stretch, VariantBlock
 from genolstm.introgression.variants.frequencies import FrequencySource
@@ -84,7 +84,7 @@ class VcfDoor:
     vcf: Files | VariantReader
     target: Names = ()
     outgroup: Names = ()
-    archaic: Names | Mapping[str, Names] = ()
+    archaic: Names | Mapping[str, Names] | None = ()
     chrom: str | Sequence[str] | None = None
     allow_unphased: bool = False
     callable_mask: Masks = None
@@ -106,13 +106,17 @@ class VcfDoor:
     settings: VariantSettings = VARIANTS
     _told: _Told = dataclass_field(default_factory=lambda: _Told(), init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        for name in (*_by_source(self.archaic), *_by_source(self.archaic_vcf)):
+            check_source(name)
+
     @cached_property
     def reader(self) -> VariantReader:
         """The open files, with counts of what was left out."""
         if isinstance(self.vcf, VariantReader):
             return self.vcf
         sources = {
-            "target": opened(self.vcf),
+            "target": self._target_files,
             "outgroup": opened(self.outgroup_vcf),
             "archaic": [source for files in self._archaic_files.values() for source in files],
         }
@@ -146,6 +150,11 @@ class VcfDoor:
         )
 
     @cached_property
+    def _target_files(self) -> list[Source]:
+        """The files of the targets, opened once: one may be standard input."""
+        return [] if isinstance(self.vcf, VariantReader) else opened(self.vcf)
+
+    @cached_property
     def _archaic_files(self) -> dict[str, list[Source]]:
         """The files of each archaic source that has its own."""
         if isinstance(self.archaic_vcf, Mapping):
@@ -156,7 +165,7 @@ class VcfDoor:
     @cached_property
     def _archaic_named(self) -> dict[str, Names]:
         """What names the samples of each archaic source, in order."""
-        named = self.archaic if isinstance(self.archaic, Mapping) else {UNNAMED: self.archaic} if self.archaic else {}
+        named = _by_source(self.archaic)
         own = dict.fromkeys(self._archaic_files, cast("Names", ()))
         if own and named and UNNAMED in (*own, *named) and list(own) != list(named):
             if len(own) > 1:
@@ -203,7 +212,7 @@ class VcfDoor:
         """Return the columns of the archaic alleles that belong to each source."""
         if isinstance(self.vcf, VariantReader):
             return [list(range(len(self.vcf.names("archaic"))))] if self.vcf.archaic else []
-        members = self._members({"target": list(opened(self.vcf))})
+        members = self._members({"target": self._target_files})
         place = {name: i for i, name in enumerate(self.reader.archaic)}
         return [[2 * place[name] + h for name in names for h in (0, 1)] for names in members.values()]
 
@@ -409,8 +418,10 @@ def variant_tracks(block: VariantBlock, *, sources: Sequence[Sequence[int]], **w
 
 
 def _by_source(given: Any) -> Mapping[str, Any]:
-    """Return what was given for each archaic source."""
-    return given if isinstance(given, Mapping) else {UNNAMED: given}
+    """Return what was given for each archaic source; nothing stands for no source."""
+    if isinstance(given, Mapping):
+        return given
+    return {} if given is None or _names_nobody(given) else {UNNAMED: given}
 
 
 def _names_nobody(named: Names) -> bool:
