@@ -267,6 +267,7 @@ class IntrogressionClassifier:
             bridge=decode.bridge // size,
             prior=self.prior,
             sources=self.sources(door),
+            stride=self.bundle.config.stride if self.bundle.config is not None and baseline is None else 1,
             stages=stages,
             progress=progress,
         )

@@ -123,7 +123,7 @@ def test_tables_without_sources_are_joined_too(tmp_path):
 def test_parts_of_other_sources_are_not_joined(tmp_path):
     other = "#" + "\t".join((*SEGMENT_COLUMNS, *source_columns(["den", "unknown"])))
     parts = [write(tmp_path / "a.bed", SEGMENTS), write(tmp_path / "b.bed", other)]
-    with pytest.raises(InputError, match="b.bed:1: has a different header .* other archaic sources"):
+    with pytest.raises(InputError, match=r"b\.bed:1: has a different header .* other archaic sources"):
         run(parts, tmp_path / "all.bed")
     with pytest.raises(InputError, match="neither the header"):
         run([write(tmp_path / "c.bed", SEGMENTS + "\tdepth")], tmp_path / "all.bed")

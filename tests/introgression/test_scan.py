@@ -16,6 +16,7 @@ from support import EXAMPLE
 from support.introgression import tiny_bundle
 
 from genolstm.errors import InputError, ModelError, SettingError
+from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.doors import fasta as scanning
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, prefetch
 from genolstm.introgression.doors.fasta import FastaDoor
@@ -23,7 +24,6 @@ from genolstm.introgression.doors.vcf import SPAN, VcfDoor
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import DecodeSettings
-from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.tracks import rare_evidence
 from genolstm.introgression.variants.join import VariantReader

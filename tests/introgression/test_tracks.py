@@ -18,14 +18,7 @@ from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import TrackSettings
-from genolstm.introgression.tracks import (
-    choose_sources,
-    comparable,
-    frequency_classes,
-    rare_evidence,
-    tracks_from_counts,
-    tracks_from_variants,
-)
+from genolstm.introgression.tracks import frequency_classes, rare_evidence, tracks_from_counts, tracks_from_variants
 from genolstm.introgression.variants.block import VariantBlock
 from genolstm.introgression.variants.join import VariantReader
 from genolstm.sequences.alphabet import encode

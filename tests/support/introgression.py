@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from support.lstm import random_weights
 
-from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.channels import (
     CALLABLE,
     CELL_NAMES,
@@ -19,6 +18,7 @@ from genolstm.introgression.channels import (
     OUTGROUP_SIZE,
     TARGET_SIZE,
 )
+from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.settings import TrackSettings
 from genolstm.lstm.bundle.bundle import save_bundle
 from genolstm.lstm.bundle.export import write_onnx

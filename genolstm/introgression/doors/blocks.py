@@ -234,6 +234,7 @@ def posterior_blocks(
     bridge: int,
     prior: float = PRIOR,
     sources: tuple[str, ...] | None = None,
+    stride: int = 1,
     stages: Stages | None = None,
     progress: Callable[[TrackBlock], None] | None = None,
 ) -> Iterator[PosteriorBlock]:
@@ -257,13 +258,16 @@ def posterior_blocks(
         Posterior of a bin without evidence.
     sources
         What the sources are called, and an unknown one; by default what the blocks call them.
+    stride
+        Number of bins that the network reads together. Which ones do so depends on nothing but their place
+        on the sequence: a little background stands for bins that were taken out, or that a region lacks.
     progress
         Called with each block after it is read.
     """
     stages = stages or Stages()
     source = iter(blocks)
     for head in source:
-        layout = _Layout(bridge, prior, len(head.sources))
+        layout = _Layout(bridge, prior, len(head.sources), stride)
         newest = head
 
         def feed(first: TrackBlock = head, held: _Layout = layout) -> Iterator[np.ndarray]:
@@ -307,8 +311,10 @@ def posterior_blocks(
 class _Layout:
     """Which bins the network reads, which it does not, and the evidence of both until posteriors are there."""
 
-    def __init__(self, bridge: int, prior: float, n_sources: int) -> None:
+    def __init__(self, bridge: int, prior: float, n_sources: int, stride: int = 1) -> None:
         self.bridge = bridge
+        self.stride = stride
+        self.sent = 0  # bins that the network was given
         self.prior = np.float32(prior)
         self.n_sources = n_sources
         self.run = 0  # bins without evidence up to here
@@ -339,25 +345,29 @@ class _Layout:
         self.items.append(held)
         known = np.tile(known, (block.readings, 1))
         tracks = _scaled(tracks, known, ends=block.last)
-        if known.all():
-            self.run = 0
+        if not len(kept):
             return tracks
-        filled = _with_mean(tracks, known, kept)
-        if kept.all():
-            self.run = 0
-            return filled
+        filled = tracks if known.all() else _with_mean(tracks, known, kept)
         # Runs of bins without evidence; one that becomes too long leaves some background in its place.
         columns: list[np.ndarray] = []
         edges = np.flatnonzero(np.diff(kept)) + 1
         for start, stop in pairwise([0, *edges.tolist(), len(kept)]):
             if kept[start]:
+                spare = (block.first_bin + start - self.sent) % self.stride
+                if spare:
+                    held.gaps.append((start, spare))
+                    columns.append(_background(tracks[:, start : start + 1], self.n_sources, spare))
                 columns.append(filled[:, start:stop])
+                self.sent += spare + stop - start
                 self.run = 0
                 continue
             before, self.run = self.run, self.run + stop - start
             if before <= self.bridge < self.run:
-                held.gaps.append(start + self.bridge - before)
-                columns.append(_background(tracks[:, start : start + 1], self.n_sources))
+                held.gaps.append((start + self.bridge - before, GAP_BINS))
+                columns.append(_background(tracks[:, start : start + 1], self.n_sources, GAP_BINS))
+                self.sent += GAP_BINS
+        if len(columns) == 1:
+            return columns[0]
         return np.concatenate(columns, axis=1) if columns else filled[:, :0]
 
     def put_back(self, output: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -404,13 +414,13 @@ class _Waiting:
     kept
         Bins that the network reads.
     gaps
-        Bins before which it read background.
+        Bins before which it read background, and how many bins of it.
     """
 
     evidence: Held
     begin: int
     kept: np.ndarray
-    gaps: list[int] = field(default_factory=list)
+    gaps: list[tuple[int, int]] = field(default_factory=list)
 
     @property
     def bins(self) -> int:
@@ -420,8 +430,8 @@ class _Waiting:
     def _outputs(self) -> np.ndarray:
         """Return how many outputs it takes up to and including each bin."""
         each = self.kept.astype(np.int64)
-        for gap in self.gaps:
-            each[gap] += GAP_BINS
+        for gap, width in self.gaps:
+            each[gap] += width
         return np.cumsum(each)
 
     def ready(self, received: int) -> tuple[int, int]:
@@ -443,7 +453,7 @@ class _Waiting:
         posterior[~exists] = np.nan
         self.begin += n
         self.kept = self.kept[n:]
-        self.gaps = [gap - n for gap in self.gaps if gap >= n]
+        self.gaps = [(gap - n, width) for gap, width in self.gaps if gap >= n]
         return posterior, share, evidence[:, :, 1], evidence[:, :, 2]
 
 
@@ -485,9 +495,9 @@ def _with_mean(tracks: np.ndarray, known: np.ndarray, kept: np.ndarray) -> np.nd
     return filled
 
 
-def _background(like: np.ndarray, n_sources: int) -> np.ndarray:
+def _background(like: np.ndarray, n_sources: int, width: int) -> np.ndarray:
     """Return bins in which everything is known and nothing differs, with the sizes of ``like``."""
-    bins = np.repeat(like, GAP_BINS, axis=1)
+    bins = np.repeat(like, width, axis=1)
     bins[:, :, :N_COUNTS] = 0
     bins[:, :, CALLABLE] = 1
     bins[:, :, CALLABLE + 1 : CALLABLE + 1 + len(SLOTS)] = [slot < n_sources for slot in range(len(SLOTS))]
