@@ -165,8 +165,16 @@ class VariantReader:
             if twice is not None and Path(twice).exists():
                 raise InputError("is given twice", path=twice)
         self._files: list[File] = []
+        # One archaic source may have files of its own, and another lie among the targets.
+        inside = {
+            holder: {name for source in own[holder] for name in source.samples} for holder in ("target", "archaic")
+        }
+        beside = [name for name in self.archaic if name in inside["target"] - inside["archaic"] and own["archaic"]]
         for holder in ROLES:
             served = {r: samples[r] for r in self._roles() if r == holder or (holder == "target" and not own[r])}
+            if beside and holder in ("target", "archaic"):
+                # A name in the place of another keeps the columns of the rest.
+                served["archaic"] = [name if (name in beside) == (holder == "target") else "" for name in self.archaic]
             for source in own[holder]:
                 self._files.append(File(source, served))
             if own[holder]:
@@ -206,7 +214,7 @@ class VariantReader:
 
     def _check_samples(self, sources: Sequence[Source], served: Mapping[Role, Sequence[str]], holder: str) -> None:
         inside = {name for source in sources for name in source.samples}
-        wanted = [name for names in served.values() for name in names]
+        wanted = [name for names in served.values() for name in names if name]
         missing = [name for name in wanted if name not in inside]
         if missing:
             shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
