@@ -10,8 +10,8 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.fields import Fields
-from genolstm.introgression.channels import CHANNELS, LEVELS, N_COUNTS
-from genolstm.introgression.settings import PRIOR, TrackSettings
+from genolstm.introgression.channels import BASELINE_COUNTS, CHANNELS, CLASSES, LEVELS
+from genolstm.introgression.settings import PRIOR, TrackSettings, check_source
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.calibration import check_calibration
 
@@ -39,7 +39,7 @@ class ModelMetadata:
     settings
         How the tracks that the model reads are made.
     label
-        Name of the segments in the output.
+        What the one archaic source is called if a scan does not name it.
     threshold
         Default posterior above which a bin is in a segment.
     prior
@@ -80,6 +80,10 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     label = fields.word("label")
     if len(label.split()) != 1:
         fields.refuse("label", f"{label!r}, one word is needed")
+    try:
+        check_source(label)
+    except SettingError as error:
+        fields.refuse("label", error.reason)
     if fields.values.get("precision_curve") == []:
         curve = np.zeros((0, 2))
     else:
@@ -94,8 +98,8 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
         read_hmm(fields.table("hmm")) if "hmm" in fields else None,
         fields.number("hmm_threshold", 0, 1) if "hmm_threshold" in fields else None,
     )
-    if found.calibration is not None and check_calibration(fields.table("calibration")) != 1:
-        fields.refuse("calibration", "it is of several classes")
+    if found.calibration is not None and check_calibration(fields.table("calibration")) != len(CLASSES):
+        fields.refuse("calibration", f"it is not of {len(CLASSES)} classes")
     if not isinstance(bundle.metadata.get("channels"), list):
         raise ModelError("does not state which channels it reads", path=bundle.path)
     _check_channels(fields.words("channels", _MOST_CHANNELS), CHANNELS, bundle.path)
@@ -103,7 +107,7 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     if config is not None and (
         config.input == "embedding"
         or config.n_features != len(CHANNELS)
-        or (config.head, config.n_outputs, config.activation) != ("tag", 1, "sigmoid")
+        or (config.head, config.n_outputs, config.activation) != ("tag", len(CLASSES), "softmax")
     ):
         raise ModelError("its network does not turn tracks into posteriors", path=bundle.path)
     return found
@@ -118,7 +122,7 @@ def read_hmm(fields: Fields) -> HMMParameters:
         One is missing, of another shape, out of range, or they do not add up to 1.
     """
     found = HMMParameters(
-        fields.numbers("emission", [2, N_COUNTS, LEVELS], _LEAST_LOG, 1e-9),
+        fields.numbers("emission", [2, BASELINE_COUNTS, LEVELS], _LEAST_LOG, 1e-9),
         fields.numbers("transition", [2, 2], _LEAST_LOG, 1e-9),
         fields.numbers("start", [2], _LEAST_LOG, 1e-9),
     )

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from genolstm.introgression.settings import LEAST_CALLABLE, DecodeSettings
+from genolstm.introgression.settings import LEAST_CALLABLE, UNKNOWN_SOURCE, UNNAMED, DecodeSettings
+
+#: Share of a segment's archaic probability that one source must have for the segment to be called after it alone.
+CLEAR_SOURCE = 0.75
+#: What a change of source within a segment costs, as a log-odds: about the rarity of two tracts that touch.
+_CHANGE = 6.0
 
 
 class Interval(NamedTuple):
@@ -28,7 +34,10 @@ class Segment(NamedTuple):
     """A called archaic segment.
 
     ``posterior`` is the mean over its bins; ``n_sites`` counts the rare variants of the haplotype
-    in it (outgroup frequency of at most 5 %), ``n_match`` those of them that the archaic carries.
+    in it (outgroup frequency of at most 5 %), ``n_match`` those of them that a given archaic carries (all,
+    if none was given). ``source`` is the archaic that it resembles, ``unknown`` if none of those given, or
+    several names joined by ``|`` if it cannot be told; ``shares`` are the mean posteriors of each source
+    and of an unknown one.
     """
 
     chrom: str
@@ -39,6 +48,8 @@ class Segment(NamedTuple):
     posterior: float
     n_sites: int
     n_match: int
+    source: str = UNNAMED
+    shares: tuple[float, ...] = ()
 
 
 def merge_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -87,6 +98,11 @@ class PosteriorBlock:
         Whether the sequence ends here.
     callable
         Share of each bin's k-mers that could be compared, same shape; None if all could.
+    sources
+        Names of the archaic sources, and ``unknown``.
+    shares
+        Probability of each of these, shape (haplotypes, bins, sources), which add up to ``posterior``;
+        None if there is one source and nothing else.
     """
 
     chrom: str
@@ -98,6 +114,8 @@ class PosteriorBlock:
     length: int | None = None
     last: bool = True
     callable: np.ndarray | None = None
+    sources: tuple[str, ...] = (UNNAMED,)
+    shares: np.ndarray | None = None
 
     def known(self) -> np.ndarray:
         """Return where there is evidence, shape (haplotypes, bins), bool."""
@@ -110,10 +128,10 @@ class _Open:
     """A run of bins above the threshold that may continue in the next block."""
 
     start: float
-    total: float = 0.0
-    bins: int = 0
-    match: float = 0.0
-    differ: float = 0.0
+    #: Of the bins so far: their numbers, shares of each source, rare matches and differences.
+    at: list[np.ndarray] = field(default_factory=list)
+    shares: list[np.ndarray] = field(default_factory=list)
+    evidence: list[np.ndarray] = field(default_factory=list)
     #: Bins without evidence since the last one with evidence, which ended here.
     gap: int = 0
     stop: float = 0.0
@@ -131,9 +149,10 @@ class SegmentDecoder:
     threshold, so edges are finer than bins. A segment that includes the first bin begins at its
     start, and one that includes the last bin runs to the end of the sequence.
 
-    A segment has at least one rare variant that the archaic carries. It begins and ends with bins of
-    which something is known, and spans a stretch of which nothing is known only if that is no longer
-    than ``bridge``.
+    A segment has at least one rare variant that a given archaic carries, or, if it resembles none of
+    them, at least one rare variant. It begins and ends with bins of which something is known, and spans a
+    stretch of which nothing is known only if that is no longer than ``bridge``. Where the source
+    changes, one segment ends and another begins.
     """
 
     settings: DecodeSettings
@@ -174,26 +193,27 @@ class SegmentDecoder:
                         run.stop = edge
                     run.gap += stop - start
                     if run.gap * size > self.settings.bridge - 2 * size:  # it may reach into the bins beside it
-                        found += self._close(key, block.chrom, run, run.stop)
+                        found += self._close(key, block, run, run.stop)
                 continue
             if label == _OUT:
                 if run is not None:
                     end = run.stop if run.gap else self._crossing(block, h, start)
-                    found += self._close(key, block.chrom, run, end)
+                    found += self._close(key, block, run, end)
             else:
                 if run is None:
                     run = self._open[key] = _Open(self._crossing(block, h, start))
                 run.gap = 0
-                run.total += float(block.posterior[h, start:stop].sum(dtype=np.float64))
-                run.bins += stop - start
-                run.match += float(block.rare_match[h, start:stop].sum(dtype=np.float64))
-                run.differ += float(block.rare_differ[h, start:stop].sum(dtype=np.float64))
+                run.at.append(np.arange(start, stop) + block.first_bin)
+                own = block.posterior[h, start:stop, None] if block.shares is None else block.shares[h, start:stop]
+                run.shares.append(own.astype(np.float64))
+                pair = np.stack([block.rare_match[h, start:stop], block.rare_differ[h, start:stop]], axis=1)
+                run.evidence.append(pair.astype(np.float64))
         if block.last and key in self._open:
             run = self._open[key]
             last = (block.first_bin + n_bins) * size
             if block.length is not None:
                 last = min(last, block.length)
-            found += self._close(key, block.chrom, run, run.stop if run.gap else last)
+            found += self._close(key, block, run, run.stop if run.gap else last)
         return found
 
     def _crossing(self, block: PosteriorBlock, h: int, step: int) -> float:
@@ -212,10 +232,67 @@ class SegmentDecoder:
         left, right = edge - size / 2, (edge + end) / 2  # the last bin may be short
         return left + (self.settings.threshold - before) / (here - before) * (right - left)
 
-    def _close(self, key: tuple[str, str], chrom: str, run: _Open, end: float) -> list[Segment]:
+    def _close(self, key: tuple[str, str], block: PosteriorBlock, run: _Open, end: float) -> list[Segment]:
         del self._open[key]
-        start, stop = max(round(run.start), 0), round(end)
-        match, differ = int(run.match + 0.5), int(run.differ + 0.5)
-        if stop - start < max(self.settings.min_length, 1) or match < 1:
-            return []
-        return [Segment(chrom, start, stop, *key, run.total / run.bins, match + differ, match)]
+        at, shares, evidence = (np.concatenate(parts) for parts in (run.at, run.shares, run.evidence))
+        cuts = _changes(shares)
+        found = []
+        for first, last in pairwise([0, *cuts, len(at)]):
+            start = run.start if first == 0 else float(at[first] * self.bin_size)
+            stop = end if last == len(at) else float(at[last] * self.bin_size)
+            segment = self._segment(key, block, start, stop, shares[first:last], evidence[first:last])
+            if segment is not None:
+                found.append(segment)
+        return found
+
+    def _segment(
+        self,
+        key: tuple[str, str],
+        block: PosteriorBlock,
+        start: float,
+        stop: float,
+        shares: np.ndarray,
+        evidence: np.ndarray,
+    ) -> Segment | None:
+        begin, end = max(round(start), 0), round(stop)
+        match, differ = (int(count + 0.5) for count in evidence.sum(axis=0))
+        means = tuple(shares.mean(axis=0).tolist())
+        source = source_of(means, block.sources)
+        sites = match + differ if source == UNKNOWN_SOURCE else match
+        if end - begin < max(self.settings.min_length, 1) or sites < 1:
+            return None
+        return Segment(block.chrom, begin, end, *key, sum(means), match + differ, match, source, means)
+
+
+def source_of(shares: Sequence[float], sources: Sequence[str]) -> str:
+    """Return the source with nearly all of the probability, or the fewest that have it together."""
+    total = sum(shares)
+    order = sorted(range(len(shares)), key=lambda i: -shares[i])
+    held, names = 0.0, []
+    for i in order:
+        names.append(sources[i])
+        held += shares[i]
+        if held >= CLEAR_SOURCE * total:
+            break
+    return "|".join(sorted(names, key=list(sources).index))
+
+
+def _changes(shares: np.ndarray) -> list[int]:
+    """Return the bins at which the most probable course of sources changes, given what a change costs."""
+    if shares.shape[1] == 1 or (best := shares.argmax(axis=1)).min() == best.max():
+        return []
+    score = np.log(np.maximum(shares, 1e-6))
+    total, back = score[0], np.empty(shares.shape, dtype=np.int64)
+    for i in range(1, len(score)):
+        top = int(total.argmax())
+        stays = total >= total[top] - _CHANGE
+        back[i] = np.where(stays, np.arange(len(total)), top)
+        total = np.maximum(total, total[top] - _CHANGE) + score[i]
+    state = int(total.argmax())
+    cuts = []
+    for i in range(len(score) - 1, 0, -1):
+        before = int(back[i, state])
+        if before != state:
+            cuts.append(i)
+            state = before
+    return cuts[::-1]
