@@ -227,7 +227,7 @@ class IntrogressionClassifier:
             threshold = self.metadata.hmm_threshold
             if threshold is None:
                 raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        return DecodeSettings(threshold, fdr, min_length, bridge)
+        return DecodeSettings(threshold, min_length, bridge, fdr)
 
     # --- scans ------------------------------------------------------------------------------
 

@@ -193,19 +193,19 @@ class DecodeSettings:
     ----------
     threshold
         Minimum posterior of the bins in a segment; None if it is to be chosen on the data.
-    fdr
-        Share of the called bins that may be wrong, by their posteriors; without it, the threshold that is
-        chosen is the one with the best expected F1.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge
         Longest stretch in bp that a segment may span although nothing is known of it; 0 bridges none.
+    fdr
+        Share of the called bins that may be wrong, by their posteriors; without it, the threshold that is
+        chosen is the one with the best expected F1.
     """
 
     threshold: Annotated[float, INSIDE] | None = 0.5
-    fdr: Annotated[float, INSIDE] | None = None
     min_length: Annotated[int, Range(0)] = 0
     bridge: Annotated[int, Range(0)] = 20_000
+    fdr: Annotated[float, INSIDE] | None = None
 
     def __post_init__(self) -> None:
         check(self)
