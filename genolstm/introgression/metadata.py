@@ -40,12 +40,8 @@ class ModelMetadata:
         How the tracks that the model reads are made.
     label
         What the one archaic source is called if a scan does not name it.
-    threshold
-        Default posterior above which a bin is in a segment.
     prior
         Posterior of a bin of which nothing is known.
-    precision_curve
-        Pairs of threshold and precision on the validation data.
     calibration
         Parameters for :func:`~genolstm.lstm.calibration.apply_calibration`.
     hmm, hmm_threshold
@@ -54,9 +50,7 @@ class ModelMetadata:
 
     settings: TrackSettings
     label: str
-    threshold: float
     prior: float
-    precision_curve: list[tuple[float, float]]
     calibration: Mapping[str, Any] | None
     hmm: HMMParameters | None
     hmm_threshold: float | None
@@ -84,16 +78,10 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
         check_source(label)
     except SettingError as error:
         fields.refuse("label", error.reason)
-    if fields.values.get("precision_curve") == []:
-        curve = np.zeros((0, 2))
-    else:
-        curve = fields.numbers("precision_curve", [None, 2], 0, 1)
     found = ModelMetadata(
         settings,
         label,
-        fields.number("threshold", 0, 1),
         fields.number("prior", 0, 1, PRIOR),
-        [(t, p) for t, p in curve.tolist()],
         fields.table("calibration").values if "calibration" in fields else None,
         read_hmm(fields.table("hmm")) if "hmm" in fields else None,
         fields.number("hmm_threshold", 0, 1) if "hmm_threshold" in fields else None,

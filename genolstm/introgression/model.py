@@ -19,6 +19,7 @@ from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.metadata import read_metadata
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
 from genolstm.introgression.settings import DEFAULT_MODEL, UNKNOWN_SOURCE, UNNAMED, DecodeSettings, ScanSettings
+from genolstm.introgression.threshold import Expected, Levels
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
@@ -84,30 +85,45 @@ class BaselinePredictor:
 
 @dataclass
 class ScanResult:
-    """A scan in progress: iterate over ``blocks`` once and pass each block to ``decoder``.
+    """A scan in progress: iterate over ``blocks`` once, pass each block to ``decoder``, and then :meth:`decide`.
 
     Attributes
     ----------
     blocks
         Posteriors, in order.
     decoder
-        Turns each block into finished segments.
+        Turns each block into finished segments, as far as there is a threshold.
     totals
         How much has been scanned so far.
+    levels
+        What the posteriors have been so far.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
     totals: Totals = field(default_factory=Totals)
+    levels: Levels = field(default_factory=Levels)
+
+    def decide(self) -> tuple[list[Segment], Expected]:
+        """Return the segments that waited for a threshold, and what is expected at it, once all blocks are there."""
+        settings = self.decoder.settings
+        if settings.threshold is not None:
+            return [], self.levels.expected(settings.threshold)
+        expected = self.levels.best() if settings.fdr is None else self.levels.with_fdr(settings.fdr)
+        return self.decoder.decide(expected.threshold), expected
 
     def segments(self) -> list[Segment]:
         """Run the scan and return the segments, sorted by position within each sequence."""
-        return [segment for block in self.blocks for segment in self.decoder.add(block)]
+        found = [segment for block in self.blocks for segment in self.decoder.add(block)]
+        return found + self.decide()[0]
 
 
-def _counted(blocks: Iterator[PosteriorBlock], totals: Totals, bin_size: int) -> Iterator[PosteriorBlock]:
+def _counted(
+    blocks: Iterator[PosteriorBlock], totals: Totals, levels: Levels, bin_size: int
+) -> Iterator[PosteriorBlock]:
     for block in blocks:
         totals.add(block, bin_size)
+        levels.add(block)
         yield block
 
 
@@ -133,9 +149,7 @@ class IntrogressionClassifier:
         self.metadata = read_metadata(bundle)
         self.settings = self.metadata.settings
         self.label = self.metadata.label
-        self.threshold = self.metadata.threshold
         self.prior = self.metadata.prior
-        self.precision_curve = self.metadata.precision_curve
         self._runtime: Runtime | None = None
 
     @classmethod
@@ -190,11 +204,11 @@ class IntrogressionClassifier:
         Parameters
         ----------
         threshold
-            Minimum posterior of the bins in a segment; by default the one with the best F1 on the
-            model's validation data.
+            Minimum posterior of the bins in a segment; by default the one with the best F1 that is
+            expected on the data at hand.
         fdr
-            Share of called base pairs that may be wrong, as measured on the validation data; sets
-            the threshold.
+            Share of called base pairs that may be wrong, expected on the data at hand; sets the
+            threshold.
         min_length
             Minimum length of a segment in bp.
         bridge
@@ -205,27 +219,16 @@ class IntrogressionClassifier:
         Raises
         ------
         SettingError
-            A value is out of range, threshold and fdr are both given, or the FDR was not reached on
-            the validation data.
+            A value is out of range, or threshold and fdr are both given.
         ModelError
             The model holds no baseline.
         """
         ScanSettings(baseline, threshold, fdr, min_length, bridge)  # type: ignore[arg-type]
-        if fdr is not None:
-            good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
-            if not good:
-                best = max((p for _, p in self.precision_curve), default=0.0)
-                raise SettingError(
-                    f"an FDR of {fdr} was not reached on the validation data", hint=f"the lowest is {1 - best:.3f}"
-                )
-            threshold = min(good)
         if threshold is None and baseline is not None:
             threshold = self.metadata.hmm_threshold
             if threshold is None:
                 raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        if threshold is None:
-            threshold = self.threshold
-        return DecodeSettings(threshold, min_length, bridge)
+        return DecodeSettings(threshold, min_length, bridge, fdr)
 
     def sources(self, door: Door) -> tuple[str, ...]:
         """Return what the output calls the archaic sources of a door, and an archaic unlike them all."""
@@ -271,8 +274,9 @@ class IntrogressionClassifier:
             stages=stages,
             progress=progress,
         )
-        totals = Totals()
-        return ScanResult(_counted(posteriors, totals, size), SegmentDecoder(decode, size), totals)
+        totals, levels = Totals(), Levels()
+        counted = _counted(posteriors, totals, levels, size)
+        return ScanResult(counted, SegmentDecoder(decode, size), totals, levels)
 
     def scan(
         self,
@@ -399,11 +403,6 @@ class IntrogressionClassifier:
             temporary.write_bytes(content)
 
     def _repr_html_(self) -> str:
-        rows = {
-            "label": html.escape(shown(self.label)),
-            "k": self.settings.k,
-            "bin": f"{self.settings.bin} bp",
-            "threshold": f"{self.threshold:.3f}",
-        }
+        rows = {"label": html.escape(shown(self.label)), "k": self.settings.k, "bin": f"{self.settings.bin} bp"}
         cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
         return f"<b>IntrogressionClassifier</b><table>{cells}</table>"

@@ -212,16 +212,20 @@ class DecodeSettings:
     Parameters
     ----------
     threshold
-        Minimum posterior of the bins in a segment.
+        Minimum posterior of the bins in a segment; None if it is to be chosen on the data.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge
         Longest stretch in bp that a segment may span although nothing is known of it; 0 bridges none.
+    fdr
+        Share of the called bins that may be wrong, by their posteriors; without it, the threshold that is
+        chosen is the one with the best expected F1.
     """
 
-    threshold: Annotated[float, INSIDE] = 0.5
+    threshold: Annotated[float, INSIDE] | None = 0.5
     min_length: Annotated[int, Range(0)] = 0
     bridge: Annotated[int, Range(0)] = 20_000
+    fdr: Annotated[float, INSIDE] | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -273,11 +277,10 @@ class ScanSettings:
     baseline
         Use the supervised HMM that was trained along with the model, instead of the network.
     threshold
-        Minimum posterior of the bins in a segment; by default the one with the best F1 on the
-        model's validation data.
+        Minimum posterior of the bins in a segment; by default the one with the best F1 that is
+        expected on the data at hand, by their posteriors.
     fdr
-        Share of called bp that may be wrong, as measured on the model's validation data; sets the
-        threshold.
+        Share of called bp that may be wrong, expected on the data at hand; sets the threshold.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge

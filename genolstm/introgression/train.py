@@ -184,8 +184,6 @@ def save_model(
         **tracks.requirements(),
         "label": options.label,
         "calibration": calibration,
-        "threshold": default_threshold(ranking),
-        "precision_curve": _precision_curve(scored),
         "context": CONTEXT,
         "tile": TILE,
         "hmm": hmm.to_dict(),
@@ -230,13 +228,6 @@ def default_threshold(ranking: Ranking) -> float:
     return min(max(ranking.best_threshold, 1e-4), 1 - 1e-4)
 
 
-def _precision_curve(pieces: Pieces) -> list[tuple[float, float]]:
-    """Return up to 200 pairs of (threshold, precision on the validation data)."""
-    called, true, levels = pieces.curve(levels=200)
-    precision = np.cumsum(true.sum(axis=0)) / np.cumsum(called.sum(axis=0))
-    return [(round(float(t), 4), round(float(p), 4)) for t, p in zip(levels, precision, strict=True) if 0.02 <= t < 1]
-
-
 def _card(text: str | None, metadata: dict[str, Any], lstm: Ranking, hmm: Ranking) -> str:
     rows = "\n".join(
         f"| {name} | {r.ap:.3f} | {r.best_f1:.3f} | {r.precision:.3f} | {r.recall:.3f} | {r.recall_at_95:.3f} |"
@@ -252,8 +243,8 @@ On {metadata["validation"]["regions"]} held-out regions, which chose the epoch a
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Expected calibration error {metadata["validation"]["calibration_error"]:.4f}. Default threshold
-{metadata["threshold"]:.3f}.
+Expected calibration error {metadata["validation"]["calibration_error"]:.4f}. The threshold of a scan is chosen on
+its data, by the posteriors.
 
 ## What it reads
 

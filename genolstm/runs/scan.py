@@ -174,6 +174,8 @@ def run(
                 if blanks is not None:
                     blanks.add(block)
         with stages.time("segments"):
+            more, expected = result.decide()
+            found += more
             found.sort()
             if bedgraph is not None and collector is not None:
                 collector.write(outputs.text(bedgraph))
@@ -186,6 +188,7 @@ def run(
                 account = record(
                     settings={
                         **dataclasses.asdict(decode),
+                        "threshold": expected.threshold,
                         "baseline": settings.baseline,
                         **dataclasses.asdict(classifier.settings),
                         "door": _door_settings(door, inputs),
@@ -194,6 +197,7 @@ def run(
                     large=LARGE,
                 )
                 account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
+                account["expected"] = dataclasses.asdict(expected)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
@@ -204,7 +208,13 @@ def run(
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",
         f"model {name} (sha256 {digest[:12]}){f', baseline {settings.baseline}' if settings.baseline else ''}, "
-        f"threshold {decode.threshold:.4g}",
+        f"threshold {expected.threshold:.4g}"
+        + ("" if settings.baseline else f": {100 * (1 - expected.precision):.2g} % of what is called is expected to be")
+        + (
+            ""
+            if settings.baseline
+            else f" wrong, and {100 * (1 - expected.recall):.2g} % of what is there to be missed"
+        ),
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
         *left_out,
