@@ -6,8 +6,8 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Collection, Iterable, Sequence
-from typing import IO, TYPE_CHECKING, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -447,14 +447,16 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
     parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
+    rest: _WithoutNul | None = None
     try:
         with readable(path), open_input(path) as stream, warnings.catch_warnings():
             # A first line with more columns than the header has is cut, with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            columns, rest = _posterior_columns(stream, name)
+            columns, lines = _posterior_columns(stream, name)
+            rest = _WithoutNul(lines, name)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
             for chunk in pd.read_csv(
-                rest,
+                cast("Any", rest),
                 sep="\t",
                 header=None,
                 names=columns,
@@ -471,8 +473,12 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         pass
     except pd.errors.ParserWarning as e:
+        if rest is not None and rest.fault is not None:
+            raise rest.fault from None
         raise InputError("has more columns than the header", path=name, line=number) from e
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
+        if rest is not None and rest.fault is not None:
+            raise rest.fault from None
         raise InputError(f"is not a posterior table ({e})", path=name) from e
     if not parts:
         raise InputError("holds no bin", path=name)
@@ -480,6 +486,27 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     _check_overlaps(found, name)
     named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
     return pd.DataFrame(found | named)
+
+
+class _WithoutNul:
+    """A table that holds no NUL: versions of pandas before 3.1 drop it and what follows it in a field."""
+
+    def __init__(self, stream: IO[bytes], name: str) -> None:
+        self._stream, self._name, self._line = stream, name, 2
+        self.fault: InputError | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._stream.read(size)
+        at = content.find(b"\0")
+        if at >= 0:
+            line = self._line + content.count(b"\n", 0, at)
+            self.fault = InputError(r"a field holds the control character \x00", path=self._name, line=line)
+            raise self.fault
+        self._line += content.count(b"\n")
+        return content
+
+    def __iter__(self) -> Iterator[bytes]:  # pandas takes only what has it for a file
+        return iter(lambda: self.read(1 << 16), b"")
 
 
 def _posterior_part(
