@@ -180,15 +180,15 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 #
 # ## The same, where it matters
 #
-# `neanderthal` reads tracks of 1 kb bins. Here is its second layer, reading forwards over a true
+# `archaic` reads tracks of 1 kb bins. Here is its second layer, reading forwards over a true
 # Neanderthal segment of a simulated haplotype. On the command line:
 #
-#     genolstm model gates neanderthal --vcf region.vcf.gz --target target.txt \
+#     genolstm model gates archaic --vcf region.vcf.gz --target target.txt \
 #         --outgroup outgroup.txt --archaic archaic.txt --haplotype CEU1#1 \
 #         --region 430001-600000 --figure gates.svg -o gates.tsv
 
 # %%
-model = IntrogressionClassifier.load("neanderthal")
+model = IntrogressionClassifier.load("archaic")
 data = root / "example_data"
 door = VcfDoor(
     data / "region.vcf.gz", target=data / "target.txt", outgroup=data / "outgroup.txt", archaic=data / "archaic.txt"

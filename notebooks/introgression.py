@@ -39,12 +39,12 @@ example = next(f / "example_data" for f in folders if (f / "example_data").is_di
 # %% [markdown]
 # ## The model
 #
-# `neanderthal` ships with GenoLSTM. It reads a haplotype in bins, counts how many of its k-mers
+# `archaic` ships with GenoLSTM. It reads a haplotype in bins, counts how many of its k-mers
 # the Neanderthal carries and how frequent they are in the outgroup, and gives each bin a
 # probability of being archaic.
 
 # %%
-model = IntrogressionClassifier.load("neanderthal")
+model = IntrogressionClassifier.load("archaic")
 model
 
 # %% [markdown]

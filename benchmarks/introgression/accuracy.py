@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=510_000)
     parser.add_argument("--length", type=int, default=5_000_000)
     parser.add_argument("--demography", default="PapuansOutOfAfrica_10J19", choices=KNOWN_MODELS)
-    parser.add_argument("--model", default="neanderthal")
+    parser.add_argument("--model", default="archaic")
     parser.add_argument("--skip-fasta", action="store_true", help="VCF door only")
     arguments = parser.parse_args()
     model = IntrogressionClassifier.load(arguments.model)

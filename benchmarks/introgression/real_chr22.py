@@ -35,7 +35,7 @@ def covered(path: Path) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="neanderthal")
+    parser.add_argument("--model", default="archaic")
     parser.add_argument("--archaic", default="AltaiNeandertal,Vindija33.19")
     arguments = parser.parse_args()
     folder: Path = arguments.folder

@@ -77,7 +77,7 @@ def gates(
 
     \b
     genolstm model gates rhyme.genolstm "The wind and the rain"
-    genolstm model gates neanderthal query.fa.gz --archaic nea.panel --outgroup yri.panel \\
+    genolstm model gates archaic query.fa.gz --archaic nea.panel --outgroup yri.panel \\
         --haplotype CEU1#1 --region 430001-600000 --figure gates.svg
     """
     from genolstm.runs.gates import UsageError, run

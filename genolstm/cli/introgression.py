@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.cli.archaics import by_source, is_there
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
@@ -178,7 +179,12 @@ def _masks_of_roles(command: Any) -> Any:
     help="Scan samples of this VCF, BCF or VCF Zarr instead of QUERY; may be repeated for files of other chromosomes "
     "or samples; - is standard input.",
 )
-@click.option("--archaic-vcf", **_paths, help="File of the archaic, if it is not in --vcf; may be repeated.")
+@click.option(
+    "--archaic-vcf",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="File of the archaic, if it is not in --vcf; may be repeated, and name its source.",
+)
 @click.option("--outgroup-vcf", **_paths, help="File of the outgroup, if it is not in --vcf; may be repeated.")
 @click.option(
     "--outgroup-frequencies",
@@ -188,8 +194,11 @@ def _masks_of_roles(command: Any) -> Any:
 @click.option("--field", metavar="NAME", help="Name in INFO of the frequencies, such as AF_afr.")
 @click.option(
     "--archaic",
+    multiple=True,
+    metavar="[NAME=]WHAT",
     help="Archaic k-mer panel; with --vcf, names of samples or populations (comma-separated, or a file with one per "
-    "line); by default all samples of --archaic-vcf.",
+    "line); by default all samples of --archaic-vcf. Repeat it for several sources: --archaic neanderthal=A,B "
+    "--archaic denisovan=C. Without any, what is found is of an unknown source.",
 )
 @click.option("--outgroup", help="Outgroup k-mer panel; with --vcf, names; by default all samples of --outgroup-vcf.")
 @click.option("--target", help="With --vcf: names of the samples or populations to scan.")
@@ -263,7 +272,7 @@ def _masks_of_roles(command: Any) -> Any:
 def scan(
     query: tuple[Path, ...],
     vcf: tuple[Path, ...],
-    archaic: str | None,
+    archaic: tuple[str, ...],
     outgroup: str | None,
     target: str | None,
     output: Path,
@@ -291,6 +300,8 @@ def scan(
 
     \b
     genolstm introgression scan QUERY.fa.gz --archaic PANEL --outgroup PANEL -o segments.bed
+    genolstm introgression scan QUERY.fa.gz --archaic neanderthal=NEA.panel \\
+        --archaic denisovan=DEN.panel --outgroup PANEL -o segments.bed
     genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
         -o segments.bed
     genolstm introgression scan --vcf chr21.vcf.gz --vcf chr22.vcf.gz --samples PANEL.tsv \\
@@ -335,8 +346,6 @@ def scan(
             )
         if bool(files["outgroup_frequencies"]) != (files["field"] is not None):
             raise click.UsageError("--outgroup-frequencies and --field go together")
-    if archaic is None and not files["archaic_vcf"]:
-        raise click.UsageError("Missing option '--archaic'." if not vcf else "give --archaic or --archaic-vcf")
     if outgroup is None and not files["outgroup_vcf"] and not files["outgroup_frequencies"]:
         said = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
         raise click.UsageError("Missing option '--outgroup'." if not vcf else said)
@@ -349,19 +358,22 @@ def scan(
     except SettingError as error:
         raise click.UsageError(str(error)) from error
     door: FastaDoor | VcfDoor
+    archaics = by_source("--archaic", archaic)
     if not vcf:
-        door = FastaDoor(query, str(archaic), str(outgroup), haplotypes, sharing, skip_short, memory)
+        panels = {name: [panel for value in values for panel in _panels(value)] for name, values in archaics.items()}
+        door = FastaDoor(query, panels, str(outgroup), haplotypes, sharing, skip_short, memory)
     else:
         # A text may name a list or be one; nothing at all stands for everybody in a role's own files.
         door = VcfDoor(
             vcf,
             target or "",
             outgroup if outgroup is not None else (),
-            archaic if archaic is not None else (),
+            {name: values[0] if len(values) == 1 else ",".join(values) for name, values in archaics.items()},
             chrom,
             allow_unphased,
             callable_mask,
             exclude_mask,
+            archaic_vcf=by_source("--archaic-vcf", files.pop("archaic_vcf")),
             settings=calls,
             **files,
         )
@@ -380,6 +392,11 @@ def scan(
             progress=None if shown is None else lambda step: shown(f"{step.chrom}: {step.bins:,} bins", step.share),
         )
     options.tell(summary, quiet=quiet)
+
+
+def _panels(value: str) -> list[str]:
+    """Return the panels that one value names, which are separated by commas."""
+    return [value] if is_there(value) else value.split(",")
 
 
 def _changed(calls: VariantSettings) -> list[str]:

@@ -7,13 +7,14 @@ import io
 import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
+from genolstm.introgression.settings import UNNAMED
 from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
 
 if TYPE_CHECKING:
@@ -31,9 +32,12 @@ SEGMENT_COLUMNS = (
     "posterior",
     "n_sites",
     "n_match",
+    "source",
 )
+"""Columns of segments; one of posteriors for each source follows (see :func:`source_columns`)."""
 TRUTH_COLUMNS = SEGMENT_COLUMNS[:8]
 POSTERIOR_COLUMNS = ("chrom", "start", "end", "sample", "haplotype", "posterior")
+"""Columns of posteriors; one for each source follows."""
 
 #: A longer first line of a table is no header.
 _LONGEST_HEADER = 1 << 16
@@ -85,32 +89,52 @@ def _written(chrom: str) -> str:
     return chrom
 
 
-def write_segments(stream: IO[str], segments: Iterable[Segment], name: str, *, stamp: str | None = None) -> None:
-    """Write BED6+; ``score`` is the posterior times 1000.
+_OF_SOURCE = "posterior_"
+
+
+def source_columns(sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the columns of each source's posterior."""
+    return tuple(_OF_SOURCE + source for source in sources)
+
+
+def is_source_column(name: str) -> bool:
+    """Return whether a column holds a source's posterior."""
+    return name.startswith(_OF_SOURCE)
+
+
+def write_segments(
+    stream: IO[str], segments: Iterable[Segment], sources: Sequence[str], *, stamp: str | None = None
+) -> None:
+    """Write BED6+; ``score`` is the posterior times 1000, ``name`` the source.
 
     Parameters
     ----------
-    name
-        What the segments are called in the column ``name``.
+    sources
+        Names of the archaic sources, and ``unknown``, in the order of the segments' shares.
     stamp
         What made them, as :func:`model_stamp` gives it.
     """
-    stream.write(header_line(SEGMENT_COLUMNS, stamp) + "\n")
-    name = shown(name)  # it comes from a model's file
+    stream.write(header_line((*SEGMENT_COLUMNS, *source_columns(sources)), stamp) + "\n")
     for s in segments:
+        shares = "".join(f"\t{share:.4f}" for share in s.shares)
         stream.write(
-            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
-            f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\n"
+            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{s.source}\t{round(1000 * s.posterior)}\t.\t"
+            f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\t{s.source}{shares}\n"
         )
 
 
-def segments_frame(segments: Sequence[Segment], name: str) -> pd.DataFrame:
+def segments_frame(segments: Sequence[Segment], sources: Sequence[str]) -> pd.DataFrame:
     """Return segments as a table with the columns of the BED file."""
     import pandas as pd
 
     frame = pd.DataFrame(segments, columns=list(Segment._fields))
     score = (1000 * frame["posterior"]).round().astype(int)
-    return frame.assign(name=name, score=score, strand=".")[list(SEGMENT_COLUMNS)]
+    shares = {
+        name: np.array([segment.shares[i] for segment in segments], dtype=float)
+        for i, name in enumerate(source_columns(sources))
+    }
+    frame = frame.assign(name=frame["source"], score=score, strand=".", **shares)
+    return frame[[*SEGMENT_COLUMNS, *shares]]
 
 
 def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic") -> None:
@@ -120,9 +144,9 @@ def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic
         stream.write(f"{_written(t.chrom)}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
 
 
-def write_posterior_header(stream: IO[str]) -> None:
+def write_posterior_header(stream: IO[str], sources: Sequence[str] = ()) -> None:
     """Write the header line of a posterior table."""
-    stream.write(header_line(POSTERIOR_COLUMNS) + "\n")
+    stream.write(header_line((*POSTERIOR_COLUMNS, *source_columns(sources))) + "\n")
 
 
 def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> None:
@@ -133,7 +157,8 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     n_bins = block.posterior.shape[1]
     exists = ~np.isnan(block.posterior.T)
     every = exists.all()
-    levels = np.where(exists, np.round(np.nan_to_num(block.posterior.T) * 10000), -1).astype(np.int64)
+    levels = _levels(block.posterior.T)
+    shares = [] if block.shares is None else [_levels(block.shares[:, :, i].T) for i in range(len(block.sources))]
     tails = [f"\t{sample}\t{haplotype}\t" for sample, haplotype in block.haplotypes]
     limit = block.length if block.length is not None else (block.first_bin + n_bins) * bin_size
     text = _PROBABILITY
@@ -142,12 +167,20 @@ def write_posteriors(stream: IO[str], block: PosteriorBlock, bin_size: int) -> N
     for b in range(n_bins):
         start = (block.first_bin + b) * bin_size
         head = f"{chrom}\t{start}\t{min(start + bin_size, limit)}"
-        row = zip(tails, levels[b].tolist(), strict=True)
-        lines += [f"{head}{tail}{text[level]}\n" for tail, level in row if every or level >= 0]
+        ends = ["\n"] * len(tails)
+        for share in reversed(shares):
+            ends = [f"\t{text[level]}{end}" for level, end in zip(share[b].tolist(), ends, strict=True)]
+        row = zip(tails, levels[b].tolist(), ends, strict=True)
+        lines += [f"{head}{tail}{text[level]}{end}" for tail, level, end in row if every or level >= 0]
         if len(lines) > 100_000:
             stream.write("".join(lines))
             lines.clear()
     stream.write("".join(lines))
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    """Return probabilities in units of the last decimal, -1 for NaN."""
+    return np.where(np.isnan(values), -1, np.round(np.nan_to_num(values) * 10000)).astype(np.int64)
 
 
 _NO_LEVEL = 0xFFFF
@@ -307,13 +340,23 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
         The file is empty, a line has too few columns, start and end are not an interval, or a name
         has white space around it.
     """
-    return [(interval, posterior) for interval, posterior, _ in read_numbered_intervals(path)]
+    return [(entry.interval, entry.posterior) for entry in read_numbered_intervals(path)]
 
 
-def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]:
-    """Read what :func:`read_intervals` reads, and the number of each line."""
+class Numbered(NamedTuple):
+    """An interval of a file: its posterior (1 if none is given), line number, and source (or else its name)."""
+
+    interval: Interval
+    posterior: float
+    line: int
+    source: str
+
+
+def read_numbered_intervals(path: PathLike) -> list[Numbered]:
+    """Read what :func:`read_intervals` reads, the number of each line, and the source."""
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
-    found: list[tuple[Interval, float, int]] = []
+    source = 3
+    found: list[Numbered] = []
     number = 0
     for number, line in read_lines(path):
         if not line.strip() or _is_display_line(line):
@@ -322,6 +365,7 @@ def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]
             names = header_columns(line)
             if names is not None:
                 columns = {n: names.index(n) for n in columns if n in names}
+                source = names.index("source") if "source" in names else 3
                 if "sample" not in columns or "haplotype" not in columns:
                     raise InputError(
                         "the header has no columns sample and haplotype", path=display_name(path), line=number
@@ -340,7 +384,8 @@ def read_numbered_intervals(path: PathLike) -> list[tuple[Interval, float, int]]
         posterior = read_probability(text, path, number)
         chrom = read_name(fields[0], path, number)
         sample, haplotype = (read_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
-        found.append((Interval(chrom, start, end, sample, haplotype), posterior, number))
+        name = fields[source] if source < len(fields) else UNNAMED
+        found.append(Numbered(Interval(chrom, start, end, sample, haplotype), posterior, number, name))
     if not number:
         raise InputError("is empty", path=display_name(path))
     return found

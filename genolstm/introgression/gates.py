@@ -126,10 +126,12 @@ def haplotype_gates(
 
 
 def haplotype_posterior(model: IntrogressionClassifier, track: HaplotypeTrack) -> np.ndarray:
-    """Return the posterior of every bin of a haplotype, (bins,)."""
+    """Return the posterior of archaic ancestry of every bin of a haplotype, (bins,)."""
     predictor = model.predictor()
     assert isinstance(predictor, NetworkPredictor)
-    return np.concatenate(list(predictor.stream([track.tracks[None]])), axis=1)[0]
+    modern = np.concatenate(list(predictor.stream([track.tracks[None]])), axis=1)[0, :, 0]
+    posterior: np.ndarray = 1 - modern
+    return posterior
 
 
 def _some(names: Sequence[str]) -> str:

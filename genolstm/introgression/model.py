@@ -13,11 +13,13 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError, shown
 from genolstm.files import PathLike
+from genolstm.introgression.channels import CLASSES, SLOTS
 from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.metadata import read_metadata
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings
+from genolstm.introgression.settings import DEFAULT_MODEL, UNKNOWN_SOURCE, UNNAMED, DecodeSettings, ScanSettings
+from genolstm.introgression.threshold import Expected, Levels
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
@@ -27,6 +29,7 @@ from genolstm.threads import count_threads
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genolstm.introgression.doors.fasta import Panels
     from genolstm.introgression.variants.join import VariantReader
     from genolstm.sequences.panel.panel import KmerPanel
 
@@ -41,19 +44,27 @@ class NetworkPredictor:
         self.calibration = calibration
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield calibrated posteriors, shape (haplotypes, bins)."""
+        """Yield the calibrated probabilities of the classes, shape (rows, bins, classes)."""
         for output in self.runtime.predict_stream(blocks):
-            yield apply_calibration(output[:, :, 0], self.calibration)
+            yield apply_calibration(output, self.calibration)
 
 
 class BaselinePredictor:
     """The supervised HMM; it holds the tracks of a whole sequence (packed) because it reads them twice."""
 
-    def __init__(self, hmm: SupervisedHMM) -> None:
+    def __init__(self, hmm: SupervisedHMM, n_sources: int = 1) -> None:
         self.hmm = hmm
+        # It tells archaic from modern; which source it is, it tells only if there is one.
+        self._class = CLASSES.index(SLOTS[0] if n_sources == 1 else "unknown")
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield posteriors, shape (haplotypes, bins)."""
+        """Yield the probabilities of the classes, shape (rows, bins, classes)."""
+        for posterior in self._posteriors(blocks):
+            classes = np.zeros((*posterior.shape, len(CLASSES)), np.float32)
+            classes[:, :, 0], classes[:, :, self._class] = 1 - posterior, posterior
+            yield classes
+
+    def _posteriors(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         held, n = Held(), 0
         for block in blocks:
             held.append(block)
@@ -74,30 +85,45 @@ class BaselinePredictor:
 
 @dataclass
 class ScanResult:
-    """A scan in progress: iterate over ``blocks`` once and pass each block to ``decoder``.
+    """A scan in progress: iterate over ``blocks`` once, pass each block to ``decoder``, and then :meth:`decide`.
 
     Attributes
     ----------
     blocks
         Posteriors, in order.
     decoder
-        Turns each block into finished segments.
+        Turns each block into finished segments, as far as there is a threshold.
     totals
         How much has been scanned so far.
+    levels
+        What the posteriors have been so far.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
     totals: Totals = field(default_factory=Totals)
+    levels: Levels = field(default_factory=Levels)
+
+    def decide(self) -> tuple[list[Segment], Expected]:
+        """Return the segments that waited for a threshold, and what is expected at it, once all blocks are there."""
+        settings = self.decoder.settings
+        if settings.threshold is not None:
+            return [], self.levels.expected(settings.threshold)
+        expected = self.levels.best() if settings.fdr is None else self.levels.with_fdr(settings.fdr)
+        return self.decoder.decide(expected.threshold), expected
 
     def segments(self) -> list[Segment]:
         """Run the scan and return the segments, sorted by position within each sequence."""
-        return [segment for block in self.blocks for segment in self.decoder.add(block)]
+        found = [segment for block in self.blocks for segment in self.decoder.add(block)]
+        return found + self.decide()[0]
 
 
-def _counted(blocks: Iterator[PosteriorBlock], totals: Totals, bin_size: int) -> Iterator[PosteriorBlock]:
+def _counted(
+    blocks: Iterator[PosteriorBlock], totals: Totals, levels: Levels, bin_size: int
+) -> Iterator[PosteriorBlock]:
     for block in blocks:
         totals.add(block, bin_size)
+        levels.add(block)
         yield block
 
 
@@ -113,7 +139,7 @@ class IntrogressionClassifier:
 
     Examples
     --------
-    >>> model = IntrogressionClassifier.load("neanderthal")        # doctest: +SKIP
+    >>> model = IntrogressionClassifier.load("archaic")        # doctest: +SKIP
     >>> model.scan("query.fa.gz", archaic="nea.panel", outgroup="yri.panel")  # doctest: +SKIP
     """
 
@@ -123,9 +149,7 @@ class IntrogressionClassifier:
         self.metadata = read_metadata(bundle)
         self.settings = self.metadata.settings
         self.label = self.metadata.label
-        self.threshold = self.metadata.threshold
         self.prior = self.metadata.prior
-        self.precision_curve = self.metadata.precision_curve
         self._runtime: Runtime | None = None
 
     @classmethod
@@ -146,13 +170,13 @@ class IntrogressionClassifier:
             self._runtime = Runtime(self.bundle, threads=self.threads)
         return self._runtime
 
-    def predictor(self, baseline: str | None = None) -> Predictor:
+    def predictor(self, baseline: str | None = None, *, n_sources: int = 1) -> Predictor:
         """Return the network, or the baseline that was trained along with it.
 
         Raises
         ------
         SettingError
-            There is no such baseline.
+            There is no such baseline, or no archaic that it could compare with.
         ModelError
             The model holds none.
         """
@@ -162,7 +186,9 @@ class IntrogressionClassifier:
             raise SettingError(f"there is no baseline {baseline}; known: {', '.join(BASELINES)}")
         if self.metadata.hmm is None:
             raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)))
+        if not n_sources:
+            raise SettingError(f"the baseline {baseline} compares with an archaic, and none is given")
+        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)), n_sources)
 
     def decode_settings(
         self,
@@ -178,11 +204,11 @@ class IntrogressionClassifier:
         Parameters
         ----------
         threshold
-            Minimum posterior of the bins in a segment; by default the one with the best F1 on the
-            model's validation data.
+            Minimum posterior of the bins in a segment; by default the one with the best F1 that is
+            expected on the data at hand.
         fdr
-            Share of called base pairs that may be wrong, as measured on the validation data; sets
-            the threshold.
+            Share of called base pairs that may be wrong, expected on the data at hand; sets the
+            threshold.
         min_length
             Minimum length of a segment in bp.
         bridge
@@ -193,27 +219,20 @@ class IntrogressionClassifier:
         Raises
         ------
         SettingError
-            A value is out of range, threshold and fdr are both given, or the FDR was not reached on
-            the validation data.
+            A value is out of range, or threshold and fdr are both given.
         ModelError
             The model holds no baseline.
         """
         ScanSettings(baseline, threshold, fdr, min_length, bridge)  # type: ignore[arg-type]
-        if fdr is not None:
-            good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
-            if not good:
-                best = max((p for _, p in self.precision_curve), default=0.0)
-                raise SettingError(
-                    f"an FDR of {fdr} was not reached on the validation data", hint=f"the lowest is {1 - best:.3f}"
-                )
-            threshold = min(good)
         if threshold is None and baseline is not None:
             threshold = self.metadata.hmm_threshold
             if threshold is None:
                 raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        if threshold is None:
-            threshold = self.threshold
-        return DecodeSettings(threshold, min_length, bridge)
+        return DecodeSettings(threshold, min_length, bridge, fdr)
+
+    def sources(self, door: Door) -> tuple[str, ...]:
+        """Return what the output calls the archaic sources of a door, and an archaic unlike them all."""
+        return (*(self.label if name == UNNAMED else name for name in door.sources()), UNKNOWN_SOURCE)
 
     # --- scans ------------------------------------------------------------------------------
 
@@ -247,20 +266,23 @@ class IntrogressionClassifier:
         size = self.settings.bin
         posteriors = posterior_blocks(
             blocks,
-            self.predictor(baseline),
+            self.predictor(baseline, n_sources=len(door.sources())),
             bridge=decode.bridge // size,
             prior=self.prior,
+            sources=self.sources(door),
+            stride=self.bundle.config.stride if self.bundle.config is not None and baseline is None else 1,
             stages=stages,
             progress=progress,
         )
-        totals = Totals()
-        return ScanResult(_counted(posteriors, totals, size), SegmentDecoder(decode, size), totals)
+        totals, levels = Totals(), Levels()
+        counted = _counted(posteriors, totals, levels, size)
+        return ScanResult(counted, SegmentDecoder(decode, size), totals, levels)
 
     def scan(
         self,
         query: PathLike | Sequence[PathLike],
         *,
-        archaic: PathLike | KmerPanel,
+        archaic: Panels | Mapping[str, Panels] | None,
         outgroup: PathLike | KmerPanel,
         decode: DecodeSettings | None = None,
         baseline: str | None = None,
@@ -272,8 +294,10 @@ class IntrogressionClassifier:
         ----------
         query
             FASTA file, or a list of them.
-        archaic, outgroup
-            Panels, or their files.
+        archaic
+            Panel or file of the archaic; several of them by the names of their sources; None for no archaic.
+        outgroup
+            Panel of the outgroup, or its file.
         decode, baseline
             As in :meth:`open`.
         **door
@@ -317,7 +341,8 @@ class IntrogressionClassifier:
     def _segments(self, door: Door, decode: DecodeSettings | None, baseline: str | None) -> pd.DataFrame:
         from genolstm.introgression.formats import segments_frame
 
-        return segments_frame(self.open(door, decode=decode, baseline=baseline).segments(), self.label)
+        found = self.open(door, decode=decode, baseline=baseline).segments()
+        return segments_frame(found, self.sources(door))
 
     def posteriors(self, result: ScanResult) -> pd.DataFrame:
         """Run a prepared scan and return the posterior of every bin as a table.
@@ -327,6 +352,8 @@ class IntrogressionClassifier:
         """
         import pandas as pd
 
+        from genolstm.introgression.formats import source_columns
+
         size = self.settings.bin
         frames = []
         for block in result.blocks:
@@ -334,8 +361,9 @@ class IntrogressionClassifier:
             ends = (bins + 1) * size
             if block.length is not None:
                 ends = np.minimum(ends, block.length)
-            shares = np.ones_like(block.posterior) if block.callable is None else block.callable
-            for (sample, haplotype), row, share in zip(block.haplotypes, block.posterior, shares, strict=True):
+            known = np.ones_like(block.posterior) if block.callable is None else block.callable
+            names = source_columns(block.sources)
+            for h, (sample, haplotype) in enumerate(block.haplotypes):
                 frames.append(
                     pd.DataFrame(
                         {
@@ -344,8 +372,9 @@ class IntrogressionClassifier:
                             "end": ends,
                             "sample": sample,
                             "haplotype": haplotype,
-                            "posterior": row,
-                            "callable": share,
+                            "posterior": block.posterior[h],
+                            **({} if block.shares is None else dict(zip(names, block.shares[h].T, strict=True))),
+                            "callable": known[h],
                         }
                     ).dropna(subset="posterior")
                 )
@@ -374,11 +403,6 @@ class IntrogressionClassifier:
             temporary.write_bytes(content)
 
     def _repr_html_(self) -> str:
-        rows = {
-            "label": html.escape(shown(self.label)),
-            "k": self.settings.k,
-            "bin": f"{self.settings.bin} bp",
-            "threshold": f"{self.threshold:.3f}",
-        }
+        rows = {"label": html.escape(shown(self.label)), "k": self.settings.k, "bin": f"{self.settings.bin} bp"}
         cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
         return f"<b>IntrogressionClassifier</b><table>{cells}</table>"

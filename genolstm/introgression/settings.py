@@ -7,12 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from genolstm.errors import SettingError
-from genolstm.introgression.channels import CHANNELS
+from genolstm.introgression.channels import CHANNELS, CLASSES
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.settings import INSIDE, Range, check
 
-DEFAULT_MODEL = "neanderthal"
+DEFAULT_MODEL = "archaic"
+#: What an archaic is called that no name was given to, and one that resembles none of those given.
+UNNAMED, UNKNOWN_SOURCE = "archaic", "unknown"
+#: What a source is called: it stands in names of columns, and ``|`` joins several.
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Baseline = Literal["hmm"]
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 #: Names of contigs that VCF allows (VCFv4.3, 1.4.7).
@@ -30,21 +34,39 @@ PRIOR = 0.02
 #: of it does not speak for the other.
 GAP_BINS = 10
 
-#: One output per bin; the network reads the counts and takes their logarithm itself.
+#: One output per bin and class; the network reads the counts and takes their logarithm itself. The stack
+#: moves on two bins at a time, which costs a third of a step per bin with wider layers, and no accuracy.
 NETWORK = LSTMConfig(
     head="tag",
-    n_outputs=1,
-    input="features",
+    n_outputs=len(CLASSES),
+    activation="softmax",
+    input="conv",
     n_features=len(CHANNELS),
     transform="log1p",
-    input_units=32,
+    input_units=48,
     input_activation="relu",
+    kernel_size=4,
+    stride=2,
     cell="lstm",
-    units=48,
+    units=32,
     layers=2,
     bidirectional=True,
 )
 TRAINING = TrainingSettings(epochs=12, batch_size=64, learning_rate=3e-3, patience=4, validation_fraction=0.2)
+
+
+def check_source(name: str) -> None:
+    """Refuse what a source cannot be called, as the output means something else by it, or could not hold it.
+
+    Raises
+    ------
+    SettingError
+        The name is taken, or holds more than letters, digits, ``_``, ``.`` and ``-``.
+    """
+    if name in (UNKNOWN_SOURCE, CLASSES[0]):
+        raise SettingError(f"a source cannot be called {name}, as the output calls others so")
+    if not _SOURCE.fullmatch(name):
+        raise SettingError(f"a source cannot be called {name!r}", hint="letters, digits, _, . and - make a name")
 
 
 @dataclass(frozen=True)
@@ -165,7 +187,7 @@ class IntrogressionTraining:
     Parameters
     ----------
     label
-        Name of the segments in the output.
+        Name of the archaic source in the output of scans that name none.
     window
         Number of bins in a training window.
     """
@@ -177,6 +199,10 @@ class IntrogressionTraining:
         check(self)
         if not self.label or len(self.label.split()) != 1:
             raise SettingError(f"label is '{self.label}'; it must be one word")
+        try:
+            check_source(self.label)
+        except SettingError as error:
+            raise SettingError(f"label: {error.reason}", hint=error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -186,16 +212,20 @@ class DecodeSettings:
     Parameters
     ----------
     threshold
-        Minimum posterior of the bins in a segment.
+        Minimum posterior of the bins in a segment; None if it is to be chosen on the data.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge
         Longest stretch in bp that a segment may span although nothing is known of it; 0 bridges none.
+    fdr
+        Share of the called bins that may be wrong, by their posteriors; without it, the threshold that is
+        chosen is the one with the best expected F1.
     """
 
-    threshold: Annotated[float, INSIDE] = 0.5
+    threshold: Annotated[float, INSIDE] | None = 0.5
     min_length: Annotated[int, Range(0)] = 0
     bridge: Annotated[int, Range(0)] = 20_000
+    fdr: Annotated[float, INSIDE] | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -247,11 +277,10 @@ class ScanSettings:
     baseline
         Use the supervised HMM that was trained along with the model, instead of the network.
     threshold
-        Minimum posterior of the bins in a segment; by default the one with the best F1 on the
-        model's validation data.
+        Minimum posterior of the bins in a segment; by default the one with the best F1 that is
+        expected on the data at hand, by their posteriors.
     fdr
-        Share of called bp that may be wrong, as measured on the model's validation data; sets the
-        threshold.
+        Share of called bp that may be wrong, expected on the data at hand; sets the threshold.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge

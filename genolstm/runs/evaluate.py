@@ -32,23 +32,25 @@ def run(
     numbered = read_numbered_intervals(truth)
     if not numbered:
         raise InputError("holds no tracts", path=truth)
-    tracts = [interval for interval, _, _ in numbered]
+    tracts = [entry.interval for entry in numbered]
     table = read_posteriors(posteriors) if posteriors is not None else None
     calls = read_numbered_intervals(segments)
     known = {tract.chrom for tract in tracts}
-    _check_names({call.chrom: line for call, _, line in reversed(calls)}, known, segments, truth)
+    _check_names({call.interval.chrom: call.line for call in reversed(calls)}, known, segments, truth)
     if table is not None:
         # Either one may name sequences that the other lacks, but not in another spelling.
         lines = {str(chrom): None for chrom in table["chrom"].unique()}
         _check_names(lines, known, posteriors or "", truth)
-        _check_names(lines, {call.chrom for call, _, _ in calls}, posteriors or "", segments)
+        _check_names(lines, {call.interval.chrom for call in calls}, posteriors or "", segments)
     try:
         result = evaluate([call[:2] for call in calls], tracts, posteriors=table, seed=seed)
     except TruthError as error:
         error.path = display_name(truth)
         # Overlapping tracts were joined: the error's end is that of one of them.
         i = error.interval
-        ends = (n for t, _, n in numbered if (t.chrom, t.end, t.sample, t.haplotype) == (i.chrom, i.end, *i[3:]))
+        ends = (
+            line for t, _, line, _ in numbered if (t.chrom, t.end, t.sample, t.haplotype) == (i.chrom, i.end, *i[3:])
+        )
         error.line = next(ends, None)
         raise
     with atomic_text(output, force=force) as stream:

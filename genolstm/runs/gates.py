@@ -84,6 +84,8 @@ def run(
 def _introgression(
     bundle: Bundle, fasta: Sequence[str], door: Mapping[str, Any], region: Region | None, choice: Mapping[str, Any]
 ) -> tuple[list[Gates], tuple[Any, Any, str]]:
+    import numpy as np
+
     from genolstm.introgression.doors.blocks import Door
     from genolstm.introgression.doors.fasta import FastaDoor
     from genolstm.introgression.doors.vcf import VcfDoor
@@ -93,7 +95,7 @@ def _introgression(
     vcf, target = door["vcf"], door["target"]
     if (vcf is None) == (not fasta):
         raise UsageError("name a FASTA file as SEQUENCE, or give --vcf")
-    for name in ("archaic", "outgroup", *(["target"] if vcf is not None else [])):
+    for name in ("outgroup", *(["target"] if vcf is not None else [])):
         if door[name] is None:
             raise UsageError(f"models of introgression need --{name}")
     if vcf is None and target is not None:
@@ -109,9 +111,11 @@ def _introgression(
     track = find_haplotype(blocks, door["haplotype"], chrom)
     found = haplotype_gates(model, track, region=(span[0], span[1]) if span else None, **choice)
     size = model.settings.bin
-    bins = slice(int(found.starts[0]) // size, int(found.starts[-1]) // size + 1)
-    posterior = haplotype_posterior(model, track)[bins]
-    return [found], (found.starts, posterior, f"posterior of\n{model.label[:1].upper()}{model.label[1:]} ancestry")
+    # A step of the network may read several bins: it has the mean of their posteriors.
+    of_bins = haplotype_posterior(model, track)
+    firsts, lasts = found.starts // size, -(-found.ends // size)
+    posterior = np.array([of_bins[a:b].mean() for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)])
+    return [found], (found.starts, posterior, "posterior of\narchaic ancestry")
 
 
 def _sequences(

@@ -11,6 +11,7 @@ from genolstm.introgression.formats import (
     POSTERIOR_COLUMNS,
     SEGMENT_COLUMNS,
     header_columns,
+    is_source_column,
     read_name,
     read_probability,
     read_span,
@@ -50,7 +51,8 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     first = read_lines(parts[0])
     header = next(first, (0, ""))[1]
     columns = header_columns(header)
-    if columns is None or tuple(columns) not in (SEGMENT_COLUMNS, POSTERIOR_COLUMNS):
+    kind = None if columns is None else _kind(columns)
+    if columns is None or kind is None:
         raise InputError(
             "has neither the header of segments nor that of posteriors", path=display_name(parts[0]), line=1
         )
@@ -59,7 +61,7 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
         _lines(part, number, first if number == 0 else None, header, columns, owners)
         for number, part in enumerate(parts)
     )
-    if tuple(columns) == SEGMENT_COLUMNS:
+    if kind == SEGMENT_COLUMNS:
         lines = iter(sorted(lines, key=_position))
     written = 0
     with atomic_text(output, force=force) as target:
@@ -67,6 +69,14 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
         for written, line in enumerate(lines, start=1):  # noqa: B007
             target.write(line)
     return written
+
+
+def _kind(columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the columns that every table of this kind has; those of the sources' posteriors follow them."""
+    for kind in (SEGMENT_COLUMNS, POSTERIOR_COLUMNS):
+        if tuple(columns[: len(kind)]) == kind and all(map(is_source_column, columns[len(kind) :])):
+            return kind
+    return None
 
 
 def _lines(
@@ -82,21 +92,27 @@ def _lines(
     ``begun`` holds the lines of a part whose header was read already.
     """
     name = display_name(path)
-    column, posterior = columns.index("sample"), columns.index("posterior")
+    column = columns.index("sample")
+    posteriors = [i for i, name in enumerate(columns) if name == "posterior" or is_source_column(name)]
     lines = read_lines(path) if begun is None else begun
     if begun is None:
         own = next(lines, (0, ""))[1]
         if own != header:
-            hint = None
-            if header_columns(own) == columns:
+            hint, others = None, header_columns(own)
+            if others == columns:
                 hint = "it was made by another version or model: scan all parts with the same one"
+            elif others is not None and _kind(others) == _kind(columns):
+                hint = (
+                    "it was compared with other archaic sources: scan all parts with the same ones, in the same order"
+                )
             raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
     for at, line in lines:
         fields = line.split("\t")
         if len(fields) != len(columns) or line.startswith("#"):
             raise InputError("does not fit the header", path=name, line=at)
         read_span(fields, path, at)
-        read_probability(fields[posterior], path, at)
+        for posterior in posteriors:
+            read_probability(fields[posterior], path, at)
         names = zip(("name", "sample", "haplotype"), (0, column, column + 1), strict=True)
         chrom, sample, haplotype = (read_name(fields[place], path, at, f"the {what}") for what, place in names)
         key = (chrom, sample, haplotype)

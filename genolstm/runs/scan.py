@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -17,7 +17,7 @@ from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
-from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
+from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
 from genolstm.provenance import LARGE, record
 from genolstm.runs.sources import model_files
 
@@ -61,8 +61,8 @@ class _Told:
 
     def block(self, block: TrackBlock) -> None:
         """Tell that a block was read."""
-        n_haplotypes, n_bins = block.tracks.shape[:2]
-        self.bins += n_haplotypes * n_bins
+        n_bins = block.tracks.shape[1]
+        self.bins += len(block.haplotypes) * n_bins
         end = (block.first_bin + n_bins) * self.bin_size
         if self.progress is None:
             return
@@ -157,12 +157,13 @@ def run(
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
     blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
+    sources = classifier.sources(door)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
         table: IO[str] | None = None
         if posteriors is not None:
             table = outputs.text(posteriors, index=posteriors in indexed)
-            formats.write_posterior_header(table)
+            formats.write_posterior_header(table, sources)
         for block in result.blocks:
             with stages.time("segments"):
                 found += result.decoder.add(block)
@@ -173,18 +174,21 @@ def run(
                 if blanks is not None:
                     blanks.add(block)
         with stages.time("segments"):
+            more, expected = result.decide()
+            found += more
             found.sort()
             if bedgraph is not None and collector is not None:
                 collector.write(outputs.text(bedgraph))
             if unknown is not None and blanks is not None:
                 blanks.write(outputs.text(unknown, index=unknown in indexed))
             counts = _counts(found, result.totals)
-            left_out = door.left_out()
+            left_out = [*_alone(door), *door.left_out()]
             warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
             if manifest is not None:
                 account = record(
                     settings={
                         **dataclasses.asdict(decode),
+                        "threshold": expected.threshold,
                         "baseline": settings.baseline,
                         **dataclasses.asdict(classifier.settings),
                         "door": _door_settings(door, inputs),
@@ -192,18 +196,25 @@ def run(
                     inputs=inputs,
                     large=LARGE,
                 )
-                account["model"] = {"name": name, "sha256": digest, "label": classifier.label}
+                account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
+                account["expected"] = dataclasses.asdict(expected)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
-            formats.write_segments(stream, found, classifier.label, stamp=formats.model_stamp(name, digest))
+            formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",
         f"model {name} (sha256 {digest[:12]}){f', baseline {settings.baseline}' if settings.baseline else ''}, "
-        f"threshold {decode.threshold:.4g}",
+        f"threshold {expected.threshold:.4g}"
+        + ("" if settings.baseline else f": {100 * (1 - expected.precision):.2g} % of what is called is expected to be")
+        + (
+            ""
+            if settings.baseline
+            else f" wrong, and {100 * (1 - expected.recall):.2g} % of what is there to be missed"
+        ),
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
         *left_out,
@@ -221,6 +232,13 @@ def _doubts(totals: Totals) -> list[str]:
         f"only {100 * share:.1f} % of what was scanned could be compared with the references; "
         "nothing is called in the rest"
     ]
+
+
+def _alone(door: Door) -> list[str]:
+    """Return a line if nothing was compared with an archaic, so that no one takes the calls for its."""
+    if door.sources():
+        return []
+    return [f"no archaic was given: what is found is of an {UNKNOWN_SOURCE} source, by its rare and shared variants"]
 
 
 def _counts(found: Sequence[Segment], totals: Totals) -> dict[str, Any]:
@@ -245,10 +263,21 @@ def _door_settings(door: Door, inputs: Mapping[str, PathLike]) -> dict[str, Any]
         value = getattr(door, entry.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             value = dataclasses.asdict(value)
+        elif isinstance(value, Mapping):  # of the archaic sources
+            told = {name: _told_names(names, files) for name, names in value.items()}
+            value = {name: names for name, names in told.items() if names}
         elif isinstance(value, list | tuple | set | frozenset):
-            value = [item for item in value if isinstance(item, str) and item not in files]
+            value = _told_names(value, files)
         elif not (value is None or isinstance(value, bool | int | float | str)) or value in files:
             continue
-        if entry.init and value != []:
+        if entry.init and value not in ([], {}):
             found[entry.name] = value
     return found
+
+
+def _told_names(given: Any, files: Collection[str]) -> str | list[str]:
+    """Return the names that were given, without those of files."""
+    if isinstance(given, str):
+        return [] if given in files else given
+    several = isinstance(given, list | tuple | set | frozenset)
+    return [item for item in given if isinstance(item, str) and item not in files] if several else []

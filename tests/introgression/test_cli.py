@@ -24,7 +24,8 @@ import pytest
 from support import DATA, EXAMPLE, Result
 from support.introgression import tiny_bundle, vcf_text
 
-from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.introgression.channels import CHANNELS
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
 from genolstm.introgression.settings import (
     NETWORK,
     TRAINING,
@@ -35,7 +36,6 @@ from genolstm.introgression.settings import (
     TrackSettings,
     VariantSettings,
 )
-from genolstm.introgression.tracks import CHANNELS
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
 from genolstm.lstm.train.settings import TrainingSettings
 
@@ -89,13 +89,16 @@ def test_every_output_is_there_and_no_other(example_scan) -> None:
 def test_segments_are_bed(example_scan, door: str) -> None:
     path = example_scan[f"{door}.bed"]
     lines = path.read_text().splitlines()
-    digest = Bundle.open(find_bundle("neanderthal")).digest
-    made = f"genolstm={version('genolstm')};model=neanderthal;sha256={digest[:12]}"
-    assert lines[0] == f"##{made} #" + "\t".join(SEGMENT_COLUMNS)
+    digest = Bundle.open(find_bundle("archaic")).digest
+    made = f"genolstm={version('genolstm')};model=archaic;sha256={digest[:12]}"
+    assert lines[0] == f"##{made} #" + "\t".join((*SEGMENT_COLUMNS, *OF_SOURCES))
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
-    assert set(table["name"]) == {"neanderthal"}
+    assert (table["name"] == table["source"]).all()
+    assert set(table["name"]) <= {"archaic", "unknown", "archaic|unknown"}
+    bp = (table["end"] - table["start"]).groupby(table["name"]).sum()
+    assert bp["archaic"] > 0.5 * bp.sum()
     assert set(table["strand"]) == {"."}
     assert set(table["sample"]) <= {"CEU0", "CEU1", "CEU2"}
     assert set(table["haplotype"]) <= {"1", "2"}
@@ -104,7 +107,7 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     assert (table["end"] <= 600_000).all()
     assert (table["start"] < table["end"]).all()
     assert (table["score"] - 1000 * table["posterior"]).abs().max() <= 0.56
-    threshold = Bundle.open(find_bundle("neanderthal")).metadata["threshold"]
+    threshold = Bundle.open(find_bundle("archaic")).metadata["threshold"]
     assert (table["posterior"] >= threshold).all()
     assert (table["n_match"] <= table["n_sites"]).all()
     assert table["n_match"].sum() > 50
@@ -116,7 +119,8 @@ def test_segments_are_bed(example_scan, door: str) -> None:
 @pytest.mark.parametrize("door", ["fasta", "vcf"])
 def test_posteriors_are_of_every_bin(example_scan, door: str) -> None:
     table = read_table(example_scan[f"{door}.tsv.gz"])
-    assert tuple(table.columns) == POSTERIOR_COLUMNS
+    assert tuple(table.columns) == (*POSTERIOR_COLUMNS, *OF_SOURCES)
+    assert (table[list(OF_SOURCES)].sum(axis=1) - table["posterior"]).abs().max() < 2e-4
     assert len(table) == 6 * 600
     assert table["start"].is_monotonic_increasing
     assert table["posterior"].between(0, 1).all()
@@ -441,7 +445,7 @@ MODELS = {
     "other kind": ({"kind": "text"}, "is a model for text, one for introgression is needed"),
     "other channels": (
         {"channels": [*CHANNELS[:-1], "depth"]},
-        "the model reads 22 channels, the data has 22; only the model: depth; only the data: target_size",
+        "the model reads 43 channels, the data has 43; only the model: depth; only the data: target_size",
     ),
     "no k": ({"k": None}, "lacks or misstates 'k'"),
 }
@@ -854,7 +858,7 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "scan",
         "scan q.fa -o x",
         "scan q.fa --archaic a -o x",
-        "scan q.fa --outgroup o -o x",
+        "scan q.fa --archaic unknown=a --outgroup o -o x",
         "scan q.fa --archaic a --outgroup o",
         "scan --archaic a --outgroup o -o x",
         "scan q.fa --archaic a --outgroup o --target t -o x",
@@ -865,8 +869,8 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "scan q.fa --vcf v --target t --archaic a --outgroup o -o x",
         "scan --vcf v --archaic a --outgroup o -o x",
         "scan --vcf v --target t --archaic a -o x",
-        "scan --vcf v --target t --outgroup a -o x",
-        "scan q.fa --outgroup a -o x",
+        "scan --vcf v --target t --outgroup a --archaic nea=b --archaic c -o x",
+        "scan q.fa --archaic modern=a --outgroup o -o x",
         "scan q.fa --archaic a --outgroup o --archaic-vcf v -o x",
         "scan q.fa --archaic a --outgroup o --region 1:1-5 -o x",
         "scan q.fa --archaic a --outgroup o --archaic-callable m.bed -o x",
@@ -943,7 +947,9 @@ def told(monkeypatch):
     return replace_run
 
 
+OF_SOURCES = source_columns(["archaic", "unknown"])
 NO_MASKS = {f"{role}_{what}": () for role in ROLES for what in ("callable", "exclude")}
+PLAIN = {**NO_MASKS, "archaic_vcf": {}}
 
 
 def test_options_of_scan_arrive(cli: Cli, told) -> None:
@@ -966,7 +972,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
-        "model": "neanderthal",
+        "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
         "threads": 0,
@@ -976,7 +982,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
     assert [options.pop("progress") is None for _, options in calls] == [True, False, False, False]
     assert calls == [
         (
-            (FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", False, True, 1 << 30),),
+            (FastaDoor((Path("a.fa"), Path("b.fa")), {"archaic": ["A"]}, "O", "file", False, True, 1 << 30),),
             {
                 "output": Path("x.bed"),
                 "posteriors": Path("p"),
@@ -990,7 +996,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
             },
         ),
         (
-            (VcfDoor((Path("v"),), "T", "O", "A", ("7",), True, (Path("c"),), (Path("e"),), **NO_MASKS),),
+            (VcfDoor((Path("v"),), "T", "O", {"archaic": "A"}, ("7",), True, (Path("c"),), (Path("e"),), **PLAIN),),
             {
                 **nothing_said,
                 "output": Path("-"),
@@ -999,8 +1005,11 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "settings": ScanSettings(fdr=0.1),
             },
         ),
-        ((VcfDoor((Path("v"),), "T", "O", "A", (), False, (), (), **NO_MASKS),), {**nothing_said, "output": Path("-")}),
-        ((FastaDoor((Path("a.fa"),), "A", "O"),), {**nothing_said, "output": Path("x.bed")}),
+        (
+            (VcfDoor((Path("v"),), "T", "O", {"archaic": "A"}, (), False, (), (), **PLAIN),),
+            {**nothing_said, "output": Path("-")},
+        ),
+        ((FastaDoor((Path("a.fa"),), {"archaic": ["A"]}, "O"),), {**nothing_said, "output": Path("x.bed")}),
     ]
 
 
@@ -1023,11 +1032,11 @@ def test_options_of_a_scan_of_several_files_arrive(cli: Cli, told) -> None:
         (Path("v"), Path("w")),
         "T",
         (),
-        (),
+        {},
         ("x", "y"),
         callable_mask=both,
         exclude_mask=both,
-        archaic_vcf=both,
+        archaic_vcf={"archaic": ["x", "y"]},
         outgroup_vcf=(Path("f"),),
         samples=Path("S"),
         region=(("7", 10, 20), ("8", 0, 5)),
@@ -1039,13 +1048,13 @@ def test_options_of_a_scan_of_several_files_arrive(cli: Cli, told) -> None:
         (Path("v"),),
         "T",
         (),
-        "A",
+        {"archaic": "A"},
         (),
         callable_mask=(),
         exclude_mask=(),
         outgroup_frequencies=(Path("g"), Path("h")),
         field="AF",
-        **NO_MASKS,
+        **PLAIN,
     )
     assert [door for (door,), _ in calls] == [expected, frequencies]
 

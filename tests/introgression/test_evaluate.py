@@ -347,6 +347,10 @@ def test_the_boundary_error_is_that_of_the_calls_that_touch(calls, truth) -> Non
                 abs(min(c.start for c in touching) - tract.start),
                 abs(max(c.end for c in touching) - tract.end),
             ]
+    if calls and truth and not {c.chrom for c in calls} & {t.chrom for t in truth}:
+        with pytest.raises(InputError, match="chromosome names must agree"):
+            evaluate([(call, 1.0) for call in calls], truth)
+        return
     found = evaluate([(call, 1.0) for call in calls], truth).boundary_error
     assert found == (float(np.median(distances)) if distances else None)
 

@@ -13,15 +13,18 @@ import pandas as pd
 import pytest
 from support import DATA
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, SettingError
 from genolstm.introgression import formats
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
 
 SEGMENTS = [
-    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11),
-    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0),
-    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899),
+    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11, "nea", (0.9, 0.0, 0.08765)),
+    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0, "unknown", (0.00004, 0.00006, 0.4999)),
+    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899, "nea|den", (0.5, 0.49996, 0.0)),
 ]
+SOURCES = ("nea", "den", "unknown")
 TRUTH = [Interval("chr1", 0, 10, "NA1", "1"), Interval("chr2", 5, 700_000, "B", "mat")]
 
 
@@ -45,7 +48,7 @@ def blocks() -> list[PosteriorBlock]:
 def written(kind: str) -> str:
     stream = io.StringIO()
     if kind == "segments.bed":
-        formats.write_segments(stream, SEGMENTS, "neanderthal")
+        formats.write_segments(stream, SEGMENTS, SOURCES)
     elif kind == "truth.bed":
         formats.write_truth(stream, TRUTH)
     elif kind == "posteriors.tsv":
@@ -99,12 +102,12 @@ def test_long_posteriors_are_written_in_pieces() -> None:
 
 
 def test_segments_frame_has_the_columns_of_the_file() -> None:
-    frame = formats.segments_frame(SEGMENTS, "neanderthal")
+    frame = formats.segments_frame(SEGMENTS, SOURCES)
     table = pd.read_csv(DATA / "segments.bed", sep="\t", dtype={"haplotype": str})
     table = table.rename(columns={"#chrom": "chrom"})
     assert list(frame.columns) == list(table.columns)
     pd.testing.assert_frame_equal(frame, table, check_exact=False, rtol=0, atol=5.1e-5)
-    empty = formats.segments_frame([], "x")
+    empty = formats.segments_frame([], SOURCES)
     assert list(empty.columns) == list(frame.columns)
     assert empty.empty
 
@@ -371,11 +374,19 @@ def test_names_hold_no_control_characters(tmp_path: Path, letter: str) -> None:
         formats.read_posteriors(path)
 
 
-def test_a_label_with_a_tab_stays_in_its_column() -> None:
+@pytest.mark.parametrize("name", ["a\tb", "a\x1b[1m", "a\n", "a b", "a|b", "", "unknown", "modern"])
+def test_a_source_whose_name_would_not_stay_in_its_column_is_refused(name) -> None:
+    """They name columns, and stand in two; so they are checked where they come in."""
+    for door in (lambda: FastaDoor(["q"], {name: "p"}, "o"), lambda: VcfDoor("v", "t", "o", {name: "a"})):
+        with pytest.raises(SettingError, match="a source cannot be called"):
+            door()
+
+
+def test_a_model_with_control_characters_in_its_name_keeps_the_header_whole() -> None:
     stream = io.StringIO()
-    formats.write_segments(stream, SEGMENTS[:1], "a\tb\x1b[1m\n", stamp=formats.model_stamp("m\x1b x", "0" * 64))
+    formats.write_segments(stream, SEGMENTS[:1], SOURCES, stamp=formats.model_stamp("m\x1b x", "0" * 64))
     header, line, rest = stream.getvalue().split("\n")
-    assert (line.split("\t")[3], len(line.split("\t")), rest) == (r"a\tb\x1b[1m\n", 11, "")
+    assert (len(line.split("\t")), len(header.split("\t")), rest) == (15, 15, "")
     assert ";model=m\\x1b_x;" in header
 
 

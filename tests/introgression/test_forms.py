@@ -234,7 +234,7 @@ def test_haploid_calls_are_the_haplotypes_that_they_are(scan, tmp_path: Path) ->
         tables.append(rows)
     assert {(row[3], row[4]) for row in tables[0]} == {("T1", "1"), ("T2", "1")}  # no second haplotypes
     name = {("T1", "1"): ("T", "1"), ("T2", "1"): ("T", "2")}
-    assert [[*row[:3], *name[row[3], row[4]], row[5]] for row in tables[0]] == tables[1]
+    assert [[*row[:3], *name[row[3], row[4]], *row[5:]] for row in tables[0]] == tables[1]
 
 
 def test_a_query_of_unknown_bases_is_scanned_and_doubted(scan, tmp_path: Path) -> None:

@@ -9,15 +9,17 @@ from click.testing import CliRunner
 
 from genolstm.cli.gather import gather as command
 from genolstm.errors import InputError, OutputError
-from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
 from genolstm.runs.gather import run
 
-SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
-POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
+SOURCES = source_columns(["nea", "unknown"])
+SEGMENTS = "#" + "\t".join((*SEGMENT_COLUMNS, *SOURCES))
+POSTERIORS = "#" + "\t".join((*POSTERIOR_COLUMNS, *SOURCES))
+SHARES = "\t0.3000\t0.1000"
 
 
 def segment(chrom, start, end, sample, haplotype=1):
-    return f"{chrom}\t{start}\t{end}\tneanderthal\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4"
+    return f"{chrom}\t{start}\t{end}\tnea\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4\tnea{SHARES}"
 
 
 def write(path, *lines):
@@ -52,7 +54,7 @@ def test_segments_are_sorted_by_position_and_keep_one_header(tmp_path):
 
 
 def test_posteriors_follow_one_another(tmp_path):
-    rows = [f"chr{c}\t0\t1000\tA\t1\t0.{c}000" for c in (3, 1, 2)]
+    rows = [f"chr{c}\t0\t1000\tA\t1\t0.{c}000{SHARES}" for c in (3, 1, 2)]
     parts = [write(tmp_path / f"{i}.tsv.gz", POSTERIORS, row) for i, row in enumerate(rows)]
     assert run(parts, tmp_path / "all.tsv.gz") == 3
     text = gzip.decompress((tmp_path / "all.tsv.gz").read_bytes()).decode()
@@ -63,7 +65,7 @@ def test_posteriors_follow_one_another(tmp_path):
     ("lines", "reason"),
     [
         ([""], "different header"),
-        ([POSTERIORS, "chr1\t0\t1000\tA\t1\t0.5"], "different header"),
+        ([POSTERIORS, f"chr1\t0\t1000\tA\t1\t0.5{SHARES}"], "different header"),
         ([SEGMENTS, segment("chr1", 1, 5, "A")], "bad.bed:2: the haplotype A 1 of chr1"),
         ([SEGMENTS, segment("chr3", 1, 5, "A"), "chr3\t9"], "bad.bed:3: does not fit"),
         ([SEGMENTS, segment("chr3", "x", 5, "A")], "bad.bed:2: 'x' is not a position"),
@@ -81,7 +83,7 @@ def test_first_file_of_another_kind_and_truncated_file(tmp_path):
     other = write(tmp_path / "other.bed", "chr1\t1\t2")
     with pytest.raises(InputError, match="neither the header"):
         run([other], tmp_path / "all.bed")
-    whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *["chr1\t0\t1000\tA\t1\t0.5"] * 5000)
+    whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *[f"chr1\t0\t1000\tA\t1\t0.5{SHARES}"] * 5000)
     whole.write_bytes(whole.read_bytes()[:-20])
     with pytest.raises(InputError, match="truncated"):
         run([whole], tmp_path / "all.tsv.gz")
@@ -103,11 +105,11 @@ def test_command_needs_force_to_replace(tmp_path):
 
 @pytest.mark.parametrize("text", ["²", "1e3", "1_0", "2147483648", "٣", " 5", "9" * 5000])
 def test_numbers_of_a_part_are_those_of_the_format(tmp_path, text):
-    for header, row in ((SEGMENTS, segment("c", 1, text, "A")), (POSTERIORS, f"c\t{text}\t99\tA\t1\t0.5")):
+    for header, row in ((SEGMENTS, segment("c", 1, text, "A")), (POSTERIORS, f"c\t{text}\t99\tA\t1\t0.5{SHARES}")):
         with pytest.raises(InputError, match="p:2: "):
             run([write(tmp_path / "p", header, row)], tmp_path / "out")
     with pytest.raises(InputError, match=r"p:2: '1\.5' is not a posterior"):
-        run([write(tmp_path / "p", POSTERIORS, "c\t1\t2\tA\t1\t1.5")], tmp_path / "out")
+        run([write(tmp_path / "p", POSTERIORS, f"c\t1\t2\tA\t1\t1.5{SHARES}")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -118,3 +120,27 @@ def test_names_of_a_part_are_those_of_the_format(tmp_path, name):
     for row in rows if name != "#x" else rows[:1]:
         with pytest.raises(InputError, match="p:3: "):
             run([write(tmp_path / "p", SEGMENTS, segment("c", 5, 6, "A"), row)], tmp_path / "out")
+
+
+def test_tables_without_sources_are_joined_too(tmp_path):
+    """Those of earlier versions."""
+    header, row = "#" + "\t".join(POSTERIOR_COLUMNS), "chr1\t0\t1000\tA\t1\t0.5"
+    assert run([write(tmp_path / "a.tsv", header, row)], tmp_path / "all.tsv") == 1
+    assert (tmp_path / "all.tsv").read_text().splitlines() == [header, row]
+
+
+def test_parts_of_other_sources_are_not_joined(tmp_path):
+    other = "#" + "\t".join((*SEGMENT_COLUMNS, *source_columns(["den", "unknown"])))
+    parts = [write(tmp_path / "a.bed", SEGMENTS), write(tmp_path / "b.bed", other)]
+    with pytest.raises(InputError, match=r"b\.bed:1: has a different header .* other archaic sources"):
+        run(parts, tmp_path / "all.bed")
+    with pytest.raises(InputError, match="neither the header"):
+        run([write(tmp_path / "c.bed", SEGMENTS + "\tdepth")], tmp_path / "all.bed")
+
+
+@pytest.mark.parametrize("column", [-1, -2])
+def test_the_posteriors_of_sources_are_probabilities(tmp_path, column):
+    fields = segment("chr1", 1, 5, "A").split("\t")
+    fields[column] = "1.5"
+    with pytest.raises(InputError, match=r"p:2: '1\.5' is not a posterior"):
+        run([write(tmp_path / "p", SEGMENTS, "\t".join(fields))], tmp_path / "out")

@@ -23,14 +23,14 @@ from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.runs.scan import Step, VcfDoor, manifest_path, run
 from genolstm.sequences.fasta import read_records
 
-THRESHOLD = Bundle.open(find_bundle("neanderthal")).metadata["hmm_threshold"]
+THRESHOLD = Bundle.open(find_bundle("archaic")).metadata["hmm_threshold"]
 HMM = ScanSettings(baseline="hmm")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     """The shipped model under another name; its baseline is fast."""
-    return Path(shutil.copy(find_bundle("neanderthal"), tmp_path_factory.mktemp("model") / "tiny.genolstm"))
+    return Path(shutil.copy(find_bundle("archaic"), tmp_path_factory.mktemp("model") / "tiny.genolstm"))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
     assert account["left_out"] == ["1 records shorter than a bin left out"]
     assert account["warnings"] == []
     whole = Bundle.open(model).digest
-    assert account["model"] == {"name": "tiny", "sha256": whole, "label": "neanderthal"}
+    assert account["model"] == {"name": "tiny", "sha256": whole, "sources": ["archaic"]}
     settings = account["settings"]
     assert (settings["baseline"], settings["threshold"], settings["min_length"]) == ("hmm", THRESHOLD, 0)
     assert (settings["k"], settings["bin"]) == (31, 1000)

@@ -50,8 +50,8 @@ def dna(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def neanderthal():
-    return IntrogressionClassifier.load("neanderthal", threads=1)
+def shipped():
+    return IntrogressionClassifier.load("archaic", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def example(request):
 
 
 @pytest.fixture(scope="module")
-def track(neanderthal, example):
+def track(shipped, example):
     vcf, target, outgroup, archaic = (
         example / name for name in ("region.vcf.gz", "target.txt", "outgroup.txt", "archaic.txt")
     )
-    return find_haplotype(VcfDoor(vcf, target, outgroup, archaic).tracks(neanderthal.settings), "CEU1#1")
+    return find_haplotype(VcfDoor(vcf, target, outgroup, archaic).tracks(shipped.settings), "CEU1#1")
 
 
 def call(*args):
@@ -276,29 +276,29 @@ def test_dna_that_is_neither_file_nor_dna(dna, capsys):
 # --- introgression ------------------------------------------------------------------------------
 
 
-def test_both_doors_show_the_same(neanderthal, example, track):
+def test_both_doors_show_the_same(shipped, example, track):
     door = FastaDoor([example / "query.fa.gz"], example / "archaic.panel", example / "outgroup.panel")
-    other = find_haplotype(door.tracks(neanderthal.settings), "CEU1#1", "chr21")
+    other = find_haplotype(door.tracks(shipped.settings), "CEU1#1", "chr21")
     assert other.name == track.name == "CEU1#1#chr21"
     assert other.length == track.length == 600_000
     # 31-mers that occur twice in the region tell the doors apart in a few bins only.
     assert (other.tracks != track.tracks).any(axis=1).mean() < 0.05
 
 
-def test_a_region_is_read_with_its_context(neanderthal, track):
-    whole = haplotype_gates(neanderthal, track, layer=2, units=[6, 26])
-    part = haplotype_gates(neanderthal, track, layer=2, units=[6, 26], region=(430_500, 600_000))
+def test_a_region_is_read_with_its_context(shipped, track):
+    whole = haplotype_gates(shipped, track, layer=2, units=[6, 26])
+    part = haplotype_gates(shipped, track, layer=2, units=[6, 26], region=(430_500, 600_000))
     assert (part.starts[0], part.ends[-1], len(part)) == (430_000, 600_000, 170)
     for name in PARTS:
         np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[430:], atol=1e-4, err_msg=name)
 
 
-def test_gates_turn_at_the_edges_of_a_true_segment(neanderthal, track):
+def test_gates_turn_at_the_edges_of_a_true_segment(shipped, track):
     # CEU1 haplotype 1 is archaic from 461,401 to 561,014.
-    posterior = haplotype_posterior(neanderthal, track)
+    posterior = haplotype_posterior(shipped, track)
     assert posterior.shape == (600,)
     assert posterior[475:550].min() > 0.5 > posterior[400:450].max()
-    gates = haplotype_gates(neanderthal, track, layer=2, units=range(48))
+    gates = haplotype_gates(shipped, track, layer=2, units=range(48))
     cell = np.tanh(gates.cell)
     inside, outside = cell[475:550].mean(axis=0), cell[400:450].mean(axis=0)
     assert np.abs(inside - outside).max() > 1.5
@@ -314,7 +314,7 @@ def test_the_command_on_introgression(example, tmp_path, capsys):
         [
             "model",
             "gates",
-            "neanderthal",
+            "archaic",
             "--vcf",
             str(example / "region.vcf.gz"),
             "--target",
@@ -358,15 +358,15 @@ def test_which_haplotype():
         find_haplotype(blocks())
 
 
-def test_a_region_beyond_the_end(neanderthal, track):
+def test_a_region_beyond_the_end(shipped, track):
     with pytest.raises(InputError, match="beyond the end of the sequence"):
-        haplotype_gates(neanderthal, track, region=(700_000, 800_000))
+        haplotype_gates(shipped, track, region=(700_000, 800_000))
 
 
 def test_introgression_needs_its_references(capsys):
-    assert call("model", "gates", "neanderthal") == 2
+    assert call("model", "gates", "archaic") == 2
     assert "give --vcf" in capsys.readouterr().err
-    assert call("model", "gates", "neanderthal", "q.fa", "--archaic", "a.panel") == 2
+    assert call("model", "gates", "archaic", "q.fa", "--archaic", "a.panel") == 2
     assert "need --outgroup" in capsys.readouterr().err
 
 
@@ -374,14 +374,14 @@ def test_introgression_needs_its_references(capsys):
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_the_reference_agrees_with_keras_on_the_shipped_model(neanderthal, track):
+def test_the_reference_agrees_with_keras_on_the_shipped_model(shipped, track):
     pytest.importorskip("tensorflow")
     from genolstm.lstm.bundle.saving import load_network
     from genolstm.lstm.cell import forward
     from genolstm.lstm.train.network import load_tensorflow
 
     _, keras = load_tensorflow()
-    bundle = neanderthal.bundle
+    bundle = shipped.bundle
     model = load_network(bundle)
     x = track.tracks[None, 450:480]
     weights = read_weights(bundle)
@@ -433,6 +433,6 @@ def test_no_tensorflow(text):
 
 
 def test_shipped_models_have_gates_to_show():
-    bundle = Bundle.open(find_bundle("neanderthal"))
+    bundle = Bundle.open(find_bundle("archaic"))
     assert json.loads(json.dumps(bundle.config.to_dict()))["cell"] == "lstm"
     assert random_weights(bundle.config).keys() == read_weights(bundle).keys()

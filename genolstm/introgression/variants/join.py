@@ -89,7 +89,7 @@ def _judge(
             missing[i, role] = n
             if n:
                 found |= 2
-            if not known:
+            if not known and row.shape[0] > 0:
                 found |= 4 << role
         verdict[i] = found
 
@@ -166,8 +166,16 @@ class VariantReader:
             if twice is not None and Path(twice).exists():
                 raise InputError("is given twice", path=twice)
         self._files: list[File] = []
+        # One archaic source may have files of its own, and another lie among the targets.
+        inside = {
+            holder: {name for source in own[holder] for name in source.samples} for holder in ("target", "archaic")
+        }
+        beside = [name for name in self.archaic if name in inside["target"] - inside["archaic"] and own["archaic"]]
         for holder in ROLES:
-            served = {r: samples[r] for r in ROLES if r == holder or (holder == "target" and not own[r])}
+            served = {r: samples[r] for r in self._roles() if r == holder or (holder == "target" and not own[r])}
+            if beside and holder in ("target", "archaic"):
+                # A name in the place of another keeps the columns of the rest.
+                served["archaic"] = [name if (name in beside) == (holder == "target") else "" for name in self.archaic]
             for source in own[holder]:
                 self._files.append(File(source, served))
             if own[holder]:
@@ -188,9 +196,13 @@ class VariantReader:
 
     # --- checks before reading --------------------------------------------------------------
 
+    def _roles(self) -> list[Role]:
+        """Return the roles that somebody has; a scan needs no archaic."""
+        return [role for role in ROLES if getattr(self, role)]
+
     def _check_roles(self) -> None:
         for role in ROLES:
-            if not getattr(self, role):
+            if not getattr(self, role) and role != "archaic":  # a scan needs none
                 raise SettingError(f"no {role} samples are named")
         role_of: dict[str, str] = {}
         for role in ROLES:
@@ -203,7 +215,7 @@ class VariantReader:
 
     def _check_samples(self, sources: Sequence[Source], served: Mapping[Role, Sequence[str]], holder: str) -> None:
         inside = {name for source in sources for name in source.samples}
-        wanted = [name for names in served.values() for name in names]
+        wanted = [name for names in served.values() for name in names if name]
         missing = [name for name in wanted if name not in inside]
         if missing:
             shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
@@ -263,8 +275,9 @@ class VariantReader:
         found += [line for file in self._files for line in getattr(file.source, "warnings", ())]
         if self._judged:
             n = {"target": len(self.target), "outgroup": len(self.outgroup), "archaic": len(self.archaic)}
-            shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in ROLES}
-            shares["archaic"] = self.counts.archaic_missing / self._judged
+            shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in self._roles()}
+            if self.archaic:
+                shares["archaic"] = self.counts.archaic_missing / self._judged
             merged = "was it merged without the reference (bcftools merge -0)? Give"
             hint = {
                 "archaic": f"{merged} its own file: --archaic-vcf",
@@ -277,7 +290,7 @@ class VariantReader:
                         hint[part.role] = f"does a position without a record mean the reference? --{part.role}-absent"
             found += [
                 f"the {role} is missing at {100 * shares[role]:.0f} % of the sites: {hint[role]}"
-                for role in ROLES
+                for role in shares
                 if shares[role] > 0.5
             ]
         return list(dict.fromkeys(found))
@@ -439,7 +452,7 @@ class VariantReader:
 
     def _check_chromosome(self, chrom: str, joined: Sequence[File]) -> None:
         """Refuse a sample that two files have here, and say whom none has."""
-        for role in ROLES:
+        for role in self._roles():
             names = getattr(self, role)
             holder: dict[int, File] = {}
             for file in joined:
@@ -549,7 +562,7 @@ class VariantReader:
                 kept[:1] |= is_first
         self._tally(verdict, missing, kept, (positions >= begin) & (positions < end))
         edge = high if length is None else min(high, length)
-        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in ROLES)]
+        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in self._roles())]
         if not kept.all():
             positions = positions[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
@@ -715,7 +728,7 @@ class VariantReader:
                 if chrom not in scanned and scanned:
                     self._warnings.append(f"no target has a record on {chrom} where it was asked for: not scanned")
         if scanned:
-            for role in ROLES[1:]:
+            for role in self._roles()[1:]:
                 holders = [file for file in self._files if role in file.roles]
                 if not any(set(file.chroms) & scanned for file in holders):
                     chroms = [chrom for file in holders for chrom in file.chroms or file.source.contigs]

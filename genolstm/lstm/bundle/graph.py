@@ -101,6 +101,12 @@ class _Writer:
         if config.pooling in ("mean", "max"):
             operator = {"mean": "ReduceMean", "max": "ReduceMax"}[config.pooling or ""]
             hidden = self.add(operator, [hidden], "pooling", axes=[0], keepdims=0)
+        if config.stride > 1:
+            hidden = self.add("Transpose", [self._dense(hidden, "head", None)], "together", perm=[1, 0, 2])
+            apart = self.constant("apart", np.array([0, -1, config.n_outputs], np.int64))
+            hidden = self.add("Reshape", [hidden, apart], "steps")
+            self.add("Identity", [self._activation(hidden, "head", config.activation)], "y")
+            return self._serialize([self._input(["n", "steps"])], [self._output(["n", "steps"])])
         hidden = self._head(hidden)
         if config.per_step:
             self.add("Transpose", [hidden], "y", perm=[1, 0, 2])
@@ -165,7 +171,7 @@ class _Writer:
         if config.input == "features":
             steps = self.add("Transpose", [values], "steps_first", perm=[1, 0, 2])
             return self._dense(steps, "input", config.input_activation if config.input_units else None)
-        width = config.kernel_size
+        width, overlap = config.kernel_size, config.kernel_size - config.stride
         channels = self.add("Transpose", [values], "channels_first", perm=[0, 2, 1])
         kernel = self.constant("input/kernel", self.weights["input/kernel"].transpose(2, 1, 0))
         convolved = self.add(
@@ -173,7 +179,8 @@ class _Writer:
             [channels, kernel, self.weight("input/bias")],
             "convolved",
             kernel_shape=[width],
-            pads=[(width - 1) // 2, width // 2],
+            pads=[overlap // 2, overlap - overlap // 2],
+            **({"strides": [config.stride]} if config.stride > 1 else {}),
         )
         activated = self._activation(convolved, "input", config.input_activation)
         return self.add("Transpose", [activated], "steps_first", perm=[2, 0, 1])

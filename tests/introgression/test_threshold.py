@@ -1,0 +1,111 @@
+"""Thresholds from posteriors alone, against what a truth drawn from these posteriors says."""
+
+import numpy as np
+import pytest
+
+from genolstm.introgression.segments import LEAST_THRESHOLD, PosteriorBlock, SegmentDecoder
+from genolstm.introgression.settings import DecodeSettings
+from genolstm.introgression.threshold import Levels
+
+
+def levels_of(posterior, callable_share=None):
+    levels = Levels()
+    blank = np.zeros_like(posterior)
+    for half in np.array_split(np.arange(posterior.shape[1]), 2):
+        shares = None if callable_share is None else callable_share[:, half]
+        levels.add(
+            PosteriorBlock(
+                "chr1",
+                [("S", "1")] * len(posterior),
+                int(half[0]),
+                posterior[:, half],
+                blank[:, half],
+                blank[:, half],
+                callable=shares,
+            )
+        )
+    return levels
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    random = np.random.default_rng(5)
+    posterior = np.where(
+        random.random((4, 50_000)) < 0.05, random.beta(3, 1, (4, 50_000)), random.beta(0.1, 8, (4, 50_000))
+    )
+    posterior = np.round(posterior, 4).astype(np.float32)
+    return posterior, random.random(posterior.shape) < posterior
+
+
+def test_the_expected_figures_are_those_of_a_truth_that_the_posteriors_describe(drawn):
+    posterior, truth = drawn
+    found = levels_of(posterior).expected(0.6)
+    called = posterior >= 0.6
+    assert found.threshold == 0.6
+    assert found.precision == pytest.approx(truth[called].mean(), abs=0.01)
+    assert found.recall == pytest.approx(called[truth].mean(), abs=0.01)
+    assert found.called == pytest.approx(called.mean(), abs=1e-9)
+    assert found.archaic == pytest.approx(truth.mean(), abs=1e-3)
+
+
+def test_the_best_threshold_is_half_of_the_best_f1(drawn):
+    posterior, truth = drawn
+    best = levels_of(posterior).best()
+    assert best.threshold == pytest.approx(best.f1 / 2, abs=0.002)
+    grid = np.linspace(0.2, 0.95, 76)
+    f1 = [2 * (truth & (posterior >= t)).sum() / (truth.sum() + (posterior >= t).sum()) for t in grid]
+    assert best.f1 == pytest.approx(max(f1), abs=0.01)
+
+
+@pytest.mark.parametrize("fdr", [0.02, 0.1, 0.2])
+def test_an_fdr_is_kept_and_used_up(drawn, fdr):
+    posterior, truth = drawn
+    found = levels_of(posterior).with_fdr(fdr)
+    called = posterior >= found.threshold
+    assert 1 - truth[called].mean() == pytest.approx(fdr, abs=0.01)
+    assert (
+        levels_of(posterior).expected(found.threshold - 0.001).precision < 1 - fdr or found.threshold <= LEAST_THRESHOLD
+    )
+
+
+def test_an_fdr_that_nothing_reaches_calls_nothing():
+    found = levels_of(np.full((1, 100), 0.5, np.float32)).with_fdr(0.05)
+    assert (found.threshold, found.called) == (1.0, 0.0)
+
+
+def test_bins_of_which_nothing_is_known_do_not_count():
+    posterior = np.array([[0.9, 0.9, 0.1, 0.1]], np.float32)
+    found = levels_of(posterior, np.array([[1, 0, 1, 0]], np.float32)).expected(0.5)
+    assert (found.called, found.precision) == (0.5, pytest.approx(0.9))
+
+
+def test_deciding_later_cuts_what_a_fixed_threshold_cuts():
+    random = np.random.default_rng(9)
+    row = np.clip(np.convolve(random.normal(0, 1, 4000), np.ones(9) / 4, "same") * 0.5 + 0.2, 0, 1).astype(np.float32)
+    sure = (random.random(4000) < 0.97).astype(np.float32)
+
+    def decoded(threshold):
+        decoder = SegmentDecoder(DecodeSettings(threshold, bridge=5000), 1000)
+        found = []
+        for first in range(0, 4000, 700):
+            part = slice(first, first + 700)
+            one = np.ones_like(row[None, part])
+            last = first + 700 >= 4000
+            found += decoder.add(
+                PosteriorBlock(
+                    "chr1",
+                    [("S", "1")],
+                    first,
+                    row[None, part],
+                    one,
+                    one,
+                    3_999_500 if last else None,
+                    last,
+                    sure[None, part],
+                )
+            )
+        return found if threshold is not None else decoder.decide(0.55)
+
+    fixed = decoded(0.55)
+    assert len(fixed) > 50
+    assert decoded(None) == fixed
