@@ -24,15 +24,19 @@ from genolstm.introgression.settings import TrackSettings
 from genolstm.introgression.tracks import tracks_from_variants
 from genolstm.introgression.variants.block import VariantBlock
 
-LENGTH, BIN, ROWS = 4_000_000, 500, 20
+BIN, ROWS = 500, 20
 VALIDATION = range(900_000, 1_000_000)
+#: Seeds from here on are of shorter regions of worlds that vary more (see :func:`worlds.parametric`).
+WIDE = 1_100_000
 Spans = list[tuple[int, int]]
 
 
-def draw_world(random: np.random.Generator, target: str | None) -> tuple[World, bool]:
+def draw_world(random: np.random.Generator, target: str | None, *, wide: bool) -> tuple[World, bool]:
     """Return a world, and whether it is a published one as it is."""
     if target is not None:
         return published(MAIN, random, target=target), True
+    if wide:
+        return draw_wide(random)
     kind = random.random()
     if kind < 0.22:
         return published(MAIN, random, target=str(random.choice(["CEU", "CEU", "CEU", "Papuan"]))), True
@@ -42,6 +46,20 @@ def draw_world(random: np.random.Generator, target: str | None) -> tuple[World, 
         name = "OutOfAfricaArchaicAdmixture_5R19"
         return published(name, random, target=str(random.choice(["CEU", "CHB"])), vary=True), False
     return parametric(random), False
+
+
+def draw_wide(random: np.random.Generator) -> tuple[World, bool]:
+    kind = random.random()
+    other = "OutOfAfricaArchaicAdmixture_5R19"
+    if kind < 0.16:
+        return published(MAIN, random, target=str(random.choice(["CEU", "CEU", "Papuan"]))), True
+    if kind < 0.32:
+        return published(MAIN, random, target=str(random.choice(["CEU", "CHB", "Papuan", "Papuan"])), vary=True), False
+    if kind < 0.38:
+        return published(other, random, target=str(random.choice(["CEU", "CHB"]))), True
+    if kind < 0.46:
+        return published(other, random, target=str(random.choice(["CEU", "CHB"])), vary=True), False
+    return parametric(random, wide=True), False
 
 
 def stretches(random: np.random.Generator, length: int, share: float, mean: float) -> Spans:
@@ -120,32 +138,34 @@ def make(seed: int) -> tuple[dict[str, np.ndarray], dict]:
     """Return the arrays of one replicate, and what it is."""
     random = np.random.default_rng([seed, 0x7262])
     target_population = {0: "CEU", 1: "Papuan"}.get(seed % 4) if seed in VALIDATION else None
-    world, plain = draw_world(random, target_population)
+    wide = seed >= WIDE
+    length = 2_000_000 if wide else 4_000_000
+    world, plain = draw_world(random, target_population, wide=wide)
     if plain and target_population is None and random.random() < 0.35:
         plain = False
     told: dict = {"seed": seed, "family": f"{world.family}/{world.target}", "plain": plain}
     if plain:
-        n_target, n_outgroup = 10, 100 if world.target == "CEU" else 50
+        n_target, n_outgroup = 10, 50 if world.target == "Papuan" else 100
     else:
         usual = random.random() < 0.9
         n_target = int(random.choice([5, 10, 10, 10, 20, 50])) if usual else int(random.integers(1, 6))
         n_outgroup = int(np.clip(log_uniform(random, 4, 260), 5, 200))
     region = simulate(
         world,
-        length=LENGTH,
+        length=length,
         n_target=n_target,
         n_outgroup=n_outgroup,
         seed=seed,
         varied_map=not plain and random.random() < 0.5,
         bin_size=BIN,
     )
-    bins = -(-LENGTH // BIN)
+    bins = -(-length // BIN)
     target, outgroup, positions = region.target, region.outgroup, region.positions
     archaics, truth = dict(region.archaics), region.truth
     masks: Spans = []
     if not plain:
         if random.random() < 0.12:  # a chip's or a panel's density
-            share = min(1, log_uniform(random, 0.5, 4) * LENGTH / 1000 / len(positions))
+            share = min(1, log_uniform(random, 0.5, 4) * length / 1000 / len(positions))
             weight = np.ones(len(positions))
             if random.random() < 0.5:
                 frequency = ((outgroup > 0).mean(axis=1) + (target > 0).mean(axis=1)) / 2
@@ -159,7 +179,7 @@ def make(seed: int) -> tuple[dict[str, np.ndarray], dict]:
             kinds = ["perfect", "high", "5x", "1x", "stretches", "crumbs"]
             kind = str(random.choice(kinds, p=[0.25, 0.25, 0.1, 0.18, 0.12, 0.1]))
             if kind != "perfect":
-                archaics[source] = spoilt_archaic(random, archaics[source], positions, LENGTH, kind)
+                archaics[source] = spoilt_archaic(random, archaics[source], positions, length, kind)
         if random.random() < 0.3 and len(positions):
             switch(random, target, truth, positions, bins)
         if random.random() < 0.3:  # genotyping errors
@@ -173,13 +193,13 @@ def make(seed: int) -> tuple[dict[str, np.ndarray], dict]:
             outgroup[random.random(outgroup.shape) < random.uniform(0, 0.06)] = -1
         if random.random() < 0.12:
             share, mean = random.uniform(0.02, 0.3), log_uniform(random, 50, 5e4)
-            outgroup[within(positions, stretches(random, LENGTH, share, mean))] = -1
+            outgroup[within(positions, stretches(random, length, share, mean))] = -1
         if random.random() < 0.25:
             if random.random() < 0.5:
                 share, mean = random.uniform(0.05, 0.6), log_uniform(random, 5e3, 2e5)
             else:
                 share, mean = random.uniform(0.2, 0.93), log_uniform(random, 60, 2000)
-            masks = stretches(random, LENGTH, share, mean)
+            masks = stretches(random, length, share, mean)
     n = target.shape[1]
     group = n if plain else int(random.choice([1, 2, 4, 6, 10, 20, 40, n, n]))
     wanted = np.sort(random.permutation(n)[:ROWS])
@@ -197,7 +217,7 @@ def make(seed: int) -> tuple[dict[str, np.ndarray], dict]:
             block,
             first_bin=0,
             last_bin=bins,
-            length=LENGTH,
+            length=length,
             settings=settings,
             uncallable=masks,
             sources=[range(a, b) for a, b in itertools.pairwise(columns)],

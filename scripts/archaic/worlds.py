@@ -151,8 +151,12 @@ def clean(*, mutation_rate: float = 2.4e-8, proportion: float = 0.02) -> World:
     )
 
 
-def parametric(random: np.random.Generator) -> World:
-    """Draw a world: sizes, splits, pulses of two sources and a ghost, and what the outgroup has of them."""
+def parametric(random: np.random.Generator, *, wide: bool = False) -> World:
+    """Draw a world: sizes, splits, pulses of two sources and a ghost, and what the outgroup has of them.
+
+    A ``wide`` one may have archaics of modern humans' numbers, so that the sampled one is far from the donor, and
+    sources that gave for many generations instead of at once.
+    """
     demography = msprime.Demography()
     n_root, n_stem = log_uniform(random, 7e3, 25e3), log_uniform(random, 7e3, 30e3)
     n_outgroup, n_now = log_uniform(random, 7e3, 50e3), log_uniform(random, 3e3, 60e3)
@@ -163,7 +167,8 @@ def parametric(random: np.random.Generator) -> World:
     sisters = float(random.uniform(9000, archaic_split - 1500))
     nea_split = float(random.uniform(2600, 8000))
     den_split = float(random.uniform(3000, min(13000, sisters - 500)))
-    n_nea, n_den = log_uniform(random, 500, 6000), log_uniform(random, 500, 8000)
+    most = 16_000 if wide else 0
+    n_nea, n_den = log_uniform(random, 500, most or 6000), log_uniform(random, 500, most or 8000)
     n_sisters = log_uniform(random, 1000, 15000)
     add = demography.add_population
     add(name="OUT", initial_size=n_outgroup)
@@ -194,6 +199,12 @@ def parametric(random: np.random.Generator) -> World:
     pulses = {"nea": 0.0, "den": 0.0, "gho": 0.0}
 
     def pulse(dest: str, total: float, latest: float) -> None:
+        if wide and random.random() < 0.25:
+            begin = float(random.uniform(min(900, 0.5 * latest), 0.9 * latest))
+            end = min(begin + log_uniform(random, 50, 1500), latest)
+            for time, rate in ((begin, total / (end - begin)), (end, 0)):
+                demography.add_migration_rate_change(time=time, source="TGT", dest=dest, rate=rate)
+            return
         n = 2 if random.random() < 0.35 else 1
         for proportion in random.dirichlet([2] * n) * total:
             time = float(random.uniform(min(900, 0.6 * latest), latest))
