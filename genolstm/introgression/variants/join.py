@@ -13,8 +13,8 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.variants.block import ABSENT, FAR, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
 from genolstm.introgression.settings import EMPTY
+from genolstm.introgression.variants.block import ABSENT, FAR, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
 from genolstm.introgression.variants.feed import ROLES, File, Part, Role, covered, gaps, merged, of_positions
 from genolstm.introgression.variants.regions import check_stretches, merge_stretches
 from genolstm.introgression.variants.sources import open_source
