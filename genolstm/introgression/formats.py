@@ -447,16 +447,14 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
     parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
-    rest: _WithoutNul | None = None
     try:
         with readable(path), open_input(path) as stream, warnings.catch_warnings():
             # A first line with more columns than the header has is cut, with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             columns, lines = _posterior_columns(stream, name)
-            rest = _WithoutNul(lines, name)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
             for chunk in pd.read_csv(
-                cast("Any", rest),
+                cast("Any", _WithoutNul(lines, name)),
                 sep="\t",
                 header=None,
                 names=columns,
@@ -473,12 +471,8 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         pass
     except pd.errors.ParserWarning as e:
-        if rest is not None and rest.fault is not None:
-            raise rest.fault from None
         raise InputError("has more columns than the header", path=name, line=number) from e
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
-        if rest is not None and rest.fault is not None:
-            raise rest.fault from None
         raise InputError(f"is not a posterior table ({e})", path=name) from e
     if not parts:
         raise InputError("holds no bin", path=name)
@@ -493,15 +487,14 @@ class _WithoutNul:
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name, self._line = stream, name, 2
-        self.fault: InputError | None = None
 
     def read(self, size: int = -1) -> bytes:
         content = self._stream.read(size)
         at = content.find(b"\0")
         if at >= 0:
             line = self._line + content.count(b"\n", 0, at)
-            self.fault = InputError(r"a field holds the control character \x00", path=self._name, line=line)
-            raise self.fault
+            # pandas passes on what is raised here.
+            raise InputError(r"a field holds the control character \x00", path=self._name, line=line)
         self._line += content.count(b"\n")
         return content
 
