@@ -15,7 +15,7 @@ from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.introgression.settings import UNNAMED
-from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
+from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -299,21 +299,14 @@ def read_span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, 
     InputError
         They are no interval, or lie beyond the greatest position.
     """
-    found = []
-    for text in fields[1:3]:
-        value = parse_integer(text)
-        if value is None:
-            raise InputError(f"{quoted(text)} is not a position", path=display_name(path), line=number)
-        found.append(value)
-    start, end = found
+    name = display_name(path)
+    # Numbers without bounds: what is wrong with one that is out of them shows beside the other.
+    start = read_integer(fields[1], "a position", low=None, high=None, path=name, line=number)
+    end = read_integer(fields[2], "a position", low=None, high=None, path=name, line=number)
     if not 0 <= start < end:
-        raise InputError(
-            f"{start} to {end} is not an interval (0-based, half-open)", path=display_name(path), line=number
-        )
+        raise InputError(f"{start} to {end} is not an interval (0-based, half-open)", path=name, line=number)
     if end > LAST_POSITION:
-        raise InputError(
-            f"{end} is beyond the greatest position, {LAST_POSITION}", path=display_name(path), line=number
-        )
+        raise InputError(f"{end} is beyond the greatest position, {LAST_POSITION}", path=name, line=number)
     return start, end
 
 
