@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, SettingError, cause
 
 if TYPE_CHECKING:
     import msprime
@@ -97,7 +97,7 @@ def _text(path: str) -> str:
     except FileNotFoundError as error:
         raise InputError("no such file", path=path) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=path) from error
+        raise InputError(f"cannot be read ({cause(error)})", path=path) from error
     if len(content) > _MOST_BYTES:
         raise InputError(f"is not a demes model (it is larger than {_MOST_BYTES // 1000} kB)", path=path)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.errors import OutputError
+from genolstm.errors import OutputError, cause
 from genolstm.files import Outputs, check_folder, check_output, check_own_name, check_paths
 from genolstm.introgression.formats import write_truth
 from genolstm.introgression.settings import SimulationLimits, SimulationSettings
@@ -100,7 +100,7 @@ def _marked(folder: Path, mark: Path) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             mark.touch()
         except OSError as error:
-            raise OutputError(f"cannot be created ({error.strerror})", path=folder) from error
+            raise OutputError(f"cannot be created ({cause(error)})", path=folder) from error
         yield
     except BaseException:
         now = {name for name in SIMULATION_FILES if (folder / name).exists()}

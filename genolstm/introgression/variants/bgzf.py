@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.bgzf import END
-from genolstm.errors import InputError
+from genolstm.errors import InputError, cause
 from genolstm.files import PathLike, display_name, open_input, open_packed, read_start, readable, unpack
 from genolstm.introgression.variants.block import FAR, Stretch
 
@@ -67,7 +67,7 @@ class Bytes:
         try:
             self._start = read_start(self._raw, _HEAD)
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", path=self.name) from error
+            raise InputError(f"cannot be read ({cause(error)})", path=self.name) from error
         if not self._start:
             raise InputError("is empty; a VCF or BCF file is needed", path=self.name)
         self.is_bgzf = self._start[:2] == b"\x1f\x8b" and self._start[3:4] == b"\x04" and self._start[12:14] == b"BC"
