@@ -58,6 +58,11 @@ class Pair:
     migrations: float
 
 
+def is_demes(model: str) -> bool:
+    """Return whether a model is given as a demes file, and not by the name of one of stdpopsim's."""
+    return model.endswith((".yaml", ".yml"))
+
+
 def read_demes(path: str) -> msprime.Demography:
     """Read a demes YAML file as a demography of msprime.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from genolstm.errors import OutputError, cause
 from genolstm.files import Outputs, check_folder, check_output, check_own_name, check_paths
+from genolstm.introgression.demography import is_demes
 from genolstm.introgression.formats import write_truth
 from genolstm.introgression.settings import SimulationLimits, SimulationSettings
 from genolstm.introgression.simulate import SimulatedRegion, check_cost, resolve, simulate_region
@@ -78,7 +79,7 @@ def run(
             for name in SIMULATION_FILES:
                 check_output(place / name, force=False)
         check_folder(place)
-        model = [full.model] if full.model.endswith((".yaml", ".yml")) else []
+        model = [full.model] if is_demes(full.model) else []
         check_paths(model, [], force=force, kept=[place / name for name in SIMULATION_FILES])
         region = simulate_region(full, limits=limits)
         with _marked(place, begun):
