@@ -25,6 +25,8 @@ _MAX_INDEX = 1 << 27
 #: Bytes of a BGZF block, packed or not; its first ones hold a header of 18, its last ones the checksum and the length.
 _MAX_BLOCK = 1 << 16
 _HEAD, _TAIL = 18, 8
+#: Size of the stretches that a linear index has an offset of, as a power of 2.
+_LINEAR_SHIFT = 14
 
 
 def _inflate() -> tuple[Any, Any, Any]:
@@ -312,7 +314,7 @@ class Index:
         numbers, begins, ends, least = self.bins[chrom].table.T
         floor = 0
         if len(self.linear[chrom]):
-            floor = int(self.linear[chrom][min(start >> 14, len(self.linear[chrom]) - 1)])
+            floor = int(self.linear[chrom][min(start >> _LINEAR_SHIFT, len(self.linear[chrom]) - 1)])
         leaf = numbers == ((1 << (3 * self.depth)) - 1) // 7 + (start >> self.min_shift)
         if leaf.any():
             floor = max(floor, int(least[leaf].max()))
