@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -142,6 +142,15 @@ def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic
     stream.write(header_line(TRUTH_COLUMNS) + "\n")
     for t in truth:
         stream.write(f"{_written(t.chrom)}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
+
+
+def write_truth_by_source(stream: IO[str], truth: Mapping[str, Iterable[Interval]]) -> None:
+    """Write the true tracts of several sources, sorted by position; the last column names the source."""
+    stream.write(header_line((*TRUTH_COLUMNS, "source")) + "\n")
+    for t, source in sorted((tract, source) for source, tracts in truth.items() for tract in tracts):
+        stream.write(
+            f"{_written(t.chrom)}\t{t.start}\t{t.end}\t{source}\t1000\t.\t{t.sample}\t{t.haplotype}\t{source}\n"
+        )
 
 
 def write_posterior_header(stream: IO[str], sources: Sequence[str] = ()) -> None:

@@ -31,6 +31,7 @@ from genolstm.introgression.settings import (
     TRAINING,
     IntrogressionTraining,
     ScanSettings,
+    SimulatedSource,
     SimulationLimits,
     SimulationSettings,
     TrackSettings,
@@ -1140,6 +1141,18 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
         recombination_rate=2e-8,
         chrom="c",
     )
+    # Several sources, one of them a ghost.
+    named = ["--archaic", "nea=N@2612", "--archaic", "den=D", "--donor", "den=D1", "--donor", "den=D2"]
+    gave = {"nea": {"archaic_fraction": 0.01}, "gho": {"archaic_fraction": 0.0023}}
+    summary["sources"] = gave
+    said = cli("introgression", "simulate", "-o", "r", *named, "--donor", "gho=G")
+    assert said == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic (1.00 % nea, 0.23 % gho)\n")
+    sources = (
+        SimulatedSource("nea", "N", (), 2612.0),
+        SimulatedSource("den", "D", ("D1", "D2")),
+        SimulatedSource("gho", None, ("G",)),
+    )
+    assert calls.pop()[0][0] == SimulationSettings(sources=sources)
     assert calls == [
         ((settings, Path("r")), {"limits": SimulationLimits(), "replicates": 4, "force": True}),
         ((SimulationSettings(), Path("r")), {"limits": SimulationLimits(), "replicates": 1, "force": False}),
@@ -1151,6 +1164,29 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
     assert both.code == 2
     assert "--model is the former name of --demography" in both.err
     assert "--model" not in cli("introgression", "simulate", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--archaic A --archaic B", "--archaic: A, B need names; write NAME=A"),
+        ("--archaic A --archaic nea=B", "--archaic: A is of no named source, and others are; write NAME=A"),
+        ("--archaic nea=B --donor D", "--donor: D is of no named source, and others are; write NAME=D"),
+        ("--archaic A --donor nea=D", "--archaic: A is of no named source, and others are; write NAME=A"),
+        ("--archaic nea=A --archaic nea=B", "--archaic: nea has two populations, A and B"),
+        ("--archaic nea=A@old", "--archaic: 'old' is not an age in generations"),
+        ("--archaic nea=A@-1", "--archaic: '-1' is not an age in generations"),
+        ("--archaic unknown=A", "--archaic: a source cannot be called unknown"),
+        ("--archaic nea=", "--archaic: nothing is given for nea"),
+        ("--archaic nea=A --archaic-time 5", "exclude each other"),
+        ("--donor gho=G", "no source has an archaic that is sampled"),
+    ],
+)
+def test_sources_of_a_simulation_that_cannot_be_told_apart(cli: Cli, tmp_path: Path, given: str, said: str) -> None:
+    result = cli("introgression", "simulate", "-o", tmp_path / "r", *given.split())
+    assert result.code in (1, 2)
+    assert said in result.err
+    assert not (tmp_path / "r").exists()
 
 
 def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
