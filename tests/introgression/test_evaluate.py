@@ -1,9 +1,9 @@
 """Base-pair metrics against plain counting, base by base."""
 
-from __future__ from itertools import pairwise
-import annotations
+from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
