@@ -70,8 +70,8 @@ def distant_outgroup() -> World:
     """An outgroup that left all others 250,000 generations ago, as chimpanzees did."""
     world = main_world()
     world.demography.add_population(name="CHIMP", initial_size=20_000, initially_active=True)
-    root = [event.ancestral for event in world.demography.events if hasattr(event, "ancestral")][-1]
-    world.demography.add_mass_migration(time=250_000, source="CHIMP", dest=root, proportion=1)
+    ends = [event.dest for event in world.demography.events if type(event).__name__ == "MassMigration"]
+    world.demography.add_mass_migration(time=250_000, source="CHIMP", dest=ends[-1], proportion=1)
     world.demography.sort_events()
     world.outgroup = "CHIMP"
     return world

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,6 +45,10 @@ FALSE_ALARMS = 0.015
 _SHRINK = 3.0
 #: Factor beyond the sizes of outgroup and target in training up to which a size is not remarkable.
 _BEYOND = 2.0
+#: Parts, each of which is compared with what the others were like, to set the ranges.
+_FOLDS = 5
+#: Factor by which ranges are wider than those of the regions seen, which are a sample.
+_MARGIN = 1.25
 _MOST_STATISTICS = 50
 _MOST = 1e6
 
@@ -301,7 +305,7 @@ class Profile:
             own = own * known[:, None]
         whole = (len(own) - lead) // self._width
         stop = lead + whole * self._width
-        windows = own[lead:stop].reshape(whole, self._width, -1).sum(axis=1)
+        windows = own[lead:stop].reshape(whole, self._width, own.shape[1]).sum(axis=1)
         total = windows.sum(axis=0, dtype=np.float64)
         for rest in (own[:lead], own[stop:]):
             if len(rest):
@@ -577,7 +581,7 @@ class Ranges:
 
     @classmethod
     def fit(cls, statistics: Sequence[Statistic], kind: np.ndarray, values: np.ndarray) -> Ranges:
-        """Fit means, spreads and how statistics vary together; the ranges are those of :meth:`within`.
+        """Fit means, spreads and how statistics vary together; the ranges come from :meth:`within`.
 
         Parameters
         ----------
@@ -614,22 +618,42 @@ class Ranges:
         ones = np.ones(n)
         return cls(tuple(statistics), np.array(mean), np.array(spread), -ones, ones, together, 1.0)
 
-    def within(self, kind: np.ndarray, values: np.ndarray, outside: float, first: int = 0) -> Ranges:
+    def within(self, scaled: np.ndarray, distances: np.ndarray, outside: float, first: int = 0) -> Ranges:
         """Return the same with ranges and a limit, outside of each of which a share of the regions lies.
 
-        Statistics before ``first`` are left out of the former; they only bear on what goes together.
+        Parameters
+        ----------
+        scaled, distances
+            Those of regions that had no part in the fit, shapes (regions, statistics) and (regions,).
+        outside
+            The share.
+        first
+            Statistics before this one get no range; they only bear on what goes together.
         """
-        scaled = np.array([self.scaled(k, v) for k, v in zip(kind, values, strict=True)])
-        low = np.minimum(np.nanquantile(scaled, 0.005, axis=0), -1.0)
-        high = np.maximum(np.nanquantile(scaled, 0.995, axis=0), 1.0)
+        low = np.minimum(np.nanquantile(scaled, outside, axis=0), -1.0) * _MARGIN
+        high = np.maximum(np.nanquantile(scaled, 1 - outside, axis=0), 1.0) * _MARGIN
         low[:first], high[:first] = -_MOST, _MOST
         low[[not statistic.low for statistic in self.statistics]] = -_MOST
-        at_first = Ranges(self.statistics, self.mean, self.spread, low, high, self.together, 1.0)
-        most = np.nanmax(at_first.excess(scaled), axis=1)
-        factor = max(float(np.quantile(most, 1 - outside)), 1.0)
-        limit = float(np.quantile([self.distance(row) for row in scaled], 1 - outside))
-        low, high = np.maximum(low * factor, -_MOST), np.minimum(high * factor, _MOST)
-        return Ranges(self.statistics, self.mean, self.spread, low, high, self.together, limit)
+        limit = max(float(np.quantile(distances, 1 - outside)), 1.0) * _MARGIN
+        return replace(self, low=low, high=high, limit=limit)
+
+    def outside(self, scaled: np.ndarray, distances: np.ndarray) -> np.ndarray:
+        """Return which regions are out of range, by the numbers of :meth:`within`."""
+        found: np.ndarray = (np.nan_to_num(self.excess(scaled)) > 1).any(axis=1) | (distances > self.limit)
+        return found
+
+
+def _held_out(
+    statistics: Sequence[Statistic], kind: np.ndarray, values: np.ndarray, fold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scaled values and distances of regions, each by a fit to the regions of other folds."""
+    scaled, distances = np.full(values.shape, np.nan), np.zeros(len(values))
+    for one in np.unique(fold):
+        fitted = Ranges.fit(statistics, kind[fold != one], values[fold != one])
+        for row in np.flatnonzero(fold == one):
+            scaled[row] = fitted.scaled(kind[row], values[row])
+            distances[row] = fitted.distance(scaled[row])
+    return scaled, distances
 
 
 def _ridge(terms: np.ndarray, values: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -693,31 +717,32 @@ class Likeness:
     def fit(cls, measured: Sequence[Measured], false_alarms: float = FALSE_ALARMS) -> Likeness | None:
         """Return what regions were like; None if there are too few to tell.
 
-        The share of the regions that are found unlike the rest is ``false_alarms`` at most.
+        The share of the regions that are found unlike those of the other folds is ``false_alarms`` at most.
         """
         measured = [one for one in measured if one.bp >= LEAST_BP]
-        apart = [(one, row) for one in measured for row in one.sources if np.isfinite(row).all()]
+        apart = [(i, row) for i, one in enumerate(measured) for row in one.sources if np.isfinite(row).all()]
         if len(measured) < LEAST_REGIONS or len(apart) < LEAST_REGIONS:
             return None
         kind = np.stack([one.kind for one in measured])
         general = np.stack([one.general for one in measured])
-        source_kind = np.stack([one.kind for one, _ in apart])
+        of = np.array([i for i, _ in apart])
         # An archaic is compared along with what it is compared in.
-        source = np.stack([np.concatenate([one.general, row]) for one, row in apart])
-        fitted = Ranges.fit(GENERAL, kind, general), Ranges.fit((*GENERAL, *SOURCE), source_kind, source)
+        source = np.stack([np.concatenate([measured[i].general, row]) for i, row in apart])
+        both = (*GENERAL, *SOURCE)
+        fold = np.arange(len(measured)) % _FOLDS
+        seen = _held_out(GENERAL, kind, general, fold)
+        seen_source = _held_out(both, kind[of], source, fold[of])
+        fitted, fitted_source = Ranges.fit(GENERAL, kind, general), Ranges.fit(both, kind[of], source)
+        # There are many tests: each may be wrong less often than all of them together.
         share = false_alarms
-        for _ in range(12):
-            found = cls(
-                len(measured),
-                kind.min(axis=0),
-                kind.max(axis=0),
-                fitted[0].within(kind, general, share),
-                fitted[1].within(source_kind, source, share, len(GENERAL)),
-            )
-            if sum(bool(found.compare(one).odd) for one in measured) <= false_alarms * len(measured):
-                break
+        while True:
+            fitted = fitted.within(*seen, share)
+            fitted_source = fitted_source.within(*seen_source, share, len(GENERAL))
+            odd = fitted.outside(*seen)
+            odd[of[fitted_source.outside(*seen_source)]] = True
+            if odd.mean() <= false_alarms or share < 1e-6:
+                return cls(len(measured), kind.min(axis=0), kind.max(axis=0), fitted, fitted_source)
             share *= 0.8
-        return found
 
     def compare(self, measured: Measured | None, sources: Sequence[str] | None = None) -> Comparison:
         """Compare data with those of training.

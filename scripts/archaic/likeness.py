@@ -3,8 +3,8 @@
     python scripts/archaic/likeness.py TRACKS --held-out VALIDATION -o genolstm/models/archaic.genolstm
 
 ``TRACKS`` is a folder that ``make_tracks.py`` wrote. The model keeps its weights; what is replaced is the entry
-``likeness`` of its metadata, which a scan compares its data with. Prints how many of the regions that were held out
-are found unlike the others: all together, half of each, and with all but a fifth of the training regions.
+``likeness`` of its metadata, which a scan compares its data with. Prints how many regions are found unlike: of those
+that made the ranges, of each fifth of them by the ranges of the others, and of the held-out ones, whole and in parts.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="a model, whose metadata are written anew")
     parser.add_argument("--json", type=Path, help="the ranges alone, for to_bundle.py")
     arguments = parser.parse_args()
-    measured = measure(arguments.folder)
+    found = list(regions(arguments.folder))
+    seeds = [seed for seed, _ in found]
+    measured = [one for _, several in found for one in several]
     likeness = Likeness.fit(measured)
     if likeness is None:
         parser.error(f"{len(measured)} regions are too few")
@@ -79,12 +81,13 @@ def main() -> None:
         for parts in (1, 2, 4):
             print(f"held out, in {parts} parts: {alarms(likeness, measure(arguments.held_out, parts))}")
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(likeness.to_dict()), encoding="utf-8")
+        told = {"likeness": likeness.to_dict(), "seeds": [min(seeds), max(seeds)]}
+        arguments.json.write_text(json.dumps(told), encoding="utf-8")
     if arguments.output is not None:
-        replace(arguments.output, likeness)
+        replace(arguments.output, likeness, [min(seeds), max(seeds)])
 
 
-def replace(path: Path, likeness: Likeness) -> None:
+def replace(path: Path, likeness: Likeness, seeds: list[int]) -> None:
     """Write a model anew, with other ranges."""
     bundle = Bundle.open(path)
     save_bundle(
@@ -93,7 +96,7 @@ def replace(path: Path, likeness: Likeness) -> None:
         members=bundle.members,
         config=bundle.config,
         metadata={**bundle.metadata, "likeness": likeness.to_dict()},
-        provenance=bundle.provenance,
+        provenance={**bundle.provenance, "likeness": {"regions": likeness.regions, "seeds": seeds}},
         card=bundle.card,
         force=True,
     )
