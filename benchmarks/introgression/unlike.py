@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import collections
 import copy
+import functools
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -91,9 +92,14 @@ def of(world: World, n_target: int = 10, n_outgroup: int = 100) -> Maker:
     return make
 
 
+@functools.cache
+def usual(seed: int) -> Region:
+    return of(main_world())(seed)
+
+
 def spoilt(change: Callable[[Region, np.random.Generator], None]) -> Maker:
     def make(seed: int) -> Region:
-        region = of(main_world())(seed)
+        region = copy.deepcopy(usual(seed))
         change(region, np.random.default_rng([seed, 0x6F]))
         return region
 

@@ -673,7 +673,7 @@ class Comparison:
     Attributes
     ----------
     odd
-        What is out of range; None if it could not be told.
+        What is out of range, that which concerns no archaic first; None if it could not be told.
     why_not
         Why it could not be told.
     measured
@@ -688,9 +688,10 @@ class Comparison:
         """Return a line, if the data are unlike those of training."""
         if not self.odd:
             return []
-        first, rest = self.odd[0], len(self.odd) - 1
-        more = f"; {rest} more out of range: {', '.join(dict.fromkeys(one.statistic for one in self.odd[1:]))}"
-        return [f"unlike all that the model was trained on: {first.line()}{more if rest else ''}"]
+        first = self.odd[0]
+        others = [name for name in dict.fromkeys(one.statistic for one in self.odd) if name != first.statistic]
+        more = f"; also out of range: {', '.join(others)}" if others else ""
+        return [f"unlike all that the model was trained on: {first.line()}{more}"]
 
 
 @dataclass(frozen=True)
@@ -771,7 +772,8 @@ class Likeness:
                 apart = self.source.odd(kind, np.concatenate([measured.general, row]), name)
                 # Where the targets are odd by themselves, they are so along with any archaic.
                 found += [one for one in apart if not (general and one.together)]
-        return Comparison(sorted(found, key=lambda one: -one.excess), None, told)
+        # What is odd without an archaic may be why something about it is.
+        return Comparison(sorted(found, key=lambda one: (one.source is not None, -one.excess)), None, told)
 
     def _sizes(self, measured: Measured) -> list[Odd]:
         found = []
