@@ -813,7 +813,7 @@ class Likeness:
         """
         if fields.words("kind", _MOST_STATISTICS) != list(KIND):
             fields.refuse("kind", f"this version goes by {', '.join(KIND)}")
-        lowest, highest = (fields.numbers(name, [len(KIND)], -100, 100) for name in ("lowest", "highest"))
+        lowest, highest = (fields.numbers(name, [len(KIND)], -20, 20) for name in ("lowest", "highest"))
         if (lowest > highest).any():
             fields.refuse("lowest", "it is above highest")
         return cls(
