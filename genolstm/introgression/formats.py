@@ -15,7 +15,7 @@ from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.introgression.settings import UNNAMED
-from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
+from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,21 +313,14 @@ def read_span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, 
     InputError
         They are no interval, or lie beyond the greatest position.
     """
-    found = []
-    for text in fields[1:3]:
-        value = parse_integer(text)
-        if value is None:
-            raise InputError(f"{quoted(text)} is not a position", path=display_name(path), line=number)
-        found.append(value)
-    start, end = found
+    name = display_name(path)
+    # Numbers without bounds: what is wrong with one that is out of them shows beside the other.
+    start = read_integer(fields[1], "a position", low=None, high=None, path=name, line=number)
+    end = read_integer(fields[2], "a position", low=None, high=None, path=name, line=number)
     if not 0 <= start < end:
-        raise InputError(
-            f"{start} to {end} is not an interval (0-based, half-open)", path=display_name(path), line=number
-        )
+        raise InputError(f"{start} to {end} is not an interval (0-based, half-open)", path=name, line=number)
     if end > LAST_POSITION:
-        raise InputError(
-            f"{end} is beyond the greatest position, {LAST_POSITION}", path=display_name(path), line=number
-        )
+        raise InputError(f"{end} is beyond the greatest position, {LAST_POSITION}", path=name, line=number)
     return start, end
 
 
@@ -472,16 +465,14 @@ def read_posteriors(path: PathLike, *, by_source: bool = False) -> pd.DataFrame:
     known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
     parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
-    rest: _WithoutNul | None = None
     try:
         with readable(path), open_input(path) as stream, warnings.catch_warnings():
             # A first line with more columns than the header has is cut, with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             columns, lines = _posterior_columns(stream, name, by_source)
-            rest = _WithoutNul(lines, name)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
             for chunk in pd.read_csv(
-                cast("Any", rest),
+                cast("Any", _WithoutNul(lines, name)),
                 sep="\t",
                 header=None,
                 names=columns,
@@ -498,12 +489,8 @@ def read_posteriors(path: PathLike, *, by_source: bool = False) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         pass
     except pd.errors.ParserWarning as e:
-        if rest is not None and rest.fault is not None:
-            raise rest.fault from None
         raise InputError("has more columns than the header", path=name, line=number) from e
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
-        if rest is not None and rest.fault is not None:
-            raise rest.fault from None
         raise InputError(f"is not a posterior table ({e})", path=name) from e
     if not parts:
         raise InputError("holds no bin", path=name)
@@ -518,15 +505,14 @@ class _WithoutNul:
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name, self._line = stream, name, 2
-        self.fault: InputError | None = None
 
     def read(self, size: int = -1) -> bytes:
         content = self._stream.read(size)
         at = content.find(b"\0")
         if at >= 0:
             line = self._line + content.count(b"\n", 0, at)
-            self.fault = InputError(r"a field holds the control character \x00", path=self._name, line=line)
-            raise self.fault
+            # pandas passes on what is raised here.
+            raise InputError(r"a field holds the control character \x00", path=self._name, line=line)
         self._line += content.count(b"\n")
         return content
 

@@ -30,6 +30,10 @@ LITTLE_CALLABLE = 0.3
 #: Posterior of a bin of which nothing is known, for models that state no prior of their own: about the
 #: archaic share of a genome outside Africa.
 PRIOR = 0.02
+#: Length in bp from which on a stretch without any site is unknown rather than the same in everybody, in files that
+#: list variant sites only. With one site per kb, chance leaves one such stretch in ten million million; those of which
+#: files say nothing (centromeres, duplications, what a mask took out) are longer.
+EMPTY = 30_000
 #: Bins of background that stand for a stretch that is too long to bridge, so that what lies on one side
 #: of it does not speak for the other.
 GAP_BINS = 10

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genolstm.errors import InputError, MissingExtraError, SettingError
-from genolstm.introgression.demography import Sampled, brief, expected_events, follow_pairs, read_demes
+from genolstm.introgression.demography import Sampled, brief, expected_events, follow_pairs, is_demes, read_demes
 from genolstm.introgression.segments import Interval, merge_intervals
 from genolstm.introgression.settings import UNNAMED, SimulatedSource, SimulationLimits, SimulationSettings
 from genolstm.introgression.variants.block import VariantBlock
@@ -169,7 +169,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         raise MissingExtraError("msprime and stdpopsim", "simulate") from error
 
     species = stdpopsim.get_species("HomSap")
-    if settings.model.endswith((".yaml", ".yml")):
+    if is_demes(settings.model):
         demography = read_demes(settings.model)
         known: dict[str, Any] = {}
         mutation_rate = species.genome.mean_mutation_rate

@@ -13,8 +13,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from genolstm.errors import OutputError
+from genolstm.errors import OutputError, cause
 from genolstm.files import Outputs, check_folder, check_output, check_own_name, check_paths
+from genolstm.introgression.demography import is_demes
 from genolstm.introgression.formats import write_truth, write_truth_by_source
 from genolstm.introgression.settings import SimulationLimits, SimulationSettings
 from genolstm.introgression.simulate import SimulatedRegion, check_cost, resolve, simulate_region
@@ -109,7 +110,7 @@ def run(
             for name in files:
                 check_output(place / name, force=False)
         check_folder(place)
-        model = [full.model] if full.model.endswith((".yaml", ".yml")) else []
+        model = [full.model] if is_demes(full.model) else []
         check_paths(model, [], force=force, kept=[place / name for name in files])
         region = simulate_region(full, limits=limits)
         with _marked(place, begun, files):
@@ -131,7 +132,7 @@ def _marked(folder: Path, mark: Path, files: Sequence[str]) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             mark.touch()
         except OSError as error:
-            raise OutputError(f"cannot be created ({error.strerror})", path=folder) from error
+            raise OutputError(f"cannot be created ({cause(error)})", path=folder) from error
         yield
     except BaseException:
         now = {name for name in files if (folder / name).exists()}
