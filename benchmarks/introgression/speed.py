@@ -73,6 +73,8 @@ class Cost(NamedTuple):
 
 def cost(command: list[str], env: dict[str, str] | None = None) -> Cost:
     """Return what a command costs; its output is thrown away."""
+    env = dict(os.environ if env is None else env)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
     start = time.perf_counter()
     process = subprocess.Popen(
         command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE

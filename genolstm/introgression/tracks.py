@@ -56,14 +56,22 @@ def n_bins(length: int, bin_size: int) -> int:
     return -(-length // bin_size)
 
 
+@compiled()
+def _add_rare(tracks: np.ndarray, n_cells: int, parts: int, total: np.ndarray, carried: np.ndarray) -> None:
+    for i in range(tracks.shape[0]):
+        for at in range(0, n_cells * parts, parts):
+            total[i] += tracks[i, at]
+            carried[i] += tracks[i, at + 1] + tracks[i, at + 2] - tracks[i, at + 3]
+
+
 def rare_evidence(tracks: np.ndarray, n_sources: int) -> tuple[np.ndarray, np.ndarray]:
     """Return how many rare variants any source carries, and how many none does, shape (haplotypes, bins).
 
     Without a source, all of them count as evidence: they are what a scan without an archaic goes by.
     """
-    cells = slice(0, RARE_CELLS)
-    total = tracks[..., ALL[cells]].sum(axis=-1)
-    carried = (tracks[..., FIRST[cells]] + tracks[..., SECOND[cells]] - tracks[..., BOTH[cells]]).sum(axis=-1)
+    total, carried = np.zeros((2, *tracks.shape[:-1]), tracks.dtype)
+    flat = tracks.reshape(-1, tracks.shape[-1])
+    _add_rare(flat, RARE_CELLS, len(PARTS), total.reshape(-1), carried.reshape(-1))
     if not n_sources:
         return total, np.zeros_like(total)
     return carried, np.maximum(total - carried, 0)
@@ -73,7 +81,8 @@ def comparable(tracks: np.ndarray, n_sources: int) -> np.ndarray:
     """Return the share of each bin that could be compared with a source, or, without any, with the outgroup."""
     if not n_sources:
         return tracks[..., CALLABLE]
-    return tracks[..., CALLABLE + 1 : CALLABLE + 1 + min(n_sources, len(SLOTS))].max(axis=-1)
+    first, second = tracks[..., CALLABLE + 1], tracks[..., CALLABLE + 2]
+    return first if n_sources == 1 else np.maximum(first, second)
 
 
 def choose_sources(tracks: np.ndarray, given: Sequence[int]) -> None:
