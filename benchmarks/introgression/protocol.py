@@ -299,8 +299,8 @@ def hmmix(of: Set, path: Path, program: str) -> None:
 
     call("bcftools", "view", "-Ob", "-o", "all.bcf", str((path / "set.vcf.gz").resolve()))
     call("bcftools", "index", "-f", "all.bcf")
-    common = ["-ind=ind.json", "-vcf=all.bcf", "-weights=w.bed", "-ancestral=anc.fa", "-refgenome=anc.fa"]
-    call(program, "create_outgroup", *common, "-out=outgroup.txt")
+    common = ["-ind=ind.json", "-vcf=all.bcf", "-weights=w.bed", "-ancestral=anc.fa"]
+    call(program, "create_outgroup", *common, "-refgenome=anc.fa", "-out=outgroup.txt")
     call(program, "create_ingroup", *common, "-out=obs", "-outgroup=outgroup.txt")
     call(program, "mutation_rate", "-outgroup=outgroup.txt", "-weights=w.bed", "-window_size=1000000", "-out=mut.bed")
     posterior = np.zeros((2 * of.n_target, of.chromosomes, of.length // BIN, 1), np.float16)

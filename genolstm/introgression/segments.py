@@ -13,8 +13,11 @@ from genolstm.introgression.settings import LEAST_CALLABLE, UNKNOWN_SOURCE, UNNA
 
 #: Share of a segment's archaic probability that one source must have for the segment to be called after it alone.
 CLEAR_SOURCE = 0.75
-#: Least posterior of a bin in a segment, where the threshold is chosen on the data.
-LEAST_THRESHOLD = 0.2
+#: Least posterior of a bin in a segment, where the threshold is chosen on the data; and one that is less.
+LEAST_THRESHOLD, _BELOW = 0.2, 0.1999
+#: Least posterior of a bin that resembles none of the archaics that are given, where the threshold is chosen on the
+#: data: only rare variants speak for it, and in real data more things make these than in simulations.
+LEAST_UNKNOWN = 0.5
 #: What a change of source within a segment costs, as a log-odds: about the rarity of two tracts that touch.
 _CHANGE = 6.0
 
@@ -124,6 +127,15 @@ class PosteriorBlock:
         exists = ~np.isnan(self.posterior)
         return exists if self.callable is None else exists & (self.callable >= LEAST_CALLABLE)
 
+    def doubtful(self) -> np.ndarray:
+        """Return what is more likely modern, and otherwise like none of the archaics given; same shape, bool."""
+        if self.shares is None or len(self.sources) < 2:
+            return np.zeros(self.posterior.shape, dtype=bool)
+        with np.errstate(invalid="ignore"):
+            nobody = self.shares[:, :, -1] >= CLEAR_SOURCE * self.posterior
+            found: np.ndarray = nobody & (self.posterior < LEAST_UNKNOWN)
+        return found
+
 
 @dataclass
 class _Open:
@@ -174,7 +186,7 @@ class SegmentDecoder:
     changes, one segment ends and another begins.
 
     If the settings hold no threshold, what lies above :data:`LEAST_THRESHOLD` is kept until
-    :meth:`decide` is told one.
+    :meth:`decide` is told one; but nothing :meth:`~PosteriorBlock.doubtful`.
     """
 
     settings: DecodeSettings
@@ -193,20 +205,22 @@ class SegmentDecoder:
         """Return the segments that end in this block, sorted; none while there is no threshold."""
         if block.chrom != self._chrom:
             self._open, self._before, self._chrom = {}, None, block.chrom
-        known = block.known()
+        known, posterior = block.known(), block.posterior
+        if self.settings.threshold is None:
+            posterior = np.where(block.doubtful(), np.minimum(posterior, _BELOW), posterior)
         with np.errstate(invalid="ignore"):
-            labels = np.where(known, (block.posterior >= self.floor).astype(np.int8), np.int8(_UNKNOWN))
+            labels = np.where(known, (posterior >= self.floor).astype(np.int8), np.int8(_UNKNOWN))
         found: list[Segment] = []
         for h, name in enumerate(block.haplotypes):
             key = (name[0], name[1])
             if key in self._open or (labels[h] == _IN).any():
-                for run in self._runs(block, h, key, labels[h]):
+                for run in self._runs(block, posterior[h], h, key, labels[h]):
                     if self.settings.threshold is None:
                         self._held.append(run)
                     else:
                         found += self._cut(run, self.settings.threshold)
         # The posterior of the last bin, for the edge that may lie before the next one.
-        self._before = None if block.last else np.where(known[:, -1], block.posterior[:, -1], np.nan)
+        self._before = None if block.last else np.where(known[:, -1], posterior[:, -1], np.nan)
         if block.last:
             self._chrom = None
         return sorted(found)
@@ -216,7 +230,9 @@ class SegmentDecoder:
         held, self._held = self._held, []
         return sorted(segment for run in held for segment in self._cut(run, max(threshold, LEAST_THRESHOLD)))
 
-    def _runs(self, block: PosteriorBlock, h: int, key: tuple[str, str], labels: np.ndarray) -> Iterator[_Run]:
+    def _runs(
+        self, block: PosteriorBlock, posterior: np.ndarray, h: int, key: tuple[str, str], labels: np.ndarray
+    ) -> Iterator[_Run]:
         size, n_bins = self.bin_size, len(labels)
         starts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist()]
         for start, stop in zip(starts, [*starts[1:], n_bins], strict=True):
@@ -230,11 +246,11 @@ class SegmentDecoder:
                 continue
             if label == _OUT:
                 if run is not None:
-                    after = np.nan if run.gap else float(block.posterior[h, start])
+                    after = np.nan if run.gap else float(posterior[start])
                     yield self._closed(key, run, block.length, after)
                 continue
             if run is None:
-                run = _Open(block.chrom, block.sources, self._posterior_before(block, h, start))
+                run = _Open(block.chrom, block.sources, self._posterior_before(block, posterior, h, start))
                 self._open[key] = run
             run.gap = 0
             run.at.append(np.arange(start, stop) + block.first_bin)
@@ -245,12 +261,12 @@ class SegmentDecoder:
         if block.last and key in self._open:
             yield self._closed(key, self._open[key], block.length)
 
-    def _posterior_before(self, block: PosteriorBlock, h: int, step: int) -> float:
+    def _posterior_before(self, block: PosteriorBlock, posterior: np.ndarray, h: int, step: int) -> float:
         """Return the posterior of the bin before one; NaN if there is none, or nothing is known of it."""
         if step == 0:
             return np.nan if self._before is None else float(self._before[h])
         known = block.callable is None or block.callable[h, step - 1] >= LEAST_CALLABLE
-        return float(block.posterior[h, step - 1]) if known else np.nan
+        return float(posterior[step - 1]) if known else np.nan
 
     def _closed(self, key: tuple[str, str], run: _Open, length: int | None, after: float = np.nan) -> _Run:
         del self._open[key]

@@ -47,38 +47,42 @@ class Levels:
 
     def __init__(self) -> None:
         self._bins = np.zeros(_LEVELS + 1, dtype=np.int64)
+        #: Of these, those that are called at no threshold that is chosen.
+        self._doubtful = np.zeros(_LEVELS + 1, dtype=np.int64)
 
     def add(self, block: PosteriorBlock) -> None:
         """Count the bins of a block."""
-        values = block.posterior[block.known()]
-        self._bins += np.bincount(np.rint(values * _LEVELS).astype(np.int64).clip(0, _LEVELS), minlength=_LEVELS + 1)
+        known, doubtful = block.known(), block.doubtful()
+        for bins, which in ((self._bins, known), (self._doubtful, known & doubtful)):
+            levels = np.rint(block.posterior[which] * _LEVELS).astype(np.int64).clip(0, _LEVELS)
+            bins += np.bincount(levels, minlength=_LEVELS + 1)
 
     def expected(self, threshold: float) -> Expected:
-        """Return what is expected at a threshold."""
-        return self._at(int(np.ceil(threshold * _LEVELS)), threshold)
+        """Return what is expected at a threshold that somebody gives, at which doubtful bins are called too."""
+        return self._at(int(np.ceil(threshold * _LEVELS)), self._bins, threshold)
 
     def best(self) -> Expected:
         """Return what is expected at the threshold with the best F1, from :data:`LEAST_BEST` on."""
-        bins = self._bins[::-1]
-        right = np.cumsum(bins * (np.arange(_LEVELS + 1)[::-1] / _LEVELS))
-        f1 = 2 * right / np.maximum(np.cumsum(bins) + right[-1], 1e-12)
+        called = self._bins - self._doubtful
+        bins, values = called[::-1], np.arange(_LEVELS + 1)[::-1] / _LEVELS
+        f1 = 2 * np.cumsum(bins * values) / np.maximum(np.cumsum(bins) + (self._bins[::-1] * values).sum(), 1e-12)
         lowest = _LEVELS - int(LEAST_BEST * _LEVELS)
-        return self._at(_LEVELS - int(f1[: lowest + 1].argmax()))
+        return self._at(_LEVELS - int(f1[: lowest + 1].argmax()), called)
 
     def with_fdr(self, fdr: float) -> Expected:
         """Return what is expected at the lowest threshold at which at most ``fdr`` of the called bins are wrong."""
-        bins = self._bins[::-1]
+        bins = (self._bins - self._doubtful)[::-1]
         called = np.cumsum(bins)
         wrong = called - np.cumsum(bins * (np.arange(_LEVELS + 1)[::-1] / _LEVELS))
         lowest = _LEVELS - int(LEAST_THRESHOLD * _LEVELS)
         good = np.flatnonzero((called > 0) & (wrong <= fdr * called))
         good = good[good <= lowest]
-        return self._at(_LEVELS - int(good[-1]) if len(good) else _LEVELS)
+        return self._at(_LEVELS - int(good[-1]) if len(good) else _LEVELS, self._bins - self._doubtful)
 
-    def _at(self, level: int, threshold: float | None = None) -> Expected:
+    def _at(self, level: int, bins: np.ndarray, threshold: float | None = None) -> Expected:
         values = np.arange(_LEVELS + 1) / _LEVELS
         total, archaic = int(self._bins.sum()), float((self._bins * values).sum())
-        called, right = int(self._bins[level:].sum()), float((self._bins * values)[level:].sum())
+        called, right = int(bins[level:].sum()), float((bins * values)[level:].sum())
         return Expected(
             level / _LEVELS if threshold is None else threshold,
             right / called if called else 0.0,

@@ -121,3 +121,43 @@ def test_deciding_later_cuts_what_a_fixed_threshold_cuts():
     fixed = decoded(0.55)
     assert len(fixed) > 50
     assert decoded(None) == fixed
+
+
+def named(posterior, unknown, sources=("nea", "unknown")):
+    """Return a block of one haplotype with these posteriors, and the part of each that is of an unknown source."""
+    posterior, unknown = np.array([posterior], np.float32), np.array([unknown], np.float32)
+    ones = np.ones_like(posterior)
+    shares = np.stack([posterior - unknown, unknown], axis=2)
+    return PosteriorBlock("chr1", [("S", "1")], 0, posterior, ones, ones, sources=sources, shares=shares)
+
+
+def test_what_resembles_no_given_archaic_must_be_likelier_archaic_than_not():
+    posterior = [0.01, 0.45, 0.45, 0.45, 0.01, 0.6, 0.6, 0.45, 0.01, 0.45, 0.45, 0.01]
+    unknown = [0.0, 0.45, 0.45, 0.45, 0.0, 0.6, 0.6, 0.45, 0.0, 0.1, 0.1, 0.0]
+    block = named(posterior, unknown)
+    assert np.flatnonzero(block.doubtful()[0]).tolist() == [1, 2, 3, 7]
+    levels = Levels()
+    levels.add(block)
+    chosen = SegmentDecoder(DecodeSettings(threshold=None), 1000)
+    assert chosen.add(block) == []
+    found = chosen.decide(0.4)
+    assert [(s.start // 1000, s.source) for s in found] == [(5, "unknown"), (9, "nea")]
+    # The doubtful bin behind the tract counts as one below the threshold: the edge lies between their middles.
+    assert 6500 < found[0].end < 7500
+    for got in (levels.best(), levels.with_fdr(0.5)):
+        assert got.called == pytest.approx(4 / 12)
+        assert got.precision == pytest.approx((0.6 + 0.6 + 0.45 + 0.45) / 4, abs=1e-4)
+        assert got.archaic == pytest.approx(sum(posterior) / 12, abs=1e-4)
+    # Whoever gives a threshold gets what is above it.
+    told = SegmentDecoder(DecodeSettings(threshold=0.4), 1000)
+    assert [s.start // 1000 for s in told.add(block)] == [1, 5, 9]
+    assert levels.expected(0.4).called == pytest.approx(8 / 12)
+
+
+def test_without_an_archaic_everything_is_unknown_and_counts():
+    block = named([0.01, 0.45, 0.45, 0.01], [0.01, 0.45, 0.45, 0.01], sources=("unknown",))
+    block.shares = block.shares[:, :, 1:]
+    assert not block.doubtful().any()
+    decoder = SegmentDecoder(DecodeSettings(threshold=None), 1000)
+    decoder.add(block)
+    assert len(decoder.decide(0.4)) == 1
