@@ -10,8 +10,8 @@ from genolstm.files import PathLike, atomic_text, check_paths, display_name, rea
 from genolstm.introgression.formats import (
     POSTERIOR_COLUMNS,
     SEGMENT_COLUMNS,
-    header_columns,
     is_source_column,
+    read_header,
     read_name,
     read_probability,
     read_span,
@@ -49,12 +49,13 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     check_paths(parts, [output], force=force)
     # Each part is opened once: it may be a pipe.
     first = read_lines(parts[0])
-    header = next(first, (0, ""))[1]
-    columns = header_columns(header)
+    header, columns = read_header(first)
     kind = None if columns is None else _kind(columns)
     if columns is None or kind is None:
         raise InputError(
-            "has neither the header of segments nor that of posteriors", path=display_name(parts[0]), line=1
+            "has neither the header of segments nor that of posteriors",
+            path=display_name(parts[0]),
+            line=max(len(header), 1),
         )
     owners: dict[tuple[str, str, str], int] = {}
     lines: Iterator[str] = chain.from_iterable(
@@ -65,7 +66,7 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
         lines = iter(sorted(lines, key=_position))
     written = 0
     with atomic_text(output, force=force) as target:
-        target.write(header + "\n")
+        target.writelines(f"{line}\n" for line in header)
         for written, line in enumerate(lines, start=1):  # noqa: B007
             target.write(line)
     return written
@@ -83,7 +84,7 @@ def _lines(
     path: PathLike,
     number: int,
     begun: Iterator[tuple[int, str]] | None,
-    header: str,
+    header: list[str],
     columns: list[str],
     owners: dict[tuple[str, str, str], int],
 ) -> Iterator[str]:
@@ -96,9 +97,9 @@ def _lines(
     posteriors = [i for i, name in enumerate(columns) if name == "posterior" or is_source_column(name)]
     lines = read_lines(path) if begun is None else begun
     if begun is None:
-        own = next(lines, (0, ""))[1]
+        own, others = read_header(lines)
         if own != header:
-            hint, others = None, header_columns(own)
+            hint = None
             if others == columns:
                 hint = "it was made by another version or model: scan all parts with the same one"
             elif others is not None and _kind(others) == _kind(columns):

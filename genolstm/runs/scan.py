@@ -7,10 +7,9 @@ import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from genolstm.errors import SettingError
-from genolstm.files import Outputs, PathLike, check_paths, index_path, is_bgzf, is_file_output
+from genolstm.files import Outputs, PathLike, check_paths, is_file_output
 from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
@@ -18,15 +17,15 @@ from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
+from genolstm.introgression.summary import Piece, Summary, summarise, tell
 from genolstm.provenance import LARGE, record
+from genolstm.runs import scan_outputs
 from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
 
 #: Share that could be compared, below which a scan warns.
 LITTLE = 0.5
-_TABLE_SUFFIXES = (".bed", ".tsv", ".txt")
-_PACKED_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 
 
 class Step(NamedTuple):
@@ -74,16 +73,13 @@ class _Told:
 
 
 def manifest_path(output: PathLike) -> Path | None:
-    """Return where the manifest of a scan lies: ``X.json`` beside ``X.bed`` or ``X.bed.gz``.
+    """Return where the manifest of a scan lies: ``X.json`` beside ``X.bed``, ``X.bed.gz`` or ``X.gff3``.
 
     There is none if the segments go to standard output, a device or a pipe.
     """
     if not is_file_output(output):
         return None
-    name = Path(output).name
-    for suffixes in (_PACKED_SUFFIXES, _TABLE_SUFFIXES):
-        name = next((name.removesuffix(s) for s in suffixes if name.endswith(s) and name != s), name)
-    return Path(output).with_name(f"{name}.json")
+    return Path(output).with_name(f"{scan_outputs.without_suffixes(output)}.json")
 
 
 def run(
@@ -93,6 +89,11 @@ def run(
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
     unknown: PathLike | None = None,
+    track: PathLike | None = None,
+    bigwig: PathLike | None = None,
+    bigwig_haplotypes: PathLike | None = None,
+    summary: PathLike | None = None,
+    multiqc: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -108,12 +109,20 @@ def run(
     door
         Input to scan.
     output
-        BED6+ file of the segments; ``-`` is standard output. Beside a file, a manifest is written
-        (see :func:`manifest_path`).
+        File of the segments: BED6+, or GFF3 if its name ends so; ``-`` is standard output, as BED6+. Beside
+        a file, a manifest is written (see :func:`manifest_path`).
     posteriors, bedgraph
         Also write the posterior of every bin, as a table or as bedGraph.
     unknown
         Also write, as BED, the stretches of each haplotype of which nothing is known.
+    track
+        Also write the segments as a coloured track for genome browsers (BED9).
+    bigwig
+        Also write the mean posterior over the haplotypes as bigWig.
+    bigwig_haplotypes
+        Also write the posteriors of each haplotype as bigWig, into this folder.
+    summary, multiqc
+        Also write how much of each haplotype, sample and population is archaic, as a table or for MultiQC.
     model
         Name of a shipped model, or its file.
     settings
@@ -135,18 +144,24 @@ def run(
     Raises
     ------
     SettingError
-        An index is asked for, and no output ends in ``.gz``.
+        An index is asked for, and no output ends in ``.gz``; or a name promises another format.
     """
-    indexed = [path for path in (output, posteriors, unknown) if index and path is not None and is_bgzf(path)]
-    if index and not indexed:
-        raise SettingError("an index needs an output whose name ends in .gz")
+    asked = {
+        "output": output,
+        "posteriors": posteriors,
+        "bedgraph": bedgraph,
+        "unknown": unknown,
+        "track": track,
+        "bigwig": bigwig,
+        "bigwig_haplotypes": bigwig_haplotypes,
+        "summary": summary,
+        "multiqc": multiqc,
+    }
     manifest = manifest_path(output)
     inputs = door.inputs()
-    check_paths(
-        [*inputs.values(), *model_files(model)],
-        [output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)],
-        force=force,
-    )
+    written, replaced = scan_outputs.paths(asked, index=index, force=force)
+    check_paths([*inputs.values(), *model_files(model)], [*written, manifest], force=force, kept=replaced)
+    scan_outputs.check_names(asked)
     classifier = IntrogressionClassifier.load(model, threads=threads)
     decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
@@ -154,36 +169,25 @@ def run(
     name = classifier.bundle.name
     stages = stages or Stages()
     found: list[Segment] = []
-    collector = formats.BedGraphCollector(size) if bedgraph is not None else None
-    blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
     sources = classifier.sources(door)
+    scan = scan_outputs.Scan(size, sources, formats.model_stamp(name, digest))
+    *others, segments = scan_outputs.writers(asked, scan, index=index)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
-        table: IO[str] | None = None
-        if posteriors is not None:
-            table = outputs.text(posteriors, index=posteriors in indexed)
-            formats.write_posterior_header(table, sources)
         for block in result.blocks:
             with stages.time("segments"):
                 found += result.decoder.add(block)
-                if table is not None:
-                    formats.write_posteriors(table, block, size)
-                if collector is not None:
-                    collector.add(block)
-                if blanks is not None:
-                    blanks.add(block)
+                scan_outputs.add(block, scan, [*others, segments], outputs)
         with stages.time("segments"):
             more, expected = result.decide()
             found += more
             found.sort()
-            if bedgraph is not None and collector is not None:
-                collector.write(outputs.text(bedgraph))
-            if unknown is not None and blanks is not None:
-                blanks.write(outputs.text(unknown, index=unknown in indexed))
+            scan.segments, scan.summary = found, _summary(found, door, sources, result.totals)
+            not_written = [line for writer in others for line in writer.finish(outputs)]
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
-            warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
+            warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings(), *not_written)]
             if manifest is not None:
                 account = record(
                     settings={
@@ -198,12 +202,12 @@ def run(
                 )
                 account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
                 account["expected"] = dataclasses.asdict(expected)
+                account["callable_bp"] = _callable(result.totals)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
             # The last to be renamed: if the segments exist, everything does.
-            stream = outputs.text(output, index=output in indexed)
-            formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))
+            segments.finish(outputs)
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",
@@ -217,6 +221,7 @@ def run(
         ),
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
+        *tell(scan.summary),
         *left_out,
         *warnings,
         *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),
@@ -239,6 +244,23 @@ def _alone(door: Door) -> list[str]:
     if door.sources():
         return []
     return [f"no archaic was given: what is found is of an {UNKNOWN_SOURCE} source, by its rare and shared variants"]
+
+
+def _summary(found: Sequence[Segment], door: Door, sources: Sequence[str], totals: Totals) -> Summary:
+    return summarise(
+        (Piece(s.chrom, s.start, s.end, s.sample, s.haplotype, s.source) for s in found),
+        sources=sources,
+        callable_bp={name: counted.callable_bp for name, counted in totals.haplotypes.items()},
+        populations=door.populations(),
+    )
+
+
+def _callable(totals: Totals) -> dict[str, dict[str, int]]:
+    """Return the base pairs of each sample's haplotypes in which segments can be called, for a later summary."""
+    found: dict[str, dict[str, int]] = {}
+    for (sample, haplotype), counted in totals.haplotypes.items():
+        found.setdefault(sample, {})[haplotype] = counted.callable_bp
+    return found
 
 
 def _counts(found: Sequence[Segment], totals: Totals) -> dict[str, Any]:

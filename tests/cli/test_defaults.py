@@ -35,6 +35,7 @@ COMMANDS = {
     "introgression plot a -o b": ("plot", "run"),
     "introgression scan a --archaic b --outgroup c -o d": ("scan", "run"),
     "introgression simulate -o a": ("simulate", "run"),
+    "introgression summary a": ("summary", "run"),
     "introgression train a -o b": ("train", "run"),
     "model card m": ("model", "run_open"),
     "model export m --onnx x": ("model", "run_export"),

@@ -20,7 +20,7 @@ from genolstm.introgression.dataset import REGION_FILES
 # texts and paths are files to read.
 WRITTEN = {
     *("output", "table", "bedgraph", "unknown", "runs", "gradients", "figure", "models", "onnx", "keras"),
-    *("half_lives", "positions", "checkpoints", "log"),
+    *("half_lives", "positions", "checkpoints", "log", "track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
@@ -58,6 +58,7 @@ LINES = [
     " --target-exclude @target_exclude --outgroup-callable @outgroup_callable --outgroup-exclude @outgroup_exclude"
     " --archaic-callable @archaic_callable --archaic-exclude @archaic_exclude",
     "introgression scan --vcf @vcf --target a --archaic b --outgroup-frequencies @outgroup_frequencies --field AF",
+    "introgression summary @segments --samples @samples --manifest @manifest",
     "introgression train @regions",
     "model export @model",
     "model gates @model @sequences",
@@ -68,7 +69,7 @@ LINES = [
     "text train @files --held-out @held_out",
 ]
 # Folders: which of the files in them a run writes.
-FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz"}
+FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz", "bigwig_haplotypes": "S.1.bw"}
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:

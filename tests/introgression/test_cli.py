@@ -54,8 +54,9 @@ def vcf_door(folder: Path, vcf: str = "region.vcf.gz") -> list[object]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", dtype={"sample": str, "haplotype": str})
-    return table.rename(columns={table.columns[0]: table.columns[0].split("#")[-1]})
+    stamped = int(path.name.endswith(".bed"))
+    table = pd.read_csv(path, sep="\t", skiprows=stamped, dtype={"sample": str, "haplotype": str})
+    return table.rename(columns={"#chrom": "chrom"})
 
 
 def measures(text: str) -> dict[str, float]:
@@ -91,7 +92,7 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     lines = path.read_text().splitlines()
     digest = Bundle.open(find_bundle("archaic")).digest
     made = f"genolstm={version('genolstm')};model=archaic;sha256={digest[:12]}"
-    assert lines[0] == f"##{made} #" + "\t".join((*SEGMENT_COLUMNS, *OF_SOURCES))
+    assert lines[:2] == [f"##{made}", "#" + "\t".join((*SEGMENT_COLUMNS, *OF_SOURCES))]
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
@@ -238,7 +239,7 @@ def test_thresholds_and_lengths(cli: Cli, scan_args, tmp_path: Path) -> None:
     def spans(*options: object) -> list[int]:
         code, out, _ = cli(*scan_args["vcf"], "-o", "-", "-q", *options)
         assert code == 0
-        rows = [line.split("\t") for line in out.splitlines()[1:]]
+        rows = [line.split("\t") for line in out.splitlines()[2:]]
         return [int(row[2]) - int(row[1]) for row in rows]
 
     default = spans()
@@ -957,7 +958,8 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--track", "t", "--bigwig", "w"]
+    outputs += ["--bigwig-haplotypes", "h", "--summary", "s", "--multiqc", "q"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
@@ -972,6 +974,11 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
+        "track": None,
+        "bigwig": None,
+        "bigwig_haplotypes": None,
+        "summary": None,
+        "multiqc": None,
         "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
@@ -988,6 +995,11 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
                 "unknown": Path("u"),
+                "track": Path("t"),
+                "bigwig": Path("w"),
+                "bigwig_haplotypes": Path("h"),
+                "summary": Path("s"),
+                "multiqc": Path("q"),
                 "model": "m",
                 "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
                 "index": False,
@@ -1177,6 +1189,16 @@ def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
     changed = {"truth": Path("t"), "chrom": "7", "posteriors": Path("p"), "haplotype": "A#1", "force": True}
     files = (Path("s.bed"), Path("f.svg"))
     assert drawn == [(files, changed), (files, options)]
+
+
+def test_options_of_summary_arrive(cli: Cli, told) -> None:
+    calls = told("summary", "run", ["found", "warning: no"])
+    changed = ["--samples", "t", "--manifest", "m", "--manifest", "n", "-o", "o.tsv", "--multiqc", "q", "--force", "-q"]
+    assert cli("introgression", "summary", "s.bed", *changed) == (0, "", "warning: no\n")
+    assert cli("introgression", "summary", "-") == (0, "", "found\nwarning: no\n")
+    options = {"samples": Path("t"), "manifest": (Path("m"), Path("n")), "output": Path("o.tsv"), "multiqc": Path("q")}
+    nothing = {"samples": None, "manifest": (), "output": Path("-"), "multiqc": None, "force": False}
+    assert calls == [((Path("s.bed"),), {**options, "force": True}), ((Path("-"),), nothing)]
 
 
 def test_debug_shows_the_traceback(cli: Cli, scan_args, tmp_path: Path) -> None:

@@ -79,6 +79,21 @@ def test_bad_part_leaves_no_output(tmp_path, lines, reason):
     assert not (tmp_path / "all.bed").exists()
 
 
+@pytest.mark.parametrize("end", ["\n", " "])
+def test_the_stamp_is_kept(tmp_path, end):
+    """In a line of its own, or in that of the columns, as earlier versions wrote it."""
+    stamp = f"##genolstm=1;model=m;sha256=0{end}"
+    rows = [segment("chr1", 5, 9, "A"), segment("chr2", 5, 9, "A")]
+    parts = [write(tmp_path / f"{i}.bed", stamp + SEGMENTS, row) for i, row in enumerate(rows)]
+    assert run(parts, tmp_path / "all.bed") == 2
+    assert (tmp_path / "all.bed").read_text() == f"{stamp}{SEGMENTS}\n{rows[0]}\n{rows[1]}\n"
+    for other in (SEGMENTS, f"##genolstm=2{end}{SEGMENTS}", f"{stamp}{SEGMENTS}".swapcase()):
+        with pytest.raises(InputError, match=r"other\.bed:1: has a different header"):
+            run([parts[0], write(tmp_path / "other.bed", other)], tmp_path / "x.bed")
+    with pytest.raises(InputError, match=r"other\.bed:2: has neither the header"):
+        run([write(tmp_path / "other.bed", "##genolstm=1", "chr1\t5\t9")], tmp_path / "x.bed")
+
+
 def test_first_file_of_another_kind_and_truncated_file(tmp_path):
     other = write(tmp_path / "other.bed", "chr1\t1\t2")
     with pytest.raises(InputError, match="neither the header"):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from genolstm.introgression.settings import (
     TrackSettings,
 )
 from genolstm.introgression.tracks import comparable, rare_evidence
+from genolstm.introgression.variants.people import Populations
 from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
@@ -102,6 +103,10 @@ class Door(Protocol):
 
     def warnings(self) -> list[str]:
         """Return human-readable lines on what is likely wrong with the input, each complete in itself."""
+        ...
+
+    def populations(self) -> Populations | None:
+        """Return which samples belong to which population; None if nothing was said of it."""
         ...
 
     def inputs(self) -> dict[str, PathLike]:
@@ -188,23 +193,49 @@ def prefetch(items: Iterable[T], ahead: int = 1) -> Iterator[T]:
         thread.join()
 
 
+class Counted(NamedTuple):
+    """How much of a haplotype was scanned.
+
+    Attributes
+    ----------
+    bp
+        Base pairs.
+    callable_bp
+        Those in bins of which enough is known for a segment to be called there.
+    """
+
+    bp: int
+    callable_bp: int
+
+
 @dataclass
 class Totals:
     """How much was scanned.
 
     Attributes
     ----------
-    haplotypes
-        (sample, haplotype) of all that were scanned.
     bp
         Base pairs over all haplotypes.
     callable_bp
         Those of them whose k-mers could be compared.
     """
 
-    haplotypes: set[tuple[str, str]] = field(default_factory=set)
     bp: int = 0
     callable_bp: float = 0.0
+    _counts: dict[tuple[str, str], Counted] = field(default_factory=dict)
+    #: Of the blocks whose haplotypes are these: base pairs of each, and those in bins that are known.
+    _names: Sequence[tuple[str, str]] = ()
+    _sums: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), dtype=np.int64))
+
+    @property
+    def haplotypes(self) -> dict[tuple[str, str], Counted]:
+        """How much of each (sample, haplotype) was scanned, of all that exist anywhere."""
+        counts = dict(self._counts)
+        for name, bp, callable_bp in zip(self._names, *self._sums.tolist(), strict=True):
+            before = counts.get((name[0], name[1]), Counted(0, 0))
+            if before.bp + bp:
+                counts[name[0], name[1]] = Counted(before.bp + bp, before.callable_bp + callable_bp)
+        return counts
 
     @property
     def callable_share(self) -> float:
@@ -214,15 +245,18 @@ class Totals:
     def add(self, block: PosteriorBlock, bin_size: int) -> None:
         """Count a block."""
         exists = ~np.isnan(block.posterior)
-        self.haplotypes.update(
-            name for name, any_bin in zip(block.haplotypes, exists.any(axis=1), strict=True) if any_bin
-        )
         bins = np.arange(block.posterior.shape[1]) + block.first_bin
         ends = (bins + 1) * bin_size
         if block.last and block.length is not None:
             ends = np.minimum(ends, block.length)
         widths = np.maximum(ends - bins * bin_size, 0)
-        self.bp += int((exists * widths).sum())
+        # Blocks of a sequence share the names of their haplotypes: these are looked up when others follow.
+        if block.haplotypes is not self._names:
+            self._counts = self.haplotypes
+            self._names, self._sums = block.haplotypes, np.zeros((2, len(block.haplotypes)), dtype=np.int64)
+        sums = np.stack([exists @ widths, block.known() @ widths])
+        self._sums += sums
+        self.bp += int(sums[0].sum())
         share = exists if block.callable is None else np.where(exists, block.callable, 0.0)
         self.callable_bp += float((share * bin_size).sum(dtype=np.float64))
 
