@@ -14,7 +14,7 @@ import numpy as np
 
 from genolstm.errors import MissingExtraError, OutputError
 from genolstm.files import PathLike
-from genolstm.introgression.formats import Span, runs, stamp_line
+from genolstm.introgression.formats import Span, _written, runs, stamp_line
 from genolstm.introgression.segments import PosteriorBlock, Segment
 from genolstm.introgression.settings import UNKNOWN_SOURCE
 from genolstm.temporary import temporary_folder
@@ -159,10 +159,8 @@ def write_track(
     for segment, name in zip(segments, names, strict=True):
         colour = colours.get(segment.source, SEVERAL_COLOUR)
         label = re.sub(r"\s", "_", f"{name}:{segment.sample}#{segment.haplotype}")
-        place = f"{segment.start}\t{segment.end}"
-        stream.write(
-            f"{segment.chrom}\t{place}\t{label}\t{round(1000 * segment.posterior)}\t.\t{place}\t{_rgb(colour)}\n"
-        )
+        chrom, place = _written(segment.chrom), f"{segment.start}\t{segment.end}"
+        stream.write(f"{chrom}\t{place}\t{label}\t{round(1000 * segment.posterior)}\t.\t{place}\t{_rgb(colour)}\n")
 
 
 def _rgb(colour: Colour) -> str:

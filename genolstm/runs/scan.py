@@ -17,7 +17,7 @@ from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
-from genolstm.introgression.summary import Piece, Summary, summarise, tell
+from genolstm.introgression.summary import Piece, Summary, counted, summarise, tell
 from genolstm.provenance import LARGE, record
 from genolstm.runs import scan_outputs
 from genolstm.runs.sources import model_files
@@ -175,10 +175,12 @@ def run(
     *others, segments = scan_outputs.writers(asked, scan, index=index)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
+        for writer in others:
+            writer.begin(outputs)
         for block in result.blocks:
             with stages.time("segments"):
                 found += result.decoder.add(block)
-                scan_outputs.add(block, scan, [*others, segments], outputs)
+                scan_outputs.add(block, scan, [*others, segments])
         with stages.time("segments"):
             more, expected = result.decide()
             found += more
@@ -219,7 +221,7 @@ def run(
             if settings.baseline
             else f" wrong, and {100 * (1 - expected.recall):.2g} % of what is there to be missed"
         ),
-        f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
+        f"{counted(len(found), 'segment')}, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
         *tell(scan.summary),
         *left_out,
@@ -250,7 +252,7 @@ def _summary(found: Sequence[Segment], door: Door, sources: Sequence[str], total
     return summarise(
         (Piece(s.chrom, s.start, s.end, s.sample, s.haplotype, s.source) for s in found),
         sources=sources,
-        callable_bp={name: counted.callable_bp for name, counted in totals.haplotypes.items()},
+        callable_bp={name: of_haplotype.callable_bp for name, of_haplotype in totals.haplotypes.items()},
         populations=door.populations(),
     )
 
@@ -258,8 +260,8 @@ def _summary(found: Sequence[Segment], door: Door, sources: Sequence[str], total
 def _callable(totals: Totals) -> dict[str, dict[str, int]]:
     """Return the base pairs of each sample's haplotypes in which segments can be called, for a later summary."""
     found: dict[str, dict[str, int]] = {}
-    for (sample, haplotype), counted in totals.haplotypes.items():
-        found.setdefault(sample, {})[haplotype] = counted.callable_bp
+    for (sample, haplotype), of_haplotype in totals.haplotypes.items():
+        found.setdefault(sample, {})[haplotype] = of_haplotype.callable_bp
     return found
 
 

@@ -107,7 +107,10 @@ class Writer:
         """Return whether an index of this output can be written."""
         return cls.layout is not None and is_bgzf(path)
 
-    def add(self, block: PosteriorBlock, outputs: Outputs) -> None:
+    def begin(self, outputs: Outputs) -> None:
+        """Open what is written as the scan goes on."""
+
+    def add(self, block: PosteriorBlock) -> None:
         """Take a block."""
 
     def finish(self, outputs: Outputs) -> list[str]:
@@ -143,22 +146,15 @@ class Posteriors(Writer):
 
     suffixes = (*_TABLE, ".bed")
     layout = BED
-    _stream: IO[str] | None = None
 
-    def add(self, block: PosteriorBlock, outputs: Outputs) -> None:
+    def begin(self, outputs: Outputs) -> None:
+        """Write the header."""
+        self._stream = self.text(outputs)
+        formats.write_posterior_header(self._stream, self.scan.sources)
+
+    def add(self, block: PosteriorBlock) -> None:
         """Write a block."""
-        formats.write_posteriors(self._opened(outputs), block, self.scan.bin_size)
-
-    def finish(self, outputs: Outputs) -> list[str]:
-        """Write the header if there was no block."""
-        self._opened(outputs)
-        return []
-
-    def _opened(self, outputs: Outputs) -> IO[str]:
-        if self._stream is None:
-            self._stream = self.text(outputs)
-            formats.write_posterior_header(self._stream, self.scan.sources)
-        return self._stream
+        formats.write_posteriors(self._stream, block, self.scan.bin_size)
 
 
 class BedGraph(Writer):
@@ -183,7 +179,7 @@ class Unknown(Writer):
         super().__init__(path, scan)
         self._collector = formats.UnknownCollector(scan.bin_size)
 
-    def add(self, block: PosteriorBlock, outputs: Outputs) -> None:
+    def add(self, block: PosteriorBlock) -> None:
         """Keep a block's stretches."""
         self._collector.add(block)
 
@@ -224,7 +220,7 @@ class BigWig(Writer):
             raise SettingError(f"{what} needs a file, not standard output, a pipe or a device")
         exports.pybigtools()
 
-    def add(self, block: PosteriorBlock, outputs: Outputs) -> None:
+    def add(self, block: PosteriorBlock) -> None:
         """Add a block to the means."""
         self._mean.add(block)
 
@@ -362,13 +358,13 @@ def writers(asked: Mapping[str, PathLike | None], scan: Scan, *, index: bool) ->
     return made
 
 
-def add(block: PosteriorBlock, scan: Scan, told: Sequence[Writer], outputs: Outputs) -> None:
+def add(block: PosteriorBlock, scan: Scan, told: Sequence[Writer]) -> None:
     """Pass a block to what the writers share, and to each of them."""
     scan.lengths.add(block)
     if any(writer.keeps_tracks for writer in told):
         scan.tracks.add(block)
     for writer in told:
-        writer.add(block, outputs)
+        writer.add(block)
 
 
 def _listed(ends: Sequence[str]) -> str:

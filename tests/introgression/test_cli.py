@@ -196,11 +196,17 @@ def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path,
     code, out, err = cli(*scan_args[door], "-o", path)
     assert (code, out) == (0, "")
     lines = path.read_text().splitlines()
-    segments = len(lines) - 1
-    scanned, model, found, *left_out = err.splitlines()
+    segments = len(lines) - 2
+    of_sources = len({line.split("\t")[11] for line in lines[2:]})
+    scanned, model, found, *rest = err.splitlines()
+    by_source, left_out = rest[:of_sources], rest[of_sources:]
     assert scanned == "scanned 6 haplotypes, 1.44 Mb in all, 100.0 % callable"
     assert re.fullmatch(r"model tiny \(sha256 [0-9a-f]{12}\), baseline hmm, threshold 0\.5", model)
     assert found.startswith(f"{segments} segments, ")
+    assert (
+        sum(int(re.search(r": (\d+) segments?, .* % of what is callable; median ", line)[1]) for line in by_source)
+        == segments
+    )
     assert len(left_out) == (1 if door == "vcf" else 0)
     if door == "vcf":
         assert "677 sites in 677 records" in err
