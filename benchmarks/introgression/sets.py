@@ -20,8 +20,8 @@ from genolstm.bgzf import BgzfWriter
 from genolstm.files import atomic_path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "archaic"))
-from make_tracks import Spans, spoilt_archaic, stretches, within  # noqa: E402
-from worlds import MAIN, Region, World, clean, published, simulate  # noqa: E402
+from make_tracks import Spans, spoilt_archaic, stretches, within
+from worlds import MAIN, Region, World, clean, published, simulate
 
 BIN = 1000
 FIRST_SEED = 6_000_000
@@ -64,9 +64,7 @@ def admixed(share: float = 0.5, generations: int = 12) -> World:
     world = published(MAIN, np.random.default_rng(0), target="CEU")
     demography = world.demography
     demography.add_population(name="ADM", initial_size=10_000)
-    demography.add_admixture(
-        time=generations, derived="ADM", ancestral=["CEU", "YRI"], proportions=[1 - share, share]
-    )
+    demography.add_admixture(time=generations, derived="ADM", ancestral=["CEU", "YRI"], proportions=[1 - share, share])
     demography.sort_events()
     return replace(world, target="ADM")
 

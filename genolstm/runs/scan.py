@@ -203,8 +203,9 @@ def run(
                     large=LARGE,
                 )
                 account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
-                account["expected"] = dataclasses.asdict(expected)
                 account["callable_bp"] = _callable(result.totals)
+                if settings.baseline is None:  # whose posteriors are not calibrated
+                    account["expected"] = dataclasses.asdict(expected)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")

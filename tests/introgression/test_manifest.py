@@ -90,7 +90,6 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "command",
         "counts",
         "created",
-        "expected",
         "inputs",
         "left_out",
         "model",
