@@ -210,7 +210,8 @@ def write_bigwig(path: Path, spans: Iterable[Span], lengths: Mapping[str, int], 
         with temporary_folder() as folder:
             made = folder / f"x{BIGWIG}"
             write_bigwig(made, spans, lengths, name=name)
-            shutil.copyfile(made, path)
+            with made.open("rb") as stream, path.open("wb") as target:
+                shutil.copyfileobj(stream, target)
         return
     library = pybigtools()
     counted = _Counted(spans)

@@ -91,12 +91,12 @@ class Writer:
         Raises
         ------
         SettingError
-            The name has none of the known ends. Standard output, a pipe or a device may have any.
+            The name has none of the known ends. Standard output, a pipe or a device need not have any.
         """
-        if not is_file_output(path):
-            return
         name = Path(path).name
-        bare = next((name.removesuffix(end) for end in _PACKED if name.endswith(end)), name) if cls.packs else name
+        if not is_file_output(path) and not Path(name).suffix:
+            return
+        bare = _unpacked(name) if cls.packs else name
         own, lower = cls.suffixes, bare.lower()
         if not lower.endswith(own) and (cls.strict or lower.endswith(_PROMISES)):
             packed = f", and {_listed(_PACKED)} may stand behind it" if cls.packs else ""
@@ -299,9 +299,7 @@ WRITERS: Mapping[str, tuple[str, type[Writer]]] = {
 
 def is_gff3(path: PathLike) -> bool:
     """Return whether segments of this name are written as GFF3."""
-    name = Path(path).name
-    bare = next((name.removesuffix(end) for end in _PACKED if name.endswith(end)), name)
-    return is_file_output(path) and bare.lower().endswith((".gff3", ".gff"))
+    return _unpacked(Path(path).name).lower().endswith((".gff3", ".gff"))
 
 
 def without_suffixes(path: PathLike) -> str:
@@ -365,6 +363,11 @@ def add(block: PosteriorBlock, scan: Scan, told: Sequence[Writer]) -> None:
         scan.tracks.add(block)
     for writer in told:
         writer.add(block)
+
+
+def _unpacked(name: str) -> str:
+    """Return a name without the end that tells how the file is compressed."""
+    return next((name.removesuffix(end) for end in _PACKED if name.endswith(end)), name)
 
 
 def _listed(ends: Sequence[str]) -> str:

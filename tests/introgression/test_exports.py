@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -387,6 +388,21 @@ def test_a_name_that_promises_another_format(tmp_path: Path, option: str, name: 
     with pytest.raises(SettingError, match=f"the name of {ends}"):
         run(vcf(), **given, model="there is no such model")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_gets_what_its_name_says(tmp_path: Path) -> None:
+    """And BED if it says nothing, as standard output does."""
+    for name in ("x.gff3", "x"):
+        pipe = tmp_path / name
+        os.mkfifo(pipe)
+        reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+        run(vcf(target="CEU0"), output=pipe, settings=HMM)
+        begin = "##gff-version 3\n" if name == "x.gff3" else "##genolstm="
+        assert reader.communicate(timeout=60)[0].startswith(begin)
+    os.mkfifo(tmp_path / "x.vcf")
+    with pytest.raises(SettingError, match=r"segments must end in \.bed"):
+        run(vcf(target="CEU0"), output=tmp_path / "x.vcf")
+    assert not list(tmp_path.glob("*.json"))
 
 
 @pytest.mark.parametrize(
