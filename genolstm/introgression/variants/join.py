@@ -564,7 +564,7 @@ class VariantReader:
         edge = high if length is None else min(high, length)
         dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in self._roles())]
         if not kept.all():
-            positions = positions[kept]
+            positions, reference = positions[kept], reference[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
         return VariantBlock(
             chrom,
@@ -577,6 +577,7 @@ class VariantReader:
             length,
             last,
             [(int(a), int(b)) for a, b in merged(np.concatenate(dark)).tolist()],
+            reference,
         )
 
     def _absent_before(self, role: str, files: Sequence[File]) -> np.ndarray:
