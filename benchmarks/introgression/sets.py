@@ -20,8 +20,8 @@ from genolstm.bgzf import BgzfWriter
 from genolstm.files import atomic_path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "archaic"))
-from make_tracks import Spans, spoilt_archaic, stretches, within  # noqa: E402
-from worlds import MAIN, Region, World, clean, published, simulate  # noqa: E402
+from make_tracks import Spans, spoilt_archaic, stretches, within
+from worlds import MAIN, Region, World, clean, published, simulate
 
 BIN = 1000
 FIRST_SEED = 6_000_000

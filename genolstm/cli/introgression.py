@@ -10,6 +10,7 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.archaics import by_source, is_there
+from genolstm.cli.explain import explain
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
@@ -214,6 +215,18 @@ def _masks_of_roles(command: Any) -> Any:
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
 @click.option(
+    "--evidence", type=_path_or_stdout, help="Also write every informative site of every segment (.tsv or .tsv.gz)."
+)
+@click.option(
+    "--weights",
+    is_flag=True,
+    help="Also weigh each site of --evidence: by how much the log-odds of its segment fall without it (reads the "
+    "input twice).",
+)
+@click.option(
+    "--annotate", type=_path_or_stdout, help="With --vcf: also write its records with the segments in them (.vcf.gz)."
+)
+@click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
     default="record",
@@ -279,6 +292,9 @@ def scan(
     posteriors: Path | None,
     bedgraph: Path | None,
     unknown: Path | None,
+    evidence: Path | None,
+    weights: bool,
+    annotate: Path | None,
     haplotypes: str,
     sharing: bool | None,
     memory: int,
@@ -319,6 +335,7 @@ def scan(
             {
                 "--target": target is not None,
                 "--chrom": bool(chrom),
+                "--annotate": annotate is not None,
                 "--callable": bool(callable_mask),
                 "--exclude": bool(exclude_mask),
                 "--allow-unphased": allow_unphased,
@@ -351,6 +368,8 @@ def scan(
         raise click.UsageError("Missing option '--outgroup'." if not vcf else said)
     if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
         raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
+    if weights and evidence is None:
+        raise click.UsageError("--weights needs --evidence")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
@@ -384,6 +403,9 @@ def scan(
             posteriors=posteriors,
             bedgraph=bedgraph,
             unknown=unknown,
+            evidence=evidence,
+            annotate=annotate,
+            weights=weights,
             model=model,
             settings=chosen,
             index=index,
@@ -449,5 +471,6 @@ def evaluate(
     run(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
 
 
+introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)

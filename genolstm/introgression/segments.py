@@ -37,9 +37,9 @@ class Segment(NamedTuple):
 
     ``posterior`` is the mean over its bins; ``n_sites`` counts its informative sites: the rare variants of the
     haplotype in it (outgroup frequency of at most 5 %) at which an archaic is known; ``n_match`` those of them
-    that a given archaic carries (all, if none was given). ``source`` is the archaic that it resembles, ``unknown`` if none of those given, or
-    several names joined by ``|`` if it cannot be told; ``shares`` are the mean posteriors of each source
-    and of an unknown one.
+    that a given archaic carries (all, if none was given). ``source`` is the archaic that it resembles,
+    ``unknown`` if none of those given, or several names joined by ``|`` if it cannot be told; ``shares`` are
+    the mean posteriors of each source and of an unknown one.
     """
 
     chrom: str

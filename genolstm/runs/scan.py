@@ -15,10 +15,12 @@ from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.ids import counted_ids
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
 from genolstm.provenance import LARGE, record
+from genolstm.runs.evidence import Told
 from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
@@ -93,6 +95,9 @@ def run(
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
     unknown: PathLike | None = None,
+    evidence: PathLike | None = None,
+    annotate: PathLike | None = None,
+    weights: bool = False,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -114,6 +119,12 @@ def run(
         Also write the posterior of every bin, as a table or as bedGraph.
     unknown
         Also write, as BED, the stretches of each haplotype of which nothing is known.
+    evidence
+        Also write every informative site of every segment.
+    annotate
+        Also write the records of the VCF with the segments in them.
+    weights
+        Also weigh each site of the evidence, which reads the input a second time.
     model
         Name of a shipped model, or its file.
     settings
@@ -141,10 +152,12 @@ def run(
     if index and not indexed:
         raise SettingError("an index needs an output whose name ends in .gz")
     manifest = manifest_path(output)
+    asked = Told(evidence, annotate, weights)
+    asked.check(door, settings.baseline)
     inputs = door.inputs()
     check_paths(
         [*inputs.values(), *model_files(model)],
-        [output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)],
+        [output, posteriors, bedgraph, unknown, *asked.paths(), manifest, *map(index_path, indexed)],
         force=force,
     )
     classifier = IntrogressionClassifier.load(model, threads=threads)
@@ -160,6 +173,7 @@ def run(
     sources = classifier.sources(door)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
+        asked.begin(result)
         table: IO[str] | None = None
         if posteriors is not None:
             table = outputs.text(posteriors, index=posteriors in indexed)
@@ -181,6 +195,8 @@ def run(
                 collector.write(outputs.text(bedgraph))
             if unknown is not None and blanks is not None:
                 blanks.write(outputs.text(unknown, index=unknown in indexed))
+            stamp = formats.model_stamp(name, digest)
+            said = asked.write(outputs, classifier, door, found, result, stamp)
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
             warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
@@ -198,12 +214,13 @@ def run(
                 )
                 account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
                 account["expected"] = dataclasses.asdict(expected)
+                account["ids"] = counted_ids((segment.source for segment in found), sources)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
-            formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))
+            formats.write_segments(stream, found, sources, stamp=stamp)
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",
@@ -217,6 +234,7 @@ def run(
         ),
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
+        *said,
         *left_out,
         *warnings,
         *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),

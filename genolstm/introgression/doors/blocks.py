@@ -52,7 +52,8 @@ class TrackBlock:
     ``exists`` tells whether a haplotype exists in a bin, shape (haplotypes, bins), and is None if all do
     (the second one of a haploid call does not). ``sources`` are the names of the archaic sources that
     were compared with. ``sites`` are the informative sites of the haplotypes, by position (see
-    :func:`~genolstm.introgression.sites.site_type`), and None if the door does not tell them. The rest is as in :class:`~genolstm.introgression.segments.PosteriorBlock`.
+    :func:`~genolstm.introgression.sites.site_type`), and None if the door does not tell them. The rest is as
+    in :class:`~genolstm.introgression.segments.PosteriorBlock`.
     """
 
     chrom: str
