@@ -335,7 +335,6 @@ def scan(
             {
                 "--target": target is not None,
                 "--chrom": bool(chrom),
-                "--annotate": annotate is not None,
                 "--callable": bool(callable_mask),
                 "--exclude": bool(exclude_mask),
                 "--allow-unphased": allow_unphased,

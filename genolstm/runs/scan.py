@@ -153,13 +153,13 @@ def run(
         raise SettingError("an index needs an output whose name ends in .gz")
     manifest = manifest_path(output)
     asked = Told(evidence, annotate, weights)
-    asked.check(door, settings.baseline)
     inputs = door.inputs()
     check_paths(
         [*inputs.values(), *model_files(model)],
         [output, posteriors, bedgraph, unknown, *asked.paths(), manifest, *map(index_path, indexed)],
         force=force,
     )
+    asked.check(door, settings.baseline)
     classifier = IntrogressionClassifier.load(model, threads=threads)
     decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
