@@ -237,7 +237,7 @@ class SegmentDecoder:
     def _hold(self, block: PosteriorBlock, labels: np.ndarray) -> None:
         """Keep the sites that may be in a segment."""
         sites = block.sites
-        if sites is None or not len(sites):
+        if sites is None:
             return
         # An edge may lie in the bin beside those of a run, which may be in another block.
         near = labels != _OUT
@@ -245,6 +245,8 @@ class SegmentDecoder:
         near[:, :-1] |= labels[:, 1:] == _IN
         near[:, [0, -1]] = True
         sites = sites[near[sites["row"], sites["bin"] - block.first_bin]]
+        if not len(sites):
+            return
         sites = sites[np.argsort(sites["row"], kind="stable")]
         rows, starts = np.unique(sites["row"], return_index=True)
         if not self.keep_sites:
