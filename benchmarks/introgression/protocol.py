@@ -136,7 +136,7 @@ def by_locus(values: np.ndarray) -> np.ndarray:
 
 def curves(score: np.ndarray, true: np.ndarray, levels: int = 1000) -> tuple[np.ndarray, np.ndarray]:
     """Return the bins and the true bins of each locus and level of the score, highest first."""
-    rows, chromosomes, bins = score.shape
+    chromosomes, bins = score.shape[1:]
     loci = chromosomes * bins // LOCUS
     locus = np.broadcast_to(np.arange(chromosomes * bins).reshape(chromosomes, bins) // LOCUS, score.shape)
     index = (locus * (levels + 1) + np.rint(np.clip(score, 0, 1).astype(np.float64) * levels).astype(int)).ravel()
@@ -255,7 +255,9 @@ def recall_by_length(score: np.ndarray, true: np.ndarray, precision: float) -> s
         all_[k] += inside.sum()
         found[k] += (inside * (score[row, chrom, span] >= level - 1e-6)).sum()
     names_ = ("< 10", "10-30", "30-60", "60-100", "> 100 kb")
-    return f"at {level:.2f}: " + ", ".join(f"{n} {f / max(a, 1):.3f}" for n, f, a in zip(names_, found, all_, strict=True))
+    return f"at {level:.2f}: " + ", ".join(
+        f"{n} {f / max(a, 1):.3f}" for n, f, a in zip(names_, found, all_, strict=True)
+    )
 
 
 def named_right(scored: Scored, sources: Sequence[int]) -> str:
@@ -370,7 +372,9 @@ def more(work: Path, done: dict[str, Path]) -> list[str]:
     lines = []
     for name, path in done.items():
         of = SETS[name]
-        there = {label for label in ("now", "before", "both", "none given", "hmmix") if (path / f"{label}.npz").exists()}
+        there = {
+            label for label in ("now", "before", "both", "none given", "hmmix") if (path / f"{label}.npz").exists()
+        }
         scored = {label: Scored(path, label) for label in there}
         any_ = {label: one.posterior[..., 0] for label, one in scored.items()}
         truth = next(iter(scored.values())).any if scored else None
@@ -379,11 +383,15 @@ def more(work: Path, done: dict[str, Path]) -> list[str]:
         if {"now", "before"} <= there:
             lines.append(f"- {name}: AP {paired(path, ('before', any_['before']), ('now', any_['now']), truth)}")
         if {"none given", "hmmix"} <= there:
-            lines.append(f"- {name}: AP {paired(path, ('hmmix', any_['hmmix']), ('none given', any_['none given']), truth)}")
+            lines.append(
+                f"- {name}: AP {paired(path, ('hmmix', any_['hmmix']), ('none given', any_['none given']), truth)}"
+            )
             lines.append(f"- {name}: F1 {paired_f1(scored['hmmix'], scored['none given'])}")
         for label in ("before", "now", "both"):
             if label in there and of.twin is None:
-                lines.append(f"- {name}, {label}: recall at 90 % precision, {recall_by_length(any_[label], truth, 0.9)}")
+                lines.append(
+                    f"- {name}, {label}: recall at 90 % precision, {recall_by_length(any_[label], truth, 0.9)}"
+                )
         if "both" in there and scored["both"].true[..., :2].any():
             lines.append(f"- {name}: called bp of tracts of 30 kb or more: {named_right(scored['both'], (0, 1))}")
         if "both" in there and of.name == "ghost":
@@ -405,7 +413,9 @@ def more(work: Path, done: dict[str, Path]) -> list[str]:
         if of.spoil.startswith("mask"):
             shut = open_bins(path, of)[None] == 0
             calls = (scored["now"].called[..., 0] * shut).sum()
-            lines.append(f"- {name}: {calls:.0f} kb called in bins of which 95 % or more is masked, of {shut.sum() * len(truth):.0f}")
+            lines.append(
+                f"- {name}: {calls:.0f} kb called in bins of which 95 % or more is masked, of {shut.sum() * len(truth):.0f}"
+            )
     return lines
 
 

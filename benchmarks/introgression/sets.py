@@ -64,9 +64,7 @@ def admixed(share: float = 0.5, generations: int = 12) -> World:
     world = published(MAIN, np.random.default_rng(0), target="CEU")
     demography = world.demography
     demography.add_population(name="ADM", initial_size=10_000)
-    demography.add_admixture(
-        time=generations, derived="ADM", ancestral=["CEU", "YRI"], proportions=[1 - share, share]
-    )
+    demography.add_admixture(time=generations, derived="ADM", ancestral=["CEU", "YRI"], proportions=[1 - share, share])
     demography.sort_events()
     return replace(world, target="ADM")
 

@@ -15,6 +15,9 @@ import numpy as np
 from genolstm.introgression.segments import LEAST_THRESHOLD, PosteriorBlock
 
 _LEVELS = 10_000
+#: Least threshold that is chosen by the expected F1. Where little can be known, the best F1 is small, half of it is
+#: a threshold at which most of what is called is wrong, and nobody wants that unasked.
+LEAST_BEST = 0.4
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,11 @@ class Levels:
         return self._at(int(np.ceil(threshold * _LEVELS)), threshold)
 
     def best(self) -> Expected:
-        """Return what is expected at the threshold with the best F1."""
+        """Return what is expected at the threshold with the best F1, from :data:`LEAST_BEST` on."""
         bins = self._bins[::-1]
         right = np.cumsum(bins * (np.arange(_LEVELS + 1)[::-1] / _LEVELS))
         f1 = 2 * right / np.maximum(np.cumsum(bins) + right[-1], 1e-12)
-        lowest = _LEVELS - int(LEAST_THRESHOLD * _LEVELS)
+        lowest = _LEVELS - int(LEAST_BEST * _LEVELS)
         return self._at(_LEVELS - int(f1[: lowest + 1].argmax()))
 
     def with_fdr(self, fdr: float) -> Expected:

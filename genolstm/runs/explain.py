@@ -15,7 +15,7 @@ from genolstm.introgression.formats import (
     read_name,
     read_probability,
     read_span,
-    source_columns,
+    sources_of,
 )
 from genolstm.introgression.settings import LISTED_SITES, UNKNOWN_SOURCE
 from genolstm.numbers import parse_integer, read_integer
@@ -101,7 +101,7 @@ def _read(fields: Sequence[str], header: Sequence[str], path: PathLike, number: 
     names = {
         what: read_name(of[what], path, number, f"the {what}") for what in ("chrom", "name", "sample", "haplotype")
     }
-    prefix = source_columns([""])[0]
+    shares = [read_probability(value, path, number) for name, value in of.items() if is_source_column(name)]
     return _Told(
         names["chrom"],
         start,
@@ -113,11 +113,7 @@ def _read(fields: Sequence[str], header: Sequence[str], path: PathLike, number: 
         read_integer(of["n_sites"], "a number of sites", **where),
         read_integer(of["n_match"], "a number of sites", **where),
         of["source"],
-        {
-            name.removeprefix(prefix): read_probability(value, path, number)
-            for name, value in of.items()
-            if is_source_column(name)
-        },
+        dict(zip(sources_of(header), shares, strict=True)),
     )
 
 

@@ -16,7 +16,7 @@ from genolstm.introgression.formats import (
     read_name,
     read_probability,
     read_span,
-    source_columns,
+    sources_of,
 )
 from genolstm.introgression.ids import numbered, segment_ids
 
@@ -140,7 +140,7 @@ def _numbered(lines: Iterable[str], columns: Sequence[str]) -> Iterator[str]:
     """Sort segments by position and number them anew, source by source."""
     n = len(SEGMENT_COLUMNS)
     rows = sorted((line.split("\t") for line in lines), key=_place)
-    sources = [name.removeprefix(source_columns([""])[0]) for name in columns[n:]]
+    sources = sources_of(columns)
     for fields, name in zip(rows, segment_ids((fields[n - 1] for fields in rows), sources), strict=True):
         fields[_NAME] = name
         yield "\t".join(fields)

@@ -14,6 +14,7 @@ import pytest
 from genolstm.cli import cli, main
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.settings import SimulationSettings
 from genolstm.runs.compare import Outputs
 
 # What is only for show, or says where the call came from.
@@ -109,6 +110,8 @@ def is_given(value: Any, line: str) -> bool:
 # Options that no parameter of the function is named after: what takes their default, and its name there.
 ELSEWHERE = {
     ("compare", "output"): (Outputs, "table"),
+    ("introgression simulate", "archaics"): (SimulationSettings, "archaic"),
+    ("introgression simulate", "donors"): (SimulationSettings, "donors"),
     **{("compare", name): (Outputs, name) for name in ("runs", "gradients", "figure", "models", "force")},
     **{("introgression scan", name): (FastaDoor, name) for name in ("haplotypes", "sharing", "skip_short", "memory")},
     **{

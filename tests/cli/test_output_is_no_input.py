@@ -24,7 +24,7 @@ WRITTEN = {
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("donors", "named", "former_model", "segment"),
+    *("archaics", "donors", "named", "former_model", "segment"),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
@@ -33,7 +33,6 @@ SPECIAL = {
     ("introgression scan", "evidence"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
-    ("introgression simulate", "archaic"): None,
     ("text generate", "files"): None,  # the model's former place
 }
 

@@ -97,8 +97,9 @@ def test_stretches_are_read_through_the_index(whole: np.ndarray, tmp_path: Path)
     )
     (block,) = door.tracks(TrackSettings())
     np.testing.assert_array_equal(block.tracks, whole[:, 400:410])
-    # Little more is read than what is asked for: of 8757 records, 146 lie within the overlap.
-    assert door.reader.counts.records < 300
+    # Little more is read than what is asked for, and the 30 kb on either side that tell whether it is empty: of 8757
+    # records in both files, 1220 lie there.
+    assert door.reader.counts.records < 1300
 
 
 def test_chromosomes_may_be_named_one_by_one(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from genolstm.introgression.segments import LEAST_THRESHOLD, PosteriorBlock, SegmentDecoder
 from genolstm.introgression.settings import DecodeSettings
-from genolstm.introgression.threshold import Levels
+from genolstm.introgression.threshold import LEAST_BEST, Levels
 
 
 def levels_of(posterior, callable_share=None):
@@ -27,14 +27,18 @@ def levels_of(posterior, callable_share=None):
     return levels
 
 
-@pytest.fixture(scope="module")
-def drawn():
+def draw(sharp):
     random = np.random.default_rng(5)
     posterior = np.where(
-        random.random((4, 50_000)) < 0.05, random.beta(3, 1, (4, 50_000)), random.beta(0.1, 8, (4, 50_000))
+        random.random((4, 50_000)) < 0.05, random.beta(sharp, 1, (4, 50_000)), random.beta(0.1, 8, (4, 50_000))
     )
     posterior = np.round(posterior, 4).astype(np.float32)
     return posterior, random.random(posterior.shape) < posterior
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw(3)
 
 
 def test_the_expected_figures_are_those_of_a_truth_that_the_posteriors_describe(drawn):
@@ -48,13 +52,21 @@ def test_the_expected_figures_are_those_of_a_truth_that_the_posteriors_describe(
     assert found.archaic == pytest.approx(truth.mean(), abs=1e-3)
 
 
-def test_the_best_threshold_is_half_of_the_best_f1(drawn):
-    posterior, truth = drawn
+def test_the_best_threshold_is_half_of_the_best_f1():
+    posterior, truth = draw(12)
     best = levels_of(posterior).best()
     assert best.threshold == pytest.approx(best.f1 / 2, abs=0.002)
+    assert best.threshold > LEAST_BEST + 0.02
     grid = np.linspace(0.2, 0.95, 76)
     f1 = [2 * (truth & (posterior >= t)).sum() / (truth.sum() + (posterior >= t).sum()) for t in grid]
     assert best.f1 == pytest.approx(max(f1), abs=0.01)
+
+
+def test_where_little_can_be_known_the_threshold_stays_where_it_makes_sense(drawn):
+    best = levels_of(drawn[0]).best()
+    assert best.threshold == LEAST_BEST
+    assert best == levels_of(drawn[0]).expected(LEAST_BEST)
+    assert best.f1 / 2 < LEAST_BEST
 
 
 @pytest.mark.parametrize("fdr", [0.02, 0.1, 0.2])

@@ -17,7 +17,7 @@ from genolstm.files import PathLike, is_input
 from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span, readings
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
-from genolstm.introgression.settings import UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
+from genolstm.introgression.settings import EMPTY, UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
 from genolstm.introgression.sites import sites_of_variants
 from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
 from genolstm.introgression.variants.block import Source, Stretch, VariantBlock
@@ -329,7 +329,8 @@ class VcfDoor:
         seen: set[str] = set()
         presence = Presence()
         archaics, columns = self.sources(), self._columns()
-        blocks = reader.blocks(span=span, overlap=settings.k + size, stretches=stretches)
+        # As far as it takes to see that a stretch is too long to be without a site.
+        blocks = reader.blocks(span=span, overlap=max(settings.k + size, EMPTY), stretches=stretches)
         for block in stages.timed("read", blocks):
             with stages.time("tracks"):
                 if block.chrom not in seen:

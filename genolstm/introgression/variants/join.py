@@ -13,6 +13,7 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
+from genolstm.introgression.settings import EMPTY
 from genolstm.introgression.variants.block import ABSENT, FAR, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
 from genolstm.introgression.variants.feed import ROLES, File, Part, Role, covered, gaps, merged, of_positions
 from genolstm.introgression.variants.regions import check_stretches, merge_stretches
@@ -49,6 +50,8 @@ class VariantCounts:
         Sites at which the archaic is missing.
     other_ref
         Positions at which a file has another REF than that of the targets.
+    empty
+        Bases in stretches without any site that are too long for that; nothing is counted there.
     """
 
     records: int = 0
@@ -62,6 +65,7 @@ class VariantCounts:
     uncalled: int = 0
     archaic_missing: int = 0
     other_ref: int = 0
+    empty: int = 0
 
 
 @compiled()
@@ -316,6 +320,7 @@ class VariantReader:
         items = [
             (counts.uncalled, "sites that no target or no outgroup sample is called at: nothing is counted there"),
             (counts.archaic_missing, "sites that the archaic is missing at: nothing is counted there"),
+            (counts.empty, f"bp in stretches of {EMPTY // 1000} kb or more without any site: nothing is counted there"),
         ]
         lines += [f"{number:,} {what}" for number, what in items if number]
         lines += [
@@ -563,6 +568,8 @@ class VariantReader:
         self._tally(verdict, missing, kept, (positions >= begin) & (positions < end))
         edge = high if length is None else min(high, length)
         dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in self._roles())]
+        dark.append(empty := self._empty(files, positions, known, low, edge))
+        self.counts.empty += int(np.maximum(np.minimum(empty[:, 1], end) - np.maximum(empty[:, 0], begin), 0).sum())
         if not kept.all():
             positions, reference = positions[kept], reference[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
@@ -702,6 +709,17 @@ class VariantReader:
                         return np.empty((0, 2), dtype=np.int64)
                     stated += [known[i], of_positions(windows[i][0])]
         return gaps(merged(np.concatenate(stated)), low, high)
+
+    def _empty(
+        self, files: Sequence[File], positions: np.ndarray, known: Sequence[np.ndarray], low: int, high: int
+    ) -> np.ndarray:
+        """Return the stretches of [low, high) that are too long for nobody to vary there, where nothing says so."""
+        told = [part.reference for file in files for part in file.parts if part.role != "archaic" and part.auto]
+        n_told = sum(part.role != "archaic" for file in files for part in file.parts)
+        if not told or len(told) < n_told or not all(told):
+            return np.empty((0, 2), dtype=np.int64)
+        found = gaps(merged(np.concatenate([of_positions(positions), *known])), max(low, 0), high)
+        return found[found[:, 1] - found[:, 0] >= EMPTY]
 
     def _tally(self, verdict: np.ndarray, missing: np.ndarray, kept: np.ndarray, inner: np.ndarray) -> None:
         counted = verdict[kept & inner]
