@@ -98,35 +98,39 @@ def evidence_rows(
         Sites of each segment, and the weight of each site.
     """
     ids = segment_ids((segment.source for segment in segments), sources)
-    of_chrom: dict[str, list[tuple[int, int, int]]] = {}
+    of_chrom: dict[str, list[int]] = {}
     for number, segment in enumerate(segments):
-        sites = evidence[Interval(*segment[:5])]
-        places = of_chrom.setdefault(segment.chrom, [])
-        places += [(position, number, i) for i, position in enumerate(sites["position"].tolist())]
-    for chrom, places in of_chrom.items():
-        for position, number, i in sorted(places):
-            segment, key = segments[number], Interval(*segments[number][:5])
-            site = evidence[key][i]
-            reference = int(site["reference"])
-            shared = int(site["shared"])
-            told: list[str | int | float] = [_of_source(int(said)) for said in site["archaic"]]
-            if weights is not None:
-                told.append(float(weights[key][i]))
+        of_chrom.setdefault(segment.chrom, []).append(number)
+    for chrom, numbers in of_chrom.items():
+        keys = [Interval(*segments[number][:5]) for number in numbers]
+        sites = np.concatenate([evidence[key] for key in keys])
+        of = np.repeat(numbers, [len(evidence[key]) for key in keys])
+        order = np.lexsort((of, sites["position"]))
+        sites, of = sites[order], of[order]
+        weighed = None if weights is None else np.concatenate([weights[key] for key in keys])[order].tolist()
+        archaic = sites["archaic"].tolist()
+        frequencies = (sites["seen"] / sites["called"]).tolist()
+        named = ("position", "reference", "alleles", "allele", "shared", "match")
+        columns = zip(*(sites[name].tolist() for name in named), strict=True)
+        for i, (number, site) in enumerate(zip(of.tolist(), columns, strict=True)):
+            position, reference, alleles, allele, shared, match = site
+            segment = segments[number]
             yield (
                 chrom,
                 position + 1,
                 _base(reference),
-                _NO_BASE if reference == NONE else _bases(int(site["alleles"]), reference),
+                _NO_BASE if reference == NONE else _bases(alleles, reference),
                 ids[number],
                 segment.start,
                 segment.end,
                 segment.sample,
                 segment.haplotype,
-                _base(int(site["allele"])),
-                int(site["seen"]) / int(site["called"]),
+                _base(allele),
+                frequencies[i],
                 _NO_NUMBER if shared == NONE else shared,
-                SUPPORTS if site["match"] else CONTRADICTS,
-                *told,
+                SUPPORTS if match else CONTRADICTS,
+                *map(_of_source, archaic[i]),
+                *([] if weighed is None else [weighed[i]]),
             )
 
 

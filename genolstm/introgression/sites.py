@@ -158,45 +158,33 @@ def _states(
 
 
 @compiled()
-def _state(states: np.ndarray, i: int) -> int:
-    return int(states[i]) if 0 <= i < states.shape[0] else _UNKNOWN
-
-
-@compiled()
-def _lasts(states: np.ndarray, i: int, step: int, n: int, whole: bool) -> bool:
-    """Return whether a run of rare k-mers has n of them from i on, or goes as far as is known, if not ``whole``."""
-    for _ in range(n):
-        state = _state(states, i)
-        if state == _UNKNOWN:
-            return not whole
-        if state == _COMMON:
-            return False
-        i += step
-    return True
-
-
-@compiled()
 def _mark_sites(states: np.ndarray, k: int, low: int, high: int, marks: np.ndarray) -> None:
-    """Mark the positions in [low, high) at which a run begins to cover something, or ends to.
+    """Mark the positions in [low, high) at which a run of rare k-mers begins to cover something, or ends to.
 
     A run of fewer than k - 1 is of a combination of common variants, unless what lies beside it is unknown.
     """
-    for v in range(low, high):
-        first = v - k + 1  # of the k-mers that cover it
-        if _state(states, first) == _RARE:
-            before = _state(states, first - 1)
-            if before == _COMMON:
-                # A deletion makes a run of k - 1, which its end tells.
-                alone = _lasts(states, first, 1, k - 1, True) and _state(states, first + k - 1) == _COMMON
-                marks[v - low] |= not alone and _lasts(states, first, 1, k - 1, False)
-            elif before == _UNKNOWN:
-                marks[v - low] |= _lasts(states, first, 1, k, True)
-        if _state(states, v) == _RARE:
-            after = _state(states, v + 1)
-            if after == _COMMON:
-                marks[v - low] |= _lasts(states, v, -1, k - 1, False)
-            elif after == _UNKNOWN:
-                marks[v - low] |= _lasts(states, v, -1, k, True)
+    n = states.shape[0]
+    i = 0
+    while i < n:
+        if states[i] != _RARE:
+            i += 1
+            continue
+        begin = i
+        while i < n and states[i] == _RARE:
+            i += 1
+        length = i - begin
+        # Common k-mers beside it tell that it is whole there.
+        before = begin > 0 and states[begin - 1] == _COMMON
+        after = i < n and states[i] == _COMMON
+        at = begin + k - 1  # what its first k-mer ends with, and those before do not cover
+        # A deletion makes a run of k - 1, which its end tells.
+        starts = length >= k or (before and not after)
+        if low <= at < high and starts:
+            marks[at - low] = True
+        at = i - 1
+        ends = length >= k or (after and (length >= k - 1 or not before))
+        if low <= at < high and ends:
+            marks[at - low] = True
 
 
 def sites_of_kmers(

@@ -9,7 +9,9 @@ approximation.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +26,6 @@ from genolstm.introgression.sites import CARRIES
 from genolstm.introgression.tracks import CELL_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from genolstm.introgression.model import IntrogressionClassifier
 
 #: Bins on either side of a segment that the network reads along with it.
@@ -43,15 +43,24 @@ def check_weighable(door: Door) -> None:
     SettingError
         It is a pipe, or has been opened before.
     """
-    once = [path for path in door.inputs().values() if not is_regular(path) and not _is_folder(path)]
-    if once or not dataclasses.is_dataclass(door) or not door.inputs():
+    paths = door.inputs().values()
+    opened = [getattr(door, name, ()) for name in ("vcf", "archaic_vcf", "outgroup_vcf")]
+    if (
+        not dataclasses.is_dataclass(door)
+        or not paths
+        or not all(is_regular(path) or Path(path).is_dir() for path in paths)  # a VCF Zarr store is a folder
+        or not all(map(_are_paths, opened))
+    ):
         raise SettingError("weights read the input a second time, and a pipe can be read once", hint="give files")
 
 
-def _is_folder(path: Any) -> bool:
-    from pathlib import Path
-
-    return Path(path).is_dir()  # a VCF Zarr store
+def _are_paths(given: object) -> bool:
+    """Return whether files are given by their paths, and none is open already."""
+    if isinstance(given, Mapping):
+        return all(map(_are_paths, given.values()))
+    if isinstance(given, list | tuple):
+        return all(map(_are_paths, given))
+    return isinstance(given, str | os.PathLike)
 
 
 def weigh(

@@ -22,9 +22,10 @@ from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.evidence import evidence, read_evidence
 from genolstm.introgression.ids import counted_ids, prefixes, segment_ids
+from genolstm.introgression.knowledge import Knowledge
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.settings import ScanSettings, TrackSettings
-from genolstm.introgression.sites import CARRIES, KNOWN, sites_of_variants
+from genolstm.introgression.sites import CARRIES, KNOWN, sites_of_kmers, sites_of_variants
 from genolstm.introgression.variants.block import VariantBlock
 from genolstm.introgression.weights import weigh
 from genolstm.runs.explain import run as explain
@@ -241,6 +242,53 @@ def test_what_a_site_is(small: VariantBlock) -> None:
     assert found_in(small, uncallable=[(50, 51)]) == second
     assert found_in(small, uncallable=[(0, 40), (70, 100)]) == second
     assert found_in(small, uncallable=[(0, 40), (71, 100)]) == both + second
+
+
+@pytest.mark.parametrize(
+    ("outgroup", "expected"),
+    [
+        ("99999 00000 99999", [9]),  # one variant: k k-mers
+        ("99999 00000000 99999", [9, 12]),  # two, 3 bp apart
+        ("99999 0000 99999", [8]),  # a deletion
+        ("99999 000 99999", []),  # two common variants that seldom go together
+        ("00000 99999", [4]),  # at the begin
+        ("000 99999", [2]),
+        ("99999 000", [9]),  # at the end
+        ("99999 000..00000 99999", [9, 14]),  # unknown k-mers between two
+        ("99999 ..00.. 99999", []),
+        ("99999 ..0000000.. 99999", [11, 13]),  # at least two
+        ("99999 99999", []),
+    ],
+)
+def test_where_runs_of_rare_kmers_place_sites(outgroup: str, expected: list[int]) -> None:
+    letters = outgroup.replace(" ", "")
+    counts = np.array([0 if c == "." else int(c) for c in letters], dtype=np.uint16)
+    valid = np.array([c != "." for c in letters])
+    codes = np.arange(len(letters) + 4, dtype=np.uint8) % 4
+    near = np.arange(len(letters), dtype=np.uint16) % 3
+    where = {"settings": TrackSettings(5, 10), "outgroup_size": 9, "target_size": 3, "knowledge": Knowledge((0,))}
+    found = sites_of_kmers(codes, [near], counts, near, valid, start=0, low=0, high=len(codes), **where)
+    assert found["position"].tolist() == expected
+    assert found["allele"].tolist() == [at % 4 for at in expected]
+    assert found["bin"].tolist() == [at // 10 for at in expected]
+    # In pieces, each with k + 1 starts on either side: the same.
+    parts = []
+    for low in range(0, len(codes), 4):
+        begin, end = max(low - 6, 0), min(low + 4 + 6, len(letters))
+        piece = (part[begin:end] for part in (near, counts, near, valid))
+        archaic, outgroup_there, target, valid_there = piece
+        parts += sites_of_kmers(
+            codes[begin : end + 4],
+            [archaic],
+            outgroup_there,
+            target,
+            valid_there,
+            start=begin,
+            low=low,
+            high=min(low + 4, len(codes)),
+            **where,
+        ).tolist()
+    assert parts == found.tolist()
 
 
 def test_a_weight_is_what_the_posterior_loses_without_the_record(model, folder: Path, tmp_path: Path) -> None:
