@@ -10,6 +10,7 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.archaics import by_source, is_there, simulated_sources
+from genolstm.cli.explain import explain
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
@@ -267,6 +268,18 @@ def _masks_of_roles(command: Any) -> Any:
 )
 @click.option("--multiqc", type=_path, help="Also write what was found in each sample for MultiQC (_mqc.json).")
 @click.option(
+    "--evidence", type=_path_or_stdout, help="Also write every informative site of every segment (.tsv or .tsv.gz)."
+)
+@click.option(
+    "--weights",
+    is_flag=True,
+    help="Also weigh each site of --evidence: by how much the log-odds of its segment fall without it (reads the "
+    "input twice).",
+)
+@click.option(
+    "--annotate", type=_path_or_stdout, help="With --vcf: also write its records with the segments in them (.vcf.gz)."
+)
+@click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
     default="record",
@@ -332,6 +345,9 @@ def scan(
     posteriors: Path | None,
     bedgraph: Path | None,
     unknown: Path | None,
+    evidence: Path | None,
+    weights: bool,
+    annotate: Path | None,
     track: Path | None,
     bigwig: Path | None,
     bigwig_haplotypes: Path | None,
@@ -409,6 +425,8 @@ def scan(
         raise click.UsageError("Missing option '--outgroup'." if not vcf else needed)
     if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
         raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
+    if weights and evidence is None:
+        raise click.UsageError("--weights needs --evidence")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
@@ -442,6 +460,9 @@ def scan(
             posteriors=posteriors,
             bedgraph=bedgraph,
             unknown=unknown,
+            evidence=evidence,
+            annotate=annotate,
+            weights=weights,
             track=track,
             bigwig=bigwig,
             bigwig_haplotypes=bigwig_haplotypes,
@@ -536,6 +557,7 @@ def evaluate(
         options.say(f"warning: {note}", quiet=False)
 
 
+introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)
 introgression.add_command(summarise)

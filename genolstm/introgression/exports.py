@@ -15,6 +15,7 @@ import numpy as np
 from genolstm.errors import MissingExtraError, OutputError
 from genolstm.files import PathLike
 from genolstm.introgression.formats import Span, _written, runs, stamp_line
+from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import PosteriorBlock, Segment
 from genolstm.introgression.settings import UNKNOWN_SOURCE
 from genolstm.temporary import temporary_folder
@@ -70,18 +71,17 @@ def _escaped(text: str, what: re.Pattern[str]) -> str:
 def write_gff3(
     stream: IO[str],
     segments: Sequence[Segment],
-    names: Sequence[str],
     sources: Sequence[str],
     *,
     lengths: Mapping[str, int],
     stamp: str | None = None,
 ) -> None:
-    """Write segments as GFF3, one feature each; ``score`` is the posterior.
+    """Write segments as GFF3, one feature each; ``score`` is the posterior, ``ID`` and ``Name`` the id.
 
     Parameters
     ----------
-    names
-        A name of each segment; those that are not unique are followed by a number in ``ID``.
+    segments
+        In the order of the output, which their ids follow (see :mod:`genolstm.introgression.ids`).
     sources
         Names of the archaic sources, and ``unknown``, in the order of the segments' shares.
     lengths
@@ -99,9 +99,9 @@ def write_gff3(
         stream.write(f"#{stamp}\n")
     for chrom, length in lengths.items():
         stream.write(f"##sequence-region {_escaped(chrom, _NO_SEQUENCE)} 1 {length}\n")
-    for segment, identifier, name in zip(segments, _unique(names), names, strict=True):
+    for name, segment in zip(segment_ids((s.source for s in segments), sources), segments, strict=True):
         attributes = {
-            "ID": identifier,
+            "ID": name,
             "Name": name,
             "source": segment.source,
             "sample": segment.sample,
@@ -117,34 +117,16 @@ def write_gff3(
         )
 
 
-def _unique(names: Sequence[str]) -> list[str]:
-    """Return names of which none occurs twice: all of them numbered if any does."""
-    if len(set(names)) == len(names):
-        return list(names)
-    width = max(len(str(len(names))), 4)
-    return [f"{name}_{i:0{width}d}" for i, name in enumerate(names, start=1)]
-
-
 # --- a track for genome browsers ------------------------------------------------------------------
 
 
 def write_track(
-    stream: IO[str],
-    segments: Sequence[Segment],
-    names: Sequence[str],
-    sources: Sequence[str],
-    *,
-    stamp: str | None = None,
+    stream: IO[str], segments: Sequence[Segment], sources: Sequence[str], *, stamp: str | None = None
 ) -> None:
     """Write segments as BED9 with a ``track`` line, coloured by source, as the UCSC browser and IGV show it.
 
-    Parameters
-    ----------
-    names
-        A name of each segment; its haplotype, as ``SAMPLE#HAPLOTYPE``, is put behind it. White space is replaced, at
-        which browsers may cut lines.
-    sources, stamp
-        As for :func:`write_gff3`.
+    ``name`` is the id, and behind it the haplotype as ``SAMPLE#HAPLOTYPE``; white space, at which browsers may cut
+    lines, is replaced. The parameters are those of :func:`write_gff3`.
     """
     colours = source_colours(sources)
     if stamp is not None:
@@ -156,7 +138,7 @@ def write_track(
     if len(legend) > _DESCRIPTION:
         legend = "Archaic segments by source"
     stream.write(f'track name="archaic" description="{legend}" visibility=2 itemRgb="On"\n')
-    for segment, name in zip(segments, names, strict=True):
+    for name, segment in zip(segment_ids((s.source for s in segments), sources), segments, strict=True):
         colour = colours.get(segment.source, SEVERAL_COLOUR)
         label = re.sub(r"\s", "_", f"{name}:{segment.sample}#{segment.haplotype}")
         chrom, place = _written(segment.chrom), f"{segment.start}\t{segment.end}"

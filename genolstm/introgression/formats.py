@@ -13,6 +13,7 @@ import numpy as np
 
 from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
+from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.introgression.settings import UNNAMED
 from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
@@ -65,6 +66,13 @@ def stamp_line(stamp: str) -> str:
         As :func:`model_stamp` gives it.
     """
     return f"##{stamp}"
+
+
+def write_header(stream: IO[str], columns: Sequence[str], *, stamp: str | None = None) -> None:
+    """Write the stamp, if there is one, and the names of the columns."""
+    if stamp is not None:
+        stream.write(stamp_line(stamp) + "\n")
+    stream.write(header_line(columns) + "\n")
 
 
 def header_columns(line: str) -> list[str] | None:
@@ -136,24 +144,24 @@ def is_source_column(name: str) -> bool:
 
 
 def write_segments(
-    stream: IO[str], segments: Iterable[Segment], sources: Sequence[str], *, stamp: str | None = None
+    stream: IO[str], segments: Sequence[Segment], sources: Sequence[str], *, stamp: str | None = None
 ) -> None:
-    """Write BED6+; ``score`` is the posterior times 1000, ``name`` the source.
+    """Write BED6+; ``score`` is the posterior times 1000, ``name`` the id.
 
     Parameters
     ----------
+    segments
+        In the order of the output, which their ids follow (see :mod:`genolstm.introgression.ids`).
     sources
         Names of the archaic sources, and ``unknown``, in the order of the segments' shares.
     stamp
         What made them, as :func:`model_stamp` gives it.
     """
-    if stamp is not None:
-        stream.write(stamp_line(stamp) + "\n")
-    stream.write(header_line((*SEGMENT_COLUMNS, *source_columns(sources))) + "\n")
-    for s in segments:
+    write_header(stream, (*SEGMENT_COLUMNS, *source_columns(sources)), stamp=stamp)
+    for name, s in zip(segment_ids((s.source for s in segments), sources), segments, strict=True):
         shares = "".join(f"\t{share:.4f}" for share in s.shares)
         stream.write(
-            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{s.source}\t{round(1000 * s.posterior)}\t.\t"
+            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
             f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\t{s.source}{shares}\n"
         )
 
@@ -168,7 +176,7 @@ def segments_frame(segments: Sequence[Segment], sources: Sequence[str]) -> pd.Da
         name: np.array([segment.shares[i] for segment in segments], dtype=float)
         for i, name in enumerate(source_columns(sources))
     }
-    frame = frame.assign(name=frame["source"], score=score, strand=".", **shares)
+    frame = frame.assign(name=segment_ids(frame["source"], sources), score=score, strand=".", **shares)
     return frame[[*SEGMENT_COLUMNS, *shares]]
 
 

@@ -14,12 +14,14 @@ from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.ids import counted_ids
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
 from genolstm.introgression.summary import Piece, Summary, counted, summarise, tell
 from genolstm.provenance import LARGE, record
 from genolstm.runs import scan_outputs
+from genolstm.runs.evidence import Told
 from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
@@ -89,6 +91,9 @@ def run(
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
     unknown: PathLike | None = None,
+    evidence: PathLike | None = None,
+    annotate: PathLike | None = None,
+    weights: bool = False,
     track: PathLike | None = None,
     bigwig: PathLike | None = None,
     bigwig_haplotypes: PathLike | None = None,
@@ -115,6 +120,12 @@ def run(
         Also write the posterior of every bin, as a table or as bedGraph.
     unknown
         Also write, as BED, the stretches of each haplotype of which nothing is known.
+    evidence
+        Also write every informative site of every segment.
+    annotate
+        Also write the records of the VCF with the segments in them.
+    weights
+        Also weigh each site of the evidence, which reads the input a second time.
     track
         Also write the segments as a coloured track for genome browsers (BED9).
     bigwig
@@ -158,10 +169,13 @@ def run(
         "multiqc": multiqc,
     }
     manifest = manifest_path(output)
+    on_sites = Told(evidence, annotate, weights)
     inputs = door.inputs()
     written, replaced = scan_outputs.paths(asked, index=index, force=force)
+    written += [path for path in on_sites.paths() if path is not None]
     check_paths([*inputs.values(), *model_files(model)], [*written, manifest], force=force, kept=replaced)
-    scan_outputs.check_names(asked)
+    scan_outputs.check_names(asked, evidence=evidence)
+    on_sites.check(door, settings.baseline)
     classifier = IntrogressionClassifier.load(model, threads=threads)
     decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
@@ -175,6 +189,7 @@ def run(
     *others, segments = scan_outputs.writers(asked, scan, index=index)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
+        on_sites.begin(result)
         for writer in others:
             writer.begin(outputs)
         for block in result.blocks:
@@ -187,6 +202,7 @@ def run(
             found.sort()
             scan.segments, scan.summary = found, _summary(found, door, sources, result.totals)
             not_written = [line for writer in others for line in writer.finish(outputs)]
+            said = on_sites.write(outputs, classifier, door, found, result, scan.stamp)
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
             warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings(), *not_written)]
@@ -206,6 +222,7 @@ def run(
                 account["callable_bp"] = _callable(result.totals)
                 if settings.baseline is None:  # whose posteriors are not calibrated
                     account["expected"] = dataclasses.asdict(expected)
+                account["ids"] = counted_ids((segment.source for segment in found), sources)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
@@ -225,6 +242,7 @@ def run(
         f"{counted(len(found), 'segment')}, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
         *tell(scan.summary),
+        *said,
         *left_out,
         *warnings,
         *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),

@@ -51,11 +51,6 @@ class Scan:
         #: The posteriors of each haplotype, which two outputs may need.
         self.tracks = formats.BedGraphCollector(self.bin_size)
 
-    @property
-    def names(self) -> list[str]:
-        """What each segment is called."""
-        return [segment.source for segment in self.segments]
-
 
 class Writer:
     """One output of a scan.
@@ -135,7 +130,7 @@ class Segments(Writer):
         if is_gff3(self.path):
             stream = self.text(outputs, GFF)
             lengths = scan.lengths.of
-            exports.write_gff3(stream, scan.segments, scan.names, scan.sources, lengths=lengths, stamp=scan.stamp)
+            exports.write_gff3(stream, scan.segments, scan.sources, lengths=lengths, stamp=scan.stamp)
         else:
             formats.write_segments(self.text(outputs), scan.segments, scan.sources, stamp=scan.stamp)
         return []
@@ -197,7 +192,7 @@ class Track(Writer):
     def finish(self, outputs: Outputs) -> list[str]:
         """Write the track."""
         scan = self.scan
-        exports.write_track(self.text(outputs), scan.segments, scan.names, scan.sources, stamp=scan.stamp)
+        exports.write_track(self.text(outputs), scan.segments, scan.sources, stamp=scan.stamp)
         return []
 
 
@@ -337,12 +332,14 @@ def paths(asked: Mapping[str, PathLike | None], *, index: bool, force: bool) -> 
     return [*written, *indexed], replaced
 
 
-def check_names(asked: Mapping[str, PathLike | None]) -> None:
+def check_names(asked: Mapping[str, PathLike | None], *, evidence: PathLike | None = None) -> None:
     """Refuse names that promise another format, and formats whose library is not installed."""
     for name, path in asked.items():
         if path is not None:
             what, writer = WRITERS[name]
             writer.check(path, what)
+    if evidence is not None:
+        SummaryTable.check(evidence, "evidence")
 
 
 def writers(asked: Mapping[str, PathLike | None], scan: Scan, *, index: bool) -> list[Writer]:

@@ -31,6 +31,7 @@ COMMANDS = {
     "compare x": ("compare", "run"),
     "encode kmers x": ("encode", "write_kmer_counts"),
     "encode onehot x -o y": ("encode", "write_one_hot"),
+    "introgression explain a --evidence b --segment c": ("explain", "run"),
     "introgression evaluate a b": ("evaluate", "run"),
     "introgression gather a -o b": ("gather", "run"),
     "introgression plot a -o b": ("plot", "run"),

@@ -20,16 +20,18 @@ from genolstm.introgression.dataset import REGION_FILES
 # texts and paths are files to read.
 WRITTEN = {
     *("output", "table", "bedgraph", "unknown", "runs", "gradients", "figure", "models", "onnx", "keras"),
-    *("half_lives", "positions", "checkpoints", "log", "track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
+    *("half_lives", "positions", "checkpoints", "log", "annotate"),
+    *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("archaics", "donors", "named", "former_model"),
+    *("archaics", "donors", "named", "former_model", "segment"),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
     ("align score", "posteriors"): True,
     ("introgression scan", "posteriors"): True,
+    ("introgression scan", "evidence"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
     ("text generate", "files"): None,  # the model's former place

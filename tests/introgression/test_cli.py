@@ -98,9 +98,10 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
-    assert (table["name"] == table["source"]).all()
-    assert set(table["name"]) <= {"archaic", "unknown", "archaic|unknown"}
-    bp = (table["end"] - table["start"]).groupby(table["name"]).sum()
+    assert table["name"].is_unique
+    begins = {"archaic": "arc", "unknown": "unk", "archaic|unknown": "mix"}
+    assert (table["name"].str.partition("_")[0] == table["source"].map(begins)).all()
+    bp = (table["end"] - table["start"]).groupby(table["source"]).sum()
     assert bp["archaic"] > 0.5 * bp.sum()
     assert set(table["strand"]) == {"."}
     assert set(table["sample"]) <= {"CEU0", "CEU1", "CEU2"}
@@ -1064,15 +1065,15 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--track", "t", "--bigwig", "w"]
-    outputs += ["--bigwig-haplotypes", "h", "--summary", "s", "--multiqc", "q"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--evidence", "e", "--weights"]
+    outputs += ["--track", "t", "--bigwig", "w", "--bigwig-haplotypes", "h", "--summary", "s", "--multiqc", "q"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
     assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
     vcf = ["--vcf", "v", "--target", "T", "--archaic", "A", "--outgroup", "O", "-o", "-"]
     of_vcf = ["--chrom", "7", "--callable", "c", "--exclude", "e", "--allow-unphased"]
-    of_vcf += ["--posteriors", "p.tsv.gz", "--index"]
+    of_vcf += ["--posteriors", "p.tsv.gz", "--index", "--annotate", "a.vcf.gz"]
     assert cli("introgression", "scan", *vcf, *of_vcf, "--fdr", 0.1) == (0, "", "found\n")
     assert cli("introgression", "scan", *vcf).code == 0
     assert cli("introgression", "scan", *files[:1], *files[2:]).code == 0
@@ -1080,6 +1081,9 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
+        "evidence": None,
+        "annotate": None,
+        "weights": False,
         "track": None,
         "bigwig": None,
         "bigwig_haplotypes": None,
@@ -1101,6 +1105,9 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
                 "unknown": Path("u"),
+                "evidence": Path("e"),
+                "annotate": None,
+                "weights": True,
                 "track": Path("t"),
                 "bigwig": Path("w"),
                 "bigwig_haplotypes": Path("h"),
@@ -1119,6 +1126,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 **nothing_said,
                 "output": Path("-"),
                 "posteriors": Path("p.tsv.gz"),
+                "annotate": Path("a.vcf.gz"),
                 "index": True,
                 "settings": ScanSettings(fdr=0.1),
             },

@@ -64,6 +64,8 @@ def written(kind: str) -> str:
 
 
 KINDS = ["segments.bed", "truth.bed", "posteriors.tsv", "posteriors.bedgraph"]
+
+
 SHARES = (
     "#chrom\tstart\tend\tsample\thaplotype\tposterior\tposterior_a\tposterior_unknown\tcallable\n"
     "c\t0\t10\tS\t1\t0.5\t0.25\t0.2500\tx\nc\t10\t20\tS\t1\t1\t0\t1e-1\ty\n"
@@ -444,7 +446,7 @@ def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
     stream = io.StringIO()
     for write in (
         lambda: formats.write_segments(stream, [SEGMENTS[0]._replace(chrom="#1")], "x"),
-        lambda: exports.write_track(stream, [SEGMENTS[0]._replace(chrom="#1")], ["x"], ["nea"]),
+        lambda: exports.write_track(stream, [SEGMENTS[0]._replace(chrom="#1")], ["nea"]),
         lambda: formats.write_truth(stream, [TRUTH[0]._replace(chrom="#1")]),
         lambda: formats.write_posteriors(stream, block, 1000),
         lambda: formats.BedGraphCollector(1000).add(block),

@@ -90,6 +90,7 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "command",
         "counts",
         "created",
+        "ids",
         "inputs",
         "left_out",
         "model",

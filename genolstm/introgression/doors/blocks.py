@@ -52,7 +52,9 @@ class TrackBlock:
     there is one reading per source, which is then the first, and the others together are the second.
     ``exists`` tells whether a haplotype exists in a bin, shape (haplotypes, bins), and is None if all do
     (the second one of a haploid call does not). ``sources`` are the names of the archaic sources that
-    were compared with. The rest is as in :class:`~genolstm.introgression.segments.PosteriorBlock`.
+    were compared with. ``sites`` are the informative sites of the haplotypes, by position (see
+    :func:`~genolstm.introgression.sites.site_type`), and None if the door does not tell them. The rest is as
+    in :class:`~genolstm.introgression.segments.PosteriorBlock`.
     """
 
     chrom: str
@@ -63,6 +65,7 @@ class TrackBlock:
     last: bool
     exists: np.ndarray | None = None
     sources: tuple[str, ...] = (UNNAMED,)
+    sites: np.ndarray | None = None
 
     @property
     def readings(self) -> int:
@@ -303,12 +306,17 @@ def posterior_blocks(
     for head in source:
         layout = _Layout(bridge, prior, len(head.sources), stride)
         newest = head
+        waiting: list[np.ndarray] = []  # sites of bins without posterior
 
-        def feed(first: TrackBlock = head, held: _Layout = layout) -> Iterator[np.ndarray]:
+        def feed(
+            first: TrackBlock = head, held: _Layout = layout, there: list[np.ndarray] = waiting
+        ) -> Iterator[np.ndarray]:
             nonlocal newest
             block = first
             while True:
                 _check_channels(block)
+                if block.sites is not None:
+                    there.append(block.sites)
                 compact = held.take(block)
                 newest = block
                 if progress is not None:
@@ -326,6 +334,7 @@ def posterior_blocks(
             if not shares.shape[1]:
                 continue
             posterior = shares.sum(axis=2)
+            sites = None if head.sites is None else _up_to(waiting, at + posterior.shape[1])
             yield PosteriorBlock(
                 head.chrom,
                 head.haplotypes,
@@ -338,8 +347,17 @@ def posterior_blocks(
                 callable_share,
                 sources or (*head.sources, UNKNOWN_SOURCE),
                 shares,
+                sites,
             )
             at += posterior.shape[1]
+
+
+def _up_to(waiting: list[np.ndarray], bin_number: int) -> np.ndarray:
+    """Take the sites that lie before a bin."""
+    sites = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+    n = int(np.searchsorted(sites["bin"], bin_number))
+    waiting[:] = [sites[n:]]
+    return sites[:n]
 
 
 class _Layout:

@@ -18,6 +18,7 @@ from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import EMPTY, UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
+from genolstm.introgression.sites import sites_of_variants
 from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
 from genolstm.introgression.variants.block import Source, Stretch, VariantBlock
 from genolstm.introgression.variants.frequencies import FrequencySource
@@ -360,9 +361,18 @@ class VcfDoor:
                     presence=found,
                     sources=columns,
                 )
+                sites = sites_of_variants(
+                    block,
+                    first_bin=first,
+                    last_bin=last,
+                    length=length,
+                    settings=settings,
+                    uncallable=uncallable,
+                    sources=columns,
+                )
             end = block.length if block.length is not None else (block.end if block.last else None)
             exists = None if found is None else found[0]
-            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists, archaics)
+            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists, archaics, sites)
         for mask in masks:
             _check_names(mask.spans, seen)
 
