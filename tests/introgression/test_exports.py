@@ -348,6 +348,18 @@ def test_bigwigs_hold_the_posteriors(scanned: Path) -> None:
     ]
 
 
+def test_a_bigwig_without_a_value_is_not_written(tmp_path: Path) -> None:
+    """The format has no such file; the scan goes on, and says so."""
+    pytest.importorskip("pybigtools")
+    (tmp_path / "mask.bed").write_text("chr21\t0\t600000\n")
+    door = vcf(exclude_mask=tmp_path / "mask.bed")
+    said = run(door, output=tmp_path / "x.bed", bigwig=tmp_path / "m.bw", settings=HMM)
+    warning = f"warning: {tmp_path / 'm.bw'} was not written, as nothing is known of any bin"
+    assert warning in said
+    assert warning in json.loads((tmp_path / "x.json").read_text())["warnings"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.bed", "x.bed", "x.json"]
+
+
 def test_pandas_reads_the_columns_as_they_are(scanned: Path) -> None:
     """The lines of the documentation."""
     import pandas as pd

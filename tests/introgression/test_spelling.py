@@ -209,7 +209,7 @@ def test_sequences_may_be_called_as_the_lines_for_browsers(tmp_path: Path, name:
     path = tmp_path / "m.bed"
     path.write_text(f"track\nbrowser\ttight\ntrack type=bed\n{name}\t5\t9\tx\t0\t.\tS\t1\n")
     assert read_bed(path) == {name: [(5, 9)]}
-    assert read_numbered_intervals(path) == [((name, 5, 9, "S", "1"), 1.0, 4, "x")]
+    assert read_numbered_intervals(path) == [((name, 5, 9, "S", "1"), 1.0, 4, "x", None)]
 
 
 @pytest.mark.parametrize(

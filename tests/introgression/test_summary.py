@@ -169,6 +169,7 @@ def test_a_file_for_multiqc(tmp_path: Path) -> None:
     assert {name for own in said["data"].values() for name in own} == set(said["headers"])
 
 
+@pytest.mark.slow
 def test_multiqc_shows_it(tmp_path: Path) -> None:
     """MultiQC and what it needs are a gigabyte, so that this runs only where it is there."""
     pytest.importorskip("multiqc")
