@@ -19,6 +19,7 @@ from genolstm.introgression.formats import (
     sources_of,
 )
 from genolstm.introgression.ids import numbered, segment_ids
+from genolstm.runs.scan_outputs import BED_NAMES, TABLE_NAMES, check_name
 
 _NAME, _SAMPLE = SEGMENT_COLUMNS.index("name"), SEGMENT_COLUMNS.index("sample")
 
@@ -64,6 +65,8 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
             path=display_name(parts[0]),
             line=max(len(header), 1),
         )
+    # What is gathered is joined line by line: it keeps the format of its parts.
+    check_name(output, "what is gathered", TABLE_NAMES if kind == EVIDENCE_COLUMNS else BED_NAMES)
     owners: dict[tuple[str, str, str], int] = {}
     lines: Iterator[str] = chain.from_iterable(
         _lines(part, number, first if number == 0 else None, header, columns, owners)

@@ -15,7 +15,10 @@ from genolstm.introgression.segments import PosteriorBlock, Segment
 from genolstm.introgression.summary import MULTIQC, Summary, write_multiqc, write_summary
 
 _PACKED = (".gz", ".bgz", ".bz2", ".xz", ".zst")
-_TABLE = (".tsv", ".txt")
+TABLE_NAMES = (".tsv", ".txt")
+"""Ends of names of tables."""
+BED_NAMES = (".bed", *TABLE_NAMES)
+"""Ends of names of BED files."""
 #: Ends of names that promise a format; those of other formats are refused.
 _PROMISES = (
     *(".bed", ".bedgraph", ".bg", ".bdg", ".wig", ".gff3", ".gff", ".gtf", ".bw", ".bigwig", ".bb", ".bigbed"),
@@ -81,21 +84,8 @@ class Writer:
 
     @classmethod
     def check(cls, path: PathLike, what: str) -> None:
-        """Refuse a name that promises another format, before any work is done.
-
-        Raises
-        ------
-        SettingError
-            The name has none of the known ends. Standard output, a pipe or a device need not have any.
-        """
-        name = Path(path).name
-        if not is_file_output(path) and not Path(name).suffix:
-            return
-        bare = _unpacked(name) if cls.packs else name
-        own, lower = cls.suffixes, bare.lower()
-        if not lower.endswith(own) and (cls.strict or lower.endswith(_PROMISES)):
-            packed = f", and {_listed(_PACKED)} may stand behind it" if cls.packs else ""
-            raise SettingError(f"the name of {what} must end in {_listed(cls.suffixes)}{packed}: {name} does not")
+        """Refuse an unsuitable name, or a format whose library is not installed, before any work is done."""
+        check_name(path, what, cls.suffixes, strict=cls.strict, packs=cls.packs)
 
     @classmethod
     def may_index(cls, path: PathLike) -> bool:
@@ -120,7 +110,7 @@ class Writer:
 class Segments(Writer):
     """The segments: BED, or GFF3 by its name."""
 
-    suffixes = (".bed", ".gff3", ".gff", *_TABLE)
+    suffixes = (".bed", ".gff3", ".gff", *TABLE_NAMES)
     strict = True
     layout = BED
 
@@ -139,7 +129,7 @@ class Segments(Writer):
 class Posteriors(Writer):
     """The posterior of every bin, as a table, which is written as the scan goes on."""
 
-    suffixes = (*_TABLE, ".bed")
+    suffixes = BED_NAMES  # it begins as BED does
     layout = BED
 
     def begin(self, outputs: Outputs) -> None:
@@ -155,7 +145,7 @@ class Posteriors(Writer):
 class BedGraph(Writer):
     """Posteriors as bedGraph."""
 
-    suffixes = (".bedgraph", ".bg", ".bdg", ".wig", *_TABLE)
+    suffixes = (".bedgraph", ".bg", ".bdg", ".wig", *TABLE_NAMES)
     keeps_tracks = True
 
     def finish(self, outputs: Outputs) -> list[str]:
@@ -167,7 +157,7 @@ class BedGraph(Writer):
 class Unknown(Writer):
     """The stretches of which nothing is known, as BED."""
 
-    suffixes = (".bed", *_TABLE)
+    suffixes = BED_NAMES
     layout = BED
 
     def __init__(self, path: PathLike, scan: Scan) -> None:
@@ -256,7 +246,7 @@ class BigWigs(Writer):
 class SummaryTable(Writer):
     """The summary as a table."""
 
-    suffixes = _TABLE
+    suffixes = TABLE_NAMES
 
     def finish(self, outputs: Outputs) -> list[str]:
         """Write the summary."""
@@ -290,6 +280,25 @@ WRITERS: Mapping[str, tuple[str, type[Writer]]] = {
     "multiqc": ("a file for MultiQC", MultiQC),
     "output": ("segments", Segments),
 }
+
+
+def check_name(
+    path: PathLike, what: str, suffixes: tuple[str, ...], *, strict: bool = False, packs: bool = True
+) -> None:
+    """Refuse a name that promises another format than an output has; if ``strict``, also one that promises none.
+
+    Raises
+    ------
+    SettingError
+        The name has none of the known ends. Standard output, a pipe or a device need not have any.
+    """
+    name = Path(path).name
+    if not is_file_output(path) and not Path(name).suffix:
+        return
+    bare = (_unpacked(name) if packs else name).lower()
+    if not bare.endswith(suffixes) and (strict or bare.endswith(_PROMISES)):
+        packed = f", and {_listed(_PACKED)} may stand behind it" if packs else ""
+        raise SettingError(f"the name of {what} must end in {_listed(suffixes)}{packed}: {name} does not")
 
 
 def is_gff3(path: PathLike) -> bool:

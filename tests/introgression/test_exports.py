@@ -380,7 +380,7 @@ def test_pandas_reads_the_columns_as_they_are(scanned: Path) -> None:
         ("output", "x", r"segments must end in"),
         ("output", "x.gff3.zip", r"segments must end in"),
         ("output", "x.gz", r"segments must end in"),
-        ("posteriors", "x.bw", r"posteriors must end in \.tsv"),
+        ("posteriors", "x.bw", r"posteriors must end in \.bed, \.tsv"),
         ("posteriors", "p.GFF3.gz", r"posteriors must end in"),
         ("evidence", "e.vcf.gz", r"evidence must end in \.tsv"),
         ("unknown", "u.gff3", r"unknown stretches must end in \.bed"),

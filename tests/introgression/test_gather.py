@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from genolstm.cli.gather import gather as command
-from genolstm.errors import InputError, OutputError
+from genolstm.errors import InputError, OutputError, SettingError
 from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
 from genolstm.runs.gather import run
 
@@ -77,6 +77,17 @@ def test_bad_part_leaves_no_output(tmp_path, lines, reason):
     with pytest.raises(InputError, match=reason):
         run([good, bad], tmp_path / "all.bed")
     assert not (tmp_path / "all.bed").exists()
+
+
+@pytest.mark.parametrize("name", ["all.gff3", "all.gff.gz", "all.bw", "all.csv"])
+def test_what_is_gathered_has_no_name_of_another_format(tmp_path, name):
+    segments = write(tmp_path / "a.bed", SEGMENTS, segment("chr1", 5, 9, "A"))
+    posteriors = write(tmp_path / "a.tsv", POSTERIORS, f"chr1\t0\t1000\tA\t1\t0.5{SHARES}")
+    for part in (segments, posteriors):
+        with pytest.raises(SettingError, match=r"the name of what is gathered must end in \.bed, \.tsv or \.txt"):
+            run([part], tmp_path / name)
+        assert run([part], tmp_path / "all", force=True) == 1
+    assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("end", ["\n", " "])
