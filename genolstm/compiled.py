@@ -35,8 +35,9 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
                 raise
             made = njit(nogil=True, **options)(function)
         else:
-            if is_jitted(made):  # not if numba is switched off
-                kept = made._cache._cache_file
+            # Not if numba is switched off, or has come to keep its stamp elsewhere: then it is as numba would have it.
+            kept = getattr(made._cache, "_cache_file", None) if is_jitted(made) else None
+            if kept is not None and hasattr(kept, "_source_stamp"):
                 kept._source_stamp = (kept._source_stamp, _taken_over(function))
         if signatures and is_jitted(made):
             for one in signatures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -374,7 +375,7 @@ def test_each_source_and_its_names_equal_counting_bases(data) -> None:
 
     def runs(names):
         edges = [0, *(i for i in range(1, 90) if names[i] != names[i - 1]), 90]
-        spans = [(a, b, names[a]) for a, b in zip(edges, edges[1:], strict=False) if names[a]]
+        spans = [(a, b, names[a]) for a, b in pairwise(edges) if names[a]]
         return [Interval(row[0], a * scale, b * scale, *row[1:]) for a, b, _ in spans], [name for *_, name in spans]
 
     (calls, call_names), (truth, true_names) = runs(called), runs(true)

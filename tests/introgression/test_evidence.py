@@ -329,6 +329,15 @@ def test_weights_of_blocks_and_of_sequences(model, folder: Path) -> None:
     (one,), (other,) = whole.values(), parts.values()
     np.testing.assert_allclose(one, other, atol=1e-5)
     assert len(one) == segments[0].n_sites
+    # A region that ends before a segment does not stand in for its own.
+    regions = (("chr21", 0, 200_000), ("chr21", 205_000, 500_000))
+    apart = model.open(vcf_door(region=regions))
+    apart.decoder.keep_sites = True
+    same = sorted(apart.segments())[1:2]
+    (third,) = weigh(model, vcf_door(region=regions, span=9000), same, apart.decoder.evidence).values()
+    assert same[0][3:5] == segments[0][3:5]
+    assert len(third) == len(one)
+    np.testing.assert_allclose(third, one, atol=0.05)
     by_kmers = model.open(fasta_door())
     by_kmers.decoder.keep_sites = True
     same = sorted(by_kmers.segments())[1:2]

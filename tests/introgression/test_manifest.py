@@ -92,9 +92,11 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "ids",
         "inputs",
         "left_out",
+        "likeness",
         "model",
         "seeds",
         "settings",
+        "unlike_training",
         "versions",
         "warnings",
     ]
