@@ -482,6 +482,19 @@ def test_an_explanation(folder: Path, tmp_path: Path) -> None:
         explain(folder / "fasta.bed", folder / "vcf.tsv.gz", "nea_0001")
 
 
+def test_the_command_explains(folder: Path, cli) -> None:
+    files = [folder / "fasta.bed", "--evidence", folder / "fasta.tsv"]
+    found = cli("introgression", "explain", *files, "--segment", 1, "--sites", 3)
+    assert (found.code, found.err) == (0, "")
+    assert found.out.splitlines() == explain(folder / "fasta.bed", folder / "fasta.tsv", "1", sites=3)
+    wrong = cli("introgression", "explain", *files, "--segment", 0)
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert wrong.err.startswith("there is no segment 0 in ")
+    assert cli("introgression", "explain", *files).code == 2
+    scan_line = ["introgression", "scan", "x.fa", "--archaic", "a", "--outgroup", "b", "-o", "x", "--weights"]
+    assert "--weights needs --evidence" in cli(*scan_line).err
+
+
 @pytest.mark.parametrize(
     ("column", "text", "reason"),
     [
