@@ -3,13 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
-from numba.extending import is_jitted
+
+from genolstm import program
+
+
+@contextmanager
+def _without_scipy() -> Iterator[None]:
+    """Keep numba from importing SciPy, if it is there, for products of matrices in compiled loops.
+
+    Ours hold none, and the import would take as long as a twentieth of a large scan. Only the program
+    does so: in another process, somebody's loops may hold some.
+    """
+    modules: dict[str, Any] = sys.modules
+    if "scipy" in modules or not program.has_begun():
+        yield
+        return
+    modules["scipy"] = None  # whoever imports it now is told that there is none
+    try:
+        yield
+    finally:
+        del modules["scipy"]
+
+
+with _without_scipy():
+    from numba import njit
+    from numba.extending import is_jitted
+
+    if program.has_begun():
+        # Where numba looks for SciPy; it would do so when the first loop runs.
+        with suppress(ImportError):
+            import numba.np.arraymath  # noqa: F401 (for what it does)
 
 Function = Callable[..., Any]
 

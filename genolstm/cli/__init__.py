@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
-from genolstm import interrupts
+from genolstm import interrupts, program
 from genolstm.errors import GenolstmError, OutputError, cause, shown
 
 _COMMANDS = {
@@ -90,6 +90,7 @@ def main(args: list[str] | None = None) -> None:
     if args is not None:
         _run(args)
         return
+    program.begin()
     try:
         interrupts.install()
         _open_streams()

@@ -56,14 +56,22 @@ def n_bins(length: int, bin_size: int) -> int:
     return -(-length // bin_size)
 
 
+@compiled()
+def _add_rare(tracks: np.ndarray, n_cells: int, parts: int, total: np.ndarray, carried: np.ndarray) -> None:
+    for i in range(tracks.shape[0]):
+        for at in range(0, n_cells * parts, parts):
+            total[i] += tracks[i, at]
+            carried[i] += tracks[i, at + 1] + tracks[i, at + 2] - tracks[i, at + 3]
+
+
 def rare_evidence(tracks: np.ndarray, n_sources: int) -> tuple[np.ndarray, np.ndarray]:
     """Return how many rare variants any source carries, and how many none does, shape (haplotypes, bins).
 
     Without a source, all of them count as evidence: they are what a scan without an archaic goes by.
     """
-    cells = slice(0, RARE_CELLS)
-    total = tracks[..., ALL[cells]].sum(axis=-1)
-    carried = (tracks[..., FIRST[cells]] + tracks[..., SECOND[cells]] - tracks[..., BOTH[cells]]).sum(axis=-1)
+    total, carried = np.zeros((2, *tracks.shape[:-1]), tracks.dtype)
+    flat = tracks.reshape(-1, tracks.shape[-1])
+    _add_rare(flat, RARE_CELLS, len(PARTS), total.reshape(-1), carried.reshape(-1))
     if not n_sources:
         return total, np.zeros_like(total)
     return carried, np.maximum(total - carried, 0)
@@ -73,7 +81,8 @@ def comparable(tracks: np.ndarray, n_sources: int) -> np.ndarray:
     """Return the share of each bin that could be compared with a source, or, without any, with the outgroup."""
     if not n_sources:
         return tracks[..., CALLABLE]
-    return tracks[..., CALLABLE + 1 : CALLABLE + 1 + min(n_sources, len(SLOTS))].max(axis=-1)
+    first, second = tracks[..., CALLABLE + 1], tracks[..., CALLABLE + 2]
+    return first if n_sources == 1 else np.maximum(first, second)
 
 
 def choose_sources(tracks: np.ndarray, given: Sequence[int]) -> None:
@@ -90,6 +99,17 @@ def choose_sources(tracks: np.ndarray, given: Sequence[int]) -> None:
         tracks[..., CALLABLE + 1 + slot] = 0 if source is None else known[source]
 
 
+@compiled()
+def _scale(
+    counts: np.ndarray, windows: np.ndarray, per_count: float, per_window: float, last: int, tracks: np.ndarray
+) -> None:
+    for h in range(counts.shape[0]):
+        for b in range(counts.shape[1]):
+            for c in range(counts.shape[2]):
+                tracks[h, b, c] = np.float32(counts[h, b, c] * per_count)
+            tracks[h, b, last] = np.float32(windows[h, b] * per_window)
+
+
 def _finish(
     counts: np.ndarray,
     windows: np.ndarray,
@@ -104,8 +124,7 @@ def _finish(
     ``known`` has the share of the k-mers in ``windows`` that could be looked up in each source.
     """
     tracks = np.empty((*counts.shape[:2], len(CHANNELS)), dtype=np.float32)
-    np.multiply(counts, 1.0 / k, out=tracks[:, :, :N_COUNTS])
-    np.multiply(windows, 1.0 / bin_size, out=tracks[:, :, CALLABLE])
+    _scale(counts, windows, 1.0 / k, 1.0 / bin_size, CALLABLE, tracks)
     for slot in range(len(SLOTS)):
         share = known[slot] if slot < len(known) else None
         tracks[:, :, CALLABLE + 1 + slot] = 0 if share is None else tracks[:, :, CALLABLE] * share
@@ -366,41 +385,56 @@ def tracks_from_counts(
 
 
 @compiled()
-def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -> None:
+def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -> int:
+    """Add a site to the haplotypes' patterns; return 1 if one of them is missing there, else 0."""
     shift = np.uint64(2 * slot)
+    any_missing = np.int8(0)
+    # Without branches and in short numbers, so that many haplotypes are done at once.
     for h in range(row.shape[0]):
-        if row[h] < 0:
-            missing[h] += 1
-        else:
-            codes[h] |= np.uint64(row[h]) << shift
+        any_missing |= row[h]
+        missing[h] += row[h] < 0
+        codes[h] |= np.uint64(max(row[h], np.int8(0))) << shift
+    return 1 if any_missing < 0 else 0
 
 
 @compiled()
-def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> None:
+def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> int:
+    """Take the first site away, as :func:`_enter` adds one."""
     two = np.uint64(2)
+    any_missing = np.int8(0)
     for h in range(row.shape[0]):
+        any_missing |= row[h]
         codes[h] >>= two
-        if row[h] < 0:
-            missing[h] -= 1
+        missing[h] -= row[h] < 0
+    return 1 if any_missing < 0 else 0
 
 
 @compiled()
 def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndarray) -> int:
     """Add ``change`` to the number of differing sites of each target that differs from the archaic here.
 
-    Returns ``change`` if the archaic is missing there, else 0.
+    Returns ``change`` if the archaic is missing there, else 0. What is added for a target that is missing
+    itself means nothing.
     """
-    known = False
+    carried = 0
+    one = np.int8(-1)
     for a in range(archaic.shape[0]):
-        known = known or archaic[a] >= 0
-    if not known:
+        if archaic[a] >= 0:
+            carried |= 1 << archaic[a]
+            one = archaic[a]
+    if carried == 0:
         return change
+    # Nearly always the archaic has one or two alleles.
+    other = one
+    for a in range(archaic.shape[0]):
+        if archaic[a] >= 0 and archaic[a] != one:
+            other = archaic[a]
+    if carried == (1 << one) | (1 << other):
+        for h in range(row.shape[0]):
+            differs[h] += change * ((row[h] != one) & (row[h] != other))
+        return 0
     for h in range(row.shape[0]):
-        found = False
-        for a in range(archaic.shape[0]):
-            found = found or archaic[a] == row[h]
-        if not found:
-            differs[h] += change
+        differs[h] += change * (1 - ((carried >> max(row[h], np.int8(0))) & 1))
     return 0
 
 
@@ -434,20 +468,23 @@ def _tell_apart(
     pattern: np.ndarray,
     carriers: np.ndarray,
     seen: np.ndarray,
+    one_of: np.ndarray,
     pattern_of: np.ndarray,
     slots: np.ndarray,
     stamps: np.ndarray,
     stamp: int,
-) -> int:
-    """Find the distinct patterns of the targets, and their carriers.
+) -> tuple[int, bool]:
+    """Find the distinct patterns of the targets, how many carry each, and one that does.
 
-    They are few, unless there are thousands of targets with variants of their own; the table in
-    ``slots``, whose entries count if they bear the stamp, is for those.
+    Returns how many patterns there are, and whether a target is missing. They are few, unless there are
+    thousands of targets with variants of their own; the table in ``slots``, whose entries count if they
+    bear the stamp, is for those.
     """
-    n = 0
+    n, any_missing = 0, False
     for h in range(codes.shape[0]):
         if missing[h] > 0:
             pattern_of[h] = -1
+            any_missing = True
             continue
         q, slot = 0, 0
         if n <= _FEW:
@@ -463,6 +500,7 @@ def _tell_apart(
             pattern[q] = codes[h]
             carriers[q] = 0
             seen[q] = 0
+            one_of[q] = h
             n += 1
             if q > _FEW:
                 _enter_pattern(q, slot, slots, stamps, stamp)
@@ -472,13 +510,14 @@ def _tell_apart(
                     _enter_pattern(old, slot, slots, stamps, stamp)
         carriers[q] += 1
         pattern_of[h] = q
-    return n
+    return n, any_missing
 
 
 @compiled()
 def _count_outgroup(
     codes: np.ndarray,
     missing: np.ndarray,
+    any_missing: bool,
     pattern: np.ndarray,
     n_patterns: int,
     seen: np.ndarray,
@@ -487,16 +526,25 @@ def _count_outgroup(
     stamp: int,
 ) -> int:
     """Count how often each pattern occurs in the outgroup; return the number of called haplotypes."""
-    called = 0
+    called = codes.shape[0]
+    if any_missing:
+        called = 0
+        for h in range(codes.shape[0]):
+            called += missing[h] == 0
+    if n_patterns <= _FEW:
+        # One pattern after the other, without a branch: many haplotypes are compared at once.
+        for q in range(n_patterns):
+            code, n = pattern[q], 0
+            if any_missing:
+                for h in range(codes.shape[0]):
+                    n += (codes[h] == code) & (missing[h] == 0)
+            else:
+                for h in range(codes.shape[0]):
+                    n += codes[h] == code
+            seen[q] = n
+        return called
     for h in range(codes.shape[0]):
         if missing[h] > 0:
-            continue
-        called += 1
-        if n_patterns <= _FEW:
-            for q in range(n_patterns):
-                if pattern[q] == codes[h]:
-                    seen[q] += 1
-                    break
             continue
         found = _find(codes[h], pattern, slots, stamps, stamp)
         if found >= 0:
@@ -531,16 +579,23 @@ def _bin_patterns(
     first_bin = (begin + k // 2) // bin_size
     tcode = np.zeros(n_target, np.uint64)
     ocode = np.zeros(n_outgroup, np.uint64)
-    tmissing = np.zeros(n_target, np.int32)
-    omissing = np.zeros(n_outgroup, np.int32)
+    # Sites in the window where each is missing, and sites where any is; a window has too few for more than a byte.
+    tmissing = np.zeros(n_target, np.int8)
+    omissing = np.zeros(n_outgroup, np.int8)
+    any_missing = 0
     has_first, has_second = first.shape[1] > 0, second.shape[1] > 0
     # Sites in the window where a source differs, and where it is missing.
-    differs_first, differs_second = np.zeros(n_target, np.int32), np.zeros(n_target, np.int32)
+    differs_first, differs_second = np.zeros(n_target, np.int8), np.zeros(n_target, np.int8)
     unknown_first, unknown_second = 0, 0
     pattern = np.zeros(n_target, np.uint64)
     carriers = np.zeros(n_target, np.int32)
     seen = np.zeros(n_target, np.int32)
+    one_of = np.zeros(n_target, np.int32)
     pattern_of = np.zeros(n_target, np.int32)
+    # The channels to which the carriers of each pattern add: the first of a cell and which of its others, or
+    # those of what is common; none if they add to nothing, as nearly all do.
+    cells = np.zeros(n_target, np.int32)
+    parts = np.zeros(n_target, np.int32)
     size = 64
     while size < 4 * n_target:
         size *= 2
@@ -562,7 +617,7 @@ def _bin_patterns(
                 break
         while j < n_sites and positions[j] - k + 1 <= p:
             _enter(target[j], j - i, tcode, tmissing)
-            _enter(outgroup[j], j - i, ocode, omissing)
+            any_missing += _enter(outgroup[j], j - i, ocode, omissing)
             if has_first:
                 unknown_first += _compare(target[j], first[j], 1, differs_first)
             if has_second:
@@ -574,47 +629,60 @@ def _bin_patterns(
 
         # Windows [p, stop) cover sites [i, j).
         stamp += 1
-        n_patterns = _tell_apart(tcode, tmissing, pattern, carriers, seen, pattern_of, slots, stamps, stamp)
-        called = _count_outgroup(ocode, omissing, pattern, n_patterns, seen, slots, stamps, stamp)
+        n_patterns, lacks = _tell_apart(
+            tcode, tmissing, pattern, carriers, seen, one_of, pattern_of, slots, stamps, stamp
+        )
+        called = _count_outgroup(ocode, omissing, any_missing > 0, pattern, n_patterns, seen, slots, stamps, stamp)
         knows_first, knows_second = has_first and unknown_first == 0, has_second and unknown_second == 0
+        adds = lacks or called == 0
+        for q in range(n_patterns):
+            f = frequency_class(seen[q], called, edges)
+            cells[q] = cell_of[f, 1 if carriers[q] > 1 else 0]
+            # All carriers of a pattern have the same alleles: what holds for one of them holds for all.
+            in_first = knows_first and differs_first[one_of[q]] == 0
+            in_second = knows_second and differs_second[one_of[q]] == 0
+            if cells[q] < 0:
+                parts[q] = (1 if knows_first and not in_first else 0) | (2 if knows_second and not in_second else 0)
+            else:
+                parts[q] = (1 if in_first else 0) | (2 if in_second else 0)
+            adds = adds or cells[q] >= 0 or parts[q] > 0
         low = p
         while low < stop:
             b = (low + k // 2) // bin_size
             high = min(stop, (b + 1) * bin_size - k // 2)
             weight = high - low
+            low = high
             b -= first_bin
             if not knows_first:
                 known[0, b] -= weight
             if not knows_second:
                 known[1, b] -= weight
+            if not adds:
+                continue
             for h in range(n_target):
                 q = pattern_of[h]
                 if q < 0 or called == 0:
                     windows[h, b] -= weight
                     continue
-                f = frequency_class(seen[q], called, edges)
-                cell = cell_of[f, 1 if carriers[q] > 1 else 0]
-                in_first = knows_first and differs_first[h] == 0
-                in_second = knows_second and differs_second[h] == 0
+                cell, part = cells[q], parts[q]
                 if cell < 0:
-                    if knows_first and not in_first:
+                    if part & 1:
                         counts[h, b, not_first] += weight
-                    if knows_second and not in_second:
+                    if part & 2:
                         counts[h, b, not_first + 1] += weight
                     continue
                 counts[h, b, cell] += weight
-                if in_first:
+                if part & 1:
                     counts[h, b, cell + 1] += weight
-                if in_second:
+                if part & 2:
                     counts[h, b, cell + 2] += weight
-                if in_first and in_second:
+                if part == 3:
                     counts[h, b, cell + 3] += weight
-            low = high
 
         p = stop
         while i < j and positions[i] < p:
             _leave(target[i], tcode, tmissing)
-            _leave(outgroup[i], ocode, omissing)
+            any_missing -= _leave(outgroup[i], ocode, omissing)
             if has_first:
                 unknown_first += _compare(target[i], first[i], -1, differs_first)
             if has_second:
@@ -766,6 +834,18 @@ def tracks_from_variants(
     return tracks
 
 
+@compiled()
+def _any_called(alleles: np.ndarray) -> np.ndarray:
+    """Return at which sites anybody is called."""
+    found = np.zeros(alleles.shape[0], np.bool_)
+    for i in range(alleles.shape[0]):
+        for h in range(alleles.shape[1]):
+            if alleles[i, h] >= 0:
+                found[i] = True
+                break
+    return found
+
+
 def _dark_bins(block: VariantBlock, first_bin: int, last_bin: int, bin_size: int) -> np.ndarray:
     """Return which bins have several sites, at none of which all groups are called.
 
@@ -775,7 +855,7 @@ def _dark_bins(block: VariantBlock, first_bin: int, last_bin: int, bin_size: int
     place = block.positions // bin_size - first_bin
     inside = (place >= 0) & (place < last_bin - first_bin)
     groups = [block.target, block.outgroup, *([block.archaic] if block.archaic.shape[1] else [])]
-    usable = np.logical_and.reduce([(group[inside] >= 0).any(axis=1) for group in groups])
+    usable = np.logical_and.reduce([_any_called(group) for group in groups])[inside]
     sites = np.bincount(place[inside], minlength=last_bin - first_bin)
     good = np.bincount(place[inside], usable, minlength=last_bin - first_bin)
     dark: np.ndarray = (sites >= DARK_SITES) & (good == 0)

@@ -122,11 +122,14 @@ class _Cut:
         """Take what the block has; return whether nothing more will come."""
         n = block.tracks.shape[1]
         begin, end = max(self.low - block.first_bin, 0), min(self.high - block.first_bin, n)
-        if begin < end:
-            if not self.parts:
-                self.begin = begin + block.first_bin
-            self.parts.append(block.tracks[row :: len(block.haplotypes), begin:end].copy())
-        return block.last or block.first_bin + n >= self.high
+        if begin >= end:
+            return False
+        if begin + block.first_bin != self.begin + sum(part.shape[1] for part in self.parts):
+            # Another region begins, and what came before it does not touch it.
+            self.parts, self.begin = [], begin + block.first_bin
+        self.parts.append(block.tracks[row :: len(block.haplotypes), begin:end].copy())
+        # The last block may be that of a region before the segment's.
+        return end + block.first_bin >= (self.last if block.last else self.high)
 
 
 def _weights(model: IntrogressionClassifier, cut: _Cut, sites: np.ndarray, n_sources: int) -> np.ndarray:

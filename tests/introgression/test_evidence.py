@@ -329,6 +329,15 @@ def test_weights_of_blocks_and_of_sequences(model, folder: Path) -> None:
     (one,), (other,) = whole.values(), parts.values()
     np.testing.assert_allclose(one, other, atol=1e-5)
     assert len(one) == segments[0].n_sites
+    # A region that ends before a segment does not stand in for its own.
+    regions = (("chr21", 0, 200_000), ("chr21", 205_000, 500_000))
+    apart = model.open(vcf_door(region=regions))
+    apart.decoder.keep_sites = True
+    same = sorted(apart.segments())[1:2]
+    (third,) = weigh(model, vcf_door(region=regions, span=9000), same, apart.decoder.evidence).values()
+    assert same[0][3:5] == segments[0][3:5]
+    assert len(third) == len(one)
+    np.testing.assert_allclose(third, one, atol=0.05)
     by_kmers = model.open(fasta_door())
     by_kmers.decoder.keep_sites = True
     same = sorted(by_kmers.segments())[1:2]
@@ -471,6 +480,19 @@ def test_an_explanation(folder: Path, tmp_path: Path) -> None:
     # Evidence of another scan is not taken for this one's.
     with pytest.raises(InputError, match="does not have the"):
         explain(folder / "fasta.bed", folder / "vcf.tsv.gz", "nea_0001")
+
+
+def test_the_command_explains(folder: Path, cli) -> None:
+    files = [folder / "fasta.bed", "--evidence", folder / "fasta.tsv"]
+    found = cli("introgression", "explain", *files, "--segment", 1, "--sites", 3)
+    assert (found.code, found.err) == (0, "")
+    assert found.out.splitlines() == explain(folder / "fasta.bed", folder / "fasta.tsv", "1", sites=3)
+    wrong = cli("introgression", "explain", *files, "--segment", 0)
+    assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+    assert wrong.err.startswith("there is no segment 0 in ")
+    assert cli("introgression", "explain", *files).code == 2
+    scan_line = ["introgression", "scan", "x.fa", "--archaic", "a", "--outgroup", "b", "-o", "x", "--weights"]
+    assert "--weights needs --evidence" in cli(*scan_line).err
 
 
 @pytest.mark.parametrize(
