@@ -22,7 +22,7 @@ from typing import IO, Any, cast
 from xopen import xopen
 
 from genolstm import interrupts, temporary
-from genolstm.bgzf import BgzfWriter, write_index
+from genolstm.bgzf import BED, BgzfWriter, Layout, write_index
 from genolstm.errors import InputError, OutputError, cause
 
 PathLike = str | os.PathLike[str]
@@ -586,7 +586,7 @@ class Outputs:
         self._streams = contextlib.ExitStack()
         self._paths: list[PathLike] = []
         self._waiting: list[tuple[temporary.Temporary, Path | int]] = []
-        self._indexed: list[tuple[PathLike, Path, Path]] = []
+        self._indexed: list[tuple[PathLike, Path, Path, Layout]] = []
         #: Files that are removed before any output appears, such as the mark that an older set is whole.
         self.outdated: list[Path] = []
 
@@ -629,7 +629,7 @@ class Outputs:
             self._waiting.append((made, target))
             return made.path
 
-    def text(self, path: PathLike, *, index: bool = False) -> IO[str]:
+    def text(self, path: PathLike, *, index: bool = False, layout: Layout = BED) -> IO[str]:
         """Return a text stream (UTF-8) whose file appears at ``path`` in the end; ``-`` is stdout.
 
         The output is compressed if its name ends in ``.gz`` or ``.bgz`` (both as BGZF, without a
@@ -638,9 +638,10 @@ class Outputs:
         Parameters
         ----------
         index
-            Also write a tabix index to ``path`` with ``.tbi`` behind. The lines begin with
-            sequence, start and end, 0-based half-open. If they are not sorted, there is no index,
-            and an entry in ``not_indexed``.
+            Also write a tabix index to ``path`` with ``.tbi`` behind. If the lines are not sorted, there
+            is no index, and an entry in ``not_indexed``.
+        layout
+            Where the lines have their positions, for the index.
 
         Raises
         ------
@@ -668,7 +669,7 @@ class Outputs:
                 stream = made.open("w", encoding="utf-8", newline="\n")
         self._streams.enter_context(stream)
         if index and self._waiting and self._waiting[-1][0].path == made:
-            self._indexed.append((path, made, self.path(index_path(path))))
+            self._indexed.append((path, made, self.path(index_path(path)), layout))
         return stream
 
     def _temporary(self, folder: Path, name: str, target: Path | int) -> Path:
@@ -694,8 +695,8 @@ class Outputs:
                 made.remove()
 
     def _finish(self) -> None:
-        for path, table, index in self._indexed:
-            why = write_index(table, index)
+        for path, table, index, layout in self._indexed:
+            why = write_index(table, index, layout)
             if why is not None:
                 self.not_indexed.append((path, why))
                 for made, _ in self._waiting:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,8 @@ def test_a_scan_sends_nothing_and_writes_nothing_else(tmp_path: Path, door: str)
     suffix = "panel" if door == "fasta" else "txt"
     args = [part for role in roles for part in (f"--{role}", EXAMPLE / f"{role}.{suffix}")]
     args += [EXAMPLE / "query.fa.gz"] if door == "fasta" else ["--vcf", EXAMPLE / "region.vcf.gz"]
+    if door == "vcf" and find_spec("pybigtools"):
+        args += ["--bigwig", "m.bw", "--bigwig-haplotypes", "each"]
     traced = Traced(tmp_path, "introgression", "scan", *args, "-o", "x.bed", "--posteriors", "p.tsv.gz")
     assert (tmp_path / "work" / "x.bed").stat().st_size > 100
     assert traced.sockets == []

@@ -93,7 +93,9 @@ def scan(of: Set, path: Path, run: Run, checkout: Path | None) -> None:
             raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
         at = {row: i for i, row in enumerate(rows)}
         fill(pd.read_csv(table, sep="\t", dtype={"haplotype": str}), at, run, posterior)
-        fill_called(pd.read_csv(segments, sep="\t", dtype={"haplotype": str}), at, run, called)
+        with segments.open() as stream:  # earlier versions have no comment above the names of the columns
+            comments = next(i for i, line in enumerate(stream) if "#chrom\t" in line)
+        fill_called(pd.read_csv(segments, sep="\t", skiprows=comments, dtype={"haplotype": str}), at, run, called)
         told.append({"said": done.stderr, **json.loads(manifest.read_text())})
         for one in (table, segments, manifest):
             one.unlink()

@@ -10,9 +10,11 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.archaics import by_source, is_there, simulated_sources
+from genolstm.cli.explain import explain
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
+from genolstm.cli.summary import summarise
 from genolstm.errors import SettingError, shown
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
@@ -245,11 +247,38 @@ def _masks_of_roles(command: Any) -> Any:
     help="With --vcf: table of samples with columns sample, pop and super_pop, so that populations can be named.",
 )
 @click.option(
-    "-o", "--output", required=True, type=_path_or_stdout, help="BED6+ file of the segments; - is standard output."
+    "-o",
+    "--output",
+    required=True,
+    type=_path_or_stdout,
+    help="File of the segments: .bed, or .gff3 for GFF3, and .gz behind either; - is standard output (BED).",
 )
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
+@click.option("--track", type=_path, help="Also write a track for genome browsers, coloured by source (BED9).")
+@click.option("--bigwig", type=_path, help="Also write the mean posterior over all haplotypes as bigWig (.bw).")
+@click.option(
+    "--bigwig-haplotypes", type=_path, help="Also write posteriors as one bigWig per haplotype, in this folder."
+)
+@click.option(
+    "--summary",
+    type=_path_or_stdout,
+    help="Also write what was found by haplotype, sample, population and source (.tsv).",
+)
+@click.option("--multiqc", type=_path, help="Also write what was found in each sample for MultiQC (_mqc.json).")
+@click.option(
+    "--evidence", type=_path_or_stdout, help="Also write every informative site of every segment (.tsv or .tsv.gz)."
+)
+@click.option(
+    "--weights",
+    is_flag=True,
+    help="Also weigh each site of --evidence: by how much the log-odds of its segment fall without it (reads the "
+    "input twice).",
+)
+@click.option(
+    "--annotate", type=_path_or_stdout, help="With --vcf: also write its records with the segments in them (.vcf.gz)."
+)
 @click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
@@ -316,6 +345,14 @@ def scan(
     posteriors: Path | None,
     bedgraph: Path | None,
     unknown: Path | None,
+    evidence: Path | None,
+    weights: bool,
+    annotate: Path | None,
+    track: Path | None,
+    bigwig: Path | None,
+    bigwig_haplotypes: Path | None,
+    summary: Path | None,
+    multiqc: Path | None,
     haplotypes: str,
     sharing: bool | None,
     memory: int,
@@ -384,10 +421,12 @@ def scan(
         if bool(files["outgroup_frequencies"]) != (files["field"] is not None):
             raise click.UsageError("--outgroup-frequencies and --field go together")
     if outgroup is None and not files["outgroup_vcf"] and not files["outgroup_frequencies"]:
-        said = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
-        raise click.UsageError("Missing option '--outgroup'." if not vcf else said)
+        needed = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
+        raise click.UsageError("Missing option '--outgroup'." if not vcf else needed)
     if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
         raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
+    if weights and evidence is None:
+        raise click.UsageError("--weights needs --evidence")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
@@ -415,12 +454,20 @@ def scan(
             **files,
         )
     with options.progress("scanning", quiet=quiet) as shown:
-        summary = run(
+        said = run(
             door,
             output=output,
             posteriors=posteriors,
             bedgraph=bedgraph,
             unknown=unknown,
+            evidence=evidence,
+            annotate=annotate,
+            weights=weights,
+            track=track,
+            bigwig=bigwig,
+            bigwig_haplotypes=bigwig_haplotypes,
+            summary=summary,
+            multiqc=multiqc,
             model=model,
             settings=chosen,
             index=index,
@@ -428,7 +475,7 @@ def scan(
             force=force,
             progress=None if shown is None else lambda step: shown(f"{step.chrom}: {step.bins:,} bins", step.share),
         )
-    options.tell(summary, quiet=quiet)
+    options.tell(said, quiet=quiet)
 
 
 def _panels(value: str) -> list[str]:
@@ -510,5 +557,7 @@ def evaluate(
         options.say(f"warning: {note}", quiet=False)
 
 
+introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)
+introgression.add_command(summarise)

@@ -13,6 +13,7 @@ import numpy as np
 
 from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
+from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.introgression.settings import UNNAMED
 from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
@@ -49,19 +50,36 @@ _NAMES = ("chrom", "sample", "haplotype")
 _PROBABILITY = [f"{i / 10000:.4f}" for i in range(10001)]
 
 
-def header_line(columns: Sequence[str], stamp: str | None = None) -> str:
-    """Return the one header line of a table, without the line end.
+def header_line(columns: Sequence[str]) -> str:
+    """Return the line that names the columns of a table, without the line end."""
+    return "#" + "\t".join(columns)
+
+
+def stamp_line(stamp: str) -> str:
+    """Return the comment above it that says what made the table, without the line end.
+
+    It is a line of its own, so that pandas and R read the names of the columns as they are.
 
     Parameters
     ----------
     stamp
-        What made the table, as :func:`model_stamp` gives it; it stands before the first column.
+        As :func:`model_stamp` gives it.
     """
-    return (f"##{stamp} " if stamp else "") + "#" + "\t".join(columns)
+    return f"##{stamp}"
+
+
+def write_header(stream: IO[str], columns: Sequence[str], *, stamp: str | None = None) -> None:
+    """Write the stamp, if there is one, and the names of the columns."""
+    if stamp is not None:
+        stream.write(stamp_line(stamp) + "\n")
+    stream.write(header_line(columns) + "\n")
 
 
 def header_columns(line: str) -> list[str] | None:
-    """Return the columns named by a header line, with or without a stamp; None for any other line."""
+    """Return the columns named by a header line; None for any other line.
+
+    In tables of earlier versions, the stamp stands in the same line, before the first column.
+    """
     if not line.startswith("#"):
         return None
     first, *others = line.split("\t")
@@ -69,6 +87,24 @@ def header_columns(line: str) -> list[str] | None:
     if words[-1].lstrip("#") != "chrom":
         return None
     return ["chrom", *others]
+
+
+def read_header(lines: Iterator[tuple[int, str]]) -> tuple[list[str], list[str] | None]:
+    """Take the header of a table from its numbered lines.
+
+    Returns
+    -------
+    (list of str, list of str or None)
+        Its lines as they are: comments that begin with ``##``, and the one that names the columns; and
+        these columns, or None if the line behind the comments names none.
+    """
+    taken: list[str] = []
+    for _, line in lines:
+        taken.append(line)
+        columns = header_columns(line)
+        if columns is not None or not line.startswith("##"):
+            return taken, columns
+    return taken, None
 
 
 def model_stamp(model: str, digest: str) -> str:
@@ -108,22 +144,24 @@ def is_source_column(name: str) -> bool:
 
 
 def write_segments(
-    stream: IO[str], segments: Iterable[Segment], sources: Sequence[str], *, stamp: str | None = None
+    stream: IO[str], segments: Sequence[Segment], sources: Sequence[str], *, stamp: str | None = None
 ) -> None:
-    """Write BED6+; ``score`` is the posterior times 1000, ``name`` the source.
+    """Write BED6+; ``score`` is the posterior times 1000, ``name`` the id.
 
     Parameters
     ----------
+    segments
+        In the order of the output, which their ids follow (see :mod:`genolstm.introgression.ids`).
     sources
         Names of the archaic sources, and ``unknown``, in the order of the segments' shares.
     stamp
         What made them, as :func:`model_stamp` gives it.
     """
-    stream.write(header_line((*SEGMENT_COLUMNS, *source_columns(sources)), stamp) + "\n")
-    for s in segments:
+    write_header(stream, (*SEGMENT_COLUMNS, *source_columns(sources)), stamp=stamp)
+    for name, s in zip(segment_ids((s.source for s in segments), sources), segments, strict=True):
         shares = "".join(f"\t{share:.4f}" for share in s.shares)
         stream.write(
-            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{s.source}\t{round(1000 * s.posterior)}\t.\t"
+            f"{_written(s.chrom)}\t{s.start}\t{s.end}\t{name}\t{round(1000 * s.posterior)}\t.\t"
             f"{s.sample}\t{s.haplotype}\t{s.posterior:.4f}\t{s.n_sites}\t{s.n_match}\t{s.source}{shares}\n"
         )
 
@@ -138,7 +176,7 @@ def segments_frame(segments: Sequence[Segment], sources: Sequence[str]) -> pd.Da
         name: np.array([segment.shares[i] for segment in segments], dtype=float)
         for i, name in enumerate(source_columns(sources))
     }
-    frame = frame.assign(name=frame["source"], score=score, strand=".", **shares)
+    frame = frame.assign(name=segment_ids(frame["source"], sources), score=score, strand=".", **shares)
     return frame[[*SEGMENT_COLUMNS, *shares]]
 
 
@@ -201,6 +239,18 @@ _NO_LEVEL = 0xFFFF
 """Stands for a bin in which a haplotype does not exist."""
 
 
+Span = tuple[str, int, int, float]
+"""Sequence, start, end and value."""
+_Block = tuple[str, int, int | None, np.ndarray]
+
+
+def runs(values: np.ndarray) -> Iterator[tuple[int, int, Any]]:
+    """Yield first, end and value of each run of equal values."""
+    edges = np.flatnonzero(values[1:] != values[:-1]) + 1
+    starts = [0, *edges.tolist()] if len(values) else []
+    yield from zip(starts, [*edges.tolist(), len(values)], values[starts].tolist(), strict=False)
+
+
 class BedGraphCollector:
     """Gathers posteriors as bedGraph, one ``track`` per haplotype.
 
@@ -210,7 +260,7 @@ class BedGraphCollector:
 
     def __init__(self, bin_size: int) -> None:
         self.bin_size = bin_size
-        self._blocks: dict[tuple[str, str], list[tuple[str, int, int | None, np.ndarray]]] = {}
+        self._blocks: dict[tuple[str, str], list[_Block]] = {}
 
     def add(self, block: PosteriorBlock) -> None:
         """Add a block."""
@@ -220,23 +270,37 @@ class BedGraphCollector:
         for row, (sample, haplotype) in zip(levels, block.haplotypes, strict=True):
             self._blocks.setdefault((sample, haplotype), []).append((chrom, block.first_bin, block.length, row))
 
+    def tracks(self, *, ordered: bool = False) -> Iterator[tuple[tuple[str, str], Iterator[Span]]]:
+        """Yield each haplotype and its stretches of equal posteriors, with three decimals.
+
+        Parameters
+        ----------
+        ordered
+            Whether sequences come in the order of their names, and not as they were read.
+        """
+        for name, blocks in self._blocks.items():
+            yield name, self._spans(sorted(blocks, key=_by_place) if ordered else blocks)
+
+    def _spans(self, blocks: Iterable[_Block]) -> Iterator[Span]:
+        for chrom, first_bin, length, row in blocks:
+            limit = length if length is not None else (first_bin + len(row)) * self.bin_size
+            for a, b, level in runs(row):
+                if level != _NO_LEVEL:
+                    start, end = (first_bin + a) * self.bin_size, min((first_bin + b) * self.bin_size, limit)
+                    yield chrom, start, end, level / 1000
+
     def write(self, stream: IO[str]) -> None:
         """Write all tracks; neighbouring bins with equal values share a line."""
-        for (sample, haplotype), blocks in self._blocks.items():
+        for (sample, haplotype), spans in self.tracks():
             stream.write(
                 f'track type=bedGraph name="{sample} haplotype {haplotype}" '
                 'description="posterior of archaic ancestry" viewLimits=0:1 autoScale=off\n'
             )
-            for chrom, first_bin, length, row in blocks:
-                edges = np.flatnonzero(np.diff(row)) + 1
-                starts = np.concatenate([[0], edges])
-                ends = np.concatenate([edges, [len(row)]])
-                limit = length if length is not None else (first_bin + len(row)) * self.bin_size
-                for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
-                    if row[a] == _NO_LEVEL:
-                        continue
-                    end = min((first_bin + b) * self.bin_size, limit)
-                    stream.write(f"{chrom}\t{(first_bin + a) * self.bin_size}\t{end}\t{row[a] / 1000:.3f}\n")
+            stream.writelines(f"{chrom}\t{start}\t{end}\t{value:.3f}\n" for chrom, start, end, value in spans)
+
+
+def _by_place(block: _Block) -> tuple[bytes, int]:
+    return block[0].encode("utf-8"), block[1]
 
 
 class UnknownCollector:
@@ -286,6 +350,12 @@ def _is_display_line(line: str) -> bool:
         return False
     fields = line.split("\t", 3)
     return len(fields) < 3 or not all(re.fullmatch(r"[0-9]+", field) for field in fields[1:3])
+
+
+def _check_bed(line: str, path: PathLike, number: int) -> None:
+    """Refuse a file whose comment says that it is GFF, where positions are others."""
+    if line.startswith("##gff-version"):
+        raise InputError("is GFF, and BED is needed", path=display_name(path), line=number)
 
 
 def read_name(text: str, path: PathLike, number: int, what: str = "the name") -> str:
@@ -374,6 +444,7 @@ def read_numbered_intervals(path: PathLike) -> list[Numbered]:
         if not line.strip() or _is_display_line(line):
             continue
         if line.startswith("#"):
+            _check_bed(line, path, number)
             names = header_columns(line)
             if names is not None:
                 columns = {n: names.index(n) for n in columns if n in names}
@@ -625,6 +696,7 @@ def read_bed(path: PathLike) -> BedMask:
     farthest: dict[str, int] = {}
     for number, line in read_lines(path):
         if not line.strip() or line.startswith("#") or _is_display_line(line):
+            _check_bed(line, path, number)
             continue
         fields = line.split("\t")
         if len(fields) < 3:

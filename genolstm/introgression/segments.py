@@ -38,11 +38,11 @@ class Interval(NamedTuple):
 class Segment(NamedTuple):
     """A called archaic segment.
 
-    ``posterior`` is the mean over its bins; ``n_sites`` counts the rare variants of the haplotype
-    in it (outgroup frequency of at most 5 %), ``n_match`` those of them that a given archaic carries (all,
-    if none was given). ``source`` is the archaic that it resembles, ``unknown`` if none of those given, or
-    several names joined by ``|`` if it cannot be told; ``shares`` are the mean posteriors of each source
-    and of an unknown one.
+    ``posterior`` is the mean over its bins; ``n_sites`` counts its informative sites: the rare variants of the
+    haplotype in it (outgroup frequency of at most 5 %) at which an archaic is known; ``n_match`` those of them
+    that a given archaic carries (all, if none was given). ``source`` is the archaic that it resembles,
+    ``unknown`` if none of those given, or several names joined by ``|`` if it cannot be told; ``shares`` are
+    the mean posteriors of each source and of an unknown one.
     """
 
     chrom: str
@@ -108,6 +108,9 @@ class PosteriorBlock:
     shares
         Probability of each of these, shape (haplotypes, bins, sources), which add up to ``posterior``;
         None if there is one source and nothing else.
+    sites
+        Informative sites of these bins, by position (see :func:`~genolstm.introgression.sites.site_type`); None
+        if they are not told: then a segment's are counted by its rare variants, in units of sites.
     """
 
     chrom: str
@@ -121,6 +124,7 @@ class PosteriorBlock:
     callable: np.ndarray | None = None
     sources: tuple[str, ...] = (UNNAMED,)
     shares: np.ndarray | None = None
+    sites: np.ndarray | None = None
 
     def known(self) -> np.ndarray:
         """Return where there is evidence, shape (haplotypes, bins), bool."""
@@ -145,6 +149,7 @@ class _Open:
     sources: tuple[str, ...]
     #: Posterior of the bin before it; NaN if it is not known.
     before: float
+    located: bool
     #: Of the bins so far: their numbers, shares of each source, rare matches and differences.
     at: list[np.ndarray] = field(default_factory=list)
     shares: list[np.ndarray] = field(default_factory=list)
@@ -166,7 +171,12 @@ class _Run(NamedTuple):
     before: float
     after: float
     length: int | None
+    #: Whether its sites are told one by one.
+    located: bool
 
+
+#: What is kept of a site that is only counted.
+_COUNTED = np.dtype([("position", np.int64), ("match", np.bool_)])
 
 #: What a bin is to a segment.
 _OUT, _IN, _UNKNOWN = 0, 1, 2
@@ -187,10 +197,15 @@ class SegmentDecoder:
 
     If the settings hold no threshold, what lies above :data:`LEAST_THRESHOLD` is kept until
     :meth:`decide` is told one; but nothing :meth:`~PosteriorBlock.doubtful`.
+
+    With ``keep_sites``, ``evidence`` holds the sites of each segment that was returned.
     """
 
     settings: DecodeSettings
     bin_size: int
+    keep_sites: bool = False
+    evidence: dict[Interval, np.ndarray] = field(default_factory=dict)
+    _sites: dict[tuple[str, str, str], list[np.ndarray]] = field(default_factory=dict)
     _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
     _before: np.ndarray | None = None
     _chrom: str | None = None
@@ -210,6 +225,7 @@ class SegmentDecoder:
             posterior = np.where(block.doubtful(), np.minimum(posterior, _BELOW), posterior)
         with np.errstate(invalid="ignore"):
             labels = np.where(known, (posterior >= self.floor).astype(np.int8), np.int8(_UNKNOWN))
+        self._hold(block, labels)
         found: list[Segment] = []
         for h, name in enumerate(block.haplotypes):
             key = (name[0], name[1])
@@ -223,12 +239,60 @@ class SegmentDecoder:
         self._before = None if block.last else np.where(known[:, -1], posterior[:, -1], np.nan)
         if block.last:
             self._chrom = None
+        if self.settings.threshold is not None:
+            self._let_go(block)
         return sorted(found)
 
     def decide(self, threshold: float) -> list[Segment]:
         """Return the segments of what was kept until the threshold was known, sorted."""
         held, self._held = self._held, []
         return sorted(segment for run in held for segment in self._cut(run, max(threshold, LEAST_THRESHOLD)))
+
+    def _hold(self, block: PosteriorBlock, labels: np.ndarray) -> None:
+        """Keep the sites that may be in a segment."""
+        sites = block.sites
+        if sites is None:
+            return
+        # An edge may lie in the bin beside those of a run, which may be in another block.
+        near = labels != _OUT
+        near[:, 1:] |= labels[:, :-1] == _IN
+        near[:, :-1] |= labels[:, 1:] == _IN
+        near[:, [0, -1]] = True
+        sites = sites[near[sites["row"], sites["bin"] - block.first_bin]]
+        if not len(sites):
+            return
+        sites = sites[np.argsort(sites["row"], kind="stable")]
+        rows, starts = np.unique(sites["row"], return_index=True)
+        if not self.keep_sites:
+            small = np.empty(len(sites), dtype=_COUNTED)
+            small["position"], small["match"] = sites["position"], sites["match"]
+            sites = small
+        for row, part in zip(rows.tolist(), np.split(sites, starts[1:]), strict=True):
+            sample, haplotype = block.haplotypes[row]
+            self._sites.setdefault((block.chrom, sample, haplotype), []).append(part)
+
+    def _let_go(self, block: PosteriorBlock) -> None:
+        """Forget the sites that no segment can have any more."""
+        if block.last:
+            for sample, haplotype in block.haplotypes:
+                self._sites.pop((block.chrom, sample, haplotype), None)
+            return
+        edge = (block.first_bin + block.posterior.shape[1] - 1) * self.bin_size
+        for sample, haplotype in block.haplotypes:
+            key = block.chrom, sample, haplotype
+            if key in self._sites and (sample, haplotype) not in self._open:
+                sites = self._sites[key][-1]
+                self._sites[key] = [sites[np.searchsorted(sites["position"], edge) :].copy()]
+
+    def _within(self, whole: Interval) -> np.ndarray:
+        """Return the sites of a stretch."""
+        parts = self._sites.get((whole.chrom, whole.sample, whole.haplotype))
+        if not parts:
+            return np.empty(0, dtype=_COUNTED)
+        if len(parts) > 1:
+            parts[:] = [np.concatenate(parts)]
+        low, high = np.searchsorted(parts[0]["position"], [whole.start, whole.end])
+        return parts[0][low:high]
 
     def _runs(
         self, block: PosteriorBlock, posterior: np.ndarray, h: int, key: tuple[str, str], labels: np.ndarray
@@ -250,7 +314,12 @@ class SegmentDecoder:
                     yield self._closed(key, run, block.length, after)
                 continue
             if run is None:
-                run = _Open(block.chrom, block.sources, self._posterior_before(block, posterior, h, start))
+                run = _Open(
+                    block.chrom,
+                    block.sources,
+                    self._posterior_before(block, posterior, h, start),
+                    block.sites is not None,
+                )
                 self._open[key] = run
             run.gap = 0
             run.at.append(np.arange(start, stop) + block.first_bin)
@@ -271,7 +340,7 @@ class SegmentDecoder:
     def _closed(self, key: tuple[str, str], run: _Open, length: int | None, after: float = np.nan) -> _Run:
         del self._open[key]
         at, shares, evidence = (np.concatenate(part) for part in (run.at, run.shares, run.evidence))
-        return _Run(run.chrom, *key, run.sources, at, shares, evidence, run.before, after, length)
+        return _Run(run.chrom, *key, run.sources, at, shares, evidence, run.before, after, length, run.located)
 
     def _cut(self, run: _Run, threshold: float) -> list[Segment]:
         """Return the segments of a run of bins."""
@@ -309,14 +378,21 @@ class SegmentDecoder:
 
     def _segment(self, run: _Run, start: float, stop: float, shares: np.ndarray, evidence: np.ndarray) -> list[Segment]:
         """Return a segment, unless it is too short or has no site."""
-        begin, end = max(round(start), 0), round(stop)
-        match, differ = (int(count + 0.5) for count in evidence.sum(axis=0))
+        whole = Interval(run.chrom, max(round(start), 0), round(stop), run.sample, run.haplotype)
+        if run.located:
+            inside = self._within(whole)
+            match = int(np.count_nonzero(inside["match"]))
+            differ = len(inside) - match
+        else:
+            inside = None
+            match, differ = (int(count + 0.5) for count in evidence.sum(axis=0))
         means = tuple(shares.mean(axis=0).tolist())
         source = source_of(means, run.sources)
         sites = match + differ if source == UNKNOWN_SOURCE else match
-        if end - begin < max(self.settings.min_length, 1) or sites < 1:
+        if whole.end - whole.start < max(self.settings.min_length, 1) or sites < 1:
             return []
-        whole = (run.chrom, begin, end, run.sample, run.haplotype)
+        if self.keep_sites and inside is not None:
+            self.evidence[whole] = inside.copy()
         return [Segment(*whole, sum(means), match + differ, match, source, means)]
 
 

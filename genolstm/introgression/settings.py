@@ -17,6 +17,8 @@ DEFAULT_MODEL = "archaic"
 UNNAMED, UNKNOWN_SOURCE = "archaic", "unknown"
 #: What a source is called: it stands in names of columns, and ``|`` joins several.
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+#: Sites that an explanation of a segment lists at most.
+LISTED_SITES = 40
 Baseline = Literal["hmm"]
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 #: Names of contigs that VCF allows (VCFv4.3, 1.4.7).

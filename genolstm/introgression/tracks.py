@@ -143,7 +143,7 @@ def frequency_classes(size: int) -> np.ndarray:
 
 
 @compiled()
-def _frequency_class(count: int, known: int, edges: np.ndarray) -> int:
+def frequency_class(count: int, known: int, edges: np.ndarray) -> int:
     """Return the frequency class of a count among those haplotypes of which something is known."""
     if count >= known:  # also if nothing is known of any
         return edges.shape[0]
@@ -195,7 +195,7 @@ def _bin_kmers(
         if knows_second:
             known[1, b] += 1
         if graded:
-            f = _frequency_class(int(outgroup[i]), int(outgroup_known[i]), edges)
+            f = frequency_class(int(outgroup[i]), int(outgroup_known[i]), edges)
         else:
             f = class_of[min(int(outgroup[i]), top)]
         cell = cell_of[f, 1 if not alone and target[i] > 1 else 0]
@@ -214,6 +214,19 @@ def _bin_kmers(
             counts[b, cell + 2] += 1
         if in_first and in_second:
             counts[b, cell + 3] += 1
+
+
+def known_outgroup(
+    knowledge: Knowledge, outgroup: np.ndarray, target: np.ndarray | None, target_size: int, k: int
+) -> np.ndarray:
+    """Return how many outgroup haplotypes are known at each start of a k-mer; an empty array if all always are."""
+    if not knowledge.outgroup:
+        return np.zeros(0, dtype=np.uint16)
+    many = target_size // 2 + 1 if target is not None and target_size > 1 else 0
+    known = known_haplotypes(outgroup, knowledge.outgroup, knowledge.reach, target, many)
+    if target is not None and target_size >= MANY_TARGETS:
+        forget_where_common(known, outgroup, target, -(-9 * target_size // 10), k)
+    return known
 
 
 class KmerTrack:
@@ -286,12 +299,7 @@ class KmerTrack:
         known, k = self.knowledge, self.settings.k
         last = len(valid) if last is None else last
         none = np.zeros(0, dtype=np.uint16)
-        outgroup_known = none
-        if known.outgroup:
-            many = self.target_size // 2 + 1 if target is not None and self.target_size > 1 else 0
-            outgroup_known = known_haplotypes(outgroup, known.outgroup, known.reach, target, many)
-            if target is not None and self.target_size >= MANY_TARGETS:
-                forget_where_common(outgroup_known, outgroup, target, -(-9 * self.target_size // 10), k)
+        outgroup_known = known_outgroup(known, outgroup, target, self.target_size, k)
         self._n_sources = len(archaic)
         carried, certain = [none, none], [none, none]
         for slot, counts in enumerate(archaic):
@@ -628,7 +636,7 @@ def _bin_patterns(
         knows_first, knows_second = has_first and unknown_first == 0, has_second and unknown_second == 0
         adds = lacks or called == 0
         for q in range(n_patterns):
-            f = _frequency_class(seen[q], called, edges)
+            f = frequency_class(seen[q], called, edges)
             cells[q] = cell_of[f, 1 if carriers[q] > 1 else 0]
             # All carriers of a pattern have the same alleles: what holds for one of them holds for all.
             in_first = knows_first and differs_first[one_of[q]] == 0
@@ -852,6 +860,11 @@ def _dark_bins(block: VariantBlock, first_bin: int, last_bin: int, bin_size: int
     good = np.bincount(place[inside], usable, minlength=last_bin - first_bin)
     dark: np.ndarray = (sites >= DARK_SITES) & (good == 0)
     return dark
+
+
+def window_pieces(begin: int, end: int, k: int, uncallable: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the stretches of window starts [begin, end) whose windows hold no uncallable base."""
+    return [(low, high) for low, high, good in _callable_pieces(begin, end, k, uncallable) if good]
 
 
 def _callable_pieces(

@@ -7,27 +7,28 @@ import json
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from genolstm.errors import SettingError
-from genolstm.files import Outputs, PathLike, check_paths, index_path, is_bgzf, is_file_output
+from genolstm.files import Outputs, PathLike, check_paths, is_file_output
 from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.ids import counted_ids
 from genolstm.introgression.likeness import Comparison
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
+from genolstm.introgression.summary import Piece, Summary, counted, summarise, tell
 from genolstm.provenance import LARGE, record
+from genolstm.runs import scan_outputs
+from genolstm.runs.evidence import Told
 from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
 
 #: Share that could be compared, below which a scan warns.
 LITTLE = 0.5
-_TABLE_SUFFIXES = (".bed", ".tsv", ".txt")
-_PACKED_SUFFIXES = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 
 
 class Step(NamedTuple):
@@ -75,16 +76,13 @@ class _Told:
 
 
 def manifest_path(output: PathLike) -> Path | None:
-    """Return where the manifest of a scan lies: ``X.json`` beside ``X.bed`` or ``X.bed.gz``.
+    """Return where the manifest of a scan lies: ``X.json`` beside ``X.bed``, ``X.bed.gz`` or ``X.gff3``.
 
     There is none if the segments go to standard output, a device or a pipe.
     """
     if not is_file_output(output):
         return None
-    name = Path(output).name
-    for suffixes in (_PACKED_SUFFIXES, _TABLE_SUFFIXES):
-        name = next((name.removesuffix(s) for s in suffixes if name.endswith(s) and name != s), name)
-    return Path(output).with_name(f"{name}.json")
+    return Path(output).with_name(f"{scan_outputs.without_suffixes(output)}.json")
 
 
 def run(
@@ -94,6 +92,14 @@ def run(
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
     unknown: PathLike | None = None,
+    evidence: PathLike | None = None,
+    annotate: PathLike | None = None,
+    weights: bool = False,
+    track: PathLike | None = None,
+    bigwig: PathLike | None = None,
+    bigwig_haplotypes: PathLike | None = None,
+    summary: PathLike | None = None,
+    multiqc: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -109,12 +115,26 @@ def run(
     door
         Input to scan.
     output
-        BED6+ file of the segments; ``-`` is standard output. Beside a file, a manifest is written
-        (see :func:`manifest_path`).
+        File of the segments: BED6+, or GFF3 if its name ends so; ``-`` is standard output, as BED6+. Beside
+        a file, a manifest is written (see :func:`manifest_path`).
     posteriors, bedgraph
         Also write the posterior of every bin, as a table or as bedGraph.
     unknown
         Also write, as BED, the stretches of each haplotype of which nothing is known.
+    evidence
+        Also write every informative site of every segment.
+    annotate
+        Also write the records of the VCF with the segments in them.
+    weights
+        Also weigh each site of the evidence, which reads the input a second time.
+    track
+        Also write the segments as a coloured track for genome browsers (BED9).
+    bigwig
+        Also write the mean posterior over the haplotypes as bigWig.
+    bigwig_haplotypes
+        Also write the posteriors of each haplotype as bigWig, into this folder.
+    summary, multiqc
+        Also write how much of each haplotype, sample and population is archaic, as a table or for MultiQC.
     model
         Name of a shipped model, or its file.
     settings
@@ -136,18 +156,27 @@ def run(
     Raises
     ------
     SettingError
-        An index is asked for, and no output ends in ``.gz``.
+        An index is asked for, and no output ends in ``.gz``; or a name promises another format.
     """
-    indexed = [path for path in (output, posteriors, unknown) if index and path is not None and is_bgzf(path)]
-    if index and not indexed:
-        raise SettingError("an index needs an output whose name ends in .gz")
+    asked = {
+        "output": output,
+        "posteriors": posteriors,
+        "bedgraph": bedgraph,
+        "unknown": unknown,
+        "track": track,
+        "bigwig": bigwig,
+        "bigwig_haplotypes": bigwig_haplotypes,
+        "summary": summary,
+        "multiqc": multiqc,
+    }
     manifest = manifest_path(output)
+    on_sites = Told(evidence, annotate, weights)
     inputs = door.inputs()
-    check_paths(
-        [*inputs.values(), *model_files(model)],
-        [output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)],
-        force=force,
-    )
+    written, replaced = scan_outputs.paths(asked, index=index, force=force)
+    written += [path for path in on_sites.paths() if path is not None]
+    check_paths([*inputs.values(), *model_files(model)], [*written, manifest], force=force, kept=replaced)
+    scan_outputs.check_names(asked, evidence=evidence)
+    on_sites.check(door, settings.baseline)
     classifier = IntrogressionClassifier.load(model, threads=threads)
     decode = classifier.decode_settings(**dataclasses.asdict(settings))
     size = classifier.settings.bin
@@ -155,37 +184,30 @@ def run(
     name = classifier.bundle.name
     stages = stages or Stages()
     found: list[Segment] = []
-    collector = formats.BedGraphCollector(size) if bedgraph is not None else None
-    blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
     sources = classifier.sources(door)
+    scan = scan_outputs.Scan(size, sources, formats.model_stamp(name, digest))
+    *others, segments = scan_outputs.writers(asked, scan, index=index)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
-        table: IO[str] | None = None
-        if posteriors is not None:
-            table = outputs.text(posteriors, index=posteriors in indexed)
-            formats.write_posterior_header(table, sources)
+        on_sites.begin(result)
+        for writer in others:
+            writer.begin(outputs)
         for block in result.blocks:
             with stages.time("segments"):
                 found += result.decoder.add(block)
-                if table is not None:
-                    formats.write_posteriors(table, block, size)
-                if collector is not None:
-                    collector.add(block)
-                if blanks is not None:
-                    blanks.add(block)
+                scan_outputs.add(block, scan, [*others, segments])
         with stages.time("segments"):
             more, expected = result.decide()
             found += more
             found.sort()
-            if bedgraph is not None and collector is not None:
-                collector.write(outputs.text(bedgraph))
-            if unknown is not None and blanks is not None:
-                blanks.write(outputs.text(unknown, index=unknown in indexed))
+            scan.segments, scan.summary = found, _summary(found, door, sources, result.totals)
+            not_written = [line for writer in others for line in writer.finish(outputs)]
+            said = on_sites.write(outputs, classifier, door, found, result, scan.stamp)
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
             comparison = result.compare()
-            doubts = (*_doubts(result.totals), *comparison.warnings(), *door.warnings())
+            doubts = (*_doubts(result.totals), *comparison.warnings(), *door.warnings(), *not_written)
             warnings = [f"warning: {line}" for line in doubts]
             if manifest is not None:
                 account = record(
@@ -200,16 +222,17 @@ def run(
                     large=LARGE,
                 )
                 account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
+                account["callable_bp"] = _callable(result.totals)
                 if settings.baseline is None:  # whose posteriors are not calibrated
                     account["expected"] = dataclasses.asdict(expected)
+                account["ids"] = counted_ids((segment.source for segment in found), sources)
                 account["unlike_training"] = _unlike(comparison)
                 account["likeness"] = {"not_told": comparison.why_not, **comparison.measured}
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
             # The last to be renamed: if the segments exist, everything does.
-            stream = outputs.text(output, index=output in indexed)
-            formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))
+            segments.finish(outputs)
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",
@@ -221,8 +244,10 @@ def run(
             if settings.baseline
             else f" wrong, and {100 * (1 - expected.recall):.2g} % of what is there to be missed"
         ),
-        f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
+        f"{counted(len(found), 'segment')}, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
+        *tell(scan.summary),
+        *said,
         *(
             [f"whether the data are like those of training cannot be told: {comparison.why_not}"]
             if comparison.odd is None
@@ -255,6 +280,23 @@ def _alone(door: Door) -> list[str]:
     if door.sources():
         return []
     return [f"no archaic was given: what is found is of an {UNKNOWN_SOURCE} source, by its rare and shared variants"]
+
+
+def _summary(found: Sequence[Segment], door: Door, sources: Sequence[str], totals: Totals) -> Summary:
+    return summarise(
+        (Piece(s.chrom, s.start, s.end, s.sample, s.haplotype, s.source) for s in found),
+        sources=sources,
+        callable_bp={name: of_haplotype.callable_bp for name, of_haplotype in totals.haplotypes.items()},
+        populations=door.populations(),
+    )
+
+
+def _callable(totals: Totals) -> dict[str, dict[str, int]]:
+    """Return the base pairs of each sample's haplotypes in which segments can be called, for a later summary."""
+    found: dict[str, dict[str, int]] = {}
+    for (sample, haplotype), of_haplotype in totals.haplotypes.items():
+        found.setdefault(sample, {})[haplotype] = of_haplotype.callable_bp
+    return found
 
 
 def _counts(found: Sequence[Segment], totals: Totals) -> dict[str, Any]:

@@ -20,16 +20,18 @@ from genolstm.introgression.dataset import REGION_FILES
 # texts and paths are files to read.
 WRITTEN = {
     *("output", "table", "bedgraph", "unknown", "runs", "gradients", "figure", "models", "onnx", "keras"),
-    *("half_lives", "positions", "checkpoints", "log"),
+    *("half_lives", "positions", "checkpoints", "log", "annotate"),
+    *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("archaics", "donors", "named", "former_model"),
+    *("archaics", "donors", "named", "former_model", "segment"),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
     ("align score", "posteriors"): True,
     ("introgression scan", "posteriors"): True,
+    ("introgression scan", "evidence"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
     ("text generate", "files"): None,  # the model's former place
@@ -57,6 +59,7 @@ LINES = [
     " --target-exclude @target_exclude --outgroup-callable @outgroup_callable --outgroup-exclude @outgroup_exclude"
     " --archaic-callable @archaic_callable --archaic-exclude @archaic_exclude",
     "introgression scan --vcf @vcf --target a --archaic b --outgroup-frequencies @outgroup_frequencies --field AF",
+    "introgression summary @segments --samples @samples --manifest @manifest",
     "introgression train @regions",
     "model export @model",
     "model gates @model @sequences",
@@ -67,7 +70,7 @@ LINES = [
     "text train @files --held-out @held_out",
 ]
 # Folders: which of the files in them a run writes.
-FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz"}
+FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz", "bigwig_haplotypes": "S.1.bw"}
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -56,8 +56,9 @@ def vcf_door(folder: Path, vcf: str = "region.vcf.gz") -> list[object]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", dtype={"sample": str, "haplotype": str})
-    return table.rename(columns={table.columns[0]: table.columns[0].split("#")[-1]})
+    stamped = int(path.name.endswith(".bed"))
+    table = pd.read_csv(path, sep="\t", skiprows=stamped, dtype={"sample": str, "haplotype": str})
+    return table.rename(columns={"#chrom": "chrom"})
 
 
 def measures(text: str) -> dict[str, float]:
@@ -93,13 +94,14 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     lines = path.read_text().splitlines()
     digest = Bundle.open(find_bundle("archaic")).digest
     made = f"genolstm={version('genolstm')};model=archaic;sha256={digest[:12]}"
-    assert lines[0] == f"##{made} #" + "\t".join((*SEGMENT_COLUMNS, *OF_SOURCES))
+    assert lines[:2] == [f"##{made}", "#" + "\t".join((*SEGMENT_COLUMNS, *OF_SOURCES))]
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
-    assert (table["name"] == table["source"]).all()
-    assert set(table["name"]) <= {"archaic", "unknown", "archaic|unknown"}
-    bp = (table["end"] - table["start"]).groupby(table["name"]).sum()
+    assert table["name"].is_unique
+    begins = {"archaic": "arc", "unknown": "unk", "archaic|unknown": "mix"}
+    assert (table["name"].str.partition("_")[0] == table["source"].map(begins)).all()
+    bp = (table["end"] - table["start"]).groupby(table["source"]).sum()
     assert bp["archaic"] > 0.5 * bp.sum()
     assert set(table["strand"]) == {"."}
     assert set(table["sample"]) <= {"CEU0", "CEU1", "CEU2"}
@@ -197,11 +199,18 @@ def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path,
     code, out, err = cli(*scan_args[door], "-o", path)
     assert (code, out) == (0, "")
     lines = path.read_text().splitlines()
-    segments = len(lines) - 1
-    scanned, model, found, *left_out = err.splitlines()
+    segments = len(lines) - 2
+    of_sources = len({line.split("\t")[11] for line in lines[2:]})
+    scanned, model, found, *rest = err.splitlines()
+    by_source, left_out = rest[:of_sources], rest[of_sources:]
     assert scanned == "scanned 6 haplotypes, 1.44 Mb in all, 100.0 % callable"
     assert re.fullmatch(r"model tiny \(sha256 [0-9a-f]{12}\), baseline hmm, threshold 0\.5", model)
     assert found.startswith(f"{segments} segments, ")
+    assert (
+        sum(int(re.search(r": (\d+) segments?, .* % of what is callable; median ", line)[1]) for line in by_source)
+        == segments
+    )
+    assert left_out.pop(0).startswith("whether the data are like those of training cannot be told: ")
     assert len(left_out) == (1 if door == "vcf" else 0)
     if door == "vcf":
         assert "677 sites in 677 records" in err
@@ -240,7 +249,7 @@ def test_thresholds_and_lengths(cli: Cli, scan_args, tmp_path: Path) -> None:
     def spans(*options: object) -> list[int]:
         code, out, _ = cli(*scan_args["vcf"], "-o", "-", "-q", *options)
         assert code == 0
-        rows = [line.split("\t") for line in out.splitlines()[1:]]
+        rows = [line.split("\t") for line in out.splitlines()[2:]]
         return [int(row[2]) - int(row[1]) for row in rows]
 
     default = spans()
@@ -1057,14 +1066,15 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--evidence", "e", "--weights"]
+    outputs += ["--track", "t", "--bigwig", "w", "--bigwig-haplotypes", "h", "--summary", "s", "--multiqc", "q"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
     assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
     vcf = ["--vcf", "v", "--target", "T", "--archaic", "A", "--outgroup", "O", "-o", "-"]
     of_vcf = ["--chrom", "7", "--callable", "c", "--exclude", "e", "--allow-unphased"]
-    of_vcf += ["--posteriors", "p.tsv.gz", "--index"]
+    of_vcf += ["--posteriors", "p.tsv.gz", "--index", "--annotate", "a.vcf.gz"]
     assert cli("introgression", "scan", *vcf, *of_vcf, "--fdr", 0.1) == (0, "", "found\n")
     assert cli("introgression", "scan", *vcf).code == 0
     assert cli("introgression", "scan", *files[:1], *files[2:]).code == 0
@@ -1072,6 +1082,14 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
+        "evidence": None,
+        "annotate": None,
+        "weights": False,
+        "track": None,
+        "bigwig": None,
+        "bigwig_haplotypes": None,
+        "summary": None,
+        "multiqc": None,
         "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
@@ -1088,6 +1106,14 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
                 "unknown": Path("u"),
+                "evidence": Path("e"),
+                "annotate": None,
+                "weights": True,
+                "track": Path("t"),
+                "bigwig": Path("w"),
+                "bigwig_haplotypes": Path("h"),
+                "summary": Path("s"),
+                "multiqc": Path("q"),
                 "model": "m",
                 "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
                 "index": False,
@@ -1101,6 +1127,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 **nothing_said,
                 "output": Path("-"),
                 "posteriors": Path("p.tsv.gz"),
+                "annotate": Path("a.vcf.gz"),
                 "index": True,
                 "settings": ScanSettings(fdr=0.1),
             },
@@ -1315,6 +1342,16 @@ def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
     changed = {"truth": Path("t"), "chrom": "7", "posteriors": Path("p"), "haplotype": "A#1", "force": True}
     files = (Path("s.bed"), Path("f.svg"))
     assert drawn == [(files, changed), (files, options)]
+
+
+def test_options_of_summary_arrive(cli: Cli, told) -> None:
+    calls = told("summary", "run", ["found", "warning: no"])
+    changed = ["--samples", "t", "--manifest", "m", "--manifest", "n", "-o", "o.tsv", "--multiqc", "q", "--force", "-q"]
+    assert cli("introgression", "summary", "s.bed", *changed) == (0, "", "warning: no\n")
+    assert cli("introgression", "summary", "-") == (0, "", "found\nwarning: no\n")
+    options = {"samples": Path("t"), "manifest": (Path("m"), Path("n")), "output": Path("o.tsv"), "multiqc": Path("q")}
+    nothing = {"samples": None, "manifest": (), "output": Path("-"), "multiqc": None, "force": False}
+    assert calls == [((Path("s.bed"),), {**options, "force": True}), ((Path("-"),), nothing)]
 
 
 def test_debug_shows_the_traceback(cli: Cli, scan_args, tmp_path: Path) -> None:

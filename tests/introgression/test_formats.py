@@ -14,7 +14,7 @@ import pytest
 from support import DATA
 
 from genolstm.errors import InputError, SettingError
-from genolstm.introgression import formats
+from genolstm.introgression import exports, formats
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
@@ -385,9 +385,9 @@ def test_a_source_whose_name_would_not_stay_in_its_column_is_refused(name) -> No
 def test_a_model_with_control_characters_in_its_name_keeps_the_header_whole() -> None:
     stream = io.StringIO()
     formats.write_segments(stream, SEGMENTS[:1], SOURCES, stamp=formats.model_stamp("m\x1b x", "0" * 64))
-    header, line, rest = stream.getvalue().split("\n")
+    stamp, header, line, rest = stream.getvalue().split("\n")
     assert (len(line.split("\t")), len(header.split("\t")), rest) == (15, 15, "")
-    assert ";model=m\\x1b_x;" in header
+    assert ";model=m\\x1b_x;" in stamp
 
 
 def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
@@ -397,6 +397,7 @@ def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
     stream = io.StringIO()
     for write in (
         lambda: formats.write_segments(stream, [SEGMENTS[0]._replace(chrom="#1")], "x"),
+        lambda: exports.write_track(stream, [SEGMENTS[0]._replace(chrom="#1")], ["nea"]),
         lambda: formats.write_truth(stream, [TRUTH[0]._replace(chrom="#1")]),
         lambda: formats.write_posteriors(stream, block, 1000),
         lambda: formats.BedGraphCollector(1000).add(block),

@@ -54,7 +54,7 @@ def test_segments_and_truth() -> None:
     assert stream.getvalue() == (
         "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match"
         "\tsource\tposterior_x\tposterior_unknown\n"
-        "c\t5\t9\tx\t123\t.\tS\t1\t0.1235\t7\t3\tx\t0.1000\t0.0234\n"
+        "c\t5\t9\tx_0001\t123\t.\tS\t1\t0.1235\t7\t3\tx\t0.1000\t0.0234\n"
         f"{truth_header}c\t5\t9\ty\t1000\t.\tS\t2\n{truth_header}"
     )
 
@@ -64,7 +64,7 @@ def test_a_frame_of_segments_rounds_the_score() -> None:
     found = segments_frame(rows, ("x", "unknown"))
     assert found["score"].tolist() == [123, 1000, 500]
     assert set(found["strand"]) == {"."}
-    assert set(found["name"]) == {"x"}
+    assert found["name"].tolist() == ["x_0001", "x_0002", "x_0003"]
     columns = "chrom start end name score strand sample haplotype posterior n_sites n_match source"
     columns += " posterior_x posterior_unknown"
     assert found.columns.tolist() == columns.split()

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from genolstm.cli.gather import gather as command
-from genolstm.errors import InputError, OutputError
+from genolstm.errors import InputError, OutputError, SettingError
 from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
 from genolstm.runs.gather import run
 
@@ -18,8 +18,8 @@ POSTERIORS = "#" + "\t".join((*POSTERIOR_COLUMNS, *SOURCES))
 SHARES = "\t0.3000\t0.1000"
 
 
-def segment(chrom, start, end, sample, haplotype=1):
-    return f"{chrom}\t{start}\t{end}\tnea\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4\tnea{SHARES}"
+def segment(chrom, start, end, sample, haplotype=1, number=1):
+    return f"{chrom}\t{start}\t{end}\tnea_{number:04}\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4\tnea{SHARES}"
 
 
 def write(path, *lines):
@@ -45,11 +45,11 @@ def test_segments_are_sorted_by_position_and_keep_one_header(tmp_path):
     assert run([a, b, empty], tmp_path / "all.bed") == 5
     assert (tmp_path / "all.bed").read_text().splitlines() == [
         SEGMENTS,
-        segment("chr1", 9000, 9500, "B"),
-        segment("chr1", 10000, 10500, "B"),
-        segment("chr2", 5, 8, "B"),
-        segment("chr2", 5, 9, "A"),
-        segment("chr2", 7, 8, "A"),
+        segment("chr1", 9000, 9500, "B", number=1),
+        segment("chr1", 10000, 10500, "B", number=2),
+        segment("chr2", 5, 8, "B", number=3),
+        segment("chr2", 5, 9, "A", number=4),
+        segment("chr2", 7, 8, "A", number=5),
     ]
 
 
@@ -79,9 +79,35 @@ def test_bad_part_leaves_no_output(tmp_path, lines, reason):
     assert not (tmp_path / "all.bed").exists()
 
 
+@pytest.mark.parametrize("name", ["all.gff3", "all.gff.gz", "all.bw", "all.csv"])
+def test_what_is_gathered_has_no_name_of_another_format(tmp_path, name):
+    segments = write(tmp_path / "a.bed", SEGMENTS, segment("chr1", 5, 9, "A"))
+    posteriors = write(tmp_path / "a.tsv", POSTERIORS, f"chr1\t0\t1000\tA\t1\t0.5{SHARES}")
+    for part in (segments, posteriors):
+        with pytest.raises(SettingError, match=r"the name of what is gathered must end in \.bed, \.tsv or \.txt"):
+            run([part], tmp_path / name)
+        assert run([part], tmp_path / "all", force=True) == 1
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("end", ["\n", " "])
+def test_the_stamp_is_kept(tmp_path, end):
+    """In a line of its own, or in that of the columns, as earlier versions wrote it."""
+    stamp = f"##genolstm=1;model=m;sha256=0{end}"
+    rows = [segment(f"chr{n}", 5, 9, "A", number=n) for n in (1, 2)]
+    parts = [write(tmp_path / f"{i}.bed", stamp + SEGMENTS, row) for i, row in enumerate(rows)]
+    assert run(parts, tmp_path / "all.bed") == 2
+    assert (tmp_path / "all.bed").read_text() == f"{stamp}{SEGMENTS}\n{rows[0]}\n{rows[1]}\n"
+    for other in (SEGMENTS, f"##genolstm=2{end}{SEGMENTS}", f"{stamp}{SEGMENTS}".swapcase()):
+        with pytest.raises(InputError, match=r"other\.bed:1: has a different header"):
+            run([parts[0], write(tmp_path / "other.bed", other)], tmp_path / "x.bed")
+    with pytest.raises(InputError, match=r"other\.bed:2: has the header of neither"):
+        run([write(tmp_path / "other.bed", "##genolstm=1", "chr1\t5\t9")], tmp_path / "x.bed")
+
+
 def test_first_file_of_another_kind_and_truncated_file(tmp_path):
     other = write(tmp_path / "other.bed", "chr1\t1\t2")
-    with pytest.raises(InputError, match="neither the header"):
+    with pytest.raises(InputError, match="the header of neither"):
         run([other], tmp_path / "all.bed")
     whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *[f"chr1\t0\t1000\tA\t1\t0.5{SHARES}"] * 5000)
     whole.write_bytes(whole.read_bytes()[:-20])
@@ -134,7 +160,7 @@ def test_parts_of_other_sources_are_not_joined(tmp_path):
     parts = [write(tmp_path / "a.bed", SEGMENTS), write(tmp_path / "b.bed", other)]
     with pytest.raises(InputError, match=r"b\.bed:1: has a different header .* other archaic sources"):
         run(parts, tmp_path / "all.bed")
-    with pytest.raises(InputError, match="neither the header"):
+    with pytest.raises(InputError, match="the header of neither"):
         run([write(tmp_path / "c.bed", SEGMENTS + "\tdepth")], tmp_path / "all.bed")
 
 

@@ -86,9 +86,11 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
     account = json.loads(text)
     assert text == json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     assert sorted(account) == [
+        "callable_bp",
         "command",
         "counts",
         "created",
+        "ids",
         "inputs",
         "left_out",
         "likeness",
@@ -106,7 +108,7 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "outgroup": {"file": "outgroup.panel", "sha256": digest(EXAMPLE / "outgroup.panel")},
     }
     lines = gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).decode().splitlines()
-    spans = [(int(b) - int(a), *names) for _, a, b, _, _, _, *names in (line.split("\t")[:8] for line in lines[1:])]
+    spans = [(int(b) - int(a), *names) for _, a, b, _, _, _, *names in (line.split("\t")[:8] for line in lines[2:])]
     assert account["counts"] == {
         "haplotypes": 2,
         "samples": len({name.split("#")[0] for name in query.read_text().split(">")[1:3]}),
@@ -116,6 +118,10 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "segment_bp": sum(span[0] for span in spans),
         "haplotypes_with_segments": len({span[1:] for span in spans}),
     }
+    names = [name.split("#")[:2] for name in query.read_text().split(">")[1:3]]
+    assert sorted((s, h) for s, own in account["callable_bp"].items() for h in own) == sorted(map(tuple, names))
+    callable_bp = [bp for own in account["callable_bp"].values() for bp in own.values()]
+    assert all(0 < bp <= 40_000 and bp % 1000 == 0 for bp in callable_bp)
     assert account["left_out"] == ["1 records shorter than a bin left out"]
     assert account["warnings"] == []
     whole = Bundle.open(model).digest
@@ -124,8 +130,8 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
     assert (settings["baseline"], settings["threshold"], settings["min_length"]) == ("hmm", THRESHOLD, 0)
     assert (settings["k"], settings["bin"]) == (31, 1000)
     assert settings["door"] == {"haplotypes": "record", "sharing": None, "skip_short": True, "memory": 4 << 30}
-    stamp = f"##genolstm={version('genolstm')};model=tiny;sha256={whole[:12]} #chrom\t"
-    assert lines[0].startswith(stamp)
+    assert lines[0] == f"##genolstm={version('genolstm')};model=tiny;sha256={whole[:12]}"
+    assert lines[1].startswith("#chrom\tstart\tend\t")
     assert said[0].startswith("scanned 2 haplotypes, 0.08 Mb in all")
     assert said[1] == f"model tiny (sha256 {whole[:12]}), baseline hmm, threshold {THRESHOLD:.4g}"
     assert said[-1] == "1 records shorter than a bin left out"
@@ -227,7 +233,11 @@ def test_tabix_reads_tables(tmp_path: Path, model: Path) -> None:
             ["tabix", tmp_path / name, "chr21:100001-400000"], check=True, text=True, capture_output=True
         )
         assert asked.stderr == ""
-        here = [row for row in rows[1:] if int(row.split("\t")[1]) < 400_000 and int(row.split("\t")[2]) > 100_000]
+        here = [
+            row
+            for row in rows
+            if row[0] != "#" and int(row.split("\t")[1]) < 400_000 and int(row.split("\t")[2]) > 100_000
+        ]
         assert asked.stdout.splitlines() == here
         assert here
 
@@ -243,7 +253,7 @@ def test_bedtools_passes_over_the_stamp(tmp_path: Path, model: Path, name: str) 
         asked = subprocess.run(["bedtools", *command, tmp_path / name], check=True, text=True, capture_output=True)
         assert asked.stderr == ""
         assert asked.stdout.splitlines()
-        assert set(asked.stdout.splitlines()) <= set(rows[1:])
+        assert set(asked.stdout.splitlines()) <= set(rows[2:])
 
 
 def test_haplotypes_that_come_one_after_another_have_no_index(tmp_path: Path, query: Path, model: Path) -> None:

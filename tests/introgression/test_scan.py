@@ -168,7 +168,8 @@ def test_both_doors_of_the_shipped_model_agree() -> None:
     assert (gap > 0.1).mean() < 0.01
     segments = model.scan(EXAMPLE / "query.fa.gz", **panels)
     assert list(segments.columns[:6]) == ["chrom", "start", "end", "name", "score", "strand"]
-    assert set(segments["name"]) <= {"archaic", "unknown", "archaic|unknown"}
+    assert set(segments["source"]) <= {"archaic", "unknown", "archaic|unknown"}
+    assert segments["name"].is_unique
     other = model.scan_vcf(EXAMPLE / "region.vcf.gz", **{role: EXAMPLE / f"{role}.txt" for role in SAMPLES})
     bp = (segments["end"] - segments["start"]).sum(), (other["end"] - other["start"]).sum()
     assert bp[0] == pytest.approx(bp[1], rel=0.02)

@@ -440,10 +440,11 @@ def test_a_scan_without_an_archaic_says_so(cli, tmp_path: Path) -> None:
     account = json.loads((tmp_path / "x.json").read_text())
     assert any(said in line for line in account["left_out"])
     assert account["model"]["sources"] == []
-    header, *rows = [line.split("\t") for line in output.read_text().splitlines()]
+    _, header, *rows = [line.split("\t") for line in output.read_text().splitlines()]
     assert header[-2:] == ["source", "posterior_unknown"]
     assert rows
-    assert {row[3] for row in rows} == {"unknown"}
+    assert {row[11] for row in rows} == {"unknown"}
+    assert [row[3] for row in rows] == [f"unk_{n:04}" for n in range(1, len(rows) + 1)]
     # Of what none carries, all is evidence.
     assert all(row[9] == row[10] != "0" for row in rows)
 

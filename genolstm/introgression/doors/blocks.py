@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from genolstm.introgression.settings import (
     TrackSettings,
 )
 from genolstm.introgression.tracks import comparable, rare_evidence
+from genolstm.introgression.variants.people import Populations
 from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
@@ -51,7 +52,9 @@ class TrackBlock:
     there is one reading per source, which is then the first, and the others together are the second.
     ``exists`` tells whether a haplotype exists in a bin, shape (haplotypes, bins), and is None if all do
     (the second one of a haploid call does not). ``sources`` are the names of the archaic sources that
-    were compared with. The rest is as in :class:`~genolstm.introgression.segments.PosteriorBlock`.
+    were compared with. ``sites`` are the informative sites of the haplotypes, by position (see
+    :func:`~genolstm.introgression.sites.site_type`), and None if the door does not tell them. The rest is as
+    in :class:`~genolstm.introgression.segments.PosteriorBlock`.
     """
 
     chrom: str
@@ -62,6 +65,7 @@ class TrackBlock:
     last: bool
     exists: np.ndarray | None = None
     sources: tuple[str, ...] = (UNNAMED,)
+    sites: np.ndarray | None = None
 
     @property
     def readings(self) -> int:
@@ -102,6 +106,10 @@ class Door(Protocol):
 
     def warnings(self) -> list[str]:
         """Return human-readable lines on what is likely wrong with the input, each complete in itself."""
+        ...
+
+    def populations(self) -> Populations | None:
+        """Return which samples belong to which population; None if nothing was said of it."""
         ...
 
     def inputs(self) -> dict[str, PathLike]:
@@ -188,23 +196,49 @@ def prefetch(items: Iterable[T], ahead: int = 1) -> Iterator[T]:
         thread.join()
 
 
+class Counted(NamedTuple):
+    """How much of a haplotype was scanned.
+
+    Attributes
+    ----------
+    bp
+        Base pairs.
+    callable_bp
+        Those in bins of which enough is known for a segment to be called there.
+    """
+
+    bp: int
+    callable_bp: int
+
+
 @dataclass
 class Totals:
     """How much was scanned.
 
     Attributes
     ----------
-    haplotypes
-        (sample, haplotype) of all that were scanned.
     bp
         Base pairs over all haplotypes.
     callable_bp
         Those of them whose k-mers could be compared.
     """
 
-    haplotypes: set[tuple[str, str]] = field(default_factory=set)
     bp: int = 0
     callable_bp: float = 0.0
+    _counts: dict[tuple[str, str], Counted] = field(default_factory=dict)
+    #: Of the blocks whose haplotypes are these: base pairs of each, and those in bins that are known.
+    _names: Sequence[tuple[str, str]] = ()
+    _sums: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), dtype=np.int64))
+
+    @property
+    def haplotypes(self) -> dict[tuple[str, str], Counted]:
+        """How much of each (sample, haplotype) was scanned, of all that exist anywhere."""
+        counts = dict(self._counts)
+        for name, bp, callable_bp in zip(self._names, *self._sums.tolist(), strict=True):
+            before = counts.get((name[0], name[1]), Counted(0, 0))
+            if before.bp + bp:
+                counts[name[0], name[1]] = Counted(before.bp + bp, before.callable_bp + callable_bp)
+        return counts
 
     @property
     def callable_share(self) -> float:
@@ -214,15 +248,18 @@ class Totals:
     def add(self, block: PosteriorBlock, bin_size: int) -> None:
         """Count a block."""
         exists = ~np.isnan(block.posterior)
-        self.haplotypes.update(
-            name for name, any_bin in zip(block.haplotypes, exists.any(axis=1), strict=True) if any_bin
-        )
         bins = np.arange(block.posterior.shape[1]) + block.first_bin
         ends = (bins + 1) * bin_size
         if block.last and block.length is not None:
             ends = np.minimum(ends, block.length)
         widths = np.maximum(ends - bins * bin_size, 0)
-        self.bp += int((exists * widths).sum())
+        # Blocks of a sequence share the names of their haplotypes: these are looked up when others follow.
+        if block.haplotypes is not self._names:
+            self._counts = self.haplotypes
+            self._names, self._sums = block.haplotypes, np.zeros((2, len(block.haplotypes)), dtype=np.int64)
+        sums = np.stack([exists @ widths, block.known() @ widths])
+        self._sums += sums
+        self.bp += int(sums[0].sum())
         share = exists if block.callable is None else np.where(exists, block.callable, 0.0)
         self.callable_bp += float((share * bin_size).sum(dtype=np.float64))
 
@@ -269,12 +306,17 @@ def posterior_blocks(
     for head in source:
         layout = _Layout(bridge, prior, len(head.sources), stride)
         newest = head
+        waiting: list[np.ndarray] = []  # sites of bins without posterior
 
-        def feed(first: TrackBlock = head, held: _Layout = layout) -> Iterator[np.ndarray]:
+        def feed(
+            first: TrackBlock = head, held: _Layout = layout, there: list[np.ndarray] = waiting
+        ) -> Iterator[np.ndarray]:
             nonlocal newest
             block = first
             while True:
                 _check_channels(block)
+                if block.sites is not None:
+                    there.append(block.sites)
                 compact = held.take(block)
                 newest = block
                 if progress is not None:
@@ -292,6 +334,7 @@ def posterior_blocks(
             if not shares.shape[1]:
                 continue
             posterior = shares.sum(axis=2)
+            sites = None if head.sites is None else _up_to(waiting, at + posterior.shape[1])
             yield PosteriorBlock(
                 head.chrom,
                 head.haplotypes,
@@ -304,8 +347,17 @@ def posterior_blocks(
                 callable_share,
                 sources or (*head.sources, UNKNOWN_SOURCE),
                 shares,
+                sites,
             )
             at += posterior.shape[1]
+
+
+def _up_to(waiting: list[np.ndarray], bin_number: int) -> np.ndarray:
+    """Take the sites that lie before a bin."""
+    sites = waiting[0] if len(waiting) == 1 else np.concatenate(waiting)
+    n = int(np.searchsorted(sites["bin"], bin_number))
+    waiting[:] = [sites[n:]]
+    return sites[:n]
 
 
 class _Layout:

@@ -18,7 +18,9 @@ from genolstm.introgression.doors.blocks import Stages, TrackBlock, readings
 from genolstm.introgression.doors.doubts import Doubts
 from genolstm.introgression.knowledge import Knowledge
 from genolstm.introgression.settings import UNNAMED, TrackSettings, check_source
+from genolstm.introgression.sites import site_type, sites_of_kmers
 from genolstm.introgression.tracks import KmerTrack
+from genolstm.introgression.variants.people import Populations
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.fasta import (
     HaplotypeName,
@@ -172,7 +174,9 @@ class FastaDoor:
             Knowledge.of([_least(unknown[i] for i in slot) for slot in slots], _unknown_share(outgroup), settings.k)
             for slots in orders
         ]
-        context = max(knowledge.context for knowledge in knowledges)
+        of_all = Knowledge.of(unknown, _unknown_share(outgroup), settings.k)
+        # What is known where k-mers cover a site, and whether those beside them are rare.
+        context = max(knowledge.context for knowledge in (*knowledges, of_all)) + settings.k + 1
         doubts = Doubts(
             outgroup.n_haplotypes,
             target.n_haplotypes if target is not None else 1,
@@ -195,14 +199,28 @@ class FastaDoor:
                 for knowledge in knowledges
             ]
 
-        def count(task: tuple[bytes, list[KmerTrack], int, int]) -> Doubts:
-            sequence, tracks, first, last = task
+        def count(task: tuple[bytes, _Row, int, int]) -> Doubts:
+            sequence, row, first, last = task
             start = max(first - context, 0)
             codes = encode(sequence[start : last + context + settings.k - 1])
             carried = [_most([panel.lookup(codes) for panel in panels]) for panels in archaics]
             found = outgroup.lookup(codes), target.lookup(codes) if target is not None else None
             valid = valid_kmers(codes, settings.k)
-            for track, slots in zip(tracks, orders, strict=True):
+            half, at_end = settings.k // 2, last == len(sequence) - settings.k + 1
+            row.sites[first] = sites_of_kmers(
+                codes,
+                carried,
+                *found,
+                valid,
+                start=start,
+                low=first + half if first else 0,
+                high=len(sequence) if at_end else last + half,
+                settings=settings,
+                outgroup_size=outgroup.n_haplotypes,
+                target_size=target.n_haplotypes if target is not None else 1,
+                knowledge=of_all,
+            )
+            for track, slots in zip(row.tracks, orders, strict=True):
                 slotted = [_most([carried[i] for i in slot]) for slot in slots]
                 track.add(slotted, *found, valid, start=start, first=first - start, last=last - start)
             return doubts.add(_most(carried) if carried else None, *found, valid, start)
@@ -210,7 +228,7 @@ class FastaDoor:
         def tracks(batch: Sequence[tuple[PathLike, Record]]) -> list[_Row]:
             rows = [_Row(*self.name(path, record), len(record), empty(len(record))) for path, record in batch]
             tasks = [
-                (record.sequence, row.tracks, first, last)
+                (record.sequence, row, first, last)
                 for row, (_, record) in zip(rows, batch, strict=True)
                 for first, last in _stretches(len(record), settings)
             ]
@@ -237,7 +255,14 @@ class FastaDoor:
                 for chrom, members in by_chrom.items():
                     names = [(row.sample, row.haplotype) for row in members]
                     stacked = np.stack([row.tracks[i].finish() for i in range(len(orders)) for row in members])
-                    yield TrackBlock(chrom, names, 0, stacked, group[0].length, True, sources=self.sources())
+                    sites = _sites(members, len(archaics))
+                    yield TrackBlock(
+                        chrom, names, 0, stacked, group[0].length, True, sources=self.sources(), sites=sites
+                    )
+
+    def populations(self) -> Populations | None:
+        """Return None: FASTA says nothing of populations."""
+        return None
 
     def inputs(self) -> dict[str, PathLike]:
         """Return the files that are read, by their role."""
@@ -448,6 +473,19 @@ class _Row:
     haplotype: str
     length: int
     tracks: list[KmerTrack]
+    #: By the first start of each stretch.
+    sites: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+def _sites(rows: Sequence[_Row], n_sources: int) -> np.ndarray:
+    """Return the sites of several records, by position."""
+    parts = [np.zeros(0, dtype=site_type(n_sources))]
+    for number, row in enumerate(rows):
+        for first in sorted(row.sites):
+            row.sites[first]["row"] = number
+            parts.append(row.sites[first])
+    found = np.concatenate(parts)
+    return found[np.argsort(found["position"], kind="stable")]
 
 
 def _stretches(length: int, settings: TrackSettings) -> Iterator[tuple[int, int]]:

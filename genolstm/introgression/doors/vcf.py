@@ -18,6 +18,7 @@ from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import EMPTY, UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
+from genolstm.introgression.sites import sites_of_variants
 from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
 from genolstm.introgression.variants.block import Source, Stretch, VariantBlock
 from genolstm.introgression.variants.frequencies import FrequencySource
@@ -200,7 +201,7 @@ class VcfDoor:
             else:
                 path = files[0].path if len(files) == 1 else None
                 role = "archaic" if source == UNNAMED else source
-                found[source] = chosen_samples(named, inside, self._populations, role=role, path=path)
+                found[source] = chosen_samples(named, inside, self.populations(), role=role, path=path)
             for name in found[source]:
                 if name in source_of:
                     raise SettingError(f"sample {name} is named as {source_of[name]} and as {source}")
@@ -223,11 +224,15 @@ class VcfDoor:
         if own and role != "target" and _names_nobody(named):
             return inside
         return chosen_samples(
-            named, inside, self._populations, role=role, path=files[0].path if len(files) == 1 else None
+            named, inside, self.populations(), role=role, path=files[0].path if len(files) == 1 else None
         )
 
+    def populations(self) -> Populations | None:
+        """Return which samples belong to which population."""
+        return self._read_populations
+
     @cached_property
-    def _populations(self) -> Populations | None:
+    def _read_populations(self) -> Populations | None:
         return None if self.samples is None else read_populations(self.samples)
 
     def names(self) -> list[tuple[str, str]]:
@@ -356,9 +361,18 @@ class VcfDoor:
                     presence=found,
                     sources=columns,
                 )
+                sites = sites_of_variants(
+                    block,
+                    first_bin=first,
+                    last_bin=last,
+                    length=length,
+                    settings=settings,
+                    uncallable=uncallable,
+                    sources=columns,
+                )
             end = block.length if block.length is not None else (block.end if block.last else None)
             exists = None if found is None else found[0]
-            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists, archaics)
+            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists, archaics, sites)
         for mask in masks:
             _check_names(mask.spans, seen)
 

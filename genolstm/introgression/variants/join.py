@@ -571,7 +571,7 @@ class VariantReader:
         dark.append(empty := self._empty(files, positions, known, low, edge))
         self.counts.empty += int(np.maximum(np.minimum(empty[:, 1], end) - np.maximum(empty[:, 0], begin), 0).sum())
         if not kept.all():
-            positions = positions[kept]
+            positions, reference = positions[kept], reference[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
         return VariantBlock(
             chrom,
@@ -584,6 +584,7 @@ class VariantReader:
             length,
             last,
             [(int(a), int(b)) for a, b in merged(np.concatenate(dark)).tolist()],
+            reference,
         )
 
     def _absent_before(self, role: str, files: Sequence[File]) -> np.ndarray:
