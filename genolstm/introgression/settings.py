@@ -305,6 +305,28 @@ class ScanSettings:
             raise SettingError("fdr is available for the network only, not for the baseline")
 
 
+@dataclass(frozen=True)
+class AgreementSettings:
+    """How the segments of several programs are compared.
+
+    Parameters
+    ----------
+    level
+        The finest unit to compare, for sets of segments that both tell it apart.
+    reciprocal
+        Share of each of two segments that must overlap for them to count as the same.
+    permutations
+        Number of random shifts of a map that its agreement is set against.
+    """
+
+    level: Literal["haplotype", "sample", "population"] = "haplotype"
+    reciprocal: Annotated[float, Range(0, 1, above_low=True)] = 0.5
+    permutations: Annotated[int, Range(1, 1_000_000)] = 1000
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 TRACKS = TrackSettings()
 LABELLING = IntrogressionTraining()
 SCAN = ScanSettings()
