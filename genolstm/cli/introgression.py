@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.cli.agreement import compare
 from genolstm.cli.archaics import by_source, is_there
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
@@ -449,5 +450,6 @@ def evaluate(
     run(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
 
 
+introgression.add_command(compare)
 introgression.add_command(gather)
 introgression.add_command(plot)

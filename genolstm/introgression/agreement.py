@@ -238,7 +238,8 @@ class _Counts:
         self.segments[sample] = self.segments.get(sample, np.zeros(6, dtype=np.int64)) + numbers
         a, b = _cut(a, chrom, scope), _cut(b, chrom, scope)
         both = intersection(a, b)
-        self.bp[sample] = self.bp.get(sample, np.zeros(3, dtype=np.int64)) + [length(a), length(b), length(both)]
+        lengths = np.array([length(a), length(b), length(both)])
+        self.bp[sample] = self.bp.get(sample, np.zeros(3, dtype=np.int64)) + lengths
         for column, spans in enumerate((a, b, both)):
             for number, base_pairs in _by_locus(spans).items():
                 self.loci.setdefault((chrom, number), np.zeros(3, dtype=np.int64))[column] += base_pairs
@@ -298,14 +299,12 @@ def compare_two(
         if sample is None and seed is not None:
             more = {**_intervals(counts.loci, seed), "loci": len(counts.loci)}
         parts = ("segments", "touching", "same")
-        more |= dict(
-            zip((f"{side}_{part}" for side in "ab" for part in parts), (int(n) for n in of_segments), strict=True)
-        )
+        columns = (f"{side}_{part}" for side in "ab" for part in parts)
+        more |= dict(zip(columns, (int(n) for n in of_segments), strict=True))
+        more |= shares(a_bp, b_bp, both)
         size = 1 if sample else len(scope.samples)
         name = ALL if sample is None else sample
-        rows.append(
-            Row(kind, a.name, b.name, level.word, name, size, a_bp, b_bp, both, **shares(a_bp, b_bp, both), **more)
-        )
+        rows.append(Row(kind, a.name, b.name, level.word, name, size, a_bp, b_bp, both, **more))
     return rows
 
 

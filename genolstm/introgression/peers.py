@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, display_name, read_lines
@@ -26,7 +26,8 @@ from genolstm.introgression.formats import (
     read_span,
 )
 from genolstm.introgression.segments import Interval
-from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
+from genolstm.introgression.settings import CALL_FORMATS
+from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_integer, read_number
 
 FORMATS = ("genolstm", "hmmix", "ibdmix", "sprime", "sstar", "admixfrog", "bed")
 #: Formats that have a score: what it is called there.
@@ -65,13 +66,15 @@ class Calls:
     name
         What the program, or its run, is called in the result.
     form
-        The format, one of :data:`FORMATS`.
+        The format, one of ``CALL_FORMATS``.
     level
         What the segments tell apart; ``sample`` and ``haplotype`` of an interval are empty beyond that.
     intervals
         The segments, in any order; they may overlap.
     samples
         The samples that were looked at: those of files that are about one, or else those with a segment.
+    chroms
+        The sequences that were looked at, as far as the files tell: those of any line, also of what is not archaic.
     notes
         How the files were read.
     """
@@ -81,12 +84,8 @@ class Calls:
     level: Level
     intervals: list[Interval] = field(default_factory=list)
     samples: set[str] = field(default_factory=set)
+    chroms: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def chroms(self) -> set[str]:
-        """Names of the sequences with a segment."""
-        return {interval.chrom for interval in self.intervals}
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,9 @@ class _Found(NamedTuple):
 Lines = Iterator[tuple[int, str]]
 
 
-def read_calls(path: PathLike, form: str | None = None, *, name: str | None = None, how: Reading | None = None) -> Calls:
+def read_calls(
+    path: PathLike, form: str | None = None, *, name: str | None = None, how: Reading | None = None
+) -> Calls:
     """Read one file.
 
     Parameters
@@ -134,7 +135,7 @@ def read_calls(path: PathLike, form: str | None = None, *, name: str | None = No
     form
         Its format; by default it is told by the first line.
     name
-        What to call it; by default as its format, and BED as its file.
+        What to call it; by default as its format, and BED and GenoLSTM's own as the file.
     how
         What the file does not tell.
 
@@ -156,19 +157,25 @@ def read_calls(path: PathLike, form: str | None = None, *, name: str | None = No
     calls.intervals = [one.interval for one in kept]
     if calls.level > Level.POPULATION:
         calls.samples |= {one.interval.sample for one in found}
+    calls.chroms |= {one.interval.chrom for one in found}
     said = "is told to be" if form else "is read as"
     count = f"{len(kept)} of {len(found)} segments" if len(kept) < len(found) else f"{len(kept)} segments"
     calls.notes.insert(0, f"{shown}: {said} {kind}, {count}, level {calls.level.word}")
     return calls
 
 
-def joined(parts: Sequence[Calls]) -> Calls:
+def joined(parts: Sequence[Calls], *, told: bool = False) -> Calls:
     """Join the files of one program, such as those of several samples or chromosomes.
+
+    Parameters
+    ----------
+    told
+        Whether the user gave them their name, and so said that they belong together.
 
     Raises
     ------
     InputError
-        They tell different things apart.
+        They are of different levels, or two are about the same and nobody said that they belong together.
     """
     levels = sorted({part.level for part in parts})
     if len(levels) > 1:
@@ -177,7 +184,16 @@ def joined(parts: Sequence[Calls]) -> Calls:
             f"files of {parts[0].name} are of different levels ({said})", hint="name them apart: FILE=FORMAT:NAME"
         )
     whole = Calls(parts[0].name, parts[0].form, levels[0])
+    seen: set[tuple[str, str, str]] = set()
     for part in parts:
+        own = {(i.chrom, i.sample, i.haplotype) for i in part.intervals}
+        if seen & own and not told:
+            about = " ".join(word for word in min(seen & own) if word)
+            raise InputError(
+                f"two files of {part.name} are about {about}", hint="name them apart or together: FILE=FORMAT:NAME"
+            )
+        seen |= own
+        whole.chroms |= part.chroms
         whole.intervals += part.intervals
         whole.samples |= part.samples
         whole.notes += part.notes
@@ -199,6 +215,7 @@ def respelled(calls: Calls, chroms: Collection[str]) -> Calls:
         raise InputError(f"{calls.name} spells the sequence '{both}' in two ways", hint="chromosome names must agree")
     if meant:
         calls.intervals = [i._replace(chrom=meant.get(i.chrom, i.chrom)) for i in calls.intervals]
+        calls.chroms = {meant.get(chrom, chrom) for chrom in calls.chroms}
         pairs = ", ".join(f"{name} for {other}" for name, other in list(meant.items())[:3])
         calls.notes.append(f"{calls.name}: takes {pairs}{', ...' if len(meant) > 3 else ''}")
     return calls
@@ -244,9 +261,8 @@ def detect(line: str, path: PathLike, known: Collection[str] = (), number: int =
             reason = "may be bedGraph or BED"
         else:
             return "bed"
-    raise InputError(
-        reason, path=display_name(path), line=number, hint=f"if it holds segments, say of which format: {'|'.join(FORMATS)}"
-    )
+    hint = f"if it holds segments, give its format: {display_name(path)}={'|'.join(CALL_FORMATS)}"
+    raise InputError(reason, path=display_name(path), line=number, hint=hint)
 
 
 # --- beginnings and names -------------------------------------------------------------------------
@@ -269,7 +285,8 @@ def _first(lines: Lines, path: PathLike) -> tuple[list[tuple[int, str]], str]:
 
 
 def _default_name(path: PathLike, form: str) -> str:
-    if form != "bed":
+    """Return what a file is called: as its program, but where one program may have made several, as the file."""
+    if form not in ("bed", "genolstm"):
         return form
     bare = _PACKED.sub("", Path(display_name(path)).name)
     return bare.removesuffix(".bed") or form
@@ -345,14 +362,15 @@ def _hmmix(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator
     seen: set[str] = set()
     short = False
     for number, row in _table(lines, path, _HMMIX):
-        where = {"path": display_name(path), "line": number}
+        where: dict[str, Any] = {"path": display_name(path), "line": number}
         seen.add(row["state"])
+        chrom = read_name(row["chrom"], path, number)
+        calls.chroms.add(chrom)
         start = read_integer(row["start"], "a position", **where)
         length = read_integer(row["length"], "a length", low=1, **where)
         end = read_integer(row["end"], "a position", high=start + length, **where)
         short = short or end < start + length
         if row["state"] in states:
-            chrom = read_name(row["chrom"], path, number)
             score = read_number(row["mean_prob"], "a probability (0 to 1)", low=0, high=1, **where)
             fields = [chrom, str(start), str(start + length)]
             yield _Found(Interval(chrom, *read_span(fields, path, number), sample, haplotype or ""), score, number)
@@ -366,8 +384,9 @@ def _check_states(seen: Collection[str], states: Collection[str], path: PathLike
     others = sorted(set(seen) - set(states))
     if set(seen) & set(states) or not seen or (not told and others == ["Human"]):
         return
+    archaic = f"none of them is {' or '.join(sorted(states))}" if states else "does not say which are archaic"
     raise InputError(
-        f"has the states {', '.join(others[:8])}, and none of {', '.join(sorted(states)) or 'them is known as archaic'}",
+        f"has the states {', '.join(others[:8])}, and {archaic}",
         path=display_name(path),
         hint="name the archaic ones with --state",
     )
@@ -406,7 +425,7 @@ def _ibdmix(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterato
         columns = columns or {"ID": 0, "chrom": 1, "start": 2, "end": 3, "slod": 4}  # versions without a header
         if len(fields) <= max(columns.values()):
             raise InputError(f"has {len(fields)} columns, too few for IBDmix", path=display_name(path), line=number)
-        where = {"path": display_name(path), "line": number}
+        where: dict[str, Any] = {"path": display_name(path), "line": number}
         start = read_integer(fields[columns["start"]], "a position", low=1, **where)
         end = read_integer(fields[columns["end"]], "a position", low=start, **where)
         score = read_number(fields[columns["slod"]], "a LOD score", **where)
@@ -422,7 +441,7 @@ def _sprime(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterato
     calls.level = Level.POPULATION
     segments: dict[tuple[str, str], tuple[int, int, float, int]] = {}
     for number, row in _table(lines, path, _SPRIME):
-        where = {"path": display_name(path), "line": number}
+        where: dict[str, Any] = {"path": display_name(path), "line": number}
         position = read_integer(row["POS"], "a position", low=1, **where)
         score = read_number(row["SCORE"], "a score", **where)
         key = read_name(row["CHROM"], path, number), read_name(row["SEGMENT"], path, number, "the segment")
@@ -443,8 +462,6 @@ def _sstar(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator
             raise InputError("has fewer than 4 tab-separated columns", path=display_name(path), line=number)
         start, end = read_span(fields, path, number)
         sample = read_name(fields[3], path, number, "the sample")
-        if how.known and sample not in how.known and calls.samples & set(how.known) and not calls.notes:
-            calls.notes.append(f"{display_name(path)}: {sample} and maybe others are not among the samples compared with")
         calls.samples.add(sample)
         yield _Found(Interval(read_name(fields[0], path, number), start, end, sample, ""), None, number)
 
@@ -469,22 +486,24 @@ def _admixfrog(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iter
             own = own or _whose(path, _ADMIXFROG_NAME, how)[0]
             sample = own
         calls.samples.add(sample)
+        chrom = read_name(row["chrom"], path, number)
+        calls.chroms.add(chrom)
         if row["target"] not in states:
             continue
-        where = {"path": display_name(path), "line": number}
+        where: dict[str, Any] = {"path": display_name(path), "line": number}
         first, last = (_whole(row[name], where) for name in ("pos", "pos_end"))
         if not 1 <= first <= last <= LAST_POSITION:
             raise InputError(f"{first} to {last} is not a run of bins", **where)
         score = read_number(row["score"], "a score", **where)
-        yield _Found(Interval(read_name(row["chrom"], path, number), first - 1, last, sample, ""), score, number)
+        yield _Found(Interval(chrom, first - 1, last, sample, ""), score, number)
     _check_states(seen, states, path, told=True)
 
 
-def _whole(text: str, where: Mapping[str, object]) -> int:
+def _whole(text: str, where: Mapping[str, Any]) -> int:
     """Return a position that may be written as a float with nothing behind the point, as pandas does."""
     value = parse_number(text)
     if value is None or value != int(value):
-        raise InputError(f"'{text[:40]}' is not a position", path=str(where["path"]), line=int(str(where["line"])))
+        raise InputError(f"{quoted(text)} is not a position", **where)
     return int(value)
 
 

@@ -18,6 +18,8 @@ UNNAMED, UNKNOWN_SOURCE = "archaic", "unknown"
 #: What a source is called: it stands in names of columns, and ``|`` joins several.
 _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 Baseline = Literal["hmm"]
+#: Formats of segments that are read beside our own.
+CALL_FORMATS = ("genolstm", "hmmix", "ibdmix", "sprime", "sstar", "admixfrog", "bed")
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 #: Names of contigs that VCF allows (VCFv4.3, 1.4.7).
 _CONTIG = r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*"
