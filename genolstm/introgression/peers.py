@@ -255,14 +255,24 @@ def detect(line: str, path: PathLike, known: Collection[str] = (), number: int =
     elif _named_columns(fields) is not None:
         return "bed"
     elif len(fields) >= 3 and all(parse_integer(text) is not None for text in fields[1:3]):
+        positions = [parse_integer(text) for text in fields[1:4]]
         if len(fields) in (4, 5) and fields[3] in known:
             return "sstar"
+        if len(fields) >= 5 and None not in positions and parse_number(fields[4]) is not None:
+            # ID, chrom, start, end, LOD of early versions; or BED whose names are numbers.
+            if fields[0] in known:
+                return "ibdmix"
+            raise _untold("may be BED or IBDmix without header", path, number)
         if len(fields) == 4 and parse_number(fields[3]) is not None:
             reason = "may be bedGraph or BED"
         else:
             return "bed"
+    raise _untold(reason, path, number)
+
+
+def _untold(reason: str, path: PathLike, number: int) -> InputError:
     hint = f"if it holds segments, give its format: {display_name(path)}={'|'.join(CALL_FORMATS)}"
-    raise InputError(reason, path=display_name(path), line=number, hint=hint)
+    return InputError(reason, path=display_name(path), line=number, hint=hint)
 
 
 # --- beginnings and names -------------------------------------------------------------------------

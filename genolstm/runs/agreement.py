@@ -95,6 +95,8 @@ def run(
     settings, how = settings or AgreementSettings(), reading or Reading()
     if maps and callable_mask is None and genome is None:
         raise SettingError("maps need the stretches that random shifts stay in", hint="give --genome or --callable")
+    if callable_mask is not None and genome is not None:
+        raise SettingError("callable stretches and lengths exclude each other", hint="give --callable or --genome")
     own, known = source(ours), source(truth) if truth is not None else None
     theirs = [source(other) for other in others]
     files = [one.path for one in (own, *theirs, known) if one is not None]
@@ -103,7 +105,8 @@ def run(
 
     first = read_calls(own.path, own.form, name=own.name or OURS, how=how)
     how = replace(how, known=frozenset(first.samples))
-    sets = [first, *_peers(theirs, form, how, first.name)]
+    taken = {first.name} | ({known.name or TRUTH} if known is not None else set())
+    sets = [first, *_peers(theirs, form, how, taken)]
     regions = _regions(callable_mask, genome)
     chroms: Collection[str] = first.chroms if regions is None else set(regions)
     sets = [respelled(calls, chroms) for calls in sets]
@@ -137,12 +140,12 @@ def _check_told(how: Reading, paths: Collection[str]) -> None:
             raise SettingError(f"there is no format {form!r}", hint=f"there are: {', '.join(CALL_FORMATS)}")
 
 
-def _peers(sources: Sequence[Source], form: str | None, how: Reading, taken: str) -> list[Calls]:
+def _peers(sources: Sequence[Source], form: str | None, how: Reading, taken: Collection[str]) -> list[Calls]:
     parts: dict[str, list[Calls]] = {}
     told: dict[str, bool] = {}
     for one in sources:
         calls = read_calls(one.path, one.form or form, name=one.name, how=how)
-        if calls.name in (taken, TRUTH):
+        if calls.name in taken:
             raise InputError(
                 f"is called {calls.name}, as another set is", path=one.path, hint="name it: FILE=FORMAT:NAME"
             )
@@ -155,8 +158,6 @@ def _peers(sources: Sequence[Source], form: str | None, how: Reading, taken: str
 
 
 def _regions(callable_mask: PathLike | None, genome: PathLike | None) -> dict[str, Spans] | None:
-    if callable_mask is not None and genome is not None:
-        raise SettingError("callable stretches and lengths exclude each other", hint="give --callable or --genome")
     if callable_mask is not None:
         return {chrom: as_spans(spans) for chrom, spans in read_bed(callable_mask).items()}
     if genome is not None:
