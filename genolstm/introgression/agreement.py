@@ -205,7 +205,8 @@ def check_haplotypes(a: Calls, b: Calls) -> None:
     Raises
     ------
     InputError
-        A sample has more haplotypes in both sets together than in either.
+        A sample has more haplotypes in both sets together than in either, or the sets have none in common, or
+        more than two although neither has more.
     """
     names: list[dict[str, set[str]]] = []
     for calls in (a, b):
@@ -213,12 +214,15 @@ def check_haplotypes(a: Calls, b: Calls) -> None:
         for interval in calls.intervals:
             of_sample.setdefault(interval.sample, set()).add(interval.haplotype)
         names.append(of_sample)
-    for sample in sorted(set(names[0]) & set(names[1])):
-        first, second = names[0][sample], names[1][sample]
-        if len(first | second) > max(len(first), len(second), 2):
+    whole = [set().union(*of_sample.values()) for of_sample in names]
+    differ = all(whole) and (whole[0].isdisjoint(whole[1]) or max(map(len, whole)) <= 2 < len(whole[0] | whole[1]))
+    pairs = [("all samples", *whole)] if differ else []
+    pairs += [(sample, names[0][sample], names[1][sample]) for sample in sorted(set(names[0]) & set(names[1]))]
+    for sample, first, second in pairs:
+        if differ or len(first | second) > max(len(first), len(second), 2):
             raise InputError(
-                f"{a.name} calls the haplotypes of {sample} {', '.join(sorted(first))}, "
-                f"{b.name} calls them {', '.join(sorted(second))}",
+                f"{a.name} calls the haplotypes of {sample} {', '.join(sorted(first)[:4])}, "
+                f"{b.name} calls them {', '.join(sorted(second)[:4])}",
                 hint="compare samples: --level sample",
             )
 

@@ -329,9 +329,13 @@ def _whose(path: PathLike, pattern: re.Pattern[str], how: Reading) -> tuple[str,
 
 def _table(
     lines: Lines, path: PathLike, needed: Sequence[str], separator: str = "\t"
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the lines of a table by the names of its header; blank lines and comments are passed over."""
+) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """Yield line number, number of the header above and the fields by its names, of each line of a table.
+
+    Blank lines and comments are passed over. The header stands again where files were written one after another.
+    """
     header: list[str] | None = None
+    headers = 1
     for number, line in lines:
         if not line.strip() or (line.startswith("#") and header_columns(line) is None):
             continue
@@ -342,13 +346,24 @@ def _table(
             if absent:
                 raise InputError(f"has no column {', '.join(absent)}", path=display_name(path), line=number)
             continue
-        if fields == header:  # of several files, one after another
+        if fields == header:
+            headers += 1
             continue
         if len(fields) < len(header):
             raise InputError(
                 f"has {len(fields)} columns, the header has {len(header)}", path=display_name(path), line=number
             )
-        yield number, dict(zip(header, fields, strict=False))
+        yield number, headers, dict(zip(header, fields, strict=False))
+
+
+def _refuse_second(headers: int, where: Mapping[str, Any]) -> None:
+    """Refuse lines below a second header, in a file that is about one haplotype or sample."""
+    if headers > 1:
+        raise InputError(
+            "stands below a second header: the file is about several haplotypes or samples",
+            hint="make a file of each",
+            **where,
+        )
 
 
 # --- readers --------------------------------------------------------------------------------------
@@ -371,8 +386,9 @@ def _hmmix(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator
     states = frozenset(how.states) or _ARCHAIC["hmmix"]
     seen: set[str] = set()
     short = False
-    for number, row in _table(lines, path, _HMMIX):
+    for number, headers, row in _table(lines, path, _HMMIX):
         where: dict[str, Any] = {"path": display_name(path), "line": number}
+        _refuse_second(headers, where)  # as hmmix writes both haplotypes to standard output
         seen.add(row["state"])
         chrom = read_name(row["chrom"], path, number)
         calls.chroms.add(chrom)
@@ -449,15 +465,16 @@ def _ibdmix(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterato
 def _sprime(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator[_Found]:
     """Read Sprime's ``.score`` file: a line per variant, 1-based; a segment reaches from its first to its last."""
     calls.level = Level.POPULATION
-    segments: dict[tuple[str, str], tuple[int, int, float, int]] = {}
-    for number, row in _table(lines, path, _SPRIME):
+    segments: dict[tuple[int, str, str], tuple[int, int, float, int]] = {}
+    for number, headers, row in _table(lines, path, _SPRIME):
         where: dict[str, Any] = {"path": display_name(path), "line": number}
         position = read_integer(row["POS"], "a position", low=1, **where)
         score = read_number(row["SCORE"], "a score", **where)
-        key = read_name(row["CHROM"], path, number), read_name(row["SEGMENT"], path, number, "the segment")
+        # Each run of Sprime numbers its segments from 0 on.
+        key = headers, read_name(row["CHROM"], path, number), read_name(row["SEGMENT"], path, number, "the segment")
         first, last, _, line = segments.get(key, (position, position, score, number))
         segments[key] = min(first, position), max(last, position), score, line
-    for (chrom, _), (first, last, score, number) in segments.items():
+    for (_, chrom, _), (first, last, score, number) in segments.items():
         yield _Found(Interval(chrom, first - 1, last, "", ""), score, number)
 
 
@@ -486,7 +503,10 @@ def _admixfrog(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iter
     calls.level = Level.SAMPLE
     states, seen = frozenset(how.states), set()
     own: str | None = None
-    for number, row in _table(lines, path, _ADMIXFROG, ","):
+    for number, headers, row in _table(lines, path, _ADMIXFROG, ","):
+        where: dict[str, Any] = {"path": display_name(path), "line": number}
+        if "sample" not in row:
+            _refuse_second(headers, where)
         if row["type"] != "state":
             continue
         seen.add(row["target"])
@@ -500,7 +520,6 @@ def _admixfrog(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iter
         calls.chroms.add(chrom)
         if row["target"] not in states:
             continue
-        where: dict[str, Any] = {"path": display_name(path), "line": number}
         first, last = (_whole(row[name], where) for name in ("pos", "pos_end"))
         if not 1 <= first <= last <= LAST_POSITION:
             raise InputError(f"{first} to {last} is not a run of bins", **where)

@@ -369,18 +369,24 @@ def test_what_not_all_have_is_left_out_and_said(tmp_path: Path) -> None:
     ("rows", "said"),
     [
         (["9 0 9 A 1"], "there is no sequence in common: genolstm has 1; other has 9"),
-        (["1 0 9 Z 1"], "there is no sample in common: genolstm has A; other has Z"),
-        (
-            ["1 0 9 A 0", "1 0 9 A 1"],
-            "genolstm calls the haplotypes of A 1, 2, other calls them 0, 1; .*--level sample",
-        ),
+        (["1 0 9 Z 1"], "there is no sample in common: genolstm has A, B; other has Z"),
+        (["1 0 9 A 0", "1 0 9 B 1"], "haplotypes of all samples 1, 2, other calls them 0, 1; compare samples: --level"),
+        (["1 0 9 A h1"], "haplotypes of all samples 1, 2, other calls them h1; compare samples: --level sample"),
+        (["1 0 9 A 0", "1 0 9 B 1", "1 0 9 B 3"], "haplotypes of A 1, 2, other calls them 0; compare samples: --level"),
     ],
 )
 def test_nothing_in_common_is_an_error(tmp_path: Path, rows: list[str], said: str) -> None:
-    ours = bed(tmp_path / "ours.bed", "1 0 100 A 1", "1 0 100 A 2")
+    ours = bed(tmp_path / "ours.bed", "1 0 100 A 1", "1 0 100 A 2", "1 0 9 B 1")
     with pytest.raises(InputError, match=said):
         runs.run(ours, [bed(tmp_path / "other.bed", *rows)], tmp_path / "t.tsv")
     assert not (tmp_path / "t.tsv").exists()
+
+
+def test_haplotypes_of_any_name_are_compared_if_both_call_them_so(tmp_path: Path) -> None:
+    ours = bed(tmp_path / "ours.bed", "1 0 100 A a", "1 0 100 A b", "1 0 9 A c")
+    runs.run(ours, [bed(tmp_path / "other.bed", "1 0 9 A c", "1 0 20 A b")], tmp_path / "t.tsv")
+    row = table(tmp_path / "t.tsv")[0]
+    assert (row["level"], row["both_bp"]) == ("haplotype", "29")
 
 
 def test_names_and_formats(tmp_path: Path) -> None:

@@ -137,6 +137,14 @@ def test_a_sample_that_the_name_does_not_tell(tmp_path: Path) -> None:
     assert (diploid.level, spans(diploid)) == (Level.SAMPLE, [("1", 0, 1000, "X", "")])
 
 
+def test_hmmix_that_wrote_both_haplotypes_to_one_file_is_refused(tmp_path: Path) -> None:
+    text = HMMIX + "1\t0\t1000\t1000\tArchaic\t.9\t1\n"
+    path = written(tmp_path, "A.hap1.txt", text * 2)
+    with pytest.raises(InputError, match=r"stands below a second header: .* make a file of each") as found:
+        read_calls(path)
+    assert found.value.line == 4
+
+
 # --- IBDmix ---------------------------------------------------------------------------------------
 
 
@@ -184,6 +192,12 @@ def test_sprime_segments_reach_from_their_first_to_their_last_variant(tmp_path: 
     assert len(read_calls(path, how=Reading(least_score={"sprime": 160_000})).intervals) == 2
 
 
+def test_sprime_segments_of_two_runs_in_one_file(tmp_path: Path) -> None:
+    rows = SPRIME.splitlines()
+    again = "\n".join([*rows[:3], rows[0], "21\t5000\t.\tA\tC\t0\t1\t200000"])
+    assert spans(read_calls(written(tmp_path, "x", again))) == [("21", 100, 150, "", ""), ("21", 4999, 5000, "", "")]
+
+
 def test_sstar_is_told_by_its_samples() -> None:
     how = Reading(known=("CEU0", "CEU1"))
     calls = read_calls(DATA / "sstar.bed", how=how)
@@ -203,6 +217,11 @@ def test_admixfrog(tmp_path: Path) -> None:
     assert (calls.form, calls.level, calls.samples) == ("admixfrog", Level.SAMPLE, {"NA1"})
     # Runs of the state alone, not those of one zygosity; of the last bin, which begins at pos_end, its first base.
     assert spans(calls) == [("9", 118_899_999, 119_500_000, "NA1", "")]
+
+
+def test_admixfrog_of_several_targets_in_one_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="stands below a second header"):
+        read_calls(written(tmp_path, "A.rle.xz", ADMIXFROG * 2), how=Reading(states=("ARC",)))
 
 
 def test_admixfrog_with_samples(tmp_path: Path) -> None:
