@@ -214,9 +214,9 @@ def check_haplotypes(a: Calls, b: Calls) -> None:
         for interval in calls.intervals:
             of_sample.setdefault(interval.sample, set()).add(interval.haplotype)
         names.append(of_sample)
-    whole = [set().union(*of_sample.values()) for of_sample in names]
+    whole = [{name for members in of_sample.values() for name in members} for of_sample in names]
     differ = all(whole) and (whole[0].isdisjoint(whole[1]) or max(map(len, whole)) <= 2 < len(whole[0] | whole[1]))
-    pairs = [("all samples", *whole)] if differ else []
+    pairs: list[tuple[str, set[str], set[str]]] = [("all samples", whole[0], whole[1])] if differ else []
     pairs += [(sample, names[0][sample], names[1][sample]) for sample in sorted(set(names[0]) & set(names[1]))]
     for sample, first, second in pairs:
         if differ or len(first | second) > max(len(first), len(second), 2):

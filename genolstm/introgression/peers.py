@@ -159,8 +159,8 @@ def read_calls(
         calls.samples |= {one.interval.sample for one in found}
     calls.chroms |= {one.interval.chrom for one in found}
     said = "is told to be" if form else "is read as"
-    count = f"{len(kept)} of {len(found)} segments" if len(kept) < len(found) else f"{len(kept)} segments"
-    calls.notes.insert(0, f"{shown}: {said} {kind}, {count}, level {calls.level.word}")
+    count = f"{len(kept):,} of {len(found):,}" if len(kept) < len(found) else f"{len(kept):,}"
+    calls.notes.insert(0, f"{shown}: {said} {kind}, segments: {count}, level: {calls.level.word}")
     return calls
 
 

@@ -93,7 +93,7 @@ def _maps(ax: Axes, rows: Sequence[Row]) -> None:
         if row.expected_low is not None and row.expected_high is not None:
             ax.plot([row.expected_low, row.expected_high], [i, i], color=_RANDOM, linewidth=5, solid_capstyle="butt")
         if row.precision is not None:
-            ax.plot([row.precision], [i], "o", color=_FOUND, markersize=5)
+            ax.plot([row.precision], [i], "o", color=_FOUND, markersize=5, clip_on=False, zorder=3)
             fold = "" if row.fold is None else f"{row.fold:.1f}x"
             ax.annotate(fold, (row.precision, i), (5, 4), textcoords="offset points", fontsize=8, color=INK)
     ax.plot([], [], "o", color=_FOUND, markersize=5, label="as it is")
@@ -106,7 +106,7 @@ def _maps(ax: Axes, rows: Sequence[Row]) -> None:
 
 
 def _names(ax: Axes, names: Sequence[str]) -> None:
-    ax.set_yticks(range(len(names)), [shortened(name) for name in names])
+    ax.set_yticks(range(len(names)), [shortened(name, 34) for name in names])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     tidy(ax)

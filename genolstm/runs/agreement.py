@@ -205,19 +205,23 @@ def _some(names: Collection[str]) -> str:
     return ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "") if names else "none"
 
 
+def _count(names: Collection[str], noun: str) -> str:
+    return f"{len(names):,} {noun}{'' if len(names) == 1 else 's'}"
+
+
 def _left_out(sets: Sequence[Calls], scope: Scope) -> list[str]:
     said = []
     for calls in sets:
         chroms = calls.chroms - scope.chroms
         if chroms:
-            said.append(f"warning: {calls.name}: {len(chroms)} sequences are left out ({_some(chroms)})")
+            said.append(f"warning: {calls.name}: {_count(chroms, 'sequence')} left out ({_some(chroms)})")
         if calls.level == Level.POPULATION:
             continue
         others, absent = calls.samples - scope.samples, scope.samples - calls.samples
         if others:
-            said.append(f"warning: {calls.name}: {len(others)} samples are left out ({_some(others)})")
+            said.append(f"warning: {calls.name}: {_count(others, 'sample')} left out ({_some(others)})")
         if absent:
-            said.append(f"warning: {calls.name}: has no segment of {len(absent)} samples ({_some(absent)})")
+            said.append(f"warning: {calls.name}: no segment of {_count(absent, 'sample')} ({_some(absent)})")
     return said
 
 
@@ -256,7 +260,8 @@ def _maps(paths: Sequence[PathLike], scope: Scope, said: list[str]) -> dict[str,
 
 
 def _summary(rows: Sequence[Row], scope: Scope) -> list[str]:
-    said = [f"compared {len(scope.samples) or 'no'} samples on {len(scope.chroms)} sequences ({_some(scope.chroms)})"]
+    who = f"{_count(scope.samples, 'sample')} ({_some(scope.samples)})" if scope.samples else "populations"
+    said = [f"compared: {who}, on {_count(scope.chroms, 'sequence')} ({_some(scope.chroms)})"]
     for row in rows:
         if row.sample != ALL:
             continue
@@ -277,7 +282,7 @@ def _summary(rows: Sequence[Row], scope: Scope) -> list[str]:
             )
     few = {row.loci for row in rows if row.loci is not None and row.loci < FEW_LOCI}
     if few:
-        said.append(f"warning: there are only {min(few)} loci of 1 Mb: the intervals say little")
+        said.append(f"warning: loci of 1 Mb with a segment or tract: {min(few)}; the intervals say little")
     return said
 
 

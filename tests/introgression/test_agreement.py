@@ -141,10 +141,10 @@ def test_real_files_agree_as_an_independent_count_says(tmp_path: Path, places: d
         assert (row["f1_low"] == "NA") == (row["kind"] != "truth" or row["sample"] != ALL)
         seen.add((*pair, row["sample"]))
     assert len(seen) == len(rows) == 10 * 3  # every two of five, in all and for two samples
-    assert "compared 2 samples on 1 sequences (chr1)" in said
-    assert f"{DATA / 'sstar.bed'}: is read as sstar, 60 segments, level sample" in said
+    assert "compared: 2 samples (CEU0, CEU1), on 1 sequence (chr1)" in said
+    assert f"{DATA / 'sstar.bed'}: is read as sstar, segments: 60, level: sample" in said
     assert any(line.startswith("genolstm and hmmix, by haplotype: Jaccard 0.247; 91.3 % of") for line in said)
-    assert any("warning: there are only" in line for line in said)
+    assert any("warning: loci of 1 Mb" in line for line in said)
 
 
 def test_accuracy_is_that_of_evaluate() -> None:
@@ -327,6 +327,36 @@ def test_maps_in_a_run(tmp_path: Path, cli) -> None:
     assert (tmp_path / "f.svg").read_text().count("Known") >= 2
 
 
+def test_a_figure_of_everything(tmp_path: Path) -> None:
+    published, genome = tmp_path / "Known.bed", tmp_path / "genome"
+    published.write_text("chr1\t1700000\t2500000\n")
+    genome.write_text("chr1\t3000000\n")
+    runs.run(
+        DATA / "genolstm.bed",
+        [*HMMIX, DATA / "sstar.bed"],
+        tmp_path / "t.tsv",
+        truth=DATA / "truth.bed",
+        maps=[published],
+        genome=genome,
+        figure=tmp_path / "f.svg",
+        settings=AgreementSettings(permutations=20),
+    )
+    drawn = (tmp_path / "f.svg").read_text()
+    rows = table(tmp_path / "t.tsv")
+    # Every share of the matrix, and every fold.
+    for row in rows:
+        if row["sample"] != ALL:
+            continue
+        if row["kind"] == "map":
+            assert f">{float(row['fold']):.1f}x<" in drawn
+            assert f">{row['a']} in Known<" in drawn
+            continue
+        for share in (row["precision"], row["recall"]):
+            assert f">{100 * float(share):.0f} %<" in drawn
+    assert "by h: haplotype, s: sample<" in drawn
+    assert ">against truth<" in drawn
+
+
 # --- what is compared -----------------------------------------------------------------------------
 
 
@@ -346,17 +376,17 @@ def test_what_not_all_have_is_left_out_and_said(tmp_path: Path) -> None:
         ("B", "100", "10", "0"),
     ]
     assert [line for line in said if line.startswith("warning")] == [
-        "warning: genolstm: 1 sequences are left out (2)",
-        "warning: genolstm: 1 samples are left out (C)",
-        "warning: other: 1 sequences are left out (3)",
-        "warning: other: 1 samples are left out (D)",
+        "warning: genolstm: 1 sequence left out (2)",
+        "warning: genolstm: 1 sample left out (C)",
+        "warning: other: 1 sequence left out (3)",
+        "warning: other: 1 sample left out (D)",
     ]
     names = tmp_path / "names"
     names.write_text("A\nC\n")
     for told in ("A,C", str(names)):
         said = runs.run(ours, [other], tmp_path / "t.tsv", samples=told, force=True)
         assert [row["sample"] for row in table(tmp_path / "t.tsv")] == [".", "A", "C"]
-        assert "warning: other: has no segment of 1 samples (C)" in said
+        assert "warning: other: no segment of 1 sample (C)" in said
     lengths = tmp_path / "genome"
     lengths.write_text("1\t1000\n2\t1000\n")
     runs.run(ours, [other], tmp_path / "t.tsv", genome=lengths, force=True)
@@ -451,7 +481,10 @@ def test_a_command_is_reproducible(tmp_path: Path, cli) -> None:
     texts = []
     for seed in (1, 1, 2):
         found = cli("introgression", "compare", *words, "--permutations", 50, "--seed", seed, "-q")
-        assert (found.code, found.err) == (0, "warning: there are only 2 loci of 1 Mb: the intervals say little\n")
+        assert (found.code, found.err) == (
+            0,
+            "warning: loci of 1 Mb with a segment or tract: 2; the intervals say little\n",
+        )
         texts.append(found.out)
     assert texts[0] == texts[1] != texts[2]
 

@@ -66,7 +66,7 @@ def test_hmmix_haplotypes() -> None:
     expected = [("chr1", int(row[1]), int(row[2]), "CEU0", "1") for row in rows if row[4] == "Archaic"]
     assert len(expected) == 8
     assert spans(calls) == expected
-    assert calls.notes == [f"{DATA / 'CEU0.hap1.txt'}: is read as hmmix, 8 segments, level haplotype"]
+    assert calls.notes == [f"{DATA / 'CEU0.hap1.txt'}: is read as hmmix, segments: 8, level: haplotype"]
 
 
 def test_hmmix_diploid() -> None:
@@ -79,7 +79,7 @@ def test_hmmix_score_and_length() -> None:
     how = Reading(least_score={"hmmix": 0.8}, least_length={"hmmix": 30_000})
     calls = read_calls(DATA / "CEU0.hap1.txt", how=how)
     assert [(i.start, i.end) for i in calls.intervals] == [(1491000, 1594000), (2249000, 2340000), (2774000, 2833000)]
-    assert "3 of 8 segments" in calls.notes[0]
+    assert "segments: 3 of 8," in calls.notes[0]
     # Of another format they say nothing.
     assert len(read_calls(DATA / "CEU0.hap1.txt", how=Reading(least_score={"ibdmix": 9})).intervals) == 8
 
