@@ -170,6 +170,12 @@ def test_ibdmix_summary_and_no_header(tmp_path: Path) -> None:
     assert len(read_calls(path, "ibdmix").intervals) == 2
 
 
+def test_ibdmix_at_the_last_site_of_all(tmp_path: Path) -> None:
+    """There is no site after it, so start and end are the same."""
+    path = written(tmp_path, "a", "ID\tchrom\tstart\tend\tslod\nA\t1\t50\t50\t4\n")
+    assert spans(read_calls(path)) == [("1", 49, 50, "A", "")]
+
+
 def test_ibdmix_bounds(tmp_path: Path) -> None:
     for row, said in (
         ("A\t1\t0\t9\t4", "'0' is not a position"),
