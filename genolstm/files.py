@@ -23,7 +23,7 @@ from xopen import xopen
 
 from genolstm import interrupts, temporary
 from genolstm.bgzf import BgzfWriter, write_index
-from genolstm.errors import InputError, OutputError
+from genolstm.errors import InputError, OutputError, cause
 
 PathLike = str | os.PathLike[str]
 
@@ -194,7 +194,7 @@ def open_input(path: PathLike, *, keep_mark: bool = False, meter: Meter | None =
         start = read_start(source, max(map(len, _MAGIC.values())))
         return unpack(source, start, own=os.fspath(path) != "-", keep_mark=keep_mark, meter=meter)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", path=display_name(path)) from error
+        raise InputError(f"cannot be read ({cause(error)})", path=display_name(path)) from error
 
 
 def open_packed(path: PathLike) -> IO[bytes]:
@@ -215,7 +215,7 @@ def open_packed(path: PathLike) -> IO[bytes]:
     except FileNotFoundError as error:
         raise InputError("no such file", path=name) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=name) from error
+        raise InputError(f"cannot be read ({cause(error)})", path=name) from error
 
 
 def unpack(
@@ -396,7 +396,7 @@ def check_output(path: PathLike, *, force: bool) -> None:
         target = Path(path).resolve()
         exists = target.exists()
     except (OSError, RuntimeError, ValueError) as error:  # a circle of links is a RuntimeError before Python 3.13
-        raise OutputError(f"cannot be written ({getattr(error, 'strerror', None) or error})", path=path) from error
+        raise OutputError(f"cannot be written ({cause(error)})", path=path) from error
     if target.is_symlink():
         raise OutputError("cannot be written (a circle of links)", path=path)
     if exists and _is_device(target):
@@ -542,7 +542,7 @@ def check_folder(path: PathLike) -> None:
         if not os.access(place, os.W_OK):
             raise OutputError(f"cannot be created ({place} is not writable)", path=path)
     except (OSError, RuntimeError, ValueError) as error:
-        raise OutputError(f"cannot be created ({getattr(error, 'strerror', None) or error})", path=path) from error
+        raise OutputError(f"cannot be created ({cause(error)})", path=path) from error
 
 
 def check_own_name(path: PathLike, what: str) -> None:
@@ -803,7 +803,7 @@ def _writable(path: PathLike) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        raise OutputError(f"cannot be written ({error.strerror})", path=path) from error
+        raise OutputError(f"cannot be written ({cause(error)})", path=path) from error
 
 
 @contextlib.contextmanager

@@ -70,12 +70,18 @@ ax = plot_segments(segments, truth=truth, haplotypes=haplotypes, length=600_000)
 # %% [markdown]
 # ## The posterior along one haplotype
 #
-# Segments are where the posterior is above the threshold, which was chosen on validation data when
-# the model was trained. `decode=model.decode_settings(fdr=0.05)` asks for a stricter one.
+# Segments are where the posterior is above the threshold, which is chosen on the data at hand: the one
+# with the best F1 that is to be expected, by the posteriors themselves.
+# `decode=model.decode_settings(fdr=0.05)` asks for a stricter one.
 
 # %%
-posteriors = model.posteriors(model.open(FastaDoor([example / "query.fa.gz"], **references)))
-ax = plot_posterior(posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=model.threshold)
+scan = model.open(FastaDoor([example / "query.fa.gz"], **references))
+posteriors = model.posteriors(scan)
+expected = scan.levels.best()
+print(f"expected at {expected.threshold:.3f}: precision {expected.precision:.3f}, recall {expected.recall:.3f}")
+ax = plot_posterior(
+    posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=expected.threshold
+)
 
 # %% [markdown]
 # ## How good is it here?

@@ -44,7 +44,7 @@ SLOW = {
 def files(tmp_path_factory) -> dict[str, object]:
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "a.fa").write_text(">a\nACGTACGTACGTTGCA\n>b\nACGTACGATACGTTGCA\n")
-    columns = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match"
+    columns = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match\tsource"
     (folder / "x.bed").write_text(columns + "\n")
     names = {name: EXAMPLE / f"{name}.panel" for name in ("archaic", "outgroup")}
     return {
@@ -160,7 +160,7 @@ def test_what_is_printed_to_no_stream_is_an_error(files: dict[str, object]) -> N
 
 def test_output_is_utf8_whatever_the_locale(files: dict[str, object], tmp_path: Path) -> None:
     header = (files["bed"]).read_text()  # type: ignore[attr-defined]
-    row = "chr1\t0\t9\té\t1\t+\té\t1\t0.5\t1\t1\n"
+    row = "chr1\t0\t9\té\t1\t+\té\t1\t0.5\t1\t1\té\n"
     (tmp_path / "ü.bed").write_text(header + row, encoding="utf-8")
     ascii_only = SURROUNDINGS["ASCII"]
     words = ["introgression", "gather", "ü.bed", "-q", "-o"]

@@ -109,6 +109,7 @@ def _sets() -> list[Set]:
             "mask 90 %",
             "mask 100 kb",
             "1 site per kb",
+            "1 of their own sites per kb",
         )
     ]
     return [
@@ -134,9 +135,13 @@ def _sets() -> list[Set]:
 SETS = {one.name: one for one in _sets()}
 
 
+#: A set keeps its seeds when others are added.
+_NUMBERS = {name: i + (i > 0) * 9 for i, name in enumerate(one for one in SETS if SETS[one].twin is None)}
+
+
 def seeds(of: Set) -> list[int]:
     """Return the seeds of a set's chromosomes; a spoilt set has its twin's."""
-    number = list(SETS).index(of.twin or of.name)
+    number = _NUMBERS[of.twin or of.name]
     return [FIRST_SEED + 100 * number + i for i in range(of.chromosomes)]
 
 
@@ -174,9 +179,12 @@ def _spoilt(of: Set, region: Region, random: np.random.Generator, length: int) -
         masks = stretches(random, length, 0.9, 500)
     elif of.spoil == "mask 100 kb":
         masks = [(start, start + 100_000) for start in range(200_000, length - 100_000, 400_000)]
-    if masks or of.spoil == "1 site per kb":
-        n = len(region.positions)
-        kept = ~within(region.positions, masks) if masks else random.random(n) < length / 1000 / n
+    if masks or "per kb" in of.spoil:
+        kept = ~within(region.positions, masks)
+        if of.spoil == "1 of their own sites per kb":  # as on a panel that was made of such people
+            kept = (region.target != region.target[:, :1]).any(axis=1)
+        if not masks:
+            kept &= random.random(len(kept)) < length / 1000 / kept.sum()
         region = Region(
             region.positions[kept],
             region.target[kept],

@@ -73,7 +73,7 @@ def gates(
 
     For models of text, of genomes and of `compare`, SEQUENCE is the text itself, or a file
     (FASTA by its name). For introgression, give FASTA and panels, or --vcf and samples, as for
-    `introgression scan`, and the haplotype.
+    `introgression scan`, and the haplotype. A step of `archaic` reads two bins.
 
     \b
     genolstm model gates rhyme.genolstm "The wind and the rain"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import click
 
 from genolstm.cli import options
 from genolstm.cli.agreement import compare
-from genolstm.cli.archaics import by_source, is_there
+from genolstm.cli.archaics import by_source, is_there, simulated_sources
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
@@ -50,16 +50,38 @@ def introgression() -> None:
 @options.renamed("--model", to="model")
 @options.settings(
     SimulationSettings,
+    "model",
+    "length",
+    "seed",
+    "n_target",
+    "n_outgroup",
+    "n_archaic",
+    "target",
+    "outgroup",
+    "archaic_time",
+    "mutation_rate",
+    "recombination_rate",
+    "chrom",
     model="--demography",
     n_target="--target-size",
     n_outgroup="--outgroup-size",
     n_archaic="--archaic-size",
-    donors={
-        "flags": "--donor",
-        "multiple": True,
-        "show_default": False,
-        "help": "Population that gave ancestry; may be repeated; by default those known for the demography.",
-    },
+)
+@click.option(
+    "--archaic",
+    "archaics",
+    multiple=True,
+    metavar="[NAME=]POPULATION[@TIME]",
+    help="Archaic population to sample; by default the one known for the demography. Repeat it, with names, for "
+    "several sources: --archaic neanderthal=NeaA --archaic denisovan=DenA; TIME is the age of a named one.",
+)
+@click.option(
+    "--donor",
+    "donors",
+    multiple=True,
+    metavar="[NAME=]POPULATION",
+    help="Population that gave ancestry; may be repeated, and name its source; by default those known for the archaic. "
+    "A source with donors alone is a ghost that nobody sampled.",
 )
 @options.settings(SimulationLimits, into="limits")
 @click.option(
@@ -72,23 +94,38 @@ def introgression() -> None:
 @options.force
 @options.quiet
 def simulate(
-    output: Path, settings: SimulationSettings, limits: SimulationLimits, replicates: int, force: bool, quiet: bool
+    output: Path,
+    settings: SimulationSettings,
+    archaics: tuple[str, ...],
+    donors: tuple[str, ...],
+    limits: SimulationLimits,
+    replicates: int,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Simulate haplotypes with known archaic tracts.
 
     Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record per
     haplotype, SAMPLE#1#chrom), region.vcf.gz (phased), target.txt, outgroup.txt, archaic.txt
-    (sample names), truth.bed and simulation.json. An interrupted run resumes with
-    the first unfinished region.
+    (sample names), truth.bed and simulation.json. Of several sources, the archaics are archaic.NAME.fa.gz and
+    archaic.NAME.txt, and truth.bed has the column source. An interrupted run resumes with the first unfinished region.
     """
     from genolstm.runs.simulate import run
+
+    settings = replace(settings, **simulated_sources(archaics, donors))
 
     for folder, summary in run(settings, output, replicates=replicates, force=force, limits=limits):
         options.say(
             f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
-            f"{100 * summary['archaic_fraction']:.2f} % archaic",
+            f"{100 * summary['archaic_fraction']:.2f} % archaic{_shares(summary)}",
             quiet=quiet,
         )
+
+
+def _shares(summary: dict[str, Any]) -> str:
+    """Return how much each source gave, if there are several."""
+    shares = [f"{100 * one['archaic_fraction']:.2f} % {name}" for name, one in summary.get("sources", {}).items()]
+    return f" ({', '.join(shares)})" if shares else ""
 
 
 @introgression.command()
@@ -435,19 +472,43 @@ def _refuse(why: str, given: dict[str, bool]) -> None:
     help="File to write the result to.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
+@click.option(
+    "--no-introgression",
+    is_flag=True,
+    help="Nobody carries a tract, so that TRUTH holds none: count what is called falsely.",
+)
 @options.seed
 @options.force
 def evaluate(
-    segments: Path, truth: Path, posteriors: Path | None, output: Path, as_json: bool, seed: int, force: bool
+    segments: Path,
+    truth: Path,
+    posteriors: Path | None,
+    output: Path,
+    as_json: bool,
+    no_introgression: bool,
+    seed: int,
+    force: bool,
 ) -> None:
     """Compare SEGMENTS with TRUTH (both BED with sample and haplotype), in base pairs.
 
     Without --posteriors, AP ranks the segments by their posterior, and tracts that were not called
-    count as never found.
+    count as never found. Intervals are by bootstrap over loci of 1 Mb. If both files have a column source,
+    each source is measured by itself as well, and whether what was called carries the right name.
     """
     from genolstm.runs.evaluate import run
 
-    run(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
+    result = run(
+        segments,
+        truth,
+        posteriors=posteriors,
+        output=output,
+        as_json=as_json,
+        no_introgression=no_introgression,
+        seed=seed,
+        force=force,
+    )
+    for note in result.notes:
+        options.say(f"warning: {note}", quiet=False)
 
 
 introgression.add_command(compare)

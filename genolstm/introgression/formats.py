@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from genolstm.errors import InputError, control_character, shown
 from genolstm.files import PathLike, display_name, open_input, read_lines, readable
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.introgression.settings import UNNAMED
-from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, quoted, read_number
+from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,6 +97,11 @@ def source_columns(sources: Sequence[str]) -> tuple[str, ...]:
     return tuple(_OF_SOURCE + source for source in sources)
 
 
+def sources_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the sources of which a table has posteriors, and ``unknown``."""
+    return tuple(column.removeprefix(_OF_SOURCE) for column in columns if is_source_column(column))
+
+
 def is_source_column(name: str) -> bool:
     """Return whether a column holds a source's posterior."""
     return name.startswith(_OF_SOURCE)
@@ -142,6 +147,15 @@ def write_truth(stream: IO[str], truth: Iterable[Interval], name: str = "archaic
     stream.write(header_line(TRUTH_COLUMNS) + "\n")
     for t in truth:
         stream.write(f"{_written(t.chrom)}\t{t.start}\t{t.end}\t{name}\t1000\t.\t{t.sample}\t{t.haplotype}\n")
+
+
+def write_truth_by_source(stream: IO[str], truth: Mapping[str, Iterable[Interval]]) -> None:
+    """Write the true tracts of several sources, sorted by position; the last column names the source."""
+    stream.write(header_line((*TRUTH_COLUMNS, "source")) + "\n")
+    for t, source in sorted((tract, source) for source, tracts in truth.items() for tract in tracts):
+        stream.write(
+            f"{_written(t.chrom)}\t{t.start}\t{t.end}\t{source}\t1000\t.\t{t.sample}\t{t.haplotype}\t{source}\n"
+        )
 
 
 def write_posterior_header(stream: IO[str], sources: Sequence[str] = ()) -> None:
@@ -299,21 +313,14 @@ def read_span(fields: Sequence[str], path: PathLike, number: int) -> tuple[int, 
     InputError
         They are no interval, or lie beyond the greatest position.
     """
-    found = []
-    for text in fields[1:3]:
-        value = parse_integer(text)
-        if value is None:
-            raise InputError(f"{quoted(text)} is not a position", path=display_name(path), line=number)
-        found.append(value)
-    start, end = found
+    name = display_name(path)
+    # Numbers without bounds: what is wrong with one that is out of them shows beside the other.
+    start = read_integer(fields[1], "a position", low=None, high=None, path=name, line=number)
+    end = read_integer(fields[2], "a position", low=None, high=None, path=name, line=number)
     if not 0 <= start < end:
-        raise InputError(
-            f"{start} to {end} is not an interval (0-based, half-open)", path=display_name(path), line=number
-        )
+        raise InputError(f"{start} to {end} is not an interval (0-based, half-open)", path=name, line=number)
     if end > LAST_POSITION:
-        raise InputError(
-            f"{end} is beyond the greatest position, {LAST_POSITION}", path=display_name(path), line=number
-        )
+        raise InputError(f"{end} is beyond the greatest position, {LAST_POSITION}", path=name, line=number)
     return start, end
 
 
@@ -344,12 +351,16 @@ def read_intervals(path: PathLike) -> list[tuple[Interval, float]]:
 
 
 class Numbered(NamedTuple):
-    """An interval of a file: its posterior (1 if none is given), line number, and source (or else its name)."""
+    """An interval of a file: its posterior (1 if none is given), line number, and source (or else its name).
+
+    ``sources`` are those of which the file has posteriors; None if its header names no column of sources.
+    """
 
     interval: Interval
     posterior: float
     line: int
     source: str
+    sources: tuple[str, ...] | None = None
 
 
 def read_numbered_intervals(path: PathLike) -> list[Numbered]:
@@ -361,6 +372,7 @@ def numbered_intervals(lines: Iterable[tuple[int, str]], path: PathLike) -> list
     """Return what :func:`read_numbered_intervals` does, of lines that were already read from a file."""
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
     source = 3
+    sources: tuple[str, ...] | None = None
     found: list[Numbered] = []
     number = 0
     for number, line in lines:
@@ -371,6 +383,7 @@ def numbered_intervals(lines: Iterable[tuple[int, str]], path: PathLike) -> list
             if names is not None:
                 columns = {n: names.index(n) for n in columns if n in names}
                 source = names.index("source") if "source" in names else 3
+                sources = sources_of(names) if "source" in names else None
                 if "sample" not in columns or "haplotype" not in columns:
                     raise InputError(
                         "the header has no columns sample and haplotype", path=display_name(path), line=number
@@ -390,7 +403,7 @@ def numbered_intervals(lines: Iterable[tuple[int, str]], path: PathLike) -> list
         chrom = read_name(fields[0], path, number)
         sample, haplotype = (read_name(fields[columns[n]], path, number, f"the {n}") for n in ("sample", "haplotype"))
         name = fields[source] if source < len(fields) else UNNAMED
-        found.append(Numbered(Interval(chrom, start, end, sample, haplotype), posterior, number, name))
+        found.append(Numbered(Interval(chrom, start, end, sample, haplotype), posterior, number, name, sources))
     if not number:
         raise InputError("is empty", path=display_name(path))
     return found
@@ -437,8 +450,13 @@ def _plain(name: str) -> str:
     return "m" if bare == "mt" else bare
 
 
-def read_posteriors(path: PathLike) -> pd.DataFrame:
+def read_posteriors(path: PathLike, *, by_source: bool = False) -> pd.DataFrame:
     """Read a table of posteriors.
+
+    Parameters
+    ----------
+    by_source
+        Whether to read the columns of each source's posterior as well.
 
     Raises
     ------
@@ -452,16 +470,14 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
     parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
-    rest: _WithoutNul | None = None
     try:
         with readable(path), open_input(path) as stream, warnings.catch_warnings():
             # A first line with more columns than the header has is cut, with no more than a warning.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            columns, lines = _posterior_columns(stream, name)
-            rest = _WithoutNul(lines, name)
+            columns, lines = _posterior_columns(stream, name, by_source)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
             for chunk in pd.read_csv(
-                cast("Any", rest),
+                cast("Any", _WithoutNul(lines, name)),
                 sep="\t",
                 header=None,
                 names=columns,
@@ -478,16 +494,12 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         pass
     except pd.errors.ParserWarning as e:
-        if rest is not None and rest.fault is not None:
-            raise rest.fault from None
         raise InputError("has more columns than the header", path=name, line=number) from e
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
-        if rest is not None and rest.fault is not None:
-            raise rest.fault from None
         raise InputError(f"is not a posterior table ({e})", path=name) from e
     if not parts:
         raise InputError("holds no bin", path=name)
-    found = {column: np.concatenate([part[column] for part in parts]) for column in POSTERIOR_COLUMNS}
+    found = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
     _check_overlaps(found, name)
     named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
     return pd.DataFrame(found | named)
@@ -498,15 +510,14 @@ class _WithoutNul:
 
     def __init__(self, stream: IO[bytes], name: str) -> None:
         self._stream, self._name, self._line = stream, name, 2
-        self.fault: InputError | None = None
 
     def read(self, size: int = -1) -> bytes:
         content = self._stream.read(size)
         at = content.find(b"\0")
         if at >= 0:
             line = self._line + content.count(b"\n", 0, at)
-            self.fault = InputError(r"a field holds the control character \x00", path=self._name, line=line)
-            raise self.fault
+            # pandas passes on what is raised here.
+            raise InputError(r"a field holds the control character \x00", path=self._name, line=line)
         self._line += content.count(b"\n")
         return content
 
@@ -526,18 +537,21 @@ def _posterior_part(
     found: dict[str, np.ndarray] = {}
     before = {column: len(words) for column, words in known.items()}
     good = np.ones(len(chunk), dtype=bool)
-    for column in POSTERIOR_COLUMNS:
+    shares = [column for column in chunk.columns if is_source_column(column)]
+    for column in (*POSTERIOR_COLUMNS, *shares):
         codes, words = pd.factorize(chunk[column])
         if column in _NAMES:
             values = np.array([known[column].setdefault(word, len(known[column])) for word in words], np.int32)
             # A line that begins with # is a comment elsewhere.
             good &= np.array([word != "" and not (column == "chrom" and word[0] == "#") for word in words])[codes]
         else:
-            parse = parse_number if column == "posterior" else parse_integer
+            parse = parse_integer if column in ("start", "end") else parse_number
             values = np.array([-1 if (value := parse(word)) is None else value for word in words], float)
         found[column] = values[codes]
     start, end, posterior = (found[column] for column in ("start", "end", "posterior"))
-    good &= (start >= 0) & (start < end) & (end <= LAST_POSITION) & (posterior >= 0) & (posterior <= 1)
+    good &= (start >= 0) & (start < end) & (end <= LAST_POSITION)
+    for probability in (posterior, *(found[column] for column in shares)):
+        good &= (probability >= 0) & (probability <= 1)
     if not good.all():
         raise InputError(
             "is not a line of a posterior table", path=display_name(path), line=number + int(good.argmin())
@@ -549,7 +563,7 @@ def _posterior_part(
     return found | {column: found[column].astype(np.int64) for column in ("start", "end")}
 
 
-def _posterior_columns(stream: IO[bytes], name: str) -> tuple[list[str], IO[bytes]]:
+def _posterior_columns(stream: IO[bytes], name: str, by_source: bool) -> tuple[list[str], IO[bytes]]:
     """Read the header; return the names of the columns, and the stream of the lines below it."""
     line = stream.readline(_LONGEST_HEADER)
     if b"\r" in line.rstrip(b"\r\n"):  # line ends are CR alone
@@ -564,11 +578,12 @@ def _posterior_columns(stream: IO[bytes], name: str) -> tuple[list[str], IO[byte
     absent = [c for c in POSTERIOR_COLUMNS if c not in columns]
     if absent:
         raise InputError(f"has no column {', '.join(absent)}", path=name, line=1)
-    twice = [c for c in POSTERIOR_COLUMNS if columns.count(c) > 1]
+    read = [*POSTERIOR_COLUMNS, *(c for c in columns if by_source and is_source_column(c))]
+    twice = [c for c in read if columns.count(c) > 1]
     if twice:
         raise InputError(f"has the column {twice[0]} twice", path=name, line=1)
     # Other columns may have any name, and the same one.
-    return [c if c in POSTERIOR_COLUMNS else f"{k} {c}" for k, c in enumerate(columns)], stream
+    return [c if c in read else f"{k} {c}" for k, c in enumerate(columns)], stream
 
 
 def _check_overlaps(found: dict[str, np.ndarray], name: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from genolstm.errors import ModelError, SettingError
 from genolstm.fields import Fields
 from genolstm.introgression.channels import BASELINE_COUNTS, CHANNELS, CLASSES, LEVELS
+from genolstm.introgression.likeness import Likeness
 from genolstm.introgression.settings import PRIOR, TrackSettings, check_source
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.calibration import check_calibration
@@ -46,6 +47,8 @@ class ModelMetadata:
         Parameters for :func:`~genolstm.lstm.calibration.apply_calibration`.
     hmm, hmm_threshold
         The baseline, and its default threshold; None if the model has none.
+    likeness
+        What the training data were like; None if the model does not say.
     """
 
     settings: TrackSettings
@@ -54,6 +57,7 @@ class ModelMetadata:
     calibration: Mapping[str, Any] | None
     hmm: HMMParameters | None
     hmm_threshold: float | None
+    likeness: Likeness | None = None
 
 
 def read_metadata(bundle: Bundle) -> ModelMetadata:
@@ -85,6 +89,7 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
         fields.table("calibration").values if "calibration" in fields else None,
         read_hmm(fields.table("hmm")) if "hmm" in fields else None,
         fields.number("hmm_threshold", 0, 1) if "hmm_threshold" in fields else None,
+        Likeness.read(fields.table("likeness")) if "likeness" in fields else None,
     )
     if found.calibration is not None and check_calibration(fields.table("calibration")) != len(CLASSES):
         fields.refuse("calibration", f"it is not of {len(CLASSES)} classes")

@@ -16,6 +16,7 @@ from genolstm.files import PathLike
 from genolstm.introgression.channels import CLASSES, SLOTS
 from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.likeness import Comparison, Likeness, Profile
 from genolstm.introgression.metadata import read_metadata
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
 from genolstm.introgression.settings import DEFAULT_MODEL, UNKNOWN_SOURCE, UNNAMED, DecodeSettings, ScanSettings
@@ -97,12 +98,28 @@ class ScanResult:
         How much has been scanned so far.
     levels
         What the posteriors have been so far.
+    profile
+        Statistics of the tracks so far.
+    likeness
+        What the model's training data were like, if it says so.
+    names
+        What the archaic sources are called.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
     totals: Totals = field(default_factory=Totals)
     levels: Levels = field(default_factory=Levels)
+    profile: Profile | None = None
+    likeness: Likeness | None = None
+    names: tuple[str, ...] = ()
+
+    def compare(self) -> Comparison:
+        """Return how the data compare with those that the model was trained on, once all blocks are there."""
+        measured = self.profile.measured() if self.profile is not None else None
+        if self.likeness is None:
+            return Comparison(None, "the model does not state what it was trained on", {})
+        return self.likeness.compare(measured, self.names)
 
     def decide(self) -> tuple[list[Segment], Expected]:
         """Return the segments that waited for a threshold, and what is expected at it, once all blocks are there."""
@@ -264,6 +281,13 @@ class IntrogressionClassifier:
         decode = decode or self.decode_settings(baseline=baseline)
         blocks = prefetch(door.tracks(self.settings, threads=self.threads, stages=stages))
         size = self.settings.bin
+        profile = Profile(len(door.sources()), size)
+
+        def passed(block: TrackBlock) -> None:
+            profile.add(block.tracks, block.haplotypes, first_bin=block.first_bin, exists=block.exists)
+            if progress is not None:
+                progress(block)
+
         posteriors = posterior_blocks(
             blocks,
             self.predictor(baseline, n_sources=len(door.sources())),
@@ -272,11 +296,12 @@ class IntrogressionClassifier:
             sources=self.sources(door),
             stride=self.bundle.config.stride if self.bundle.config is not None and baseline is None else 1,
             stages=stages,
-            progress=progress,
+            progress=passed,
         )
         totals, levels = Totals(), Levels()
         counted = _counted(posteriors, totals, levels, size)
-        return ScanResult(counted, SegmentDecoder(decode, size), totals, levels)
+        names = self.sources(door)[:-1]
+        return ScanResult(counted, SegmentDecoder(decode, size), totals, levels, profile, self.metadata.likeness, names)
 
     def scan(
         self,

@@ -76,6 +76,42 @@ def check_source(name: str) -> None:
 
 
 @dataclass(frozen=True)
+class SimulatedSource:
+    """One of several archaic sources of a simulation.
+
+    Parameters
+    ----------
+    name
+        What the truth calls its tracts.
+    population
+        Population that is sampled as the archaic; None for a ghost, of which nothing is known but its tracts.
+    donors
+        Populations that a lineage must trace into for its segment to be of this source; by default those known
+        for the population, or else the population itself.
+    time
+        Age of the sample in generations before present; by default the demography's.
+
+    Raises
+    ------
+    SettingError
+        The name is taken or cannot be written, nothing is said of where the source is, or the age is invalid.
+    """
+
+    name: str
+    population: str | None = None
+    donors: tuple[str, ...] = ()
+    time: Annotated[float, Range(0)] | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
+        check_source(self.name)
+        if self.population is None and not self.donors:
+            raise SettingError(f"the source {self.name} has neither an archaic that is sampled nor a donor")
+        if self.population is None and self.time is not None:
+            raise SettingError(f"the source {self.name} has the age of an archaic that is not sampled")
+
+
+@dataclass(frozen=True)
 class SimulationSettings:
     """What to simulate; sample sizes are in diploid individuals.
 
@@ -92,7 +128,7 @@ class SimulationSettings:
     n_outgroup
         Number of diploid outgroup individuals.
     n_archaic
-        Number of diploid archaic individuals.
+        Number of diploid archaic individuals, of each source.
     target
         Target population; by default the one known for the demography.
     outgroup
@@ -111,6 +147,9 @@ class SimulationSettings:
         Recombination rate per bp and generation; by default the mean of human chromosome 1.
     chrom
         Name of the simulated sequence.
+    sources
+        Several archaic sources that the truth tells apart, instead of ``archaic``, ``donors`` and
+        ``archaic_time``.
 
     Raises
     ------
@@ -132,11 +171,24 @@ class SimulationSettings:
     mutation_rate: Rate | None = None
     recombination_rate: Rate | None = None
     chrom: str = "chr1"
+    sources: tuple[SimulatedSource, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
+        if self.sources:
+            self._check_sources()
         if not re.fullmatch(_CONTIG, self.chrom) or self.chrom.startswith("#"):
             raise SettingError(f"chrom is {self.chrom!r}; it must be one word that VCF allows as the name of a contig")
+
+    def _check_sources(self) -> None:
+        if self.archaic is not None or self.donors or self.archaic_time is not None:
+            raise SettingError("sources and a single archaic, its donors or its age exclude each other")
+        names = [source.name for source in self.sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise SettingError(f"two sources are called {twice}")
+        if all(source.population is None for source in self.sources):
+            raise SettingError("no source has an archaic that is sampled", hint="name the population of one")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from genolstm.introgression.channels import CHANNELS, CLASSES
 from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows, with_fewer_archaics
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.likeness import Likeness, Profile
 from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.runtime import Runtime
@@ -30,6 +31,8 @@ from genolstm.provenance import record
 #: makes chunked and whole reading agree to the last digit (measured with 512 bins: a difference of
 #: at most 3e-2, 1e-5 on average, and the same AP). Outputs are therefore defined by tiles.
 TILE, CONTEXT = 4096, 512
+#: Pieces of regions that a scan's data are compared with, in bp.
+PIECE = 2_000_000
 
 
 def train_model(
@@ -180,6 +183,7 @@ def save_model(
     ranking = rank(scored)
     hmm = SupervisedHMM.fit((region.tracks, region.archaic) for region in training)
     baseline = rank(pieces([hmm.posterior(region.tracks) for region in validation]))
+    likeness = likeness_of(training, tracks.bin)
     metadata = {
         **tracks.requirements(),
         "label": options.label,
@@ -188,6 +192,7 @@ def save_model(
         "tile": TILE,
         "hmm": hmm.to_dict(),
         "hmm_threshold": default_threshold(baseline),
+        **({} if likeness is None else {"likeness": likeness.to_dict()}),
         "validation": {
             "regions": len(validation),
             "lstm": asdict(ranking),
@@ -218,6 +223,23 @@ def save_model(
         card=_card(card, metadata, ranking, baseline),
         force=force,
     )
+
+
+def likeness_of(regions: Sequence[LabelledTracks], bin_size: int) -> Likeness | None:
+    """Return what regions are like, from pieces of about 2 Mb; None if there are too few to tell."""
+    measured = []
+    for region in regions:
+        n, bins = region.tracks.shape[:2]
+        n_sources = region.truth.shape[2] - 1
+        for first in range(0, max(bins - PIECE // bin_size // 2, 1), PIECE // bin_size):
+            stop = first + PIECE // bin_size
+            stop = stop if bins - stop >= PIECE // bin_size // 2 else bins
+            profile = Profile(n_sources, bin_size)
+            profile.add(region.tracks[:, first:stop].astype(np.float32), [("", str(row)) for row in range(n)])
+            one = profile.measured()
+            if one is not None:
+                measured.append(one)
+    return Likeness.fit(measured)
 
 
 def default_threshold(ranking: Ranking) -> float:

@@ -84,12 +84,10 @@ def run(
 def _introgression(
     bundle: Bundle, fasta: Sequence[str], door: Mapping[str, Any], region: Region | None, choice: Mapping[str, Any]
 ) -> tuple[list[Gates], tuple[Any, Any, str]]:
-    import numpy as np
-
     from genolstm.introgression.doors.blocks import Door
     from genolstm.introgression.doors.fasta import FastaDoor
     from genolstm.introgression.doors.vcf import VcfDoor
-    from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
+    from genolstm.introgression.gates import find_haplotype, haplotype_gates, step_posteriors
     from genolstm.introgression.model import IntrogressionClassifier
 
     vcf, target = door["vcf"], door["target"]
@@ -110,12 +108,7 @@ def _introgression(
     blocks = source.tracks(model.settings, threads=model.threads)
     track = find_haplotype(blocks, door["haplotype"], chrom)
     found = haplotype_gates(model, track, region=(span[0], span[1]) if span else None, **choice)
-    size = model.settings.bin
-    # A step of the network may read several bins: it has the mean of their posteriors.
-    of_bins = haplotype_posterior(model, track)
-    firsts, lasts = found.starts // size, -(-found.ends // size)
-    posterior = np.array([of_bins[a:b].mean() for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)])
-    return [found], (found.starts, posterior, "posterior of\narchaic ancestry")
+    return [found], (found.starts, step_posteriors(model, track, found), "posterior of\narchaic ancestry")
 
 
 def _sequences(

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike, check_paths
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.runs.sources import model_files
+
+#: Of each kind of model, what reads its metadata and refuses what they cannot say; other kinds have none.
+_CHECKS = {
+    "introgression": "genolstm.introgression.metadata:read_metadata",
+    "alignment": "genolstm.alignment.metadata:read_metadata",
+    "embedding": "genolstm.alignment.metadata:check_embedding",
+    "text": "genolstm.text.metadata:read_metadata",
+    "comparison": "genolstm.comparison.metadata:read_metadata",
+}
 
 
 def run_open(model: PathLike) -> Bundle:
@@ -17,19 +28,10 @@ def run_open(model: PathLike) -> Bundle:
         It is damaged, or says of itself what a model of its kind cannot.
     """
     bundle = Bundle.open(find_bundle(model))
-    if bundle.kind == "introgression":
-        from genolstm.introgression.metadata import read_metadata as read
-    elif bundle.kind == "alignment":
-        from genolstm.alignment.metadata import read_metadata as read  # type: ignore[assignment]
-    elif bundle.kind == "embedding":
-        from genolstm.alignment.metadata import check_embedding as read  # type: ignore[assignment]
-    elif bundle.kind == "text":
-        from genolstm.text.metadata import read_metadata as read  # type: ignore[assignment]
-    elif bundle.kind == "comparison":
-        from genolstm.comparison.metadata import read_metadata as read  # type: ignore[assignment]
-    else:
-        return bundle
-    read(bundle)
+    if bundle.kind in _CHECKS:
+        # Imported by name, when it is needed: a model of one pipeline asks for nothing of the others.
+        module, name = _CHECKS[bundle.kind].split(":")
+        getattr(import_module(module), name)(bundle)
     return bundle
 
 

@@ -15,6 +15,7 @@ from genolstm.introgression import formats
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.likeness import Comparison
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
@@ -183,7 +184,9 @@ def run(
                 blanks.write(outputs.text(unknown, index=unknown in indexed))
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
-            warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
+            comparison = result.compare()
+            doubts = (*_doubts(result.totals), *comparison.warnings(), *door.warnings())
+            warnings = [f"warning: {line}" for line in doubts]
             if manifest is not None:
                 account = record(
                     settings={
@@ -197,7 +200,10 @@ def run(
                     large=LARGE,
                 )
                 account["model"] = {"name": name, "sha256": digest, "sources": list(sources[:-1])}
-                account["expected"] = dataclasses.asdict(expected)
+                if settings.baseline is None:  # whose posteriors are not calibrated
+                    account["expected"] = dataclasses.asdict(expected)
+                account["unlike_training"] = _unlike(comparison)
+                account["likeness"] = {"not_told": comparison.why_not, **comparison.measured}
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 outputs.text(manifest).write(text + "\n")
@@ -217,6 +223,11 @@ def run(
         ),
         f"{len(found):,} segments, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
+        *(
+            [f"whether the data are like those of training cannot be told: {comparison.why_not}"]
+            if comparison.odd is None
+            else []
+        ),
         *left_out,
         *warnings,
         *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),
@@ -232,6 +243,11 @@ def _doubts(totals: Totals) -> list[str]:
         f"only {100 * share:.1f} % of what was scanned could be compared with the references; "
         "nothing is called in the rest"
     ]
+
+
+def _unlike(comparison: Comparison) -> list[dict[str, Any]] | None:
+    """Return what is unlike the training data, for the manifest; None if it could not be told."""
+    return None if comparison.odd is None else [odd.to_dict() for odd in comparison.odd]
 
 
 def _alone(door: Door) -> list[str]:

@@ -15,6 +15,7 @@ from genolstm.cli import cli, main
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.peers import Reading
+from genolstm.introgression.settings import SimulationSettings
 from genolstm.runs.compare import Outputs
 
 # What is only for show, or says where the call came from.
@@ -110,6 +111,8 @@ def is_given(value: Any, line: str) -> bool:
 # Options that no parameter of the function is named after: what takes their default, and its name there.
 ELSEWHERE = {
     ("compare", "output"): (Outputs, "table"),
+    ("introgression simulate", "archaics"): (SimulationSettings, "archaic"),
+    ("introgression simulate", "donors"): (SimulationSettings, "donors"),
     **{("compare", name): (Outputs, name) for name in ("runs", "gradients", "figure", "models", "force")},
     **{
         ("introgression compare", option): (Reading, field)

@@ -246,3 +246,11 @@ def test_cards_and_summaries_are_shown_escaped(bundle, capsys, monkeypatch):
     monkeypatch.setattr(Bundle, "summary", lambda _: [("label", odd), (odd, "1\n2")])
     succeed("model", "info", bundle)
     assert capsys.readouterr().out == "label\ta\\x1b[2J\\u202eb\\x9b\na\\x1b[2J\\u202eb\\x9b\t1\\n2\n"
+
+
+@pytest.mark.parametrize("kind", ["introgression", "alignment", "embedding", "text", "comparison"])
+def test_a_model_that_says_of_itself_what_its_kind_cannot_is_refused(kind, tmp_path, capsys):
+    path = tmp_path / "m.genolstm"
+    save_bundle(path, kind=kind, members={"model.onnx": onnx_of(CONFIG)}, config=CONFIG, metadata={"alphabet": "?"})
+    assert call("model", "info", path) == 1
+    assert capsys.readouterr().err.startswith(f"{path}: ")

@@ -24,7 +24,7 @@ WRITTEN = {
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("donors", "named", "former_model", "sample", "state", "min_score", "min_length"),
+    *("archaics", "donors", "named", "former_model", "sample", "state", "min_score", "min_length"),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
@@ -32,7 +32,6 @@ SPECIAL = {
     ("introgression scan", "posteriors"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
-    ("introgression simulate", "archaic"): None,
     ("text generate", "files"): None,  # the model's former place
 }
 

@@ -29,10 +29,16 @@ from genolstm.text.corpus import encode, read_corpus, read_text
 
 FASTA = b">r1 first\nACGTACGTNNacgtu\nACGT\n>S#1#chr1\r\nGG\r\n>x\nRYSWKMBDHV-.\n"
 FASTQ = b"@r1 a\nACGT\n+\nIIII\n@r2\nGGNA\n+r2\n#!~@\n"
-HEADER = b"#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match\n"
+HEADER = (
+    b"#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match"
+    b"\tsource\tposterior_archaic\tposterior_unknown\n"
+)
 SEGMENTS = (
-    b"##genolstm=0.3;model=x;sha256=0123 " + HEADER + b"chr1\t0\t1000\tarchaic\t990\t.\tS\t1\t0.9900\t4\t3\n"
-    b"chr1\t500\t7000000\tarchaic\t510\t.\tS\t2\t0.5100\t9\t8\nchr2\t5\t9\tarchaic\t1000\t.\tT\t1\t1.0000\t1\t1\n"
+    b"##genolstm=0.3;model=x;sha256=0123 "
+    + HEADER
+    + b"chr1\t0\t1000\tarchaic\t990\t.\tS\t1\t0.9900\t4\t3\tarchaic\t0.98\t0.01\n"
+    b"chr1\t500\t7000000\tarchaic\t510\t.\tS\t2\t0.5100\t9\t8\tarchaic|unknown\t0.3\t0.21\n"
+    b"chr2\t5\t9\tarchaic\t1000\t.\tT\t1\t1.0000\t1\t1\tarchaic\t1\t0\n"
 )
 BED = b'browser position chr1:1-9\ntrack name="x"\n# note\nchr1\t0\t50\nchr1\t40\t90\tn\t7\ntrack\t1\t2\n\nchrX\t7\t8\n'
 TRUTH = b"chr1\t0\t600\tn\t1000\t.\tS\t1\nchr1\t300\t3000000\tn\t0\t.\tS\t2\nchr2\t1\t9\tn\t0\t.\tT\t1\n"

@@ -17,6 +17,7 @@ from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ from genolstm.introgression.settings import (
     AgreementSettings,
     IntrogressionTraining,
     ScanSettings,
+    SimulatedSource,
     SimulationLimits,
     SimulationSettings,
     TrackSettings,
@@ -326,6 +328,104 @@ def test_the_seed_of_an_evaluation(cli: Cli) -> None:
     one, two = (json.loads(cli(*args, seed).out) for seed in (1, 2))
     assert one["ap"] == two["ap"]
     assert one["ap_interval"] != two["ap_interval"]
+
+
+TRUTH_OF_SOURCES = """#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tsource
+chr1\t100000\t400000\tnea\t1000\t.\tS\t1\tnea
+chr1\t500000\t600000\tden\t1000\t.\tS\t1\tden
+chr1\t700000\t720000\tden\t1000\t.\tS\t1\tden
+chr1\t800000\t900000\tgho\t1000\t.\tS\t2\tgho
+"""
+CALLS_OF_SOURCES = """#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match\t{}
+chr1\t90000\t390000\tnea\t900\t.\tS\t1\t0.9\t5\t5\tnea\t0.9\t0\t0
+chr1\t500000\t550000\tden\t900\t.\tS\t1\t0.8\t5\t5\tden\t0\t0.8\t0
+chr1\t550000\t570000\tnea|den\t900\t.\tS\t1\t0.7\t5\t5\tnea|den\t0.4\t0.3\t0
+chr1\t570000\t580000\tnea\t900\t.\tS\t1\t0.7\t5\t5\tnea\t0.7\t0\t0
+chr1\t700000\t720000\tnea\t900\t.\tS\t1\t0.6\t5\t5\tnea\t0.6\t0\t0
+chr1\t800000\t860000\tunknown\t900\t.\tS\t2\t0.5\t5\t0\tunknown\t0\t0\t0.5
+"""
+
+
+def test_an_evaluation_by_source(cli: Cli, tmp_path: Path) -> None:
+    truth, calls = tmp_path / "t.bed", tmp_path / "s.bed"
+    truth.write_text(TRUTH_OF_SOURCES)
+    calls.write_text(CALLS_OF_SOURCES.format("source\tposterior_nea\tposterior_den\tposterior_unknown"))
+    code, out, err = cli("introgression", "evaluate", calls, truth)
+    assert (code, err) == (0, "")
+    found = measures(out)
+    # Of 300 kb, 290 kb are called nea; 10 kb elsewhere and 30 kb in tracts of den, too.
+    assert found["nea: recall of the segments"] == pytest.approx(290 / 300, abs=1e-4)
+    assert found["nea: precision of the segments"] == pytest.approx(290 / 330, abs=1e-4)
+    assert found["den: precision of the segments"] == 1
+    assert found["den: recall of the segments"] == pytest.approx(50 / 120, abs=1e-4)
+    # A ghost is rightly called unknown. Names of several sources are nobody's.
+    assert (found["unknown: precision of the segments"], found["unknown: recall of the segments"]) == (1, 0.6)
+    long = "of called bp in 3 tracts of 30 kb and more"
+    shares = [found[f"{kind} name, {long}"] for kind in ("right", "ambiguous", "wrong")]
+    assert shares == pytest.approx([(290 + 50 + 60) / 430, 20 / 430, 10 / 430], abs=1e-4)
+    assert found["bp in den tracts of 30 kb and more, called nea|den"] == 20_000
+    assert found["bp in den tracts of 30 kb and more, not called"] == 20_000
+    assert found["bp in gho tracts of 30 kb and more, called unknown"] == 60_000
+    assert found["bp outside all tracts, called nea"] == 10_000
+    whole = json.loads(cli("introgression", "evaluate", calls, truth, "--json").out)
+    assert list(whole["by_source"]) == ["den", "nea", "unknown"]
+    assert whole["by_source"]["den"]["recall"] == pytest.approx(50 / 120)
+    assert whole["naming"]["confusion"]["nea"]["not called"] == 10_000
+    assert whole["naming"]["least_length"] == 30_000
+
+
+def test_sources_that_only_one_file_names(cli: Cli, tmp_path: Path) -> None:
+    truth, calls = tmp_path / "t.bed", tmp_path / "s.bed"
+    named = CALLS_OF_SOURCES.format("source\tposterior_nea\tposterior_den\tposterior_unknown")
+    truth.write_text(TRUTH_OF_SOURCES)
+    for text, said in [
+        (named.replace("source", "other"), "warning: the truth names sources, the segments do not\n"),
+        (
+            named.replace("nea", "archaic").replace("den", "altai"),
+            "warning: no source of the truth (den, gho, nea) is one of the segments (altai, archaic): "
+            "sources are not compared\n",
+        ),
+    ]:
+        calls.write_text(text)
+        code, out, err = cli("introgression", "evaluate", calls, truth)
+        assert (code, err) == (0, said)
+        assert "name, of called bp" not in out
+    calls.write_text(named)
+    truth.write_text(TRUTH_OF_SOURCES.replace("\tsource\n", "\tother\n"))
+    code, out, err = cli("introgression", "evaluate", calls, truth, "--json")
+    assert (code, err, json.loads(out)["by_source"]) == (0, "", {})
+
+
+def test_no_introgression_at_all(cli: Cli, tmp_path: Path) -> None:
+    header = (DATA / "eval_truth.bed").read_text().splitlines(keepends=True)[0]
+    none, empty = tmp_path / "none.bed", tmp_path / "empty.bed"
+    none.write_text(header)
+    empty.write_text("")
+    inputs = [DATA / "eval_segments.bed", none, "--posteriors", DATA / "eval_posteriors.tsv"]
+    code, out, err = cli("introgression", "evaluate", *inputs, "--no-introgression")
+    assert (code, err) == (0, "")
+    found = measures(out)
+    assert found["falsely called bp"] == found["called bp"] == 910_000
+    assert found["called fraction on 2 haplotypes without tracts"] == pytest.approx(0.1517, abs=1e-4)
+    assert found["archaic fraction, true"] == 0
+    assert found["archaic fraction, mean posterior"] > 0.1
+    assert not {"best F1", "recall of the segments", "called over true"} & set(found)
+    whole = json.loads(cli("introgression", "evaluate", *inputs, "--no-introgression", "--json").out)
+    assert whole["recall"] is whole["ap"] is whole["called_over_true"] is None
+    assert whole["false_bp"] == 910_000
+    # Only if it is said, and only of a file that says so itself.
+    for path, options, said in [
+        (none, [], f"{none}: holds no tracts; if there is none to find, say --no-introgression"),
+        (empty, [], f"{empty}: is empty"),
+        (empty, ["--no-introgression"], f"{empty}: is empty"),
+        (
+            DATA / "eval_truth.bed",
+            ["--no-introgression"],
+            f"{DATA / 'eval_truth.bed'}:2: holds a tract, in spite of --no-introgression",
+        ),
+    ]:
+        result = cli("introgression", "evaluate", inputs[0], path, *options)
+        assert (result.code, result.out, result.err) == (1, "", said + "\n")
 
 
 # --- bad input ----------------------------------------------------------------------------------
@@ -1187,6 +1287,18 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
         recombination_rate=2e-8,
         chrom="c",
     )
+    # Several sources, one of them a ghost.
+    named = ["--archaic", "nea=N@2612", "--archaic", "den=D", "--donor", "den=D1", "--donor", "den=D2"]
+    gave = {"nea": {"archaic_fraction": 0.01}, "gho": {"archaic_fraction": 0.0023}}
+    summary["sources"] = gave
+    said = cli("introgression", "simulate", "-o", "r", *named, "--donor", "gho=G")
+    assert said == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic (1.00 % nea, 0.23 % gho)\n")
+    sources = (
+        SimulatedSource("nea", "N", (), 2612.0),
+        SimulatedSource("den", "D", ("D1", "D2")),
+        SimulatedSource("gho", None, ("G",)),
+    )
+    assert calls.pop()[0][0] == SimulationSettings(sources=sources)
     assert calls == [
         ((settings, Path("r")), {"limits": SimulationLimits(), "replicates": 4, "force": True}),
         ((SimulationSettings(), Path("r")), {"limits": SimulationLimits(), "replicates": 1, "force": False}),
@@ -1200,13 +1312,39 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
     assert "--model" not in cli("introgression", "simulate", "--help").out
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--archaic A --archaic B", "--archaic: A, B need names; write NAME=A"),
+        ("--archaic A --archaic nea=B", "--archaic: A is of no named source, and others are; write NAME=A"),
+        ("--archaic nea=B --donor D", "--donor: D is of no named source, and others are; write NAME=D"),
+        ("--archaic A --donor nea=D", "--archaic: A is of no named source, and others are; write NAME=A"),
+        ("--archaic nea=A --archaic nea=B", "--archaic: nea has two populations, A and B"),
+        ("--archaic nea=A@old", "--archaic: 'old' is not an age in generations"),
+        ("--archaic nea=A@-1", "--archaic: '-1' is not an age in generations"),
+        ("--archaic unknown=A", "--archaic: a source cannot be called unknown"),
+        ("--archaic nea=", "--archaic: nothing is given for nea"),
+        ("--archaic nea=A --archaic-time 5", "exclude each other"),
+        ("--donor gho=G", "no source has an archaic that is sampled"),
+    ],
+)
+def test_sources_of_a_simulation_that_cannot_be_told_apart(cli: Cli, tmp_path: Path, given: str, said: str) -> None:
+    result = cli("introgression", "simulate", "-o", tmp_path / "r", *given.split())
+    assert result.code in (1, 2)
+    assert said in result.err
+    assert not (tmp_path / "r").exists()
+
+
 def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
-    evaluated, gathered, drawn = (told("evaluate", "run"), told("gather", "run", 8), told("plot", "run"))
-    rest = ["-o", "e.json", "--json", "--seed", 9, "--force"]
+    evaluated = told("evaluate", "run", SimpleNamespace(notes=[]))
+    gathered, drawn = told("gather", "run", 8), told("plot", "run")
+    rest = ["-o", "e.json", "--json", "--no-introgression", "--seed", 9, "--force"]
     assert cli("introgression", "evaluate", "s.bed", "t.bed", "--posteriors", "p.tsv", *rest) == (0, "", "")
     assert cli("introgression", "evaluate", "s.bed", "t.bed") == (0, "", "")
     options = {"posteriors": None, "output": Path("-"), "as_json": False, "seed": 1, "force": False}
+    options["no_introgression"] = False
     changed = {"posteriors": Path("p.tsv"), "output": Path("e.json"), "as_json": True, "seed": 9, "force": True}
+    changed["no_introgression"] = True
     files = (Path("s.bed"), Path("t.bed"))
     assert evaluated == [(files, changed), (files, options)]
 

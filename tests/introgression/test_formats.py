@@ -66,6 +66,55 @@ def written(kind: str) -> str:
 KINDS = ["segments.bed", "truth.bed", "posteriors.tsv", "posteriors.bedgraph"]
 
 
+SHARES = (
+    "#chrom\tstart\tend\tsample\thaplotype\tposterior\tposterior_a\tposterior_unknown\tcallable\n"
+    "c\t0\t10\tS\t1\t0.5\t0.25\t0.2500\tx\nc\t10\t20\tS\t1\t1\t0\t1e-1\ty\n"
+)
+
+
+def test_posteriors_of_each_source_are_read_if_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text(SHARES)
+    usual = ["chrom", "start", "end", "sample", "haplotype", "posterior"]
+    assert sorted(formats.read_posteriors(path)) == sorted(usual)
+    table = formats.read_posteriors(path, by_source=True)
+    assert sorted(table) == sorted([*usual, "posterior_a", "posterior_unknown"])
+    assert table["posterior_a"].tolist() == [0.25, 0]
+    assert table["posterior_unknown"].tolist() == [0.25, 0.1]
+    for old, new, said, line in [
+        ("\t0\t1e-1", "\t1.5\t1e-1", "is not a line of a posterior table", 3),
+        ("0.2500", "-0.1", "is not a line of a posterior table", 2),
+        ("0.25\t", "nan\t", "is not a line of a posterior table", 2),
+        ("posterior_unknown", "posterior_a", "has the column posterior_a twice", 1),
+    ]:
+        path.write_text(SHARES.replace(old, new))
+        assert len(formats.read_posteriors(path)) == 2
+        with pytest.raises(InputError, match=said) as error:
+            formats.read_posteriors(path, by_source=True)
+        assert error.value.line == line
+
+
+def test_a_file_that_names_sources_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "t.bed"
+    header = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype"
+    for columns, sources, name in [
+        ("", None, "n"),
+        ("\tsource", (), "a"),
+        ("\tsource\tposterior_a\tposterior_b", ("a", "b"), "a"),
+    ]:
+        path.write_text(f"{header}{columns}\nc\t1\t9\tn\t0\t.\tS\t1\ta\t0\t1\n")
+        (entry,) = formats.read_numbered_intervals(path)
+        assert (entry.sources, entry.source) == (sources, name)
+    stream = io.StringIO()
+    tract = Interval("c", 5, 9, "S", "1")
+    formats.write_truth_by_source(stream, {"b": [tract], "a": [tract._replace(start=6), tract._replace(start=2)]})
+    assert stream.getvalue() == (
+        f"{header}\tsource\nc\t2\t9\ta\t1000\t.\tS\t1\ta\nc\t5\t9\tb\t1000\t.\tS\t1\tb\nc\t6\t9\ta\t1000\t.\tS\t1\ta\n"
+    )
+    with pytest.raises(InputError, match="begins with '#'"):
+        formats.write_truth_by_source(stream, {"a": [tract._replace(chrom="#1")]})
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_are_written_exactly_so(kind: str) -> None:
     assert written(kind) == (DATA / kind).read_text(encoding="utf-8")

@@ -188,14 +188,13 @@ def test_names_may_be_lists_too(tiny_model, region_folder: Path) -> None:
 
 def test_thresholds(tiny_model) -> None:
     model = IntrogressionClassifier.load(tiny_model)
-    assert model.decode_settings() == DecodeSettings(0.5, 0)
+    # Without one, the threshold is chosen on the data (test_threshold.py); the baseline's is the model's own.
+    assert model.decode_settings() == DecodeSettings(None, 0)
     assert model.decode_settings(threshold=0.2, min_length=9) == DecodeSettings(0.2, 9)
-    # precision_curve: 0.9 -> 0.99, 0.5 -> 0.8, 0.1 -> 0.4
-    assert model.decode_settings(fdr=0.25).threshold == 0.5
-    assert model.decode_settings(fdr=0.1).threshold == 0.9
-    assert model.decode_settings(fdr=0.6).threshold == 0.1
+    assert model.decode_settings(fdr=0.25) == DecodeSettings(None, 0, fdr=0.25)
+    assert model.decode_settings(baseline="hmm") == DecodeSettings(0.5, 0)
+    assert model.decode_settings(baseline="hmm", threshold=0.7) == DecodeSettings(0.7, 0)
     for options, said in [
-        ({"fdr": 0.001}, r"an FDR of 0.001 was not reached .*; the lowest is 0.010"),
         ({"fdr": 0.1, "threshold": 0.5}, "exclude each other"),
         ({"fdr": 1.5}, "fdr is 1.5"),
         ({"fdr": 0.1, "baseline": "hmm"}, "available for the network only"),
@@ -230,7 +229,7 @@ def test_models_that_were_made_for_other_data(tmp_path: Path) -> None:
             IntrogressionClassifier.load(path)
         assert error.value.reason == said
         path.unlink()
-    for name in ("k", "threshold", "label", "precision_curve"):
+    for name in ("k", "bin", "label"):
         path = tiny_bundle(tmp_path / f"{name}.genolstm", **{name: None})
         with pytest.raises(ModelError, match=f"lacks or misstates '{name}'"):
             IntrogressionClassifier.load(path)

@@ -12,7 +12,7 @@ from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.introgression.doors.blocks import TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
+from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior, step_posteriors
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
 from genolstm.lstm.bundle.initializers import read_weights
@@ -288,9 +288,33 @@ def test_both_doors_show_the_same(shipped, example, track):
 def test_a_region_is_read_with_its_context(shipped, track):
     whole = haplotype_gates(shipped, track, layer=2, units=[6, 26])
     part = haplotype_gates(shipped, track, layer=2, units=[6, 26], region=(430_500, 600_000))
-    assert (part.starts[0], part.ends[-1], len(part)) == (430_000, 600_000, 170)
+    # One step reads two bins.
+    assert (part.starts[0], part.ends[-1], len(part)) == (430_000, 600_000, 85)
+    assert len(whole) == 300
     for name in PARTS:
-        np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[430:], atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[215:], atol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("first", [1000, 1001])
+def test_a_region_far_from_the_start_is_read_in_the_same_steps(shipped, track, first):
+    """Where the context does not reach the start of the sequence, the bins must still pair up as they do from there."""
+    long = replace(track, tracks=np.tile(track.tracks, (3, 1))[:1501], length=1_500_500)
+    assert first > shipped.bundle.context
+    whole = haplotype_gates(shipped, long, layer=1, units=[0, 1, 2])
+    part = haplotype_gates(shipped, long, layer=1, units=[0, 1, 2], region=(first * 1000, first * 1000 + 20_000))
+    step = int(np.flatnonzero(whole.starts == part.starts[0])[0])
+    assert part.starts[0] <= first * 1000 < part.ends[0]
+    assert part.ends[-1] >= first * 1000 + 20_000
+    for name in PARTS:
+        expected = getattr(whole, name)[step : step + len(part)]
+        # Some of what a cell holds is older than the context.
+        np.testing.assert_allclose(getattr(part, name), expected, rtol=0.01, atol=5e-3, err_msg=name)
+    # The last step has one bin alone, and ends where the sequence does.
+    assert (whole.starts[-1], whole.ends[-1], len(whole)) == (1_500_000, 1_500_500, 751)
+    posterior = step_posteriors(shipped, long, whole)
+    of_bins = haplotype_posterior(shipped, long)
+    assert posterior[-1] == of_bins[-1]
+    np.testing.assert_allclose(posterior[:-1], of_bins[:-1].reshape(-1, 2).mean(axis=1))
 
 
 def test_gates_turn_at_the_edges_of_a_true_segment(shipped, track):
@@ -298,14 +322,18 @@ def test_gates_turn_at_the_edges_of_a_true_segment(shipped, track):
     posterior = haplotype_posterior(shipped, track)
     assert posterior.shape == (600,)
     assert posterior[475:550].min() > 0.5 > posterior[400:450].max()
-    gates = haplotype_gates(shipped, track, layer=2, units=range(48))
+    gates = haplotype_gates(shipped, track, layer=2, units=range(32))
     cell = np.tanh(gates.cell)
-    inside, outside = cell[475:550].mean(axis=0), cell[400:450].mean(axis=0)
+    inside, outside = (cell[(gates.starts >= a) & (gates.ends <= b)].mean(axis=0) for a, b in (TRUE, BEFORE))
     assert np.abs(inside - outside).max() > 1.5
     # Some unit remembers for the length of a segment, most for a few bins.
     lives = gates.half_lives()
     assert lives.max() > 20
     assert np.median(lives) < 5
+
+
+#: Stretches in a true segment, and before it.
+TRUE, BEFORE = (475_000, 550_000), (400_000, 450_000)
 
 
 def test_the_command_on_introgression(example, tmp_path, capsys):
@@ -335,9 +363,10 @@ def test_the_command_on_introgression(example, tmp_path, capsys):
     )
     captured = capsys.readouterr()
     rows = rows_of(captured.out)
-    assert len(rows) == 30
+    assert len(rows) == 16  # two units; eight steps of two bins, the first of which begins before the region
     assert rows[0]["sequence"] == "CEU1#1#chr21"
-    assert (rows[0]["start"], rows[0]["end"], rows[0]["symbol"]) == ("455000", "456000", ".")
+    assert (rows[0]["start"], rows[0]["end"], rows[0]["symbol"]) == ("454000", "456000", ".")
+    assert (rows[-1]["start"], rows[-1]["end"]) == ("468000", "470000")
     assert " bp" in captured.err
     assert figure.read_bytes().startswith(b"\x89PNG")
 
@@ -394,8 +423,10 @@ def test_the_reference_agrees_with_keras_on_the_shipped_model(shipped, track):
         inputs = np.asarray(below(x))[0]
         for direction, one in (("forward", wrapper.forward_layer), ("backward", wrapper.backward_layer)):
             gates = trace(bundle.config, weights, x, layer=layer, direction=direction)
-            order = range(30) if direction == "forward" else range(29, -1, -1)
-            h = c = np.zeros((1, 48), np.float32)
+            steps = x.shape[1] // bundle.config.stride
+            assert inputs.shape[0] == steps == 15
+            order = range(steps) if direction == "forward" else range(steps - 1, -1, -1)
+            h = c = np.zeros((1, bundle.config.units), np.float32)
             for t in order:
                 _, (h, c) = one.cell(inputs[t : t + 1], [h, c])
                 assert np.abs(np.asarray(c) - gates.cell[:, t]).max() <= 2e-6 * max(1, np.abs(gates.cell[:, t]).max())

@@ -160,7 +160,8 @@ STRIDED = CONFIGS["conv-strides"]
     tile=st.sampled_from([0, 64]),
 )
 def test_a_network_with_a_stride_reads_any_length_in_any_pieces(steps, cuts, chunk, tile):
-    weights = random_weights(STRIDED, scale=0.3)
+    # With larger weights the network remembers for longer than the context, and the pieces show.
+    weights = random_weights(STRIDED, scale=0.2)
     x = random_input(STRIDED, 2, 300)[:, :steps]
     filled = np.pad(x, ((0, 0), (0, -steps % STRIDED.stride), (0, 0)))
     expected = forward(STRIDED, weights, filled)[:, :steps]

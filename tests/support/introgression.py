@@ -165,9 +165,7 @@ def tiny_bundle(
     metadata: dict[str, object] = {
         **(settings or TrackSettings()).requirements(),
         "label": "archaic",
-        "threshold": 0.5,
         "context": 40,
-        "precision_curve": [[0.9, 0.99], [0.5, 0.8], [0.1, 0.4]],
         "calibration": {"method": "temperature", "classes": len(CLASSES), "temperature": 1.1},
     }
     if hmm is not None:

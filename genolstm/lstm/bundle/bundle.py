@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from genolstm.errors import GenolstmError, InputError, ModelError, shown
+from genolstm.errors import GenolstmError, InputError, ModelError, cause, shown
 from genolstm.fields import MAX_WORD, strict_json
 from genolstm.files import PathLike, atomic_path
 from genolstm.lstm.bundle.archive import MalformedArchive, read_archive, write_archive
@@ -88,7 +88,7 @@ class Bundle:
         except FileNotFoundError as error:
             raise InputError("no such model bundle", path=path) from error
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", path=path) from error
+            raise InputError(f"cannot be read ({cause(error)})", path=path) from error
         return cls.from_bytes(content, path=path)
 
     @classmethod

@@ -26,8 +26,8 @@ IR_VERSION = 8
 
 Weights = Mapping[str, np.ndarray]
 
-# ONNX's order of the gates, as indices into Keras' order.
-_GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
+#: ONNX's order of the gates, as indices into Keras' order.
+GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
 _OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 _FLOAT, _INT32 = 1, 6
@@ -63,6 +63,12 @@ def write_step(config: LSTMConfig, weights: Weights) -> bytes:
     if config.bidirectional or config.pooling != "none":
         raise ModelError("only a network that reads one way, step by step, has a one-step form")
     return _Writer(config, weights).step()
+
+
+def reorder(array: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """Return an array whose last axis holds gates side by side, with the gates in another order."""
+    parts = np.split(array, len(order), axis=-1)
+    return np.concatenate([parts[place] for place in order], axis=-1)
 
 
 class _Writer:
@@ -187,17 +193,12 @@ class _Writer:
 
     def _recurrent_weights(self, index: int) -> list[str]:
         cell = self.config.cell
-        order = _GATES[cell]
+        order = GATES[cell]
         stacks: tuple[list[np.ndarray], ...] = ([], [], [])
         for direction in self.config.directions:
             prefix = f"{cell}{index}/{direction}/"
-
-            def gates(array: np.ndarray) -> np.ndarray:
-                parts = np.split(array, len(order), axis=-1)
-                return np.concatenate([parts[place] for place in order], axis=-1)
-
             kernel, recurrent, bias = (
-                gates(self.weights[prefix + part]) for part in ("kernel", "recurrent_kernel", "bias")
+                reorder(self.weights[prefix + part], order) for part in ("kernel", "recurrent_kernel", "bias")
             )
             # Keras' GRU has a bias for each of the two products, its other cells one for the sum.
             both = bias if cell == "gru" else np.stack([bias, np.zeros_like(bias)])
