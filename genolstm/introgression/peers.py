@@ -36,10 +36,13 @@ SCORES = {"genolstm": "posterior", "hmmix": "mean_prob", "ibdmix": "slod", "spri
 _ARCHAIC = {"hmmix": frozenset({"Archaic"})}
 
 _HMMIX = ("chrom", "start", "end", "length", "state", "mean_prob")
+#: Of the call sets that its authors publish, a line for each archaic segment of all samples.
+_HMMIX_PUBLISHED = ("name", "haplotype", "chrom", "start", "end", "mean_prob")
 _SPRIME = ("CHROM", "POS", "SEGMENT", "ALLELE", "SCORE")
 _ADMIXFROG = ("chrom", "target", "type", "pos", "pos_end", "score")
 #: As hmmix names what it writes: ``X.hap1.txt``, ``X.hap2.txt`` and ``X.diploid.txt``.
 _HMMIX_NAME = re.compile(r"(?P<sample>.+)\.(?:hap(?P<haplotype>[0-9]+)|diploid)\.txt")
+_HAPLOTYPE = re.compile(r"hap([0-9]+)")
 _ADMIXFROG_NAME = re.compile(r"(?P<sample>.+)\.rle")
 _PACKED = re.compile(r"\.(?:gz|bgz|bz2|xz|zst)$")
 
@@ -238,7 +241,7 @@ def detect(line: str, path: PathLike, known: Collection[str] = (), number: int =
     fields = columns or line.split("\t")
     if set(_ADMIXFROG) <= set(line.split(",")):
         return "admixfrog"
-    if set(_HMMIX) <= set(fields):
+    if set(_HMMIX) <= set(fields) or set(_HMMIX_PUBLISHED) <= set(fields):
         return "hmmix"
     if set(_SPRIME) <= set(fields):
         return "sprime"
@@ -380,6 +383,12 @@ def _hmmix(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator
     ``start`` is that of the first window, and ``length`` the number of windows times their size, so the end is
     start + length. Older versions print the start of the last window as ``end``, which leaves gaps.
     """
+    ahead, header = _first(lines, path)
+    lines = chain(ahead, lines)
+    fields = header.split("\t")
+    if set(_HMMIX_PUBLISHED) <= set(fields) and "state" not in fields:
+        yield from _hmmix_published(lines, path, calls, how)
+        return
     sample, haplotype = _whose(path, _HMMIX_NAME, how)
     calls.level = Level.SAMPLE if haplotype is None else Level.HAPLOTYPE
     calls.samples.add(sample)
@@ -403,6 +412,27 @@ def _hmmix(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator
     _check_states(seen, states, path, bool(how.states))
     if short:
         calls.notes.append(f"{display_name(path)}: 'end' is the start of the last window; start + length is used")
+
+
+def _hmmix_published(lines: Lines, path: PathLike, calls: Calls, how: Reading) -> Iterator[_Found]:
+    """Read a call set such as that of the 1000 Genomes: every line is archaic, of the source ``ND_type``."""
+    states, seen = frozenset(how.states), set()
+    for number, _, row in _table(lines, path, (*_HMMIX_PUBLISHED, *(["ND_type"] if states else []))):
+        where: dict[str, Any] = {"path": display_name(path), "line": number}
+        match = _HAPLOTYPE.fullmatch(row["haplotype"])
+        if match is None:
+            raise InputError(f"{quoted(row['haplotype'])} is not a haplotype such as hap1", **where)
+        sample, chrom = read_name(row["name"], path, number, "the sample"), read_name(row["chrom"], path, number)
+        calls.samples.add(sample)
+        calls.chroms.add(chrom)
+        seen.add(row.get("ND_type", ""))
+        if states and row["ND_type"] not in states:
+            continue
+        score = read_number(row["mean_prob"], "a probability (0 to 1)", low=0, high=1, **where)
+        start, end = read_span([chrom, row["start"], row["end"]], path, number)
+        yield _Found(Interval(chrom, start, end, sample, match[1]), score, number)
+    if states:
+        _check_states(seen, states, path, told=True)
 
 
 def _check_states(seen: Collection[str], states: Collection[str], path: PathLike, told: bool) -> None:

@@ -178,7 +178,9 @@ def test_calls_of_other_programs(form: str, count: int, tmp_path: Path) -> None:
             assert {interval.chrom for interval in calls.intervals} <= calls.chroms
             assert {interval.sample for interval in calls.intervals} - {""} <= calls.samples
 
-    fuzz(parse, [CALLS[form], *corpus("calls")], count, file, words=WORDS)
+    published = b"name\thaplotype\tchrom\tstart\tend\tmean_prob\tND_type\nS\thap1\t1\t9000\t9900\t0.9\tArchaic\n"
+    seeds = [CALLS[form], *([published] if form == "hmmix" else []), *corpus("calls")]
+    fuzz(parse, seeds, count, file, words=WORDS)
 
 
 @counts(20_000)

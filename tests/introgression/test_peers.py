@@ -145,6 +145,33 @@ def test_hmmix_that_wrote_both_haplotypes_to_one_file_is_refused(tmp_path: Path)
     assert found.value.line == 4
 
 
+# The columns of the call sets of the HGDP and the 1000 Genomes, and the line that a tutorial shows of them.
+PUBLISHED = """\
+name\thaplotype\tpop\tregion\tchrom\tstart\tend\tmean_prob\tND_type\tsnps
+HGDP00548\thap1\tPapuanHighlands\tOCEANIA\tchr1\t911000\t940000\t0.96174\tDenisova\t12
+HGDP00548\thap2\tPapuanHighlands\tOCEANIA\tchr1\t950000\t960000\t0.6\tnone\t3
+HGDP00511\thap1\tFrench\tEUROPE\tchr2\t1000\t9000\t0.9\tNeanderthal\t5
+"""
+
+
+def test_hmmix_call_sets_of_many_samples(tmp_path: Path) -> None:
+    path = written(tmp_path, "segments.txt.gz", PUBLISHED)
+    calls = read_calls(path)
+    assert (calls.form, calls.level, calls.samples) == ("hmmix", Level.HAPLOTYPE, {"HGDP00548", "HGDP00511"})
+    assert spans(calls) == [
+        ("chr1", 911000, 940000, "HGDP00548", "1"),
+        ("chr1", 950000, 960000, "HGDP00548", "2"),
+        ("chr2", 1000, 9000, "HGDP00511", "1"),
+    ]
+    some = read_calls(path, how=Reading(states=("Denisova", "Both"), least_score={"hmmix": 0.8}))
+    # All samples and sequences were looked at.
+    assert (len(some.intervals), len(some.samples), some.chroms) == (1, 2, {"chr1", "chr2"})
+    with pytest.raises(InputError, match="has the states Denisova, Neanderthal, none, and none of them is Archaic"):
+        read_calls(path, how=Reading(states=("Archaic",)))
+    with pytest.raises(InputError, match="'both' is not a haplotype such as hap1"):
+        read_calls(written(tmp_path, "y", PUBLISHED.replace("hap2", "both")))
+
+
 # --- IBDmix ---------------------------------------------------------------------------------------
 
 
