@@ -152,6 +152,13 @@ def read_calls(
     lines = read_lines(path)
     ahead, first = _first(lines, path)
     kind = form or detect(first, path, how.known, ahead[-1][0])
+    if form is None and kind == "bed" and how.known and len(first.split("\t")) in (4, 5):
+        # The first sample of sstar's need not be one of those that it is compared with.
+        rest = list(lines)
+        lines = iter(rest)
+        plain = header_columns(first) is None and _named_columns(first.split("\t")) is None
+        if plain and any(_sample_of(line) in how.known for _, line in rest):
+            kind = "sstar"
     calls = Calls(name or _default_name(path, kind), kind, Level.HAPLOTYPE)
     found = list(_READERS[kind](chain(ahead, lines), path, calls, how))
     if kind in how.least_score and kind not in SCORES:
@@ -295,6 +302,12 @@ def _first(lines: Lines, path: PathLike) -> tuple[list[tuple[int, str]], str]:
             continue
         return ahead, line
     raise InputError("is empty" if not ahead else "holds no line of data", path=display_name(path))
+
+
+def _sample_of(line: str) -> str | None:
+    """Return the fourth column of a line of four or five."""
+    fields = line.split("\t")
+    return fields[3] if len(fields) in (4, 5) else None
 
 
 def _default_name(path: PathLike, form: str) -> str:

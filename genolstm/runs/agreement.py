@@ -116,8 +116,9 @@ def run(
     if known is not None:
         # The truth is about these samples by definition: a name that none of them has would go unseen.
         tracts = respelled(read_calls(known.path, known.form, name=known.name or TRUTH, how=how), scope.chroms)
-        said += tracts.notes
         _check_truth(tracts, scope, known.path)
+        # That a sample has no true tract is nothing to warn of.
+        said += [*tracts.notes, *_left_out([tracts], scope, complete=False)]
     published = _maps(maps, scope, said)
     rows = compare_all(sets, scope, settings, truth=tracts, maps=published, seed=seed)
     with Outputs(force=force) as outputs:
@@ -209,7 +210,8 @@ def _count(names: Collection[str], noun: str) -> str:
     return f"{len(names):,} {noun}{'' if len(names) == 1 else 's'}"
 
 
-def _left_out(sets: Sequence[Calls], scope: Scope) -> list[str]:
+def _left_out(sets: Sequence[Calls], scope: Scope, *, complete: bool = True) -> list[str]:
+    """Return what is left out, and if sets should be ``complete``, of which samples they have nothing."""
     said = []
     for calls in sets:
         chroms = calls.chroms - scope.chroms
@@ -220,7 +222,7 @@ def _left_out(sets: Sequence[Calls], scope: Scope) -> list[str]:
         others, absent = calls.samples - scope.samples, scope.samples - calls.samples
         if others:
             said.append(f"warning: {calls.name}: {_count(others, 'sample')} left out ({_some(others)})")
-        if absent:
+        if absent and complete:
             said.append(f"warning: {calls.name}: no segment of {_count(absent, 'sample')} ({_some(absent)})")
     return said
 

@@ -453,6 +453,22 @@ def test_a_truth_of_something_else(tmp_path: Path, row: str, said: str) -> None:
         runs.run(ours, [other], tmp_path / "t.tsv", truth=bed(tmp_path / "truth.bed", row))
 
 
+def test_a_truth_of_more_is_cut_to_what_is_compared(tmp_path: Path) -> None:
+    ours, other = (
+        bed(tmp_path / "ours.bed", "1 0 90 A 1", "1 0 9 B 1"),
+        bed(tmp_path / "o.bed", "1 0 9 A 1", "1 0 9 B 1"),
+    )
+    truth = bed(tmp_path / "truth.bed", "1 0 50 A 1", "1 0 50 C 1", "2 0 50 A 1")
+    said = runs.run(ours, [other], tmp_path / "t.tsv", truth=truth)
+    assert [line for line in said if line.startswith("warning: truth")] == [
+        "warning: truth: 1 sequence left out (2)",
+        "warning: truth: 1 sample left out (C)",
+    ]
+    row = next(row for row in table(tmp_path / "t.tsv") if row["kind"] == "truth")
+    # What is called in B, which has no true tract, is wrong.
+    assert [row[name] for name in ("a", "a_bp", "b_bp", "both_bp")] == ["genolstm", "99", "50", "50"]
+
+
 def test_a_set_without_segments_is_compared(tmp_path: Path) -> None:
     header = "chrom\tstart\tend\tlength\tstate\tmean_prob\tsnps\n"
     for h in (1, 2):

@@ -231,6 +231,17 @@ def test_sprime_segments_of_two_runs_in_one_file(tmp_path: Path) -> None:
     assert spans(read_calls(written(tmp_path, "x", again))) == [("21", 100, 150, "", ""), ("21", 4999, 5000, "", "")]
 
 
+def test_sstar_of_more_samples_than_ours(tmp_path: Path) -> None:
+    path = written(tmp_path, "x.bed", "1\t0\t50000\tZ\n1\t0\t60000\tA\t0.5\n")
+    calls = read_calls(path, how=Reading(known=["A"]))
+    assert (calls.form, calls.samples) == ("sstar", {"A", "Z"})
+    assert read_calls(path, "bed", how=Reading(known=["A"])).level == Level.POPULATION
+    other = read_calls(path, how=Reading(known=["B"]))
+    assert (other.form, len(other.intervals)) == ("bed", 2)
+    named = written(tmp_path, "y.bed", "chrom\tstart\tend\tname\n1\t0\t50000\tA\n")
+    assert read_calls(named, how=Reading(known=["A"])).form == "bed"
+
+
 def test_sstar_is_told_by_its_samples() -> None:
     how = Reading(known=("CEU0", "CEU1"))
     calls = read_calls(DATA / "sstar.bed", how=how)
