@@ -61,7 +61,9 @@ class TrackClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_
         Labels, sorted.
     n_features_in_
-        Numbers in a window, if windows were given as rows; else channels.
+        What scikit-learn checks of later X: numbers in a row, or bins of a window.
+    n_channels_
+        Channels of each bin.
     onnx_
         The trained network.
 
@@ -121,6 +123,7 @@ class TrackClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_classification_targets(y)
         windows = self._windows(x)
         self.classes_, labels = np.unique(y, return_inverse=True)
+        self.n_channels_ = windows.shape[2]
         self.onnx_: bytes | None = None
         if len(self.classes_) > 1:  # of one class, there is nothing to learn
             config = LSTMConfig(
@@ -158,6 +161,8 @@ class TrackClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "classes_")
         x = validate_data(self, X, dtype=np.float32, allow_nd=True, reset=False)
         windows = self._windows(x)
+        if windows.shape[2] != self.n_channels_:
+            raise ValueError(f"X has {windows.shape[2]} channels, and {self.n_channels_} were fitted")
         if self.onnx_ is None:
             return np.ones((len(windows), 1))
         # A session cannot be pickled, and opening one takes milliseconds: nothing is kept of it.

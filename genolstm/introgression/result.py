@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from genolstm.errors import SettingError, shown
+from genolstm.errors import InputError, SettingError, shown
 from genolstm.introgression.doors.blocks import Door, Totals
 from genolstm.introgression.segments import Interval, Segment
 from genolstm.introgression.settings import UNKNOWN_SOURCE, ScanSettings
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from genolstm.files import PathLike
     from genolstm.introgression.likeness import Comparison
-    from genolstm.introgression.model import IntrogressionClassifier, ScanResult
+    from genolstm.introgression.model import IntrogressionClassifier
     from genolstm.introgression.threshold import Expected
 
 #: Share that could be compared, below which a scan warns.
@@ -122,7 +121,7 @@ class IntrogressionResult:
 
     @property
     def posteriors(self) -> pd.DataFrame:
-        """The posterior of every bin of every haplotype, with the columns of the file.
+        """The posterior of every bin of every haplotype, with the columns of the file, and how much is ``callable``.
 
         Unless they were kept (``posteriors=True``), this scans a second time when it is first asked for.
 
@@ -130,10 +129,12 @@ class IntrogressionResult:
         ------
         SettingError
             They were not kept, and the input cannot be read again.
+        InputError
+            It has changed since it was scanned.
         """
         if "posteriors" not in self._kept:
-            again = self._again("posteriors that were not kept (posteriors=True)")
-            self._kept["posteriors"] = self.model.posteriors(again)
+            again = self._again("posteriors that were not kept (posteriors=True)", posteriors=True)
+            self._kept["posteriors"] = again.posteriors
         return self._kept["posteriors"]
 
     def evidence(self, *, weights: bool = False) -> pd.DataFrame:
@@ -151,6 +152,8 @@ class IntrogressionResult:
         ------
         SettingError
             The input must be read again and cannot be, or weights are asked of a baseline.
+        InputError
+            The input has changed since it was scanned.
         """
         from genolstm.introgression.evidence import evidence_frame
         from genolstm.introgression.weights import weigh
@@ -158,19 +161,23 @@ class IntrogressionResult:
         if weights and self.settings.baseline is not None:
             raise SettingError("only the network weighs sites, not the baseline")
         if any(Interval(*segment[:5]) not in self._sites for segment in self.found):
-            again = self._again("evidence that was not kept (evidence=True)")
-            again.decoder.keep_sites = True
-            again.segments()
-            self._sites.update(again.decoder.evidence)
+            again = self._again("evidence that was not kept (evidence=True)", evidence=True)
+            self._sites.update(again._sites)
         weighed = weigh(self.model, self.door, self.found, self._sites) if weights else None
         return evidence_frame(self.found, self.sources, self._sites, weighed)
 
-    def _again(self, what: str) -> ScanResult:
-        """Prepare the same scan once more, for what was not kept."""
+    def _again(self, what: str, *, posteriors: bool = False, evidence: bool = False) -> IntrogressionResult:
+        """Scan once more for what was not kept."""
         from genolstm.introgression.weights import reopened
 
-        decode = self.model.decode_settings(**dataclasses.asdict(self.settings))
-        return self.model.open(reopened(self.door, what), decode=decode, baseline=self.settings.baseline)
+        again = self.model.scan_door(reopened(self.door, what), self.settings, posteriors=posteriors, evidence=evidence)
+        if again._outcome() != self._outcome():
+            raise InputError("the input has changed since it was scanned", hint="scan it anew")
+        return again
+
+    def _outcome(self) -> tuple[Any, ...]:
+        """Return what is the same whenever the same files are scanned."""
+        return self.threshold, self.totals.bp, [(*s[:5], s.n_sites, s.n_match) for s in self.found]
 
     def summary(self) -> pd.DataFrame:
         """Return how much of each haplotype, sample and population is archaic, by source, as in the file."""
