@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _MOST_SEED = 2**31 - 1
 
 
-class TrackClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class TrackClassifier(ClassifierMixin, BaseEstimator):
     """One label for each window of tracks, by a recurrent network that is trained in ``fit``.
 
     A scan labels bins, with the model of :class:`~genolstm.introgression.model.IntrogressionClassifier`. This

@@ -132,8 +132,8 @@ def test_a_result_holds_what_the_command_writes(model, tiny_model, region_folder
     )
     assert len(result.segments) > 3
     files = {
-        "segments": pd.read_csv(tmp_path / "s.bed", sep="\t", skiprows=1),
-        **{name: pd.read_csv(path, sep="\t") for name, path in names.items()},
+        name: pd.read_csv(path, sep="\t", skiprows=int(path.read_text().startswith("##")))
+        for name, path in {"segments": tmp_path / "s.bed", **names}.items()
     }
     frames = {
         "segments": result.segments,
@@ -145,15 +145,18 @@ def test_a_result_holds_what_the_command_writes(model, tiny_model, region_folder
         written = files[name].rename(columns=lambda column: column.removeprefix("#"))
         assert list(written.columns) == [column for column in frame.columns if column != "callable"], name
         assert len(written) == len(frame) > 0, name
+        if name == "posteriors":  # a table has one haplotype after the other, a file one bin after the other
+            keys = ["chrom", "sample", "haplotype", "start"]
+            written = written.astype({"haplotype": str}).sort_values(keys)
+            frame = frame.sort_values(keys)
         for column in written.columns:
             ours, theirs = frame[column], written[column]
             if theirs.dtype.kind in "fi" and column != "haplotype":
                 gap = 0.06 if "length" in column else 6e-5
                 np.testing.assert_allclose(ours.astype(float), theirs.astype(float), atol=gap)
             else:
-                texts = [
-                    s.astype(object).where(s.notna(), "-").astype(str).str.removesuffix(".0") for s in (ours, theirs)
-                ]
+                texts = [s.astype(object).where(s.notna(), "-").astype(str) for s in (ours, theirs)]
+                texts = [text.str.removesuffix(".0") for text in texts]
                 assert list(texts[0]) == list(texts[1]), column
     assert asdict(result.expected) == account["expected"]
     assert result.threshold == cut
