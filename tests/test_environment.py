@@ -217,6 +217,8 @@ INPUTS = [
     "align score {a} {a} --pairs {x}",
     "compare {x}",
     "encode kmers {x}",
+    "introgression compare {x} {truth} -o y.tsv",
+    "introgression compare {truth} {x} -o y.tsv",
     "introgression evaluate {x} {truth}",
     "introgression gather {x} -o y.bed",
     "introgression plot {x} -o y.svg",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from genolstm.cli import options
+from genolstm.cli.agreement import compare
 from genolstm.cli.archaics import by_source, is_there, simulated_sources
 from genolstm.cli.explain import explain
 from genolstm.cli.gather import gather
@@ -557,6 +558,7 @@ def evaluate(
         options.say(f"warning: {note}", quiet=False)
 
 
+introgression.add_command(compare)
 introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)

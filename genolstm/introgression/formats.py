@@ -341,7 +341,7 @@ class UnknownCollector:
                 stream.write(f"{chrom}\t{start}\t{end}\tunknown\t0\t.\t{sample}\t{haplotype}\n")
 
 
-def _is_display_line(line: str) -> bool:
+def is_display_line(line: str) -> bool:
     """Return whether a line tells a genome browser how to draw: ``track ...`` or ``browser ...``.
 
     A sequence may be called ``track7``, or even ``track``: what has two positions is data.
@@ -435,13 +435,18 @@ class Numbered(NamedTuple):
 
 def read_numbered_intervals(path: PathLike) -> list[Numbered]:
     """Read what :func:`read_intervals` reads, the number of each line, and the source."""
+    return numbered_intervals(read_lines(path), path)
+
+
+def numbered_intervals(lines: Iterable[tuple[int, str]], path: PathLike) -> list[Numbered]:
+    """Return what :func:`read_numbered_intervals` does, of lines that were already read from a file."""
     columns = {"sample": 6, "haplotype": 7, "posterior": 8}
     source = 3
     sources: tuple[str, ...] | None = None
     found: list[Numbered] = []
     number = 0
-    for number, line in read_lines(path):
-        if not line.strip() or _is_display_line(line):
+    for number, line in lines:
+        if not line.strip() or is_display_line(line):
             continue
         if line.startswith("#"):
             _check_bed(line, path, number)
@@ -695,7 +700,7 @@ def read_bed(path: PathLike) -> BedMask:
     mask = BedMask(display_name(path))
     farthest: dict[str, int] = {}
     for number, line in read_lines(path):
-        if not line.strip() or line.startswith("#") or _is_display_line(line):
+        if not line.strip() or line.startswith("#") or is_display_line(line):
             _check_bed(line, path, number)
             continue
         fields = line.split("\t")

@@ -20,6 +20,8 @@ _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: Sites that an explanation of a segment lists at most.
 LISTED_SITES = 40
 Baseline = Literal["hmm"]
+#: Formats of segments that are read beside our own.
+CALL_FORMATS = ("genolstm", "hmmix", "ibdmix", "sprime", "sstar", "admixfrog", "bed")
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 #: Names of contigs that VCF allows (VCFv4.3, 1.4.7).
 _CONTIG = r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*"
@@ -357,6 +359,28 @@ class ScanSettings:
             raise SettingError("threshold and fdr exclude each other")
         if self.fdr is not None and self.baseline is not None:
             raise SettingError("fdr is available for the network only, not for the baseline")
+
+
+@dataclass(frozen=True)
+class AgreementSettings:
+    """How the segments of several programs are compared.
+
+    Parameters
+    ----------
+    level
+        The finest unit to compare, for sets of segments that both tell it apart.
+    reciprocal
+        Share of each of two segments that must overlap for them to count as the same.
+    permutations
+        Number of random shifts of a map that its agreement is set against.
+    """
+
+    level: Literal["haplotype", "sample", "population"] = "haplotype"
+    reciprocal: Annotated[float, Range(0, 1, above_low=True)] = 0.5
+    permutations: Annotated[int, Range(1, 1_000_000)] = 1000
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 TRACKS = TrackSettings()

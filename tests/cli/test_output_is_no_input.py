@@ -25,7 +25,7 @@ WRITTEN = {
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("archaics", "donors", "named", "former_model", "segment"),
+    *("archaics", "donors", "named", "former_model", "segment", "sample", "state", "min_score", "min_length"),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
@@ -49,6 +49,8 @@ LINES = [
     "compare @fasta --labels @labels",
     "encode kmers @fasta",
     "encode onehot @fasta",
+    "introgression compare @ours @others --truth @truth --maps @maps --callable @callable_mask --samples @samples",
+    "introgression compare @ours @others --maps @maps --genome @genome",
     "introgression evaluate @segments @truth --posteriors @posteriors",
     "introgression gather @parts @other",
     "introgression plot @segments --truth @truth --posteriors @posteriors",

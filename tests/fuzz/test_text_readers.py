@@ -25,6 +25,8 @@ from genolstm.introgression.formats import (
     read_numbered_intervals,
     read_posteriors,
 )
+from genolstm.introgression.peers import Level, Reading, read_calls, read_lengths
+from genolstm.introgression.settings import CALL_FORMATS
 from genolstm.numbers import LAST_POSITION
 from genolstm.runs.gather import run as gather
 from genolstm.runs.summary import run as summarise
@@ -156,6 +158,50 @@ def check_intervals(path: Path) -> None:
 @counts(20_000)
 def test_segments_and_truth(count: int, tmp_path: Path) -> None:
     fuzz(check_intervals, [SEGMENTS, ONE_LINE, TRUTH, *corpus("intervals")], count, tmp_path / "x.bed", words=WORDS)
+
+
+CALLS = {
+    "genolstm": SEGMENTS,
+    "hmmix": b"chrom\tstart\tend\tlength\tstate\tmean_prob\tsnps\n1\t0\t9000\t9000\tHuman\t0.98\t1\n"
+    b"1\t9000\t11000\t3000\tArchaic\t0.8\t4\n",
+    "ibdmix": b"ID\tchrom\tstart\tend\tslod\tsites\nS\t1\t101\t201\t4.5\t7\nT\t1\t1001\t1501\t1e1\t8\n",
+    "sprime": b"CHROM\tPOS\tID\tREF\tALT\tSEGMENT\tALLELE\tSCORE\n1\t150\t.\tA\tG\t0\t1\t17\n"
+    b"1\t101\tr\tC\tT\t0\t1\t17\n",
+    "sstar": b"1\t0\t50000\tS\n1\t10000\t60000\tT\t0.28\n",
+    "admixfrog": b"chrom,start,end,score,target,type,map,pos,id,map_end,pos_end,id_end\n"
+    b"9,1187,1193,0.2,ARC,state,118.0,1189,1187,119.5,1195.0,1193\n9,1,2,0.2,ARCAFR,het,1,1,1,2,2,2\n",
+    "bed": BED + b"#chrom\tstart\tend\tsample\thaplotype\n",
+}
+
+
+@counts(20_000)
+@pytest.mark.parametrize("form", CALL_FORMATS)
+def test_calls_of_other_programs(form: str, count: int, tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    how = Reading(states=("Archaic", "ARC"), samples={str(file): "S"}, known=("S", "T"))
+
+    def parse(path: Path) -> None:
+        for told in (form, None):
+            calls = read_calls(path, told, how=how)
+            for interval in calls.intervals:
+                assert 0 <= interval.start < interval.end <= LAST_POSITION
+                assert interval.chrom == interval.chrom.strip() != ""
+                assert bool(interval.sample) == (calls.level >= Level.SAMPLE)
+                assert bool(interval.haplotype) == (calls.level == Level.HAPLOTYPE)
+            assert {interval.chrom for interval in calls.intervals} <= calls.chroms
+            assert {interval.sample for interval in calls.intervals} - {""} <= calls.samples
+
+    published = b"name\thaplotype\tchrom\tstart\tend\tmean_prob\tND_type\nS\thap1\t1\t9000\t9900\t0.9\tArchaic\n"
+    seeds = [CALLS[form], *([published] if form == "hmmix" else []), *corpus("calls")]
+    fuzz(parse, seeds, count, file, words=WORDS)
+
+
+@counts(20_000)
+def test_lengths(count: int, tmp_path: Path) -> None:
+    def parse(path: Path) -> None:
+        assert all(0 < length <= LAST_POSITION for length in read_lengths(path).values())
+
+    fuzz(parse, [b"chr1\t100\t3\t60\t61\n#\n2\t50\n"], count, tmp_path / "x.fai", words=WORDS)
 
 
 @counts(20_000)

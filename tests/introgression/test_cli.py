@@ -27,9 +27,11 @@ from support.introgression import tiny_bundle, vcf_text
 
 from genolstm.introgression.channels import CHANNELS
 from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
+from genolstm.introgression.peers import Reading
 from genolstm.introgression.settings import (
     NETWORK,
     TRAINING,
+    AgreementSettings,
     IntrogressionTraining,
     ScanSettings,
     SimulatedSource,
@@ -1184,6 +1186,51 @@ def test_options_of_a_scan_of_several_files_arrive(cli: Cli, told) -> None:
         **PLAIN,
     )
     assert [door for (door,), _ in calls] == [expected, frequencies]
+
+
+def test_options_of_compare_arrive(cli: Cli, told) -> None:
+    calls = told("agreement", "run", ["read", "warning: few"])
+    files = ["ours.bed", "a=hmmix", "b", "-o", "t.tsv", "--figure", "f.svg", "--format", "sstar", "--truth", "t=bed"]
+    scope = ["--maps", "m", "--maps", "n", "--callable", "c", "--genome", "g", "--samples", "A,B"]
+    how = ["--sample", "b=A#1", "--state", "NEA", "--state", "DEN", "--min-score", "hmmix=.9", "--min-length", "bed=5"]
+    settings = ["--inclusive-end", "--level", "sample", "--reciprocal", 0.25, "--permutations", 7, "--seed", 3]
+    found = cli("introgression", "compare", *files, *scope, *how, *settings, "--force", "-q")
+    assert found == (0, "", "warning: few\n")
+    assert cli("introgression", "compare", "ours.bed", "a") == (0, "", "read\nwarning: few\n")
+    assert calls == [
+        (
+            ("ours.bed", ["a=hmmix", "b"], Path("t.tsv")),
+            {
+                "form": "sstar",
+                "figure": Path("f.svg"),
+                "truth": "t=bed",
+                "maps": (Path("m"), Path("n")),
+                "callable_mask": Path("c"),
+                "genome": Path("g"),
+                "samples": "A,B",
+                "reading": Reading(("NEA", "DEN"), {"hmmix": 0.9}, {"bed": 5}, True, {"b": "A#1"}),
+                "settings": AgreementSettings("sample", 0.25, 7),
+                "seed": 3,
+                "force": True,
+            },
+        ),
+        (
+            ("ours.bed", ["a"], Path("-")),
+            {
+                "form": None,
+                "figure": None,
+                "truth": None,
+                "maps": (),
+                "callable_mask": None,
+                "genome": None,
+                "samples": None,
+                "reading": Reading(),
+                "settings": AgreementSettings(),
+                "seed": 1,
+                "force": False,
+            },
+        ),
+    ]
 
 
 def test_options_of_train_arrive(cli: Cli, told) -> None:
