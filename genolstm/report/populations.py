@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -212,7 +213,9 @@ def plot_genome(segments: Table, *, groups: Groups | None = None, lengths: Mappi
             base = place * step + lane + 0.85
             ax.broken_barh([(0, ends[chrom] / 1e6)], (base - 0.85, 0.85), facecolors=_LANE, linewidth=0, zorder=0)
             if top:
-                used |= _stack(ax, carried[chrom], names, sources, ends[chrom], base=base, scale=-0.85 / top)
+                many = math.ceil(WINDOWS * ends[chrom] / 1e6 / longest)
+                own = (carried[chrom], names, sources, ends[chrom])
+                used |= _stack(ax, *own, base=base, scale=-0.85 / top, windows=many)
             if group:
                 text = shortened(group, 12)
                 ax.text(ends[chrom] / 1e6 + 0.008 * longest, base - 0.42, text, va="center", fontsize=6)
@@ -259,17 +262,21 @@ def _carried(found: pd.DataFrame, chrom: str) -> dict[Name, list[Stretch]]:
 
 
 def _shares(
-    carried: Mapping[Name, Sequence[Stretch]], names: Sequence[Name], sources: Sequence[str], length: int
+    carried: Mapping[Name, Sequence[Stretch]],
+    names: Sequence[Name],
+    sources: Sequence[str],
+    length: int,
+    windows: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return edges, and the share of the haplotypes between them, with a row for each source and for several."""
     edges, number = counts(carried, names, list(colours_of(sources)), length)
-    return peaks(edges, number / max(len(names), 1), WINDOWS)
+    return peaks(edges, number / max(len(names), 1), windows)
 
 
 def _highest(
     carried: Mapping[Name, Sequence[Stretch]], names: Sequence[Name], sources: Sequence[str], length: int
 ) -> float:
-    return float(_shares(carried, names, sources, length)[1].sum(axis=0).max(initial=0.0))
+    return float(_shares(carried, names, sources, length, 1)[1].sum(axis=0).max(initial=0.0))
 
 
 def _stack(
@@ -281,9 +288,10 @@ def _stack(
     *,
     base: float,
     scale: float,
+    windows: int = WINDOWS,
 ) -> set[str]:
     """Draw the shares of all sources on top of each other; return the sources that are there."""
-    edges, shares = _shares(carried, names, sources, length)
+    edges, shares = _shares(carried, names, sources, length, windows)
     used: set[str] = set()
     below = np.zeros(shares.shape[1])
     for (source, (_, colour)), share in zip(colours_of(sources).items(), shares, strict=True):
