@@ -109,15 +109,7 @@ def plot_segments(
     if bins is not None:
         _posterior_lanes(ax, bins, chrom, rows)
     lanes = _LANES[bins is not None, known is not None]
-    colours = colours_of(sources)
-    one = len(set(found["source"])) < 2 and set(found["source"]) <= {*sources[:1]} - {UNKNOWN_SOURCE}
-    bands = [
-        (found[found["source"] == source], "found" if one else label, colour, lanes[0])
-        for source, (label, colour) in colours.items()
-        if (found["source"] == source).any()
-    ]
-    if not bands:
-        bands.append((found, "found", FOUND, lanes[0]))
+    bands = [(*band, lanes[0]) for band in _bands(found, sources)]
     if known is not None:
         bands.append((known, "true", TRUE, lanes[1]))
     for table, label, colour, lane in bands:
@@ -182,7 +174,8 @@ def plot_posterior(
         There is no such haplotype, or there are several sequences and ``chrom`` is not given.
     """
     table = _posteriors(posteriors)
-    found, known = (None if t is None else _intervals(t) for t in (segments, truth))
+    found, sources = (None, []) if segments is None else calls(segments)
+    known = None if truth is None else _intervals(truth)
     _check_spelling(table, found, known)
     chrom = _one_chrom([table], chrom)
     name = (str(sample), str(haplotype))
@@ -193,19 +186,20 @@ def plot_posterior(
     ax.stairs(table["posterior"].to_numpy(), _edges(table), fill=True, color=POSTERIOR, linewidth=0, label="posterior")
     if threshold is not None:
         ax.axhline(threshold, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
+    end = int(table["end"].iloc[-1])
     lane = -0.07
-    for intervals, label, colour in ((found, "found", FOUND), (known, "true", TRUE)):
-        if intervals is None:
-            continue
-        spans = _spans(_of(intervals, chrom, name))
-        ax.broken_barh(spans, (lane - 0.07, 0.07), facecolors=colour, linewidth=0, label=label)
-        lane -= 0.11
+    for bands in ([] if found is None else _bands(found, sources), [] if known is None else [(known, "true", TRUE)]):
+        for intervals, label, colour in bands:
+            here = _of(intervals, chrom, name)
+            own = [(0, *span) for span in zip(here["start"].tolist(), here["end"].tolist(), strict=True)]
+            draw_bars(ax, own, (lane - 0.07, lane), length=end, colour=colour, label=drawn(label))
+        lane -= 0.11 if bands else 0
     ax.axhline(0, color=INK, linewidth=0.8)
     ax.set_ylim(lane - 0.02, 1.02)
     ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
     ax.set_ylabel("posterior of\narchaic ancestry")
     ax.spines["left"].set_bounds(0, 1)
-    _finish(ax, chrom, int(table["end"].iloc[-1]))
+    _finish(ax, chrom, end)
     ax.set_title(drawn(_haplotype(name)), loc="left", fontsize="medium")
     return ax
 
@@ -283,6 +277,18 @@ def colours_of(sources: Sequence[str]) -> dict[str, tuple[str, str]]:
     return found | {SEVERAL: ("several possible", SEVERAL_COLOUR.hex)}
 
 
+def _bands(found: pd.DataFrame, sources: Sequence[str]) -> list[tuple[pd.DataFrame, str, str]]:
+    """Return the segments of each source with their label and colour; where there is one to tell of, they are found."""
+    there = set(found["source"])
+    if there <= set(sources[:1]) - {UNKNOWN_SOURCE}:
+        return [(found, "found", FOUND)]
+    return [
+        (found[found["source"] == source], label, colour)
+        for source, (label, colour) in colours_of(sources).items()
+        if source in there
+    ]
+
+
 def _one_chrom(tables: Iterable[pd.DataFrame | None], chrom: str | None = None, *, also: Iterable[str] = ()) -> str:
     """Return the sequence to draw, which a table must have, or ``also``; where there is none at all, any may be."""
     known = sorted({*(str(c) for t in tables if t is not None for c in t["chrom"].unique()), *also}, key=natural)
@@ -347,12 +353,6 @@ def _by_haplotype(table: pd.DataFrame, chrom: str) -> Iterator[tuple[tuple[str, 
         yield (str(sample), str(haplotype)), group
 
 
-def _spans(table: pd.DataFrame) -> list[tuple[float, float]]:
-    """Return (start, width) in Mb."""
-    pairs = zip(table["start"].tolist(), table["end"].tolist(), strict=True)
-    return [(start / 1e6, (end - start) / 1e6) for start, end in pairs]
-
-
 # --- looks ------------------------------------------------------------------------------------
 
 
@@ -394,7 +394,7 @@ def _finish(ax: Axes, chrom: str, length: int) -> None:
     ax.legend(
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
-        ncols=4,
+        ncols=5,
         frameon=False,
         borderaxespad=0,
         handlelength=1.2,

@@ -262,11 +262,7 @@ def _carried(found: pd.DataFrame, chrom: str) -> dict[Name, list[Stretch]]:
 
 
 def _shares(
-    carried: Mapping[Name, Sequence[Stretch]],
-    names: Sequence[Name],
-    sources: Sequence[str],
-    length: int,
-    windows: int,
+    carried: Mapping[Name, Sequence[Stretch]], names: Sequence[Name], sources: Sequence[str], length: int, windows: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return edges, and the share of the haplotypes between them, with a row for each source and for several."""
     edges, number = counts(carried, names, list(colours_of(sources)), length)

@@ -25,7 +25,7 @@ WRITTEN = {
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("archaics", "donors", "named", "former_model", "segment"),
+    *("archaics", "donors", "named", "former_model", "segment", "population"),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
@@ -51,7 +51,8 @@ LINES = [
     "encode onehot @fasta",
     "introgression evaluate @segments @truth --posteriors @posteriors",
     "introgression gather @parts @other",
-    "introgression plot @segments --truth @truth --posteriors @posteriors",
+    "introgression plot @segments --truth @truth --posteriors @posteriors --genome @genome",
+    "introgression plot @segments --view frequency --samples @samples --manifest @manifest",
     "introgression scan @query @other --archaic @archaic --outgroup @outgroup --model @model",
     "introgression scan --vcf @vcf --target @target --archaic @archaic --outgroup @outgroup --samples @samples"
     " --archaic-vcf @archaic_vcf --outgroup-vcf @outgroup_vcf --model @model --regions @regions"
