@@ -11,6 +11,7 @@ from genolstm.files import PathLike
 from genolstm.introgression.carriers import SEVERAL
 from genolstm.introgression.exports import SEVERAL_COLOUR, SOURCE_COLOURS, source_colours
 from genolstm.introgression.formats import (
+    Numbered,
     header_columns,
     near_names,
     read_intervals,
@@ -52,7 +53,7 @@ _POSTERIOR_LANE = (0.03, -0.43)
 
 
 def plot_segments(
-    segments: Table,
+    segments: Table | list[Numbered],
     *,
     truth: Table | None = None,
     posteriors: Table | None = None,
@@ -66,7 +67,7 @@ def plot_segments(
     Parameters
     ----------
     segments
-        Segments found by a scan: a table, or its BED file.
+        Segments found by a scan: a table, its BED file, or the lines of that.
     truth
         Known tracts, drawn below the segments of their row.
     posteriors
@@ -92,14 +93,14 @@ def plot_segments(
         There are several sequences and ``chrom`` is not given, or no table has it.
     """
     found, sources = calls(segments)
-    known = None if truth is None else _intervals(truth)
+    known = None if truth is None else intervals_of(truth)
     bins = None if posteriors is None else _posteriors(posteriors)
-    _check_spelling(found, known, bins)
+    check_spelling(found, known, bins)
     given = [table for table in (found, known, bins) if table is not None]
-    chrom = _one_chrom(given, chrom, also=() if chrom is None or length is None else (chrom,))
+    chrom = one_chrom(given, chrom, also=() if chrom is None or length is None else (chrom,))
     here = [table[table["chrom"] == chrom] for table in given]
     if haplotypes is None:
-        haplotypes = sorted({name for table in here for name in _names(table)}, key=_natural)
+        haplotypes = sorted({name for table in here for name in names_of(table)}, key=_natural)
     if length is None:
         length = max([int(table["end"].max()) for table in here if len(table)], default=1_000_000)
     rows = {name: row for row, name in enumerate(haplotypes)}
@@ -175,9 +176,9 @@ def plot_posterior(
     """
     table = _posteriors(posteriors)
     found, sources = (None, []) if segments is None else calls(segments)
-    known = None if truth is None else _intervals(truth)
-    _check_spelling(table, found, known)
-    chrom = _one_chrom([table], chrom)
+    known = None if truth is None else intervals_of(truth)
+    check_spelling(table, found, known)
+    chrom = one_chrom([table], chrom)
     name = (str(sample), str(haplotype))
     table = _of(table, chrom, name).sort_values("start")
     if not len(table):
@@ -221,7 +222,7 @@ def _posterior_lanes(ax: Axes, bins: pd.DataFrame, chrom: str, rows: dict[tuple[
 _INTERVAL = ["chrom", "start", "end", "sample", "haplotype"]
 
 
-def _intervals(table: Table) -> pd.DataFrame:
+def intervals_of(table: Table) -> pd.DataFrame:
     """Return chrom, start, end, sample, haplotype (as text) of a table or a BED file."""
     import pandas as pd
 
@@ -247,7 +248,7 @@ def _checked(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table[columns].astype({"chrom": str, "sample": str, "haplotype": str})
 
 
-def calls(table: Table) -> tuple[pd.DataFrame, list[str]]:
+def calls(table: Table | list[Numbered]) -> tuple[pd.DataFrame, list[str]]:
     """Return segments with their source, and the sources in the order of their colours.
 
     Where no column names the sources, the names of segments are taken for them, unless they are more than there are
@@ -256,12 +257,12 @@ def calls(table: Table) -> tuple[pd.DataFrame, list[str]]:
     import pandas as pd
 
     if isinstance(table, pd.DataFrame):
-        found = _intervals(table)
+        found = intervals_of(table)
         found["source"] = table["source"].astype(str).to_numpy() if "source" in table.columns else UNNAMED
         stated = sources_of([str(column) for column in table.columns])
     else:
-        entries = read_numbered_intervals(table)
-        found = _intervals(pd.DataFrame([entry.interval for entry in entries], columns=_INTERVAL))
+        entries = table if isinstance(table, list) else read_numbered_intervals(table)
+        found = intervals_of(pd.DataFrame([entry.interval for entry in entries], columns=_INTERVAL))
         found["source"] = [entry.source for entry in entries]
         stated = next((entry.sources for entry in entries if entry.sources), ())
         if all(entry.sources is None for entry in entries) and found["source"].nunique() > len(SOURCE_COLOURS):
@@ -289,7 +290,7 @@ def _bands(found: pd.DataFrame, sources: Sequence[str]) -> list[tuple[pd.DataFra
     ]
 
 
-def _one_chrom(tables: Iterable[pd.DataFrame | None], chrom: str | None = None, *, also: Iterable[str] = ()) -> str:
+def one_chrom(tables: Iterable[pd.DataFrame | None], chrom: str | None = None, *, also: Iterable[str] = ()) -> str:
     """Return the sequence to draw, which a table must have, or ``also``; where there is none at all, any may be."""
     known = sorted({*(str(c) for t in tables if t is not None for c in t["chrom"].unique()), *also}, key=natural)
     if chrom is not None:
@@ -307,7 +308,7 @@ def _one_chrom(tables: Iterable[pd.DataFrame | None], chrom: str | None = None, 
     return known[0]
 
 
-def _check_spelling(*tables: pd.DataFrame | None) -> None:
+def check_spelling(*tables: pd.DataFrame | None) -> None:
     """Refuse tables that spell the same sequence in two ways: one of them would not be drawn."""
     named = [sorted({str(c) for c in t["chrom"].unique()}) for t in tables if t is not None]
     for names, others in combinations(named, 2):
@@ -317,7 +318,8 @@ def _check_spelling(*tables: pd.DataFrame | None) -> None:
             )
 
 
-def _names(table: pd.DataFrame) -> set[tuple[str, str]]:
+def names_of(table: pd.DataFrame) -> set[tuple[str, str]]:
+    """Return the haplotypes of a table."""
     pairs = table[["sample", "haplotype"]].drop_duplicates()
     return {(str(s), str(h)) for s, h in pairs.itertuples(index=False)}
 

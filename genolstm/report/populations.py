@@ -13,13 +13,13 @@ from genolstm.introgression.carriers import Name, Stretch, clustered, counts, pe
 from genolstm.report.plots import (
     WINDOWS,
     _haplotype,
-    _names,
     _natural,
-    _one_chrom,
     calls,
     colours_of,
     draw_bars,
+    names_of,
     natural,
+    one_chrom,
 )
 from genolstm.report.style import INK, drawn, pyplot, shortened, tidy
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from genolstm.files import PathLike
+    from genolstm.introgression.formats import Numbered
 
     Table = PathLike | pd.DataFrame
 
@@ -40,14 +41,18 @@ _LANE = "0.9"
 
 
 def plot_frequency(
-    segments: Table, *, groups: Groups | None = None, chrom: str | None = None, length: int | None = None
+    segments: Table | list[Numbered],
+    *,
+    groups: Groups | None = None,
+    chrom: str | None = None,
+    length: int | None = None,
 ) -> np.ndarray:
     """Draw along one sequence which share of the haplotypes of each population carries a segment, by source.
 
     Parameters
     ----------
     segments
-        Segments found by a scan: a table, or its BED file.
+        Segments found by a scan: a table, its BED file, or the lines of that.
     groups
         All haplotypes of each population, also those without segments; by default one group of those with a segment.
     chrom
@@ -69,7 +74,7 @@ def plot_frequency(
         A segment reaches beyond ``length``.
     """
     found, sources = calls(segments)
-    chrom = _one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
+    chrom = one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
     groups = _groups(found, groups)
     length = _length(found, chrom, length)
     carried = _carried(found, chrom)
@@ -99,14 +104,18 @@ def plot_frequency(
 
 
 def plot_clusters(
-    segments: Table, *, groups: Groups | None = None, chrom: str | None = None, length: int | None = None
+    segments: Table | list[Numbered],
+    *,
+    groups: Groups | None = None,
+    chrom: str | None = None,
+    length: int | None = None,
 ) -> Axes:
     """Draw the segments of one sequence, one row per haplotype, those that share most side by side.
 
     Parameters
     ----------
     segments
-        Segments found by a scan: a table, or its BED file.
+        Segments found by a scan: a table, its BED file, or the lines of that.
     groups
         All haplotypes of each population, also those without segments; each population is clustered by itself. By
         default those with a segment.
@@ -129,7 +138,7 @@ def plot_clusters(
         A segment reaches beyond ``length``.
     """
     found, sources = calls(segments)
-    chrom = _one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
+    chrom = one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
     groups = _groups(found, groups)
     length = _length(found, chrom, length)
     carried = _carried(found, chrom)
@@ -166,13 +175,15 @@ def plot_clusters(
     return ax
 
 
-def plot_genome(segments: Table, *, groups: Groups | None = None, lengths: Mapping[str, int] | None = None) -> Axes:
+def plot_genome(
+    segments: Table | list[Numbered], *, groups: Groups | None = None, lengths: Mapping[str, int] | None = None
+) -> Axes:
     """Draw all sequences as an ideogram: which share of the haplotypes of each population carries a segment, by source.
 
     Parameters
     ----------
     segments
-        Segments found by a scan: a table, or its BED file.
+        Segments found by a scan: a table, its BED file, or the lines of that.
     groups
         All haplotypes of each population, also those without segments; by default one group of those with a segment.
     lengths
@@ -239,7 +250,7 @@ def plot_genome(segments: Table, *, groups: Groups | None = None, lengths: Mappi
 
 
 def _groups(found: pd.DataFrame, groups: Groups | None) -> Groups:
-    return {"": sorted(_names(found), key=_natural)} if groups is None else groups
+    return {"": sorted(names_of(found), key=_natural)} if groups is None else groups
 
 
 def _length(found: pd.DataFrame, chrom: str, length: int | None) -> int:

@@ -12,11 +12,12 @@ from genolstm.introgression.genome import read_genome
 from genolstm.introgression.summary import counted
 from genolstm.introgression.variants.people import read_populations
 from genolstm.report.plots import (
-    _check_spelling,
-    _intervals,
-    _names,
-    _natural,
-    _one_chrom,
+    calls,
+    check_spelling,
+    intervals_of,
+    names_of,
+    natural,
+    one_chrom,
     plot_posterior,
     plot_segments,
 )
@@ -141,15 +142,17 @@ def _rows(
     if lengths is None:
         plot_segments(segments, truth=truth, posteriors=posteriors, chrom=chrom)
         return []
-    found, known = _intervals(segments), None if truth is None else _intervals(truth)
+    # Each file is read once, as it may be a pipe.
+    entries = read_numbered_intervals(segments)
+    found, known = calls(entries)[0], None if truth is None else intervals_of(truth)
     bins = None if posteriors is None else read_posteriors(posteriors)
     tables = [table for table in (found, known, bins) if table is not None]
     for table in tables:
         _check_lengths(
             {str(c): int(e) for c, e in table.groupby("chrom", observed=True)["end"].max().items()}, lengths, genome
         )
-    chrom = _one_chrom(tables, chrom, also=() if chrom is None else lengths)
-    plot_segments(segments, truth=truth, posteriors=bins, chrom=chrom, length=lengths[chrom])
+    chrom = one_chrom(tables, chrom, also=() if chrom is None else lengths)
+    plot_segments(entries, truth=known, posteriors=bins, chrom=chrom, length=lengths[chrom])
     return []
 
 
@@ -166,8 +169,8 @@ def _of_populations(
 ) -> list[str]:
     entries = read_numbered_intervals(segments)
     bins = None if posteriors is None else read_posteriors(posteriors)
-    found = _intervals(segments)
-    _check_spelling(found, bins)
+    found, _ = calls(entries)
+    check_spelling(found, bins)
     ends = {str(c): int(e) for c, e in found.groupby("chrom")["end"].max().items()}
     if bins is not None:
         for name, end in bins.groupby("chrom", observed=True)["end"].max().items():
@@ -187,12 +190,12 @@ def _of_populations(
                     f"not drawn: {counted(len(small), 'sequence')} without segments, of less than 1 % of the longest"
                 )
     else:
-        chrom = _one_chrom([found, bins], chrom, also=() if chrom is None else (lengths or ()))
-    known = set(_names(found))
+        chrom = one_chrom([found, bins], chrom, also=() if chrom is None else (lengths or ()))
+    known = set(names_of(found))
     listed = scanned_haplotypes(entries, segments, manifests)
     if bins is not None:
         here = bins if chrom is None else bins[bins["chrom"] == chrom]
-        known |= _names(here)
+        known |= names_of(here)
     elif listed is not None:
         known |= listed
     else:
@@ -200,15 +203,15 @@ def _of_populations(
             "warning: neither a manifest nor posteriors name the haplotypes without segments: shares are of those with "
             "any, and too high"
         )
-    groups, more = _groups(sorted(known, key=_natural), samples, population, segments)
+    groups, more = _groups(sorted(known, key=lambda name: natural("\0".join(name))), samples, population, segments)
     notes += more
     if view == "genome":
-        plot_genome(segments, groups=groups, lengths=lengths)
+        plot_genome(entries, groups=groups, lengths=lengths)
     else:
         assert chrom is not None
         length = (lengths or ends).get(chrom, 1_000_000)
         draw = plot_frequency if view == "frequency" else plot_clusters
-        draw(segments, groups=groups, chrom=chrom, length=length)
+        draw(entries, groups=groups, chrom=chrom, length=length)
     return notes
 
 

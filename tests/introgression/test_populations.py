@@ -271,6 +271,21 @@ def test_files_make_the_figure_and_those_without_segments_count(folder, monkeypa
     assert ax.get_xlim() == (0, 1)
 
 
+@pytest.mark.parametrize("view", ["rows", "frequency", "clusters"])
+def test_each_file_is_read_once(folder, view):
+    """A pipe has nothing left for a second reader."""
+    import os
+    import threading
+
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=((folder / "s.bed").read_text(),), daemon=True)
+    writer.start()
+    run(pipe, folder / "x.svg", view=view, chrom="chr2", genome=folder / "g.fai")
+    writer.join(5)
+    assert "nea" in (folder / "x.svg").read_text()
+
+
 def test_a_genome_of_files(folder, monkeypatch):
     said, (ax,) = drawn(monkeypatch, folder / "s.bed", folder / "x.svg", view="genome", genome=folder / "g.fai")
     assert [text.get_text() for text in ax.get_yticklabels()] == ["chr2", "chr10"]
