@@ -189,7 +189,8 @@ def plot_posterior(
         ax.axhline(threshold, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), label="threshold")
     end = int(table["end"].iloc[-1])
     lane = -0.07
-    for bands in ([] if found is None else _bands(found, sources), [] if known is None else [(known, "true", TRUE)]):
+    own_bands = [] if found is None else _bands(_of(found, chrom, name), sources)
+    for bands in (own_bands, [] if known is None else [(known, "true", TRUE)]):
         for intervals, label, colour in bands:
             here = _of(intervals, chrom, name)
             own = [(0, *span) for span in zip(here["start"].tolist(), here["end"].tolist(), strict=True)]
@@ -201,7 +202,8 @@ def plot_posterior(
     ax.set_ylabel("posterior of\narchaic ancestry")
     ax.spines["left"].set_bounds(0, 1)
     _finish(ax, chrom, end)
-    ax.set_title(drawn(_haplotype(name)), loc="left", fontsize="medium")
+    # Not above the axes, where the legend may need all the room.
+    ax.set_xlabel(drawn(f"position on {chrom} of {_haplotype(name)} (Mb)"))
     return ax
 
 

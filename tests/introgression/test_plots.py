@@ -118,6 +118,7 @@ def test_posterior_is_the_table_and_other_haplotypes_stay_out():
     assert bars(ax, FOUND) == [(0.1, 0.3, 0)]
     names = [t.get_text() for t in ax.get_legend().get_texts()]
     assert names == ["posterior", "threshold", "found", "true"]
+    assert ax.get_xlabel() == "position on chr1 of CEU10 haplotype 1 (Mb)"
     with pytest.raises(SettingError, match="CEU10 haplotype 7"):
         plot_posterior(BINS, sample="CEU10", haplotype=7)
 
@@ -163,7 +164,7 @@ def test_segments_have_the_colours_of_their_sources():
         ax = draw(told)
         # The first of the sources is blue, though nothing is of it.
         names = [t.get_text() for t in ax.get_legend().get_texts()]
-        assert names[-2:] == ["den", "unknown"]
+        assert names == (["den", "unknown"] if draw is plot_segments else ["posterior", "den"])
         assert [bar[:2] for bar in bars(ax, "#D55E00")] == [(0.1, 0.3)]
     assert bars(plot_segments(told), "#7F7F7F") == [(0.5, 0.6, 0)]
     both = plot_segments(told.assign(source="nea|den"))
