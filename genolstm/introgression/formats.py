@@ -443,32 +443,67 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
     """
     import pandas as pd
 
+    parts = list(read_posterior_parts(path))
+    known = parts[-1].names
+    found = {column: np.concatenate([part.columns[column] for part in parts]) for column in POSTERIOR_COLUMNS}
+    _check_overlaps(found, display_name(path))
+    named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
+    return pd.DataFrame(found | named)
+
+
+class PosteriorPart(NamedTuple):
+    """Some lines of a table of posteriors: its columns, names as their places in ``names``, and the first line."""
+
+    columns: dict[str, np.ndarray]
+    names: dict[str, dict[str, int]]
+    line: int
+
+
+def read_posterior_parts(path: PathLike) -> Iterator[PosteriorPart]:
+    """Read a table of posteriors part by part, in memory that does not grow with it.
+
+    All parts share ``names``, which grows. Whether bins overlap is for the caller to check.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_posteriors` does, but for overlaps.
+    """
+    import pandas as pd
+
     name = display_name(path)
     known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
-    parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
     rest: _WithoutNul | None = None
     try:
-        with readable(path), open_input(path) as stream, warnings.catch_warnings():
-            # A first line with more columns than the header has is cut, with no more than a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
+        with readable(path), open_input(path) as stream:
             columns, lines = _posterior_columns(stream, name)
             rest = _WithoutNul(lines, name)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
-            for chunk in pd.read_csv(
-                cast("Any", rest),
-                sep="\t",
-                header=None,
-                names=columns,
-                index_col=False,
-                skip_blank_lines=False,
-                na_filter=False,
-                quoting=csv.QUOTE_NONE,
-                dtype=object,
-                chunksize=_CHUNK,
-            ):
+            chunks = iter(
+                pd.read_csv(
+                    cast("Any", rest),
+                    sep="\t",
+                    header=None,
+                    names=columns,
+                    index_col=False,
+                    skip_blank_lines=False,
+                    na_filter=False,
+                    quoting=csv.QUOTE_NONE,
+                    dtype=object,
+                    chunksize=_CHUNK,
+                )
+            )
+            while True:
+                # Not around the yield: what is caught would be that of whoever reads, too.
+                with warnings.catch_warnings():
+                    # A first line with more columns than the header has is cut, with no more than a warning.
+                    warnings.simplefilter("error", pd.errors.ParserWarning)
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    break
                 if len(chunk):
-                    parts.append(_posterior_part(chunk, known, path, number))
+                    yield PosteriorPart(_posterior_part(chunk, known, path, number), known, number)
                     number += len(chunk)
     except pd.errors.EmptyDataError:
         pass
@@ -480,12 +515,8 @@ def read_posteriors(path: PathLike) -> pd.DataFrame:
         if rest is not None and rest.fault is not None:
             raise rest.fault from None
         raise InputError(f"is not a posterior table ({e})", path=name) from e
-    if not parts:
+    if number == 2:
         raise InputError("holds no bin", path=name)
-    found = {column: np.concatenate([part[column] for part in parts]) for column in POSTERIOR_COLUMNS}
-    _check_overlaps(found, name)
-    named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
-    return pd.DataFrame(found | named)
 
 
 class _WithoutNul:
