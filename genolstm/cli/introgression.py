@@ -13,6 +13,7 @@ from genolstm.cli.archaics import by_source, is_there
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
+from genolstm.cli.report import report as draw_report
 from genolstm.errors import SettingError, shown
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
@@ -213,6 +214,7 @@ def _masks_of_roles(command: Any) -> Any:
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
+@click.option("--report", type=_path, help="Also draw what was found as one page (.html; needs the extra `report`).")
 @click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
@@ -279,6 +281,7 @@ def scan(
     posteriors: Path | None,
     bedgraph: Path | None,
     unknown: Path | None,
+    report: Path | None,
     haplotypes: str,
     sharing: bool | None,
     memory: int,
@@ -384,6 +387,7 @@ def scan(
             posteriors=posteriors,
             bedgraph=bedgraph,
             unknown=unknown,
+            report=report,
             model=model,
             settings=chosen,
             index=index,
@@ -451,3 +455,4 @@ def evaluate(
 
 introgression.add_command(gather)
 introgression.add_command(plot)
+introgression.add_command(draw_report)

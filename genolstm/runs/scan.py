@@ -12,6 +12,7 @@ from typing import IO, Any, NamedTuple
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike, check_paths, index_path, is_bgzf, is_file_output
 from genolstm.introgression import formats
+from genolstm.introgression.calls import calls_of
 from genolstm.introgression.doors.blocks import Door, Stages, Totals, TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
@@ -19,6 +20,7 @@ from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import Segment
 from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
 from genolstm.provenance import LARGE, record
+from genolstm.runs.page import ScanPage
 from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
@@ -93,6 +95,7 @@ def run(
     posteriors: PathLike | None = None,
     bedgraph: PathLike | None = None,
     unknown: PathLike | None = None,
+    report: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -114,6 +117,8 @@ def run(
         Also write the posterior of every bin, as a table or as bedGraph.
     unknown
         Also write, as BED, the stretches of each haplotype of which nothing is known.
+    report
+        Also draw what was found as one HTML page.
     model
         Name of a shipped model, or its file.
     settings
@@ -144,7 +149,7 @@ def run(
     inputs = door.inputs()
     check_paths(
         [*inputs.values(), *model_files(model)],
-        [output, posteriors, bedgraph, unknown, manifest, *map(index_path, indexed)],
+        [output, posteriors, bedgraph, unknown, report, manifest, *map(index_path, indexed)],
         force=force,
     )
     classifier = IntrogressionClassifier.load(model, threads=threads)
@@ -157,6 +162,7 @@ def run(
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
     blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
+    drawn = ScanPage(report, size, getattr(door, "samples", None))
     sources = classifier.sources(door)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
@@ -173,6 +179,7 @@ def run(
                     collector.add(block)
                 if blanks is not None:
                     blanks.add(block)
+                drawn.add(block)
         with stages.time("segments"):
             more, expected = result.decide()
             found += more
@@ -184,7 +191,7 @@ def run(
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
             warnings = [f"warning: {line}" for line in (*_doubts(result.totals), *door.warnings())]
-            if manifest is not None:
+            if manifest is not None or report is not None:
                 account = record(
                     settings={
                         **dataclasses.asdict(decode),
@@ -200,7 +207,9 @@ def run(
                 account["expected"] = dataclasses.asdict(expected)
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
-                outputs.text(manifest).write(text + "\n")
+                if manifest is not None:
+                    outputs.text(manifest).write(text + "\n")
+                left_out += drawn.write(outputs, Path(output).name, calls_of(found), json.loads(text))
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
             formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))
