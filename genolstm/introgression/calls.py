@@ -14,6 +14,7 @@ from genolstm.numbers import quoted, read_integer
 
 #: Columns that a table of sites must have; what others there are is shown as it is.
 _SITE_COLUMNS = ("chrom", "pos", "segment_start", "segment_end", "sample", "haplotype", "evidence")
+_NAMES = ("chrom", "name", "sample", "haplotype", "source")
 _KINDS = ("supports", "contradicts")
 
 
@@ -68,15 +69,17 @@ def read_calls(path: PathLike) -> list[Call]:
             hint="give the BED file that `introgression scan` wrote",
         )
     found = []
+    checked: set[str] = set()  # names recur, and one that was looked at is not looked at again
     for number, line in lines:
         where: dict[str, Any] = {"path": display_name(path), "line": number}
         fields = line.split("\t")
         if len(fields) != len(header) or line.startswith("#"):
             raise InputError("does not fit the header", **where)
         of = dict(zip(header, fields, strict=True))
-        chrom, name, sample, haplotype, source = (
-            read_name(of[what], path, number, f"the {what}") for what in ("chrom", "name", "sample", "haplotype", "source")
-        )
+        for what in _NAMES:
+            if of[what] not in checked:
+                checked.add(read_name(of[what], path, number, f"the {what}"))
+        chrom, name, sample, haplotype, source = (of[what] for what in _NAMES)
         start, end = read_span(fields, path, number)
         posterior = read_probability(of["posterior"], path, number)
         n_sites, n_match = (read_integer(of[what], "a number of sites", **where) for what in ("n_sites", "n_match"))

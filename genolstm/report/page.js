@@ -8,10 +8,16 @@
   const ROW = 30, LISTED = 200, COLUMNS = 700, LEAST = 1000;
   const count = (n) => n.toLocaleString("en-GB");
 
-  const unpack = (text, kind) => {
+  const unpack = ([kind, text]) => {
     const bytes = atob(text), found = new Uint8Array(bytes.length);
     for (let i = 0; i < bytes.length; i++) found[i] = bytes.charCodeAt(i);
     return new KINDS[kind](found.buffer);
+  };
+  const named = (told) => {
+    if (told.all) return (k) => told.all[k];
+    if (!told.begins) return null;
+    const begin = unpack(told.begin), number = unpack(told.number);
+    return (k) => `${told.begins[begin[k]]}_${String(number[k]).padStart(4, "0")}`;
   };
   // A sequence is unpacked when it is first shown.
   const opened = new Map();
@@ -19,17 +25,15 @@
     if (opened.has(i)) return opened.get(i);
     const told = page.chroms[i], s = told.segments, found = {
       name: told.name, length: told.length, windows: told.windows, gaps: told.gaps,
-      frequencies: unpack(told.frequencies, "u2"),
-      row: unpack(s.row, "u2"), start: unpack(s.start, "u4"), end: unpack(s.end, "u4"),
-      posterior: unpack(s.posterior, "u2"), sites: unpack(s.sites, "u4"), match: unpack(s.match, "u4"),
-      source: unpack(s.source, page.sources.length < 256 ? "u1" : "u2"), names: s.names, byRow: new Map(), truthByRow: new Map(),
-      truth: { row: unpack(told.truth.row, "u2"), start: unpack(told.truth.start, "u4"), end: unpack(told.truth.end, "u4") },
+      frequencies: unpack(told.frequencies), names: named(s.names), byRow: new Map(), truthByRow: new Map(),
+      truth: { row: unpack(told.truth.row), start: unpack(told.truth.start), end: unpack(told.truth.end) },
       posteriors: null,
     };
+    for (const name of ["row", "start", "end", "posterior", "sites", "match", "source"]) found[name] = unpack(s[name]);
     const into = (map, rows) => rows.forEach((row, k) => { if (!map.has(row)) map.set(row, []); map.get(row).push(k); });
     into(found.byRow, found.row);
     into(found.truthByRow, found.truth.row);
-    if (told.posteriors) found.posteriors = { ...told.posteriors, values: unpack(told.posteriors.values, "u1") };
+    if (told.posteriors) found.posteriors = { ...told.posteriors, values: unpack(told.posteriors.values) };
     opened.set(i, found);
     return found;
   };
@@ -55,6 +59,7 @@
       }
       const shades = model("shades");
       if (shades) shades.palette = dark.matches ? drawing.shades_dark : drawing.shades_light;
+      model("dots").glyph.fill_color = dark.matches ? drawing.dot_dark : drawing.dot_light;
       const tracts = model("true tracts");
       if (tracts) tracts.glyph.line_color = ink;
     };
@@ -168,7 +173,7 @@
           const source = page.sources[seq.source[k]];
           bars.left.push(seq.start[k] / 1e6); bars.right.push(seq.end[k] / 1e6); bars.top.push(turn + 0.62); bars.bottom.push(turn + 0.88);
           bars.colour.push(PALETTE[seq.source[k]] ?? OTHER); bars.who.push(name); bars.source.push(source);
-          bars.where.push(`${count(seq.start[k])}-${count(seq.end[k])}`); bars.what.push(seq.names[k] ?? source);
+          bars.where.push(`${count(seq.start[k])}-${count(seq.end[k])}`); bars.what.push(seq.names?.(k) ?? source);
           bars.posterior.push((seq.posterior[k] / 1e4).toFixed(4)); bars.sites.push(`${seq.match[k]} of ${seq.sites[k]} match`);
         }
         for (const k of seq.truthByRow.get(row) ?? []) if (inView(seq.truth, k)) {
@@ -220,7 +225,7 @@
       at("listed-caption").textContent = shown.length > LISTED ? `The first ${LISTED} of ${count(shown.length)} segments: zoom in, or choose, for the others` : `${count(shown.length)} segments`;
       at("listed").replaceChildren(...shown.slice(0, LISTED).map(([row, k]) => {
         const line = document.createElement("tr"), source = page.sources[seq.source[k]];
-        const cells = [page.haplotypes[row].name, seq.names[k] ?? source, seq.start[k], seq.end[k], source, (seq.posterior[k] / 1e4).toFixed(4), seq.match[k], seq.sites[k]];
+        const cells = [page.haplotypes[row].name, seq.names?.(k) ?? source, seq.start[k], seq.end[k], source, (seq.posterior[k] / 1e4).toFixed(4), seq.match[k], seq.sites[k]];
         cells.forEach((value, i) => {
           const cell = document.createElement(i ? "td" : "th");
           if (!i) cell.scope = "row";

@@ -14,7 +14,18 @@ import numpy as np
 from genolstm.errors import shown
 from genolstm.introgression.windows import STEPS
 from genolstm.report.page_contents import ALL, MOST_GAPS, MOST_SITES, Contents, counts_of, data, histogram
-from genolstm.report.page_figures import PALETTE, bokeh, expected, figures, shades
+from genolstm.report.page_figures import (
+    CHOSEN,
+    MOST_LINES,
+    OTHER,
+    PALETTE,
+    bokeh,
+    expected,
+    figures,
+    line_colour,
+    shades,
+    source_colour,
+)
 from genolstm.report.plots import FOUND, POSTERIOR
 
 _HERE = "genolstm.report"
@@ -42,6 +53,8 @@ def page(contents: Contents) -> str:
         "steps": STEPS,
         "shades_light": shades(FOUND),
         "shades_dark": shades(POSTERIOR),
+        "dot_light": FOUND,
+        "dot_dark": POSTERIOR,
     }
     # What the page holds comes first: it notes what it leaves out.
     held = _json(data(contents))
@@ -94,7 +107,7 @@ def _document(drawn: Mapping[str, Any]) -> dict[str, Any]:
     document = Document(title="")
     for fig in drawn.values():
         document.add_root(fig)
-    account: Any = document.to_json()
+    account: Any = document.to_json(deferred=False)
     known: dict[str, str] = {}
 
     def renamed(value: Any) -> Any:
@@ -174,6 +187,15 @@ def _told(contents: Contents) -> dict[str, Any]:
         "highest": f"{100 * highest:.3g}",
         "column": _span(contents.window),
         "window": _span(contents.window),
+        "legends": {
+            "frequency": _lines(contents),
+            "rows": [
+                *([("area", POSTERIOR, "posterior")] if found.windows is not None else []),
+                *_sources(contents),
+                *([("frame", "currentColor", "true tract")] if found.truth is not None else []),
+            ],
+            "lengths": _sources(contents),
+        },
         "share_note": f" ({contents.what_share})" if contents.what_share else "",
         "groups": [
             [r.group, r.source, _whole(r.haplotypes), _whole(r.segments), _decimal(r.bp / 1e6, 3), _percent(r.share)]
@@ -214,6 +236,18 @@ def _told(contents: Contents) -> dict[str, Any]:
     }
 
 
+def _lines(contents: Contents) -> list[tuple[str, str, str]]:
+    """Return shape, colour and text of the lines along a sequence."""
+    told = [("line", line_colour(i), group.name) for i, group in enumerate(contents.groups[: MOST_LINES + 1])]
+    return [*told, ("line", CHOSEN, "the chosen population")] if len(contents.groups) > MOST_LINES + 1 else told
+
+
+def _sources(contents: Contents) -> list[tuple[str, str, str]]:
+    own = contents.sources[: len(PALETTE)]
+    told = [("area", source_colour(i), f"segments: {name}") for i, name in enumerate(own)]
+    return told if len(own) == len(contents.sources) else [*told, ("area", OTHER, "segments: other sources")]
+
+
 def _of_manifest(manifest: Mapping[str, Any] | None, name: str) -> list[str]:
     told = (manifest or {}).get(name)
     return [line for line in told if isinstance(line, str)] if isinstance(told, list) else []
@@ -227,7 +261,7 @@ def _facts(manifest: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         facts.append(("callable", f"{100 * share:.1f} %"))
     model = (manifest or {}).get("model")
     if isinstance(model, dict) and isinstance(model.get("name"), str):
-        facts.append(("model", shown(f"{model['name']} {str(model.get('sha256', ''))[:12]}".strip())))
+        facts.append(("model", shown(model["name"])))
     return facts
 
 

@@ -17,7 +17,7 @@ from genolstm.introgression.windows import CLASSES, PosteriorWindows
 from genolstm.report.plots import _natural
 
 # What a page holds at most, so that it opens at once; it says where more was left out.
-MOST_SEGMENTS = 80_000
+MOST_SEGMENTS = 120_000
 MOST_ROWS = 4_000
 MOST_CELLS = 2_000_000
 MOST_SEQUENCES = 60
@@ -500,6 +500,13 @@ def packed(values: np.ndarray, kind: str) -> str:
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))).decode()
 
 
+def smallest(values: np.ndarray) -> list[str]:
+    """Return numbers of at least 0, and less than 2 ** 32, as :func:`packed` with the least kind that holds them."""
+    highest = int(values.max(initial=0))
+    kind = "u1" if highest < 1 << 8 else "u2" if highest < 1 << 16 else "u4"
+    return [kind, packed(values, kind)]
+
+
 def data(shown: Contents) -> dict[str, Any]:
     """Return what the page's own script draws, ready for JSON."""
     found = shown.found
@@ -523,7 +530,7 @@ def data(shown: Contents) -> dict[str, Any]:
             "name": chrom,
             "length": length,
             "windows": shown.frequencies[chrom].shape[1],
-            "frequencies": packed(np.round(shown.frequencies[chrom].clip(0, 1) * 10_000), "u2"),
+            "frequencies": smallest(np.round(shown.frequencies[chrom].clip(0, 1) * 10_000).astype(np.int64)),
             "segments": _segments(by_chrom[chrom], place, shown.sources),
             "truth": _columns(tracts[chrom], place),
             "gaps": [[gap.start, gap.end] for gap in shown.gaps if gap.chrom == chrom],
@@ -537,7 +544,7 @@ def data(shown: Contents) -> dict[str, Any]:
                     "size": track.size,
                     "n": track.values.shape[1],
                     "bins": bins,
-                    "values": packed(track.values, "u1"),
+                    "values": ["u1", packed(track.values, "u1")],
                 }
         chroms.append(entry)
     members = [set(group.haplotypes) for group in shown.groups]
@@ -555,22 +562,41 @@ def data(shown: Contents) -> dict[str, Any]:
     }
 
 
-def _columns(intervals: Sequence[Interval | Call], place: Mapping[Name, int]) -> dict[str, str]:
+def _columns(intervals: Sequence[Interval | Call], place: Mapping[Name, int]) -> dict[str, list[str]]:
     rows = [(place[i.sample, i.haplotype], i.start, i.end) for i in intervals]
     columns = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return {name: packed(column, kind) for name, column, kind in zip(("row", "start", "end"), columns, ("u2", "u4", "u4"), strict=True)}
+    return {name: smallest(column) for name, column in zip(("row", "start", "end"), columns, strict=True)}
 
 
 def _segments(calls: Sequence[Call], place: Mapping[Name, int], sources: Sequence[str]) -> dict[str, Any]:
+    numbers = {
+        "posterior": [round(10_000 * call.posterior) for call in calls],
+        "sites": [call.n_sites for call in calls],
+        "match": [call.n_match for call in calls],
+        "source": [sources.index(call.source) for call in calls],
+    }
     return {
         **_columns(calls, place),
-        "posterior": packed(np.round([10_000 * c.posterior for c in calls]), "u2"),
-        "sites": packed(np.array([c.n_sites for c in calls]), "u4"),
-        "match": packed(np.array([c.n_match for c in calls]), "u4"),
-        "source": packed(np.array([sources.index(c.source) for c in calls]), "u1" if len(sources) < 256 else "u2"),
-        # Until segments have names of their own, they are called as their sources.
-        "names": [c.name for c in calls] if any(c.name != c.source for c in calls) else [],
+        **{name: smallest(np.array(values, dtype=np.int64)) for name, values in numbers.items()},
+        "names": _names(calls),
     }
+
+
+def _names(calls: Sequence[Call]) -> dict[str, Any]:
+    """Return what segments are called: their begins, and their numbers of four digits or more, if all are like that."""
+    if all(call.name == call.source for call in calls):
+        return {}
+    begins: dict[str, int] = {}
+    places, numbers = [], []
+    for call in calls:
+        begin, _, digits = call.name.rpartition("_")
+        number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else -1
+        if number < 0 or f"{begin}_{number:04d}" != call.name:
+            return {"all": [call.name for call in calls]}
+        places.append(begins.setdefault(begin, len(begins)))
+        numbers.append(number)
+    kept = {"begin": np.array(places, dtype=np.int64), "number": np.array(numbers, dtype=np.int64)}
+    return {"begins": list(begins), **{name: smallest(values) for name, values in kept.items()}}
 
 
 def histogram(found: Found) -> tuple[np.ndarray, str]:

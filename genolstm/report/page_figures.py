@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, in an order in which neighbours differ in brightness too.
 PALETTE = (FOUND, TRUE, "#009E73", "#CC79A7", POSTERIOR, "#D55E00", "#F0E442")
-_DASHES = ("solid", "dashed", "dotted", "dotdash", "dashdot", "solid", "dashed")
+OTHER = "#888888"
+CHOSEN = PALETTE[6]
 #: Populations that get a line of their own along a sequence; the others are chosen one at a time.
 MOST_LINES = 6
 #: Columns of the figure of the whole genome.
@@ -107,16 +108,6 @@ def _along(name: str, height: int, along: Any, **told: Any) -> Figure:
     return fig
 
 
-def _legend(fig: Figure) -> None:
-    if fig.legend:
-        fig.add_layout(fig.legend[0], "above")
-        fig.legend.orientation = "horizontal"
-        fig.legend.border_line_color = None
-        fig.legend.background_fill_color = None
-        fig.legend.padding = 0
-        fig.legend.ncols = "auto"
-
-
 def _overview(contents: Contents) -> Figure:
     """Draw the share of each group's haplotypes with a segment along all sequences."""
     from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper
@@ -166,6 +157,16 @@ def shades(colour: str) -> list[str]:
     return [f"{colour}{round(255 * (i / (_SHADES - 1)) ** 0.7):02x}" for i in range(_SHADES)]
 
 
+def line_colour(group: int) -> str:
+    """Return the colour of a group's line."""
+    return OTHER if group == 0 else PALETTE[(group - 1) % len(PALETTE)]
+
+
+def source_colour(source: int) -> str:
+    """Return the colour of a source; those that are too many share one."""
+    return PALETTE[source] if source < len(PALETTE) else OTHER
+
+
 def _frequency(contents: Contents, along: Any) -> Figure:
     from bokeh.models import ColumnDataSource, NumeralTickFormatter, Range1d
 
@@ -177,16 +178,13 @@ def _frequency(contents: Contents, along: Any) -> Figure:
             "x",
             "y",
             source=ColumnDataSource({"x": [], "y": []}, name=f"frequency {i}"),
-            line_color="#888888" if i == 0 else PALETTE[(i - 1) % len(PALETTE)],
-            line_dash=_DASHES[(i - 1) % len(_DASHES)] if i else "solid",
+            line_color=line_colour(i),
             line_width=1.8,
-            legend_label=plain(group.name, 20),
             name=f"line {i}",
         )
     if len(contents.groups) > MOST_LINES + 1:
         chosen = ColumnDataSource({"x": [], "y": []}, name="frequency chosen")
-        fig.line("x", "y", source=chosen, line_color=PALETTE[5], line_width=3, legend_label="the chosen population")
-    _legend(fig)
+        fig.line("x", "y", source=chosen, line_color=CHOSEN, line_width=3)
     return fig
 
 
@@ -209,16 +207,12 @@ def _rows(contents: Contents, along: Any) -> Figure:
     fig.xaxis.axis_label = "position (Mb)"
     if contents.found.windows is not None:
         source = ColumnDataSource({"xs": [], "ys": []}, name="posteriors")
-        fig.patches("xs", "ys", source=source, fill_color=POSTERIOR, line_color=None, legend_label="posterior")
+        fig.patches("xs", "ys", source=source, fill_color=POSTERIOR, line_color=None)
     columns = ("left", "right", "top", "bottom", "colour", "who", "where", "what", "source", "posterior", "sites")
     source = ColumnDataSource({name: [] for name in columns}, name="segments")
     bars = fig.quad(
         left="left", right="right", top="top", bottom="bottom", source=source, fill_color="colour", line_color=None
     )
-    for i, name in enumerate(contents.sources[: len(PALETTE)]):
-        fig.quad([], [], [], [], fill_color=PALETTE[i], line_color=None, legend_label=plain(f"segment: {name}", 24))
-    if len(contents.sources) > len(PALETTE):
-        fig.quad([], [], [], [], fill_color="#888888", line_color=None, legend_label="segment: other sources")
     if contents.found.truth is not None:
         source = ColumnDataSource({name: [] for name in ("left", "right", "top", "bottom")}, name="truth")
         fig.quad(
@@ -230,7 +224,6 @@ def _rows(contents: Contents, along: Any) -> Figure:
             fill_color=None,
             line_color="#000000",
             line_width=1.4,
-            legend_label="true tract",
             name="true tracts",
         )
     fig.yaxis.ticker = FixedTicker(ticks=[])
@@ -249,12 +242,11 @@ def _rows(contents: Contents, along: Any) -> Figure:
             ("sites", "@sites"),
         ],
     )
-    _legend(fig)
     return fig
 
 
 def _lengths(contents: Contents) -> Figure:
-    from bokeh.models import ColumnDataSource, Range1d
+    from bokeh.models import ColumnDataSource, FixedTicker, NumeralTickFormatter, Range1d
 
     edges = contents.lengths.edges / 1000
     fig = _figure(
@@ -264,14 +256,16 @@ def _lengths(contents: Contents) -> Figure:
         x_range=(float(edges[0]), float(edges[-1])),
         y_range=Range1d(0, 1, name="number of lengths"),
     )
+    ticks = [step * 10.0**power for power in range(-3, 7) for step in (1, 2, 5)]
+    fig.xaxis.ticker = FixedTicker(ticks=[tick for tick in ticks if edges[0] <= tick <= edges[-1]])
+    fig.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     fig.xaxis.axis_label = "length (kb)"
     fig.yaxis.axis_label = "segments"
     for i, name in enumerate(contents.sources):
         source = ColumnDataSource({"left": [], "right": [], "top": [], "bottom": []}, name=f"lengths {i}")
-        colour = PALETTE[i] if i < len(PALETTE) else "#888888"
-        bars = fig.quad(left="left", right="right", top="top", bottom="bottom", source=source, fill_color=colour, line_color=None, legend_label=plain(name, 24))  # fmt: skip
+        colour = source_colour(i)
+        bars = fig.quad(left="left", right="right", top="top", bottom="bottom", source=source, fill_color=colour, line_color=None)  # fmt: skip
         _hover(fig, [bars], [("length", "@left{0.0} to @right{0.0} kb"), ("up to", "@top{0,0} segments")])
-    _legend(fig)
     return fig
 
 
@@ -305,7 +299,7 @@ def _samples(contents: Contents) -> Figure:
     fig = _figure("samples", 90 + 34 * rows_shown, y_range=(rows_shown, 0))
     fig.min_border_left = 130
     fig.xaxis.axis_label = f"% {contents.what_share}" if has_share else "Mb in segments"
-    dots = fig.scatter("x", "y", source=ColumnDataSource(points), size=7, fill_color=FOUND, fill_alpha=0.55, line_color=None)
+    dots = fig.scatter("x", "y", source=ColumnDataSource(points), size=7, name="dots", fill_color=FOUND, fill_alpha=0.55, line_color=None)
     fig.yaxis.ticker = FixedTicker(ticks=[i + 0.5 for i in range(len(order))])
     fig.yaxis.major_label_overrides = {i + 0.5: plain(name, 20) for i, name in enumerate(order)}
     fig.yaxis.major_tick_line_color = None
