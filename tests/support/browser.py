@@ -68,6 +68,7 @@ class Browser:
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.cdp("Emulation.setEmulatedMedia", features=scheme)
+        self.cdp("Emulation.setScrollbarsHidden", hidden=True)
 
     def picture(self, *, whole: bool = False) -> bytes:
         """Return what is shown, or the whole page, as PNG."""
