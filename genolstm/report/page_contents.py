@@ -301,7 +301,11 @@ def _kept(calls: Sequence[Call], groups: Sequence[Group], names: Sequence[Name],
         number[call.sample, call.haplotype] += 1
     if len(names) <= MOST_ROWS and len(calls) <= MOST_SEGMENTS:
         return list(names)
-    turns = {name: (turn, i) for i, group in reversed([*enumerate(groups)]) for turn, name in enumerate(group.haplotypes)}
+    first, *populations = enumerate(groups)
+    # By their first population, if they have one.
+    turns = {
+        name: (turn, i) for i, group in (first, *reversed(populations)) for turn, name in enumerate(group.haplotypes)
+    }
     kept: set[Name] = set()
     total = 0
     for name in sorted(names, key=lambda name: turns[name]):

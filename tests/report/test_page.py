@@ -55,6 +55,9 @@ def bed(path: Path, calls: list[Call]) -> Path:
     return path
 
 
+CELLS = ("td", "th", "caption", "li", "dd")
+
+
 class Page(HTMLParser):
     """Elements, and the text of each of a few kinds."""
 
@@ -71,7 +74,7 @@ class Page(HTMLParser):
         self._open = tag
         if tag == "script":
             self.scripts.append("")
-        if tag in ("td", "th", "caption", "li", "dd"):
+        if tag in CELLS:
             self.cells.append("")
 
     def handle_endtag(self, tag: str) -> None:
@@ -80,7 +83,7 @@ class Page(HTMLParser):
     def handle_data(self, text: str) -> None:
         if self._open == "script":
             self.scripts[-1] += text
-        elif self.cells and self._open:
+        elif self._open in CELLS:
             self.cells[-1] += text
 
 
@@ -114,8 +117,7 @@ def test_frequencies_are_the_mean_share_of_haplotypes_in_each_window() -> None:
         for call in CALLS:
             if call.chrom == "chr1" and (call.sample, call.haplotype) in group.haplotypes:
                 brute[call.start : call.end] += 1 / group.size
-        for k in (0, 100, 149, 150, 151, 299, 300, shares.shape[1] - 1):
-            a = k * 100_000 // size
+        for a in (0, 99, 100, 149, 150, 199, 200, 299, 300, shares.shape[1] - 1):
             assert shares[i, a] == pytest.approx(brute[a * size : (a + 1) * size].mean(), abs=1e-12)
 
 
@@ -147,9 +149,6 @@ def test_what_is_not_known_is_said() -> None:
     assert any("A haplotype 2 and 1 others have segments, but neither" in line for line in strange.notes)
     stranger = contents(Found("x", CALLS, None, None, Populations({"CEU": ["A"]})))
     assert any("does not name B: they are in no population" in line for line in stranger.notes)
-    changed = page(contents(Found("x", CALLS, {"counts": {"segments": 4, "segment_bp": 300_000}})))
-    assert "the manifest tells of 4 segments, and the file has 3" in changed
-    assert "bp in segments, and the file has" not in changed
 
 
 def test_haplotypes_that_the_manifest_names_count_without_posteriors() -> None:
@@ -175,7 +174,6 @@ def test_what_does_not_fit_is_left_out_by_whole_haplotypes(monkeypatch) -> None:
     held = data(told)
     assert len(held["haplotypes"]) == 2
     assert unpack(held["chroms"][0]["segments"]["row"]).tolist() == [0, 0, 1, 1]
-    assert "rows are those of 2 of 4 haplotypes" in page(told)
 
 
 def test_the_page_holds_every_segment_as_it_is() -> None:
@@ -237,9 +235,9 @@ def test_a_window_holds_the_highest_posterior_of_its_bins(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        (["c\t1000\t2000\tA\t1\t0.5", "c\t0\t1000\tA\t1\t0.5"], "line 3: a bin of A 1 on c begins before the one before"),
-        (["c\t0\t1000\tA\t1\t0.5", "c\t0\t1000\tA\t1\t0.5"], "line 3: a bin of A 1 on c begins before the one before"),
-        (["c\t0\t1000\tA\t1\t0.5", "c\t1500\t2500\tA\t1\t0.5"], "line 3: a bin does not lie on the grid"),
+        (["c\t1000\t2000\tA\t1\t0.5", "c\t0\t1000\tA\t1\t0.5"], ":3: a bin of A 1 on c begins before the one before"),
+        (["c\t0\t1000\tA\t1\t0.5", "c\t0\t1000\tA\t1\t0.5"], ":3: a bin of A 1 on c begins before the one before"),
+        (["c\t0\t1000\tA\t1\t0.5", "c\t1500\t2500\tA\t1\t0.5"], ":3: a bin does not lie on the grid"),
     ],
 )
 def test_bins_that_would_be_mixed_up_are_refused(tmp_path: Path, lines: list[str], said: str) -> None:
@@ -261,9 +259,13 @@ def evil() -> Found:
     return Found(f"{EVIL}.bed", calls, manifest, None, Populations({f"P{EVIL}": [EVIL], "Q": ["$$x$$\\(y\\)"]}))
 
 
-def test_names_are_text_whatever_they_look_like() -> None:
-    text = page(contents(evil()))
-    found = Page(text)
+@pytest.fixture(scope="module")
+def evil_text() -> str:
+    return page(contents(evil()))
+
+
+def test_names_are_text_whatever_they_look_like(evil_text: str) -> None:
+    found = Page(evil_text)
     assert [tag for tag, _ in found.tags].count("script") == 4
     assert {tag for tag, _ in found.tags} & {"img", "iframe", "b", "object", "link", "base", "embed"} == set()
     assert not any(name.startswith("on") for _, attributes in found.tags for name in attributes)
@@ -277,21 +279,22 @@ def test_names_are_text_whatever_they_look_like() -> None:
 
 
 def test_the_browser_is_told_to_load_nothing_and_to_run_only_our_scripts() -> None:
-    found = Page(page(contents(Found("x", CALLS))))
+    text = page(contents(Found("x", CALLS)))
+    found = Page(text)
     policy = next(a["content"] for tag, a in found.tags if a.get("http-equiv") == "Content-Security-Policy") or ""
     digests = {base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in found.scripts[2:]}
     assert policy.startswith("default-src 'none'; script-src ")
     assert set(re.findall(r"'sha256-([^']+)'", policy)) == digests
     assert "unsafe-eval" not in policy
     assert not any(name in ("src", "href") and not str(a[name]).startswith("#") for _, a in found.tags for name in a)
-    style = re.search(r"<style>(.*?)</style>", page(contents(Found("x", []))), re.DOTALL)
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
     assert style is not None
     assert "url(" not in style[1]
     assert "@import" not in style[1]
 
 
-def test_the_page_can_be_heard() -> None:
-    found = Page(page(contents(evil())))
+def test_the_page_can_be_heard(evil_text: str) -> None:
+    found = Page(evil_text)
     tags = found.tags
     assert ("html", {"lang": "en"}) in tags
     labels = [i for i, (tag, _) in enumerate(tags) if tag == "label"]
@@ -312,29 +315,15 @@ def test_the_same_scan_gives_the_same_bytes_and_another_gives_others() -> None:
     names = [("A", "1"), ("A", "2"), ("B", "2")]
     first, again = (page(contents(Found("x", CALLS, None, windows(names, {"chr1": 400_000, "chr2": 100_000}), PEOPLE))) for _ in range(2))
     assert first == again
-    assert page(contents(Found("x", CALLS[:2]))) != first
 
 
 def test_an_empty_scan_has_a_page_too() -> None:
-    text = page(contents(Found("x", [], {"expected": {"threshold": float("nan"), "precision": True}})))
+    counts = {"segments": 4, "segment_bp": 0}
+    text = page(contents(Found("x", [], {"expected": {"threshold": float("nan"), "precision": True}, "counts": counts})))
+    assert "the manifest tells of 4 segments, and the file has 0: it was changed since" in text
+    assert "bp in segments, and the file has" not in text
     assert "No manifest tells what is expected" in text
     assert len(json.loads(Page(text).scripts[0])["chroms"]) == 0
-
-
-def test_a_thousand_haplotypes_stay_below_ten_megabytes() -> None:
-    rng = np.random.default_rng(2)
-    names = [(f"SAMPLE{i:04d}", h) for i in range(500) for h in "12"]
-    calls = [
-        Call("chr1", int(a), int(a) + int(n), *names[k % 1000], 0.8765, 40, 30, f"source{k % 3}", f"sou_{k + 1:04d}")
-        for k, (a, n) in enumerate(zip(rng.integers(0, 245_000_000, 119_000), rng.integers(5_000, 200_000, 119_000), strict=True))
-    ]
-    bins = PosteriorWindows()
-    posterior = rng.uniform(size=(1000, 5000)).astype(np.float32)
-    bins.add_block(PosteriorBlock("chr1", names, 0, posterior, posterior, posterior, 250_000_000), 50_000)
-    people = Populations({f"POP{p:02d}": [f"SAMPLE{i:04d}" for i in range(p, 500, 26)] for p in range(26)})
-    told = contents(Found("x.bed", calls, None, bins, people))
-    assert len(told.kept) == 1000
-    assert len(page(told).encode()) < 10_000_000
 
 
 # --- the run ------------------------------------------------------------------------------------------
@@ -401,12 +390,12 @@ def test_options_of_another_scan_are_refused(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     for given, content, said in (
         ("evidence", paths["evidence.tsv"].read_text().replace("supports", "contradicts", 1), "has 10 sites of chr1:100000-200000 A 1, and 7 support it"),
-        ("evidence", paths["evidence.tsv"].read_text().replace("contradicts", "doubts", 1), "line 10: 'doubts' is neither supports nor contradicts"),
-        ("evidence", "chrom\tpos\n", "line 1: has not the header of evidence"),
+        ("evidence", paths["evidence.tsv"].read_text().replace("contradicts", "doubts", 1), ":10: 'doubts' is neither supports nor contradicts"),
+        ("evidence", "chrom\tpos\n", ":1: has not the header of evidence"),
         ("manifest", "{", "is not JSON"),
         ("manifest", "[" * 100_000, "is not JSON"),
         ("manifest", "[]", "is not a manifest"),
-        ("posteriors", paths["p.tsv"].read_text().replace("chr", ""), "chromosome names must agree"),
+        ("posteriors", paths["p.tsv"].read_text().replace("chr1\t", "1\t"), "chromosome names must agree"),
         ("truth", paths["truth.bed"].read_text().replace("chr", ""), "chromosome names must agree"),
         ("truth", "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\n", "holds no tracts"),
     ):
@@ -439,7 +428,7 @@ def test_segments_that_are_none_are_refused(tmp_path: Path, old: str, new: str, 
     with pytest.raises(InputError) as error:
         read_calls(path)
     assert said in str(error.value)
-    assert "line 2" in str(error.value)
+    assert ":2: " in str(error.value)
 
 
 def test_without_bokeh_nothing_is_read(tmp_path: Path, monkeypatch, cli) -> None:
@@ -459,14 +448,13 @@ def test_without_bokeh_nothing_is_read(tmp_path: Path, monkeypatch, cli) -> None
     assert 'pip install "genolstm[report]"' in found.err
 
 
-def test_a_scan_draws_the_page_that_its_files_give(tmp_path: Path, cli, model_path, region_folder: Path) -> None:
+def test_a_scan_draws_the_page_that_its_files_give(tmp_path: Path, cli, tiny_model, region_folder: Path) -> None:
     roles = [word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", region_folder / f"{role}.txt")]
     wanted = ["-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "--report", tmp_path / "scan.html"]
-    found = cli("introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted, "--model", model_path, "-q")
+    found = cli("introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted, "--model", tiny_model, "-q")
     assert found.code == 0, found
     again = cli("introgression", "report", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "-o", tmp_path / "x.html")
     assert (again.code, again.out) == (0, "")
     assert (tmp_path / "scan.html").read_bytes() == (tmp_path / "x.html").read_bytes()
-    table = pd.read_csv(tmp_path / "p.tsv.gz", sep="\t")
     text = (tmp_path / "x.html").read_text()
-    assert f"Of {len(table):,} bins" in text
+    assert f"Of {len(pd.read_csv(tmp_path / 'p.tsv.gz', sep=chr(9))):,} bins" in text
