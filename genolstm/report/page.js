@@ -71,7 +71,7 @@
 
     const fits = (from, to) => {
       const length = open(state.chrom).length, width = Math.min(Math.max(Math.round(to - from), Math.min(LEAST, length)), length);
-      const start = Math.max(0, Math.min(Math.round(from), length - width));
+      const start = Math.max(0, Math.min(Math.round((from + to - width) / 2), length - width));
       return [start, start + width];
     };
     let waiting = false, moving = false;

@@ -13,7 +13,7 @@ import numpy as np
 
 from genolstm.errors import shown
 from genolstm.introgression.windows import STEPS
-from genolstm.report.page_contents import ALL, MOST_GAPS, MOST_SITES, Contents, counts_of, data, histogram
+from genolstm.report.page_contents import MOST_GAPS, MOST_SITES, Contents, counts_of, data, histogram
 from genolstm.report.page_figures import (
     CHOSEN,
     MOST_LINES,
@@ -23,6 +23,7 @@ from genolstm.report.page_figures import (
     expected,
     figures,
     line_colour,
+    overview,
     shades,
     source_colour,
 )
@@ -113,7 +114,9 @@ def _document(drawn: Mapping[str, Any]) -> dict[str, Any]:
     def renamed(value: Any) -> Any:
         if isinstance(value, dict):
             return {
-                key: known.setdefault(entry, f"m{len(known)}") if key == "id" and isinstance(entry, str) else renamed(entry)
+                key: known.setdefault(entry, f"m{len(known)}")
+                if key == "id" and isinstance(entry, str)
+                else renamed(entry)
                 for key, entry in value.items()
             }
         return [renamed(entry) for entry in value] if isinstance(value, list | tuple) else value
@@ -168,7 +171,7 @@ def _told(contents: Contents) -> dict[str, Any]:
         lines.append("warning: there is no manifest: model, settings and what was left out are not known")
     lines += _agreement(contents)
     lines = [*_of_manifest(found.manifest, "warnings"), *lines]
-    highest = max((float(values.max(initial=0)) for values in contents.frequencies.values()), default=0.0)
+    whole = overview(contents)
     counts, what = histogram(found)
     row = contents.rows[0]
     evaluation = found.evaluation
@@ -176,16 +179,23 @@ def _told(contents: Contents) -> dict[str, Any]:
         "title": shown(found.title),
         "facts": [
             ("haplotypes", f"{contents.groups[0].size:,}"),
-            ("samples", f"{counts_of(found.manifest, 'samples') or len({name[0] for name in contents.groups[0].haplotypes}):,}"),
+            (
+                "samples",
+                f"{counts_of(found.manifest, 'samples') or len({name[0] for name in contents.groups[0].haplotypes}):,}",
+            ),
             ("segments", f"{len(found.calls):,}"),
             ("in segments", f"{row.bp / 1e6:,.2f} Mb"),
-            *([(f"share {contents.what_share.split(',')[0]}", f"{100 * row.share:.3f} %")] if row.share is not None else []),
+            *(
+                [(f"share {contents.what_share.split(',')[0]}", f"{100 * row.share:.3f} %")]
+                if row.share is not None
+                else []
+            ),
             *_facts(found.manifest),
         ],
         "warnings": [shown(line.removeprefix("warning: ")) for line in lines if line.startswith("warning: ")],
         "notes": [shown(line) for line in lines if not line.startswith("warning: ")],
-        "highest": f"{100 * highest:.3g}",
-        "column": _span(contents.window),
+        "highest": f"{100 * whole.high:.3g}",
+        "column": _span(whole.bp),
         "window": _span(contents.window),
         "legends": {
             "frequency": _lines(contents),
@@ -203,17 +213,30 @@ def _told(contents: Contents) -> dict[str, Any]:
             for r in contents.rows
         ],
         "samples": [
-            [s.sample, s.populations or "–", _whole(s.haplotypes), _whole(s.segments), _decimal(s.bp / 1e6, 3), _percent(s.share)]
+            [
+                s.sample,
+                s.populations or "–",
+                _whole(s.haplotypes),
+                _whole(s.segments),
+                _decimal(s.bp / 1e6, 3),
+                _percent(s.share),
+            ]
             for s in contents.samples
         ],
         "haplotypes": f"{contents.groups[0].size:,}",
-        "gap_ends": "" if found.windows is not None else "; without posteriors, only those between two segments are known",
+        "gap_ends": ""
+        if found.windows is not None
+        else "; without posteriors, only those between two segments are known",
         "gaps": [[g.chrom, _whole(g.start), _whole(g.end), _kb(g.end - g.start)] for g in contents.gaps[:MOST_GAPS]],
         "calibration": _calibration(contents),
         "histogram_of": what,
         "histogram_note": (
             f"Of {int(counts.sum()):,} {what}. "
-            + ("Bins of which nothing is known hold the model's prior." if what == "bins" else "No posteriors of bins were given.")
+            + (
+                "Bins of which nothing is known hold the model's prior."
+                if what == "bins"
+                else "No posteriors of bins were given."
+            )
         ),
         "reliability": [[_decimal(a, 4), _decimal(b, 4), _decimal(c / 1e6, 3)] for a, b, c in found.reliability or ()],
         "evaluation": [] if evaluation is None else _measures(evaluation),
@@ -293,7 +316,9 @@ def _calibration(contents: Contents) -> list[str]:
             f"Then {100 * told['archaic']:.3g} % of the bins of which something is known are archaic; "
             f"{100 * told['called']:.3g} % have a posterior at or above the threshold."
         )
-    lines.append("This is what the model itself expects, without any truth: data unlike those it was trained on may differ.")
+    lines.append(
+        "This is what the model itself expects, without any truth: data unlike those it was trained on may differ."
+    )
     return lines
 
 

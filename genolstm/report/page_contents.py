@@ -561,7 +561,10 @@ def data(shown: Contents) -> dict[str, Any]:
             {"name": f"{s} {h}", "groups": [i for i, inside in enumerate(members) if (s, h) in inside]}
             for s, h in shown.kept
         ],
-        "lengths": {"edges": [float(f"{edge:.6g}") for edge in shown.lengths.edges], "counts": shown.lengths.counts.tolist()},
+        "lengths": {
+            "edges": [float(f"{edge:.6g}") for edge in shown.lengths.edges],
+            "counts": shown.lengths.counts.tolist(),
+        },
         "truth": found.truth is not None,
     }
 

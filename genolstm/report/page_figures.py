@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ CHOSEN = PALETTE[6]
 MOST_LINES = 6
 #: Columns of the figure of the whole genome.
 _COLUMNS = 900
+#: Percentile of its shares that gets full colour.
+_FULL = 99
 #: Steps of its colour.
 _SHADES = 64
 
@@ -108,44 +110,72 @@ def _along(name: str, height: int, along: Any, **told: Any) -> Figure:
     return fig
 
 
+class Overview(NamedTuple):
+    """Shares of each group's haplotypes along all sequences, one after another.
+
+    Attributes
+    ----------
+    shares
+        Shape (groups, columns); NaN between sequences.
+    spans
+        First column of each sequence, and the one behind its last.
+    bp
+        Length of a column.
+    high
+        The share that gets full colour: few are above it, such as those of a population of two haplotypes.
+    """
+
+    shares: np.ndarray
+    spans: dict[str, tuple[int, int]]
+    bp: int
+    high: float
+
+
+def overview(contents: Contents) -> Overview:
+    """Return the shares of the figure of all sequences."""
+    groups = len(contents.groups)
+    by = max(-(-sum(values.shape[1] for values in contents.frequencies.values()) // _COLUMNS), 1)
+    gap = max(_COLUMNS // 300, 1)
+    parts, spans, at = [np.zeros((groups, 0))], {}, 0
+    for chrom, values in contents.frequencies.items():
+        if spans:
+            parts.append(np.full((groups, gap), np.nan))
+            at += gap
+        starts = np.arange(0, values.shape[1], by)
+        parts.append(np.add.reduceat(values, starts, axis=1) / np.diff(np.append(starts, values.shape[1])))
+        spans[chrom] = (at, at + len(starts))
+        at += len(starts)
+    shares = np.concatenate(parts, axis=1)
+    some = shares[shares > 0]
+    return Overview(shares, spans, by * contents.window, float(np.percentile(some, _FULL)) if some.size else 1.0)
+
+
 def _overview(contents: Contents) -> Figure:
     """Draw the share of each group's haplotypes with a segment along all sequences."""
     from bokeh.models import ColumnDataSource, FixedTicker, LinearColorMapper
 
     names = [plain(group.name, 20) for group in contents.groups][::-1]
-    total = sum(values.shape[1] for values in contents.frequencies.values())
-    by = max(-(-total // _COLUMNS), 1)
-    gap = max(_COLUMNS // 300, 1) if len(contents.chroms) > 1 else 0
-    parts, edges, middles, at = [], [], {}, 0
-    for chrom, values in contents.frequencies.items():
-        starts = np.arange(0, values.shape[1], by)
-        parts.append(np.add.reduceat(values, starts, axis=1) / np.diff(np.append(starts, values.shape[1])))
-        n = len(starts)
-        middles[at + n / 2] = (chrom, n)
-        edges.append((at, at + n))
-        at += n + gap
-        if gap:
-            parts.append(np.full((len(names), gap), np.nan))
-    image = np.concatenate(parts, axis=1) if parts else np.zeros((len(names), 1))
-    highest = float(np.nanmax(image)) if image.size else 0.0
+    told = overview(contents)
+    image = told.shares if told.spans else np.zeros((len(names), 1))
+    columns = image.shape[1]
     rows = len(names)
-    fig = _figure("overview", 70 + 24 * rows, x_range=(0, max(at - gap, 1)), y_range=(0, rows))
+    fig = _figure("overview", 70 + 24 * rows, x_range=(0, columns), y_range=(0, rows))
     fig.min_border_left = 130
-    mapper = LinearColorMapper(palette=shades(FOUND), low=0, high=highest or 1.0, nan_color="rgba(0,0,0,0)", name="shades")
+    mapper = LinearColorMapper(palette=shades(FOUND), low=0, high=told.high, nan_color="rgba(0,0,0,0)", name="shades")
     source = ColumnDataSource({"image": [image[::-1].astype(np.float32)]})
-    fig.image(image="image", x=0, y=0, dw=image.shape[1], dh=rows, color_mapper=mapper, source=source)
-    fig.quad(left=[a for a, _ in edges], right=[b for _, b in edges], bottom=0, top=rows, fill_color=None, line_color="#888888", line_width=0.6)  # fmt: skip
+    fig.image(image="image", x=0, y=0, dw=columns, dh=rows, color_mapper=mapper, source=source)
+    fig.quad(left=[a for a, _ in told.spans.values()], right=[b for _, b in told.spans.values()], bottom=0, top=rows, fill_color=None, line_color="#888888", line_width=0.6)  # fmt: skip
     fig.yaxis.ticker = FixedTicker(ticks=[i + 0.5 for i in range(rows)])
     fig.yaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}
     fig.yaxis.major_tick_line_color = None
     # A name needs some columns; of short sequences only every so many get one.
     labels, free = {}, 0.0
-    for place, (chrom, _) in middles.items():
-        label = plain(chrom.removeprefix("chr") if len(middles) > 8 else chrom, 12)
-        width = _COLUMNS * 0.014 * (len(label) + 1)
-        if place - width / 2 >= free:
-            labels[place] = label
-            free = place + width / 2
+    for chrom, (first, end) in told.spans.items():
+        label = plain(chrom.removeprefix("chr") if len(told.spans) > 8 else chrom, 12)
+        middle, half = (first + end) / 2, columns * 0.007 * (len(label) + 1)
+        if middle - half >= free:
+            labels[middle] = label
+            free = middle + half
     fig.xaxis.ticker = FixedTicker(ticks=list(labels))
     fig.xaxis.major_label_overrides = labels
     fig.ygrid.grid_line_color = None
@@ -193,7 +223,9 @@ def _gaps(along: Any) -> Figure:
 
     fig = _along("gaps", 70, along, y_range=(0, 1))
     source = ColumnDataSource({"left": [], "right": []}, name="gaps source")
-    bars = fig.quad(left="left", right="right", bottom=0.2, top=0.8, source=source, fill_color="#CC79A7", line_color=None)
+    bars = fig.quad(
+        left="left", right="right", bottom=0.2, top=0.8, source=source, fill_color="#CC79A7", line_color=None
+    )
     fig.yaxis.visible = False
     fig.ygrid.grid_line_color = None
     _hover(fig, [bars], [("no segment", "@left{0.000} to @right{0.000} Mb")])
@@ -299,7 +331,16 @@ def _samples(contents: Contents) -> Figure:
     fig = _figure("samples", 90 + 34 * rows_shown, y_range=(rows_shown, 0))
     fig.min_border_left = 130
     fig.xaxis.axis_label = f"% {contents.what_share}" if has_share else "Mb in segments"
-    dots = fig.scatter("x", "y", source=ColumnDataSource(points), size=7, name="dots", fill_color=FOUND, fill_alpha=0.55, line_color=None)
+    dots = fig.scatter(
+        "x",
+        "y",
+        source=ColumnDataSource(points),
+        size=7,
+        name="dots",
+        fill_color=FOUND,
+        fill_alpha=0.55,
+        line_color=None,
+    )
     fig.yaxis.ticker = FixedTicker(ticks=[i + 0.5 for i in range(len(order))])
     fig.yaxis.major_label_overrides = {i + 0.5: plain(name, 20) for i, name in enumerate(order)}
     fig.yaxis.major_tick_line_color = None
@@ -318,12 +359,18 @@ def _histogram(contents: Contents) -> Figure:
     fig = _figure("histogram", 240, x_range=(0, 1), y_axis_type="log", y_range=(0.5, top * 2))
     fig.xaxis.axis_label = "posterior"
     fig.yaxis.axis_label = f"{what} (logarithmic)"
-    source = ColumnDataSource({"left": edges[:-1][there], "right": edges[1:][there], "top": counts[there].astype(float)})
-    bars = fig.quad(left="left", right="right", top="top", bottom=0.5, source=source, fill_color=POSTERIOR, line_color=None)
+    source = ColumnDataSource(
+        {"left": edges[:-1][there], "right": edges[1:][there], "top": counts[there].astype(float)}
+    )
+    bars = fig.quad(
+        left="left", right="right", top="top", bottom=0.5, source=source, fill_color=POSTERIOR, line_color=None
+    )
     _hover(fig, [bars], [("posterior", "@left{0.00} to @right{0.00}"), (what, "@top{0,0}")])
     threshold = expected(contents.found.manifest).get("threshold")
     if threshold is not None:
-        fig.add_layout(Span(location=threshold, dimension="height", line_color="#888888", line_dash="dashed", line_width=2))
+        fig.add_layout(
+            Span(location=threshold, dimension="height", line_color="#888888", line_dash="dashed", line_width=2)
+        )
     return fig
 
 
@@ -347,9 +394,7 @@ def _reliability(contents: Contents) -> Figure:
     fig.xaxis.axis_label = "mean posterior of a class"
     fig.yaxis.axis_label = "truly archaic"
     fig.line([0, 1], [0, 1], line_color="#888888", line_dash="dashed")
-    source = ColumnDataSource(
-        {"x": [r[0] for r in rows], "y": [r[1] for r in rows], "mb": [r[2] / 1e6 for r in rows]}
-    )
+    source = ColumnDataSource({"x": [r[0] for r in rows], "y": [r[1] for r in rows], "mb": [r[2] / 1e6 for r in rows]})
     fig.line("x", "y", source=source, line_color=FOUND, line_width=2)
     dots = fig.scatter("x", "y", source=source, size=8, fill_color=FOUND, line_color=None)
     _hover(fig, [dots], [("posterior", "@x{0.000}"), ("truly archaic", "@y{0.000}"), ("of", "@mb{0.00} Mb")])

@@ -64,11 +64,11 @@ def run(
     InputError
         A file is not what it is given for.
     """
-    check_name(output)
     beside = manifest_path(segments)
     if manifest is None and beside is not None and beside.is_file():
         manifest = beside
     check_paths([segments, posteriors, samples, truth, manifest, evidence], [output], force=force)
+    check_name(output)
     check_drawable()
     from genolstm.report.page_contents import Found
 
@@ -135,6 +135,8 @@ def _compared(
         np.bincount(place, weights, _CLASSES) for weights in (pieces.length, pieces.score * pieces.length, pieces.true)
     )
     rows = [
-        (float(weighed[i] / length[i]), float(true[i] / length[i]), int(length[i])) for i in range(_CLASSES) if length[i]
+        (float(weighed[i] / length[i]), float(true[i] / length[i]), int(length[i]))
+        for i in range(_CLASSES)
+        if length[i]
     ]
     return evaluate(scored, truth, posteriors=table), rows

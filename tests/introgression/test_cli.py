@@ -957,7 +957,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--report", "r.html"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
@@ -972,6 +972,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
+        "report": None,
         "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
@@ -988,6 +989,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
                 "unknown": Path("u"),
+                "report": Path("r.html"),
                 "model": "m",
                 "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
                 "index": False,
@@ -1010,6 +1012,19 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
             {**nothing_said, "output": Path("-")},
         ),
         ((FastaDoor((Path("a.fa"),), {"archaic": ["A"]}, "O"),), {**nothing_said, "output": Path("x.bed")}),
+    ]
+
+
+def test_options_of_report_arrive(cli: Cli, told) -> None:
+    calls = told("report", "run", ["left out", "warning: look"])
+    words = ["--posteriors", "p", "--samples", "s", "--truth", "t", "--manifest", "m", "--evidence", "e", "--force"]
+    assert cli("introgression", "report", "x.bed", "-o", "x.html", *words) == (0, "", "left out\nwarning: look\n")
+    assert cli("introgression", "report", "x.bed", "-o", "x.html", "-q") == (0, "", "warning: look\n")
+    names = ("posteriors", "samples", "truth", "manifest", "evidence")
+    given = {name: Path(name[0]) for name in names} | {"force": True}
+    assert calls == [
+        ((Path("x.bed"), Path("x.html")), given),
+        ((Path("x.bed"), Path("x.html")), dict.fromkeys(names) | {"force": False}),
     ]
 
 

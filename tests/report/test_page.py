@@ -16,16 +16,16 @@ import pytest
 
 pytest.importorskip("bokeh")
 
-from genolstm.errors import InputError, SettingError  # noqa: E402
-from genolstm.introgression.calls import Call, read_calls  # noqa: E402
-from genolstm.introgression.formats import SEGMENT_COLUMNS, header_line, read_posteriors  # noqa: E402
-from genolstm.introgression.segments import PosteriorBlock  # noqa: E402
-from genolstm.introgression.variants.people import Populations  # noqa: E402
-from genolstm.introgression.windows import STEPS, PosteriorWindows  # noqa: E402
-from genolstm.report import page_contents  # noqa: E402
-from genolstm.report.page import page  # noqa: E402
-from genolstm.report.page_contents import Found, contents, covered, data, nice  # noqa: E402
-from genolstm.runs.report import run  # noqa: E402
+from genolstm.errors import InputError, SettingError
+from genolstm.introgression.calls import Call, read_calls
+from genolstm.introgression.formats import SEGMENT_COLUMNS, header_line, read_posteriors
+from genolstm.introgression.segments import PosteriorBlock
+from genolstm.introgression.variants.people import Populations
+from genolstm.introgression.windows import STEPS, PosteriorWindows
+from genolstm.report import page_contents
+from genolstm.report.page import page
+from genolstm.report.page_contents import Found, contents, covered, data, nice
+from genolstm.runs.report import run
 
 EVIL = "<script>alert(1)</script>"
 CALLS = [
@@ -185,10 +185,14 @@ def test_the_page_holds_every_segment_as_it_is() -> None:
         s = chrom["segments"]
         columns = [unpack(s[name]) for name in ("start", "end", "row", "posterior", "sites", "match", "source")]
         begin, number = unpack(s["names"]["begin"]), unpack(s["names"]["number"])
-        for k, (start, end, row, posterior, sites, match, source) in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True)):
+        for k, (start, end, row, posterior, sites, match, source) in enumerate(
+            zip(*map(np.ndarray.tolist, columns), strict=True)
+        ):
             name = f"{s['names']['begins'][begin[k]]}_{number[k]:04d}"
             where = tuple(held["haplotypes"][row]["name"].split())
-            found.append(Call(chrom["name"], start, end, *where, posterior / 1e4, sites, match, held["sources"][source], name))
+            found.append(
+                Call(chrom["name"], start, end, *where, posterior / 1e4, sites, match, held["sources"][source], name)
+            )
     assert found == CALLS
     odd = [CALLS[0]._replace(name="a_1"), CALLS[1]]
     assert data(contents(Found("x", odd)))["chroms"][0]["segments"]["names"] == {"all": ["a_1", "den_0001"]}
@@ -214,7 +218,11 @@ def test_a_window_holds_the_highest_posterior_of_its_bins(tmp_path: Path) -> Non
     lines = ["#chrom\tstart\tend\tsample\thaplotype\tposterior"]
     for b in range(n):
         end = min((b + 1) * 1000, n * 1000 - 400)
-        lines += [f"c\t{b * 1000}\t{end}\t{s}\t{h}\t{posterior[i, b]:.4f}" for i, (s, h) in enumerate(names) if not np.isnan(posterior[i, b])]
+        lines += [
+            f"c\t{b * 1000}\t{end}\t{s}\t{h}\t{posterior[i, b]:.4f}"
+            for i, (s, h) in enumerate(names)
+            if not np.isnan(posterior[i, b])
+        ]
     (tmp_path / "p.tsv").write_text("\n".join(lines) + "\n")
     of_file.add_file(tmp_path / "p.tsv")
     for windows in (made, of_file):
@@ -252,10 +260,25 @@ def test_bins_that_would_be_mixed_up_are_refused(tmp_path: Path, lines: list[str
 
 def evil() -> Found:
     calls = [
-        Call(f"chr{EVIL}", 0, 50_000, EVIL, "\"'><img src=x onerror=alert(2)>", 0.9, 5, 4, f"s{EVIL}", "n&amp;</script>_0001"),
+        Call(
+            f"chr{EVIL}",
+            0,
+            50_000,
+            EVIL,
+            "\"'><img src=x onerror=alert(2)>",
+            0.9,
+            5,
+            4,
+            f"s{EVIL}",
+            "n&amp;</script>_0001",
+        ),
         Call("$$\\frac$$", 0, 50_000, "$$x$$\\(y\\)", "1", 0.9, 5, 4, "<b>", "</ScRiPt><!--_0001"),
     ]
-    manifest = {"warnings": [f"warning: {EVIL}"], "left_out": ["<!--<script>"], "model": {"name": EVIL, "sources": [EVIL]}}
+    manifest = {
+        "warnings": [f"warning: {EVIL}"],
+        "left_out": ["<!--<script>"],
+        "model": {"name": EVIL, "sources": [EVIL]},
+    }
     return Found(f"{EVIL}.bed", calls, manifest, None, Populations({f"P{EVIL}": [EVIL], "Q": ["$$x$$\\(y\\)"]}))
 
 
@@ -313,13 +336,18 @@ def test_the_page_can_be_heard(evil_text: str) -> None:
 
 def test_the_same_scan_gives_the_same_bytes_and_another_gives_others() -> None:
     names = [("A", "1"), ("A", "2"), ("B", "2")]
-    first, again = (page(contents(Found("x", CALLS, None, windows(names, {"chr1": 400_000, "chr2": 100_000}), PEOPLE))) for _ in range(2))
+    first, again = (
+        page(contents(Found("x", CALLS, None, windows(names, {"chr1": 400_000, "chr2": 100_000}), PEOPLE)))
+        for _ in range(2)
+    )
     assert first == again
 
 
 def test_an_empty_scan_has_a_page_too() -> None:
     counts = {"segments": 4, "segment_bp": 0}
-    text = page(contents(Found("x", [], {"expected": {"threshold": float("nan"), "precision": True}, "counts": counts})))
+    text = page(
+        contents(Found("x", [], {"expected": {"threshold": float("nan"), "precision": True}, "counts": counts}))
+    )
     assert "the manifest tells of 4 segments, and the file has 0: it was changed since" in text
     assert "bp in segments, and the file has" not in text
     assert "No manifest tells what is expected" in text
@@ -340,15 +368,26 @@ def scanned(folder: Path) -> dict[str, Path]:
                 lines.append(f"{chrom}\t{b * 10_000}\t{(b + 1) * 10_000}\t{s}\t{h}\t{0.9 if inside else 0.05}")
     paths["p.tsv"].write_text("\n".join(lines) + "\n")
     paths["people.tsv"].write_text("sample\tpop\nA\tCEU\nB\tCHB\n")
-    paths["truth.bed"].write_text("chr1\t100000\t190000\tarchaic\t1000\t.\tA\t1\nchr2\t0\t60000\tarchaic\t1000\t.\tA\t2\n")
+    paths["truth.bed"].write_text(
+        "chr1\t100000\t190000\tarchaic\t1000\t.\tA\t1\nchr2\t0\t60000\tarchaic\t1000\t.\tA\t2\n"
+    )
     expected = {"threshold": 0.5, "precision": 0.9, "recall": 0.8, "f1": 0.85, "called": 0.1, "archaic": 0.12}
-    manifest = {"counts": {"haplotypes": 4, "segments": 3}, "expected": expected, "warnings": ["warning: look out"], "left_out": ["7 sites"]}
+    manifest = {
+        "counts": {"haplotypes": 4, "segments": 3},
+        "expected": expected,
+        "warnings": ["warning: look out"],
+        "left_out": ["7 sites"],
+    }
     paths["x.json"].write_text(json.dumps(manifest))
-    rows = ["#chrom\tpos\tref\talt\tsegment\tsegment_start\tsegment_end\tsample\thaplotype\tallele\tevidence\tallele_nea"]
+    rows = [
+        "#chrom\tpos\tref\talt\tsegment\tsegment_start\tsegment_end\tsample\thaplotype\tallele\tevidence\tallele_nea"
+    ]
     for c in CALLS:
         for k in range(c.n_sites):
             kind = "supports" if k < c.n_match else "contradicts"
-            rows.append(f"{c.chrom}\t{c.start + 1 + k}\tA\tC\t{c.name}\t{c.start}\t{c.end}\t{c.sample}\t{c.haplotype}\tC\t{kind}\tC")
+            rows.append(
+                f"{c.chrom}\t{c.start + 1 + k}\tA\tC\t{c.name}\t{c.start}\t{c.end}\t{c.sample}\t{c.haplotype}\tC\t{kind}\tC"
+            )
     paths["evidence.tsv"].write_text("\n".join(rows) + "\n")
     return paths
 
@@ -389,8 +428,16 @@ def test_options_of_another_scan_are_refused(tmp_path: Path) -> None:
     segments, output = tmp_path / "x.bed", tmp_path / "x.html"
     wrong = tmp_path / "wrong"
     for given, content, said in (
-        ("evidence", paths["evidence.tsv"].read_text().replace("supports", "contradicts", 1), "has 10 sites of chr1:100000-200000 A 1, and 7 support it"),
-        ("evidence", paths["evidence.tsv"].read_text().replace("contradicts", "doubts", 1), ":10: 'doubts' is neither supports nor contradicts"),
+        (
+            "evidence",
+            paths["evidence.tsv"].read_text().replace("supports", "contradicts", 1),
+            "has 10 sites of chr1:100000-200000 A 1, and 7 support it",
+        ),
+        (
+            "evidence",
+            paths["evidence.tsv"].read_text().replace("contradicts", "doubts", 1),
+            ":10: 'doubts' is neither supports nor contradicts",
+        ),
         ("evidence", "chrom\tpos\n", ":1: has not the header of evidence"),
         ("manifest", "{", "is not JSON"),
         ("manifest", "[" * 100_000, "is not JSON"),
@@ -449,11 +496,17 @@ def test_without_bokeh_nothing_is_read(tmp_path: Path, monkeypatch, cli) -> None
 
 
 def test_a_scan_draws_the_page_that_its_files_give(tmp_path: Path, cli, tiny_model, region_folder: Path) -> None:
-    roles = [word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", region_folder / f"{role}.txt")]
+    roles = [
+        word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", region_folder / f"{role}.txt")
+    ]
     wanted = ["-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "--report", tmp_path / "scan.html"]
-    found = cli("introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted, "--model", tiny_model, "-q")
+    found = cli(
+        "introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted, "--model", tiny_model, "-q"
+    )
     assert found.code == 0, found
-    again = cli("introgression", "report", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "-o", tmp_path / "x.html")
+    again = cli(
+        "introgression", "report", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "-o", tmp_path / "x.html"
+    )
     assert (again.code, again.out) == (0, "")
     assert (tmp_path / "scan.html").read_bytes() == (tmp_path / "x.html").read_bytes()
     text = (tmp_path / "x.html").read_text()
