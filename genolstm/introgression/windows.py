@@ -47,10 +47,10 @@ class _Row:
 
 
 class Track(NamedTuple):
-    """The highest posterior of each window of ``size`` bp; ``values`` has shape (haplotypes, windows), uint8."""
+    """The highest posterior of each window of ``size`` bp; ``highest`` has shape (haplotypes, windows), uint8."""
 
     size: int
-    values: np.ndarray
+    highest: np.ndarray
 
 
 class PosteriorWindows:

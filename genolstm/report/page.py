@@ -61,10 +61,18 @@ def page(contents: Contents) -> str:
     held = _json(data(contents))
     library = "\n".join(part.replace("</script", "<\\/script") for part in _core(INLINE.js_raw))
     script = _part("page.js")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    raw = jinja2.utils.markupsafe.Markup
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        # What cannot be printed, such as a mark that turns the direction of reading, is shown as what it is.
+        finalize=lambda value: (
+            shown(value, keep="\n") if isinstance(value, str) and not isinstance(value, raw) else value
+        ),
+    )
     environment.tests["numeric"] = lambda value: isinstance(value, _Number)
     template = environment.from_string(_part("page.html"))
-    raw = jinja2.utils.markupsafe.Markup
     return template.render(
         **_told(contents),
         policy=_policy(library, script),
@@ -92,7 +100,10 @@ def _policy(*scripts: str) -> str:
     digests = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )
-    return f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; form-action 'none'; base-uri 'none'"
+    return (
+        f"default-src 'none'; script-src {digests}; style-src 'unsafe-inline'; img-src data: blob:; font-src data:; "
+        "form-action 'none'; base-uri 'none'"
+    )
 
 
 def _json(value: Any) -> str:
@@ -208,8 +219,10 @@ def _told(contents: Contents) -> dict[str, Any]:
         },
         "share_note": f" ({contents.what_share})" if contents.what_share else "",
         "groups": [
-            [r.group, r.source, _whole(r.haplotypes), _whole(r.segments), _decimal(r.bp / 1e6, 3), _percent(r.share)]
-            + [_kb(r.mean), _kb(r.median), _kb(r.longest)]
+            [
+                *(r.group, r.source, _whole(r.haplotypes), _whole(r.segments), _decimal(r.bp / 1e6, 3)),
+                *(_percent(r.share), _kb(r.mean), _kb(r.median), _kb(r.longest)),
+            ]
             for r in contents.rows
         ],
         "samples": [
@@ -242,14 +255,16 @@ def _told(contents: Contents) -> dict[str, Any]:
         "evaluation": [] if evaluation is None else _measures(evaluation),
         "segments": f"{len(found.calls):,}",
         "top": [
-            [c.name, c.chrom, _whole(c.start), _whole(c.end), _kb(c.end - c.start), c.sample, c.haplotype, c.source]
-            + [_decimal(c.posterior, 4), _whole(c.n_match), _whole(c.n_sites)]
+            [
+                *(c.name, c.chrom, _whole(c.start), _whole(c.end), _kb(c.end - c.start), c.sample, c.haplotype),
+                *(c.source, _decimal(c.posterior, 4), _whole(c.n_match), _whole(c.n_sites)),
+            ]
             for c in contents.top
         ],
         "sites_note": (
             "The sites of each are below."
             if contents.sites
-            else "Their sites are not on this page: no evidence was given (scan --evidence, report --evidence)."
+            else "Their sites are not on this page: no evidence was given (report --evidence)."
         ),
         "evidence": [_evidence(contents, call) for call in contents.top if call.interval in contents.sites],
         "manifest": None
@@ -296,8 +311,8 @@ def _agreement(contents: Contents) -> list[str]:
         told = counts_of(found.manifest, name)
         if told is not None and told != here:
             lines.append(
-                f"warning: the manifest tells of {told:,} {what}, and the file has {here:,}: it was changed since, or is "
-                "of another scan"
+                f"warning: the manifest tells of {told:,} {what}, and the file has {here:,}: it was changed since, "
+                "or is of another scan"
             )
     return lines
 
@@ -341,7 +356,8 @@ def _evidence(contents: Contents, call: Any) -> dict[str, Any]:
     return {
         "name": call.name,
         "where": f"{call.chrom}:{call.start + 1:,}-{call.end:,}, {call.sample} haplotype {call.haplotype}",
-        "caption": f"{held} sites of {call.name}; {sites.supporting:,} support it, {sites.total - sites.supporting:,} contradict it",
+        "caption": f"{held} sites of {call.name}; {sites.supporting:,} support it, "
+        f"{sites.total - sites.supporting:,} contradict it",
         "columns": list(sites.columns),
         "rows": sites.rows,
     }

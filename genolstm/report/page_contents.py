@@ -501,7 +501,7 @@ def _gaps(merged: Merged, chroms: Mapping[str, int], found: Found) -> list[Gap]:
 
 def packed(values: np.ndarray, kind: str) -> str:
     """Return an array as text, little-endian; the page unpacks it by its kind."""
-    return base64.b64encode(np.ascontiguousarray(values, dtype=np.dtype(kind).newbyteorder("<"))).decode()
+    return base64.b64encode(values.astype(np.dtype(kind).newbyteorder("<")).tobytes()).decode()
 
 
 def smallest(values: np.ndarray) -> list[str]:
@@ -546,9 +546,9 @@ def data(shown: Contents) -> dict[str, Any]:
                 bins = track.size // found.windows.bin_sizes()[chrom]
                 entry["posteriors"] = {
                     "size": track.size,
-                    "n": track.values.shape[1],
+                    "n": track.highest.shape[1],
                     "bins": bins,
-                    "values": ["u1", packed(track.values, "u1")],
+                    "values": ["u1", packed(track.highest, "u1")],
                 }
         chroms.append(entry)
     members = [set(group.haplotypes) for group in shown.groups]

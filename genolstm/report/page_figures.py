@@ -136,7 +136,9 @@ def overview(contents: Contents) -> Overview:
     groups = len(contents.groups)
     by = max(-(-sum(values.shape[1] for values in contents.frequencies.values()) // _COLUMNS), 1)
     gap = max(_COLUMNS // 300, 1)
-    parts, spans, at = [np.zeros((groups, 0))], {}, 0
+    parts = [np.zeros((groups, 0))]
+    spans: dict[str, tuple[int, int]] = {}
+    at = 0
     for chrom, values in contents.frequencies.items():
         if spans:
             parts.append(np.full((groups, gap), np.nan))
@@ -164,7 +166,15 @@ def _overview(contents: Contents) -> Figure:
     mapper = LinearColorMapper(palette=shades(FOUND), low=0, high=told.high, nan_color="rgba(0,0,0,0)", name="shades")
     source = ColumnDataSource({"image": [image[::-1].astype(np.float32)]})
     fig.image(image="image", x=0, y=0, dw=columns, dh=rows, color_mapper=mapper, source=source)
-    fig.quad(left=[a for a, _ in told.spans.values()], right=[b for _, b in told.spans.values()], bottom=0, top=rows, fill_color=None, line_color="#888888", line_width=0.6)  # fmt: skip
+    fig.quad(
+        left=[a for a, _ in told.spans.values()],
+        right=[b for _, b in told.spans.values()],
+        bottom=0,
+        top=rows,
+        fill_color=None,
+        line_color="#888888",
+        line_width=0.6,
+    )
     fig.yaxis.ticker = FixedTicker(ticks=[i + 0.5 for i in range(rows)])
     fig.yaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}
     fig.yaxis.major_tick_line_color = None
@@ -203,7 +213,7 @@ def _frequency(contents: Contents, along: Any) -> Figure:
     fig = _along("frequency", 230, along, y_range=Range1d(0, 1, name="frequencies"))
     fig.yaxis.axis_label = "share of haplotypes"
     fig.yaxis.formatter = NumeralTickFormatter(format="0.[0] %")
-    for i, group in enumerate(contents.groups[: MOST_LINES + 1]):
+    for i in range(len(contents.groups[: MOST_LINES + 1])):
         fig.line(
             "x",
             "y",
@@ -293,10 +303,12 @@ def _lengths(contents: Contents) -> Figure:
     fig.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     fig.xaxis.axis_label = "length (kb)"
     fig.yaxis.axis_label = "segments"
-    for i, name in enumerate(contents.sources):
+    for i in range(len(contents.sources)):
         source = ColumnDataSource({"left": [], "right": [], "top": [], "bottom": []}, name=f"lengths {i}")
         colour = source_colour(i)
-        bars = fig.quad(left="left", right="right", top="top", bottom="bottom", source=source, fill_color=colour, line_color=None)  # fmt: skip
+        bars = fig.quad(
+            left="left", right="right", top="top", bottom="bottom", source=source, fill_color=colour, line_color=None
+        )
         _hover(fig, [bars], [("length", "@left{0.0} to @right{0.0} kb"), ("up to", "@top{0,0} segments")])
     return fig
 
@@ -322,7 +334,9 @@ def _samples(contents: Contents) -> Figure:
         turns[home] += 1
         # Spread without chance, so that points side by side do not hide one another.
         spread = (turns[home] * 0.618034) % 1 - 0.5
-        points["x"].append(round(sample.share * 100, 5) if has_share and sample.share is not None else round(sample.bp / 1e6, 5))  # fmt: skip
+        points["x"].append(
+            round(sample.share * 100, 5) if has_share and sample.share is not None else round(sample.bp / 1e6, 5)
+        )
         points["y"].append(round(homes[home] + 0.5 + 0.62 * spread, 4))
         points["sample"].append(plain(sample.sample))
         points["mb"].append(round(sample.bp / 1e6, 4))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -232,11 +233,11 @@ def test_a_window_holds_the_highest_posterior_of_its_bins(tmp_path: Path) -> Non
         track = windows.track("c", [("B", "1"), ("X", "1"), ("A", "1")], 1_000)
         assert track is not None
         assert track.size == 8_000
-        assert track.values.shape == (3, 625)
-        np.testing.assert_array_equal(track.values[1], 0)
-        assert (track.values[0, 500:] == 0).all()
+        assert track.highest.shape == (3, 625)
+        np.testing.assert_array_equal(track.highest[1], 0)
+        assert (track.highest[0, 500:] == 0).all()
         np.testing.assert_array_equal(
-            track.values[2], 1 + np.round(np.round(posterior[0] * 10_000) * STEPS / 10_000).reshape(-1, 8).max(axis=1)
+            track.highest[2], 1 + np.round(np.round(posterior[0] * 10_000) * STEPS / 10_000).reshape(-1, 8).max(axis=1)
         )
 
 
@@ -329,7 +330,7 @@ def test_the_page_can_be_heard(evil_text: str) -> None:
     assert len(tables) == [tag for tag, _ in tags].count("caption") >= 4
     levels = [int(tag[1]) for tag, _ in tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b - a <= 1 for a, b in pairwise(levels))
     identities = [a["id"] for _, a in tags if "id" in a]
     assert len(set(identities)) == len(identities)
 
@@ -386,7 +387,8 @@ def scanned(folder: Path) -> dict[str, Path]:
         for k in range(c.n_sites):
             kind = "supports" if k < c.n_match else "contradicts"
             rows.append(
-                f"{c.chrom}\t{c.start + 1 + k}\tA\tC\t{c.name}\t{c.start}\t{c.end}\t{c.sample}\t{c.haplotype}\tC\t{kind}\tC"
+                f"{c.chrom}\t{c.start + 1 + k}\tA\tC\t{c.name}\t{c.start}\t{c.end}\t"
+                f"{c.sample}\t{c.haplotype}\tC\t{kind}\tC"
             )
     paths["evidence.tsv"].write_text("\n".join(rows) + "\n")
     return paths

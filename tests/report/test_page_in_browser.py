@@ -88,7 +88,8 @@ def status(tab: support.Browser, said: str) -> str:
 
 def choose(tab: support.Browser, field: str, label: str) -> None:
     tab.run(
-        "const s = document.querySelector(arguments[0]); s.value = [...s.options].find((o) => o.text === arguments[1]).value;"
+        "const s = document.querySelector(arguments[0]);"
+        "s.value = [...s.options].find((o) => o.text === arguments[1]).value;"
         "s.dispatchEvent(new Event('change'));",
         field,
         label,
