@@ -103,8 +103,8 @@ def test_it_opens_at_once_and_asks_for_nothing(tab: support.Browser, thousand: P
     tab.open(thousand)
     tab.wait("return document.documentElement.dataset.ready")
     spent = {entry["name"]: entry["value"] for entry in tab.cdp("Performance.getMetrics")["metrics"]}
-    # Of the processor, whatever else runs on the machine.
-    assert spent["TaskDuration"] < 3
+    # Of the processor: how long it takes by the clock depends on what else runs on the machine.
+    assert spent["ThreadTime"] < 3
     events = [json.loads(line["message"])["message"] for line in tab.call("POST", "/se/log", type="performance")]
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
     assert thousand.as_uri() in asked
