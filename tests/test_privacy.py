@@ -99,6 +99,36 @@ def test_an_alignment_sends_nothing_and_writes_nothing_else(tmp_path: Path) -> N
     assert traced.left == []
 
 
+@needs_strace
+def test_a_report_sends_nothing_and_writes_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("bokeh")
+    columns = [
+        "start",
+        "end",
+        "name",
+        "score",
+        "strand",
+        "sample",
+        "haplotype",
+        "posterior",
+        "n_sites",
+        "n_match",
+        "source",
+    ]
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "x.bed").write_text(
+        "\t".join(["#chrom", *columns])
+        + "\n"
+        + "\t".join(["c", "0", "9000", "s", "900", ".", "A", "1", "0.9", "9", "8", "s"])
+        + "\n"
+    )
+    traced = Traced(tmp_path, "introgression", "report", "x.bed", "-o", "x.html")
+    assert (tmp_path / "work" / "x.html").stat().st_size > 1_000_000
+    assert traced.sockets == []
+    assert traced.strays == []
+    assert traced.left == []
+
+
 def _but_fonts(calls: list[str]) -> list[str]:
     """Leave out the cache of fonts of Matplotlib, which Keras imports where it is installed."""
     return [call for call in calls if "matplotlib" not in call and not call.startswith(("mkdir(", "mkdirat("))]

@@ -62,6 +62,8 @@
       model("dots").glyph.fill_color = dark.matches ? drawing.dot_dark : drawing.dot_light;
       const tracts = model("true tracts");
       if (tracts) tracts.glyph.line_color = ink;
+      const other = model("line chosen");
+      if (other) other.glyph.line_color = ink;
     };
     dark.addEventListener("change", paint);
 

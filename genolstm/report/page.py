@@ -15,7 +15,6 @@ from genolstm.errors import shown
 from genolstm.introgression.windows import STEPS
 from genolstm.report.page_contents import MOST_GAPS, MOST_SITES, Contents, counts_of, data, histogram
 from genolstm.report.page_figures import (
-    CHOSEN,
     MOST_LINES,
     OTHER,
     PALETTE,
@@ -30,6 +29,8 @@ from genolstm.report.page_figures import (
 from genolstm.report.plots import FOUND, POSTERIOR
 
 _HERE = "genolstm.report"
+#: The colour of text, which differs in dark and light.
+INK = "currentColor"
 
 
 class _Number(str):
@@ -213,7 +214,7 @@ def _told(contents: Contents) -> dict[str, Any]:
             "rows": [
                 *([("area", POSTERIOR, "posterior")] if found.windows is not None else []),
                 *_sources(contents),
-                *([("frame", "currentColor", "true tract")] if found.truth is not None else []),
+                *([("frame", INK, "true tract")] if found.truth is not None else []),
             ],
             "lengths": _sources(contents),
         },
@@ -277,7 +278,7 @@ def _told(contents: Contents) -> dict[str, Any]:
 def _lines(contents: Contents) -> list[tuple[str, str, str]]:
     """Return shape, colour and text of the lines along a sequence."""
     told = [("line", line_colour(i), group.name) for i, group in enumerate(contents.groups[: MOST_LINES + 1])]
-    return [*told, ("line", CHOSEN, "the chosen population")] if len(contents.groups) > MOST_LINES + 1 else told
+    return [*told, ("line", INK, "the chosen population")] if len(contents.groups) > MOST_LINES + 1 else told
 
 
 def _sources(contents: Contents) -> list[tuple[str, str, str]]:

@@ -179,6 +179,11 @@ def contents(found: Found) -> Contents:
         for source in ([None, *sources] if len(sources) > 1 else [None])
     ]
     gaps = _gaps(merged, chroms, found)
+    if len(gaps) > MOST_DRAWN_GAPS:
+        notes.append(
+            f"of {len(gaps):,} stretches in which no haplotype has a segment, the {MOST_DRAWN_GAPS:,} longest are drawn"
+        )
+        gaps = gaps[:MOST_DRAWN_GAPS]
     return Contents(
         found,
         groups,
@@ -493,7 +498,7 @@ def _gaps(merged: Merged, chroms: Mapping[str, int], found: Found) -> list[Gap]:
         starts = [start for start, _ in spans]
         starts = [*starts, length] if found.windows is not None else starts[1:]
         gaps += [Gap(chrom, a, b) for a, b in zip(ends, starts, strict=False) if b > a]
-    return sorted(gaps, key=lambda gap: (gap.start - gap.end, gap.chrom, gap.start))[:MOST_DRAWN_GAPS]
+    return sorted(gaps, key=lambda gap: (gap.start - gap.end, gap.chrom, gap.start))
 
 
 # --- as data of the page --------------------------------------------------------------------------

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, in an order in which neighbours differ in brightness too.
 PALETTE = (FOUND, TRUE, "#009E73", "#CC79A7", POSTERIOR, "#D55E00", "#F0E442")
 OTHER = "#888888"
-CHOSEN = PALETTE[6]
 #: Populations that get a line of their own along a sequence; the others are chosen one at a time.
 MOST_LINES = 6
 #: Columns of the figure of the whole genome.
@@ -224,7 +223,7 @@ def _frequency(contents: Contents, along: Any) -> Figure:
         )
     if len(contents.groups) > MOST_LINES + 1:
         chosen = ColumnDataSource({"x": [], "y": []}, name="frequency chosen")
-        fig.line("x", "y", source=chosen, line_color=CHOSEN, line_width=3)
+        fig.line("x", "y", source=chosen, line_color=OTHER, line_width=2.5, name="line chosen")
     return fig
 
 

@@ -209,7 +209,9 @@ def run(
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 if manifest is not None:
                     outputs.text(manifest).write(text + "\n")
-                left_out += drawn.write(outputs, Path(output).name, calls_of(found), json.loads(text))
+                left_out += drawn.write(
+                    outputs, "segments" if manifest is None else Path(output).name, calls_of(found), json.loads(text)
+                )
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
             formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))

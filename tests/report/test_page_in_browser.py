@@ -152,6 +152,14 @@ def test_it_filters_and_lists_what_it_shows(opened: support.Browser) -> None:
     choose(opened, "#chrom", "chr2")
     choose(opened, "#group", "POP03 (40)")
     status(opened, "Rows 1 to 20 of 40 haplotypes, chr2:")
+    # Its own line along the sequence is drawn, and the others fade.
+    opened.wait("return Bokeh.documents[0].get_model_by_name('line 1').glyph.line_alpha.value < 1")
+    assert opened.run("return Bokeh.documents[0].get_model_by_name('line 4').glyph.line_alpha.value") == 1
+    choose(opened, "#group", "POP20 (38)")
+    top = "return Math.max(...Bokeh.documents[0].get_model_by_name('frequency chosen').data.y)"
+    assert opened.wait(top) > 0
+    choose(opened, "#group", "POP03 (40)")
+    status(opened, "Rows 1 to 20 of 40 haplotypes, chr2:")
     opened.click("#after")
     status(opened, "Rows 21 to 40 of 40 haplotypes")
     assert opened.run("return document.getElementById('after').disabled")
