@@ -13,6 +13,7 @@ import pytest
 from support import EXAMPLE
 
 import genolstm
+from genolstm.introgression.formats import SEGMENT_COLUMNS, header_line
 
 PACKAGE = Path(genolstm.__file__).parent
 WRITES = "creat,openat,open,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat"
@@ -102,25 +103,9 @@ def test_an_alignment_sends_nothing_and_writes_nothing_else(tmp_path: Path) -> N
 @needs_strace
 def test_a_report_sends_nothing_and_writes_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("bokeh")
-    columns = [
-        "start",
-        "end",
-        "name",
-        "score",
-        "strand",
-        "sample",
-        "haplotype",
-        "posterior",
-        "n_sites",
-        "n_match",
-        "source",
-    ]
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "x.bed").write_text(
-        "\t".join(["#chrom", *columns])
-        + "\n"
-        + "\t".join(["c", "0", "9000", "s", "900", ".", "A", "1", "0.9", "9", "8", "s"])
-        + "\n"
+        header_line(SEGMENT_COLUMNS) + "\nc\t0\t9000\ts\t900\t.\tA\t1\t0.9\t9\t8\ts\n"
     )
     traced = Traced(tmp_path, "introgression", "report", "x.bed", "-o", "x.html")
     assert (tmp_path / "work" / "x.html").stat().st_size > 1_000_000

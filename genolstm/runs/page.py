@@ -9,8 +9,8 @@ from typing import Any
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike
 from genolstm.introgression.calls import Call, read_sites
+from genolstm.introgression.doors.blocks import Door
 from genolstm.introgression.segments import PosteriorBlock
-from genolstm.introgression.variants.people import read_populations
 from genolstm.introgression.windows import PosteriorWindows
 
 
@@ -21,12 +21,12 @@ class ScanPage:
     ----------
     path
         Where the page appears; None if none is wanted, and then nothing is gathered.
-    samples
-        Table of the samples and their populations.
+    bin_size
+        Length of a bin in bp.
     """
 
-    def __init__(self, path: PathLike | None, bin_size: int, samples: PathLike | None = None) -> None:
-        self.path, self.bin_size, self.samples = path, bin_size, samples
+    def __init__(self, path: PathLike | None, bin_size: int) -> None:
+        self.path, self.bin_size = path, bin_size
         self.windows = PosteriorWindows()
         if path is not None:
             check_name(path)
@@ -37,14 +37,15 @@ class ScanPage:
         if self.path is not None:
             self.windows.add_block(block, self.bin_size)
 
-    def write(self, outputs: Outputs, title: str, calls: Sequence[Call], manifest: dict[str, Any]) -> list[str]:
+    def write(
+        self, outputs: Outputs, title: str, calls: Sequence[Call], manifest: dict[str, Any], door: Door
+    ) -> list[str]:
         """Write the page as one of ``outputs``; return what it leaves out."""
         if self.path is None:
             return []
         from genolstm.report.page_contents import Found
 
-        populations = None if self.samples is None else read_populations(self.samples)
-        return write(outputs, self.path, Found(title, list(calls), manifest, self.windows, populations))
+        return write(outputs, self.path, Found(title, list(calls), manifest, self.windows, door.populations()))
 
 
 def check_name(path: PathLike) -> None:

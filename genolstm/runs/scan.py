@@ -162,7 +162,7 @@ def run(
     collector = formats.BedGraphCollector(size) if bedgraph is not None else None
     blanks = formats.UnknownCollector(size) if unknown is not None else None
     told = _Told(door, size, progress)
-    drawn = ScanPage(report, size, getattr(door, "samples", None))
+    drawn = ScanPage(report, size)
     sources = classifier.sources(door)
     with Outputs(force=force) as outputs:
         result = classifier.open(door, decode=decode, baseline=settings.baseline, stages=stages, progress=told.block)
@@ -209,9 +209,8 @@ def run(
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 if manifest is not None:
                     outputs.text(manifest).write(text + "\n")
-                left_out += drawn.write(
-                    outputs, "segments" if manifest is None else Path(output).name, calls_of(found), json.loads(text)
-                )
+                title = "segments" if manifest is None else Path(output).name
+                left_out += drawn.write(outputs, title, calls_of(found), json.loads(text), door)
             # The last to be renamed: if the segments exist, everything does.
             stream = outputs.text(output, index=output in indexed)
             formats.write_segments(stream, found, sources, stamp=formats.model_stamp(name, digest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -501,15 +502,22 @@ def test_a_scan_draws_the_page_that_its_files_give(tmp_path: Path, cli, tiny_mod
     roles = [
         word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", region_folder / f"{role}.txt")
     ]
+    people = tmp_path / "people.tsv"
+    names = (region_folder / "target.txt").read_text().split()
+    people.write_text("sample\tpop\n" + "".join(f"{name}\tP{i % 2}\n" for i, name in enumerate(names)))
+    # The table of samples may be a pipe, which can be read once.
+    reading, writing = os.pipe()
+    os.write(writing, people.read_bytes())
+    os.close(writing)
     wanted = ["-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "--report", tmp_path / "scan.html"]
-    found = cli(
-        "introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted, "--model", tiny_model, "-q"
-    )
+    wanted += ["--model", tiny_model, "--samples", f"/dev/fd/{reading}", "-q"]
+    found = cli("introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted)
+    os.close(reading)
     assert found.code == 0, found
-    again = cli(
-        "introgression", "report", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "-o", tmp_path / "x.html"
-    )
+    files = ["--posteriors", tmp_path / "p.tsv.gz", "--samples", people, "-o", tmp_path / "x.html"]
+    again = cli("introgression", "report", tmp_path / "x.bed", *files)
     assert (again.code, again.out) == (0, "")
     assert (tmp_path / "scan.html").read_bytes() == (tmp_path / "x.html").read_bytes()
     text = (tmp_path / "x.html").read_text()
     assert f"Of {len(pd.read_csv(tmp_path / 'p.tsv.gz', sep=chr(9))):,} bins" in text
+    assert [group["name"] for group in json.loads(Page(text).scripts[0])["groups"]] == [page_contents.ALL, "P0", "P1"]

@@ -28,6 +28,7 @@ from genolstm.introgression.settings import (
     TrackSettings,
 )
 from genolstm.introgression.tracks import comparable, rare_evidence
+from genolstm.introgression.variants.people import Populations
 from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
@@ -102,6 +103,10 @@ class Door(Protocol):
 
     def warnings(self) -> list[str]:
         """Return human-readable lines on what is likely wrong with the input, each complete in itself."""
+        ...
+
+    def populations(self) -> Populations | None:
+        """Return which samples belong to which population; None if nothing was said of it."""
         ...
 
     def inputs(self) -> dict[str, PathLike]:

@@ -19,6 +19,7 @@ from genolstm.introgression.doors.doubts import Doubts
 from genolstm.introgression.knowledge import Knowledge
 from genolstm.introgression.settings import UNNAMED, TrackSettings, check_source
 from genolstm.introgression.tracks import KmerTrack
+from genolstm.introgression.variants.people import Populations
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.fasta import (
     HaplotypeName,
@@ -238,6 +239,10 @@ class FastaDoor:
                     names = [(row.sample, row.haplotype) for row in members]
                     stacked = np.stack([row.tracks[i].finish() for i in range(len(orders)) for row in members])
                     yield TrackBlock(chrom, names, 0, stacked, group[0].length, True, sources=self.sources())
+
+    def populations(self) -> Populations | None:
+        """Return None: FASTA says nothing of populations."""
+        return None
 
     def inputs(self) -> dict[str, PathLike]:
         """Return the files that are read, by their role."""

@@ -200,7 +200,7 @@ class VcfDoor:
             else:
                 path = files[0].path if len(files) == 1 else None
                 role = "archaic" if source == UNNAMED else source
-                found[source] = chosen_samples(named, inside, self._populations, role=role, path=path)
+                found[source] = chosen_samples(named, inside, self.populations(), role=role, path=path)
             for name in found[source]:
                 if name in source_of:
                     raise SettingError(f"sample {name} is named as {source_of[name]} and as {source}")
@@ -223,11 +223,15 @@ class VcfDoor:
         if own and role != "target" and _names_nobody(named):
             return inside
         return chosen_samples(
-            named, inside, self._populations, role=role, path=files[0].path if len(files) == 1 else None
+            named, inside, self.populations(), role=role, path=files[0].path if len(files) == 1 else None
         )
 
+    def populations(self) -> Populations | None:
+        """Return which samples belong to which population."""
+        return self._read_populations
+
     @cached_property
-    def _populations(self) -> Populations | None:
+    def _read_populations(self) -> Populations | None:
         return None if self.samples is None else read_populations(self.samples)
 
     def names(self) -> list[tuple[str, str]]:
