@@ -100,6 +100,7 @@ def run(
     bigwig_haplotypes: PathLike | None = None,
     summary: PathLike | None = None,
     multiqc: PathLike | None = None,
+    report: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -135,6 +136,8 @@ def run(
         Also write the posteriors of each haplotype as bigWig, into this folder.
     summary, multiqc
         Also write how much of each haplotype, sample and population is archaic, as a table or for MultiQC.
+    report
+        Also draw what was found as one HTML page.
     model
         Name of a shipped model, or its file.
     settings
@@ -168,6 +171,7 @@ def run(
         "bigwig_haplotypes": bigwig_haplotypes,
         "summary": summary,
         "multiqc": multiqc,
+        "report": report,
     }
     manifest = manifest_path(output)
     on_sites = Told(evidence, annotate, weights)
@@ -202,14 +206,14 @@ def run(
             found += more
             found.sort()
             scan.segments, scan.summary = found, _summary(found, door, sources, result.totals)
-            not_written = [line for writer in others for line in writer.finish(outputs)]
+            not_written = [line for writer in others if not writer.tells_all for line in writer.finish(outputs)]
             said = on_sites.write(outputs, classifier, door, found, result, scan.stamp)
             counts = _counts(found, result.totals)
             left_out = [*_alone(door), *door.left_out()]
             comparison = result.compare()
             doubts = (*_doubts(result.totals), *comparison.warnings(), *door.warnings(), *not_written)
             warnings = [f"warning: {line}" for line in doubts]
-            if manifest is not None:
+            if manifest is not None or report is not None:
                 account = record(
                     settings={
                         **dataclasses.asdict(decode),
@@ -230,7 +234,17 @@ def run(
                 account["likeness"] = {"not_told": comparison.why_not, **comparison.measured}
                 account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
-                outputs.text(manifest).write(text + "\n")
+                if manifest is not None:
+                    outputs.text(manifest).write(text + "\n")
+                # As it is read from the file.
+                scan.account = scan_outputs.Account(
+                    "segments" if manifest is None else Path(output).name,
+                    json.loads(text),
+                    door.populations(),
+                    on_sites.found,
+                    on_sites.weighed,
+                )
+            left_out += [line for writer in others if writer.tells_all for line in writer.finish(outputs)]
             # The last to be renamed: if the segments exist, everything does.
             segments.finish(outputs)
     return [
