@@ -338,7 +338,8 @@ def report(of: Set, path: Path) -> list[dict[str, Any]]:
             scored.true *= open_bins(path, of)[None, :, :, None]
         name = f"{of.name}, {run.label}"
         rows.append(scored.row(f"{name}: any", scored.posterior[..., 0], scored.any, scored.called[..., 0]))
-        if run.label == "both" or (len(run.archaics) == 1 and scored.true[..., 1:].any()):
+        by_source = scored.posterior.shape[3] > 1
+        if run.label == "both" or (by_source and len(run.archaics) == 1 and scored.true[..., 1:].any()):
             for k, source in enumerate(run.archaics):
                 # Whatever has no columns by source calls everything after the one that was given.
                 i = 1 + k if scored.posterior[..., 1 + k].any() else 0
