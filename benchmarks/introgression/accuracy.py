@@ -86,7 +86,9 @@ def main() -> None:
                 for role in ("target", "outgroup", "archaic")
             }
             for door, baseline in (("LSTM, VCF", None), ("HMM, VCF", "hmm")):
-                found, segments, threshold = scored(model, model.open(VcfDoor(vcf, **groups), baseline=baseline), region)
+                found, segments, threshold = scored(
+                    model, model.open(VcfDoor(vcf, **groups), baseline=baseline), region
+                )
                 pieces[door].append(found)
                 if baseline is None:
                     thresholds.append(threshold)

@@ -264,10 +264,10 @@ def _told(contents: Contents) -> dict[str, Any]:
         ],
         "sites_note": (
             "The sites of each are below."
-            if contents.sites
-            else "Their sites are not on this page: no evidence was given (report --evidence)."
+            if contents.sites is not None
+            else "Their sites are not on this page: no evidence was given (--evidence)."
         ),
-        "evidence": [_evidence(contents, call) for call in contents.top if call.interval in contents.sites],
+        "evidence": [_evidence(contents, call) for call in contents.top if contents.sites],
         "manifest": None
         if found.manifest is None
         else shown(json.dumps(found.manifest, indent=2, sort_keys=True, ensure_ascii=False), keep="\n"),
@@ -352,7 +352,7 @@ def _measures(evaluation: Any) -> list[list[str]]:
 
 
 def _evidence(contents: Contents, call: Any) -> dict[str, Any]:
-    sites = contents.sites[call.interval]
+    sites = (contents.sites or {})[call.interval]
     held = f"the first {MOST_SITES} of {sites.total:,}" if sites.total > len(sites.rows) else f"all {sites.total:,}"
     return {
         "name": call.name,

@@ -142,6 +142,8 @@ class Contents:
         Length of the windows of the frequencies, in bp.
     frequencies
         Share of each group's haplotypes in each window of each sequence, shape (groups, windows).
+    sites
+        Evidence of each of the ``top`` segments; None if it is not known.
     """
 
     found: Found
@@ -158,7 +160,7 @@ class Contents:
     gaps: list[Gap]
     top: list[Call]
     notes: list[str] = field(default_factory=list)
-    sites: dict[Interval, Sites] = field(default_factory=dict)
+    sites: Mapping[Interval, Sites] | None = None
 
 
 def contents(found: Found) -> Contents:

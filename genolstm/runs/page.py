@@ -44,6 +44,6 @@ def write(outputs: Outputs, path: PathLike, found: Found, sites: SitesOf | None 
 
     shown = contents(found)
     if sites is not None:
-        shown.sites = dict(sites(shown.top, MOST_SITES))
+        shown.sites = sites(shown.top, MOST_SITES)
     outputs.text(path).write(page(shown))
     return shown.notes

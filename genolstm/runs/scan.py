@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -232,7 +233,9 @@ def run(
                 account["ids"] = counted_ids((segment.source for segment in found), sources)
                 account["unlike_training"] = _unlike(comparison)
                 account["likeness"] = {"not_told": comparison.why_not, **comparison.measured}
-                account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
+                files = [*inputs.values(), *(path for path in [*asked.values(), *on_sites.paths()] if path is not None)]
+                named = {"left_out": left_out, "warnings": warnings}
+                account |= {"counts": counts} | {k: _without_folders(lines, files) for k, lines in named.items()}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
                 if manifest is not None:
                     outputs.text(manifest).write(text + "\n")
@@ -271,6 +274,16 @@ def run(
         *warnings,
         *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),
     ]
+
+
+def _without_folders(lines: Sequence[str], files: Collection[PathLike]) -> list[str]:
+    """Return lines that name files without their folders: a manifest, and a page, may be passed on."""
+    names = {os.fspath(path): Path(path).name for path in files if Path(path).name != os.fspath(path)}
+    if not names:
+        return list(lines)
+    longest_first = sorted(names, key=len, reverse=True)
+    whole = re.compile(rf"(?<![^\s'(])(?:{'|'.join(map(re.escape, longest_first))})(?![^\s':;,)])")
+    return [whole.sub(lambda found: names[found[0]], line) for line in lines]
 
 
 def _doubts(totals: Totals) -> list[str]:

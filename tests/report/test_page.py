@@ -497,7 +497,10 @@ def test_without_bokeh_nothing_is_read(tmp_path: Path, monkeypatch, cli) -> None
     assert 'pip install "genolstm[report]"' in found.err
 
 
-def test_a_scan_draws_the_page_that_its_files_give(tmp_path: Path, cli, tiny_model, region_folder: Path) -> None:
+@pytest.mark.parametrize("weights", [False, True])
+def test_a_scan_draws_the_page_that_its_files_give(
+    tmp_path: Path, cli, tiny_model, region_folder: Path, weights: bool
+) -> None:
     roles = [
         word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", region_folder / f"{role}.txt")
     ]
@@ -509,14 +512,24 @@ def test_a_scan_draws_the_page_that_its_files_give(tmp_path: Path, cli, tiny_mod
     os.write(writing, people.read_bytes())
     os.close(writing)
     wanted = ["-o", tmp_path / "x.bed", "--posteriors", tmp_path / "p.tsv.gz", "--report", tmp_path / "scan.html"]
-    wanted += ["--model", tiny_model, "--samples", f"/dev/fd/{reading}", "-q"]
+    wanted += ["--model", tiny_model, "--evidence", tmp_path / "e.tsv.gz", "-q"]
+    # Weights read it a second time.
+    wanted += ["--samples", people, "--weights"] if weights else ["--samples", f"/dev/fd/{reading}"]
     found = cli("introgression", "scan", "--vcf", region_folder / "region.vcf.gz", *roles, *wanted)
     os.close(reading)
     assert found.code == 0, found
-    files = ["--posteriors", tmp_path / "p.tsv.gz", "--samples", people, "-o", tmp_path / "x.html"]
-    again = cli("introgression", "report", tmp_path / "x.bed", *files)
+    files = ["--posteriors", tmp_path / "p.tsv.gz", "--samples", people, "--evidence", tmp_path / "e.tsv.gz"]
+    again = cli("introgression", "report", tmp_path / "x.bed", *files, "-o", tmp_path / "x.html")
     assert (again.code, again.out) == (0, "")
     assert (tmp_path / "scan.html").read_bytes() == (tmp_path / "x.html").read_bytes()
     text = (tmp_path / "x.html").read_text()
     assert f"Of {len(pd.read_csv(tmp_path / 'p.tsv.gz', sep=chr(9))):,} bins" in text
     assert [group["name"] for group in json.loads(Page(text).scripts[0])["groups"]] == [page_contents.ALL, "P0", "P1"]
+    # Segments have the ids of their file, and the first ones their sites.
+    cells = Page(text).cells
+    ids = pd.read_csv(tmp_path / "x.bed", sep="\t", skiprows=1)["name"]
+    assert len(ids) > 0
+    for name in ids:
+        assert name in cells
+        assert [" sites of " + name in cell for cell in cells].count(True) == 1
+    assert ("weight" in cells) == weights
