@@ -21,6 +21,7 @@ from genolstm.introgression.evidence import (
 from genolstm.introgression.formats import SEGMENT_COLUMNS, read_header, read_name, read_probability, read_span
 from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, Segment
+from genolstm.introgression.summary import ALL
 from genolstm.numbers import read_integer
 
 #: Columns of evidence by which a segment is known. Those that its sites share stand above them.
@@ -87,6 +88,8 @@ def read_calls(path: PathLike) -> list[Call]:
             if of[what] not in checked:
                 checked.add(read_name(of[what], path, number, f"the {what}"))
         chrom, name, sample, haplotype, source = (of[what] for what in _NAMES)
+        if source == ALL:
+            raise InputError(f"has a source called {ALL}, which stands for all sources together", **where)
         start, end = read_span(fields, path, number)
         posterior = read_probability(of["posterior"], path, number)
         n_sites, n_match = (read_integer(of[what], "a number of sites", **where) for what in ("n_sites", "n_match"))

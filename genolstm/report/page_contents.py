@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from genolstm.introgression import summary
 from genolstm.introgression.calls import Call, Sites
 from genolstm.introgression.evaluate import Evaluation
 from genolstm.introgression.segments import Interval, merge_spans
@@ -174,11 +175,11 @@ def contents(found: Found) -> Contents:
     whole = _whole_bp(found, names)
     window = _window(chroms, found)
     frequencies = _frequencies(merged, groups, chroms, window)
-    counted = _Counted(found.calls, merged, callable_bp, whole, groups[0].size)
+    counted = _Counted(found, names, sources, callable_bp, whole)
     rows = [
-        counted.row(group.name, source, group.haplotypes, group.size)
-        for group in groups
-        for source in ([None, *sources] if len(sources) > 1 else [None])
+        counted.of_group(group, source, population=i > 0)
+        for i, group in enumerate(groups)
+        for source in ([summary.ALL, *sources] if len(sources) > 1 else [summary.ALL])
     ]
     gaps = _gaps(merged, chroms, found)
     if len(gaps) > MOST_DRAWN_GAPS:
@@ -340,51 +341,44 @@ def _merged(calls: Iterable[Call]) -> Merged:
 
 
 class _Counted:
-    """Counts segments in groups of haplotypes; overlaps on one haplotype count once in base pairs."""
+    """What :mod:`genolstm.introgression.summary` counts, and the share of what was scanned if no more is known."""
 
     def __init__(
         self,
-        calls: Iterable[Call],
-        merged: Merged,
+        found: Found,
+        names: Sequence[Name],
+        sources: Sequence[str],
         callable_bp: Mapping[Name, int] | None,
         whole: float | None,
-        size: int,
     ) -> None:
-        self.callable_bp, self.whole, self.size = callable_bp, whole, size
-        self.lengths: dict[tuple[Name, str | None], list[int]] = {}
-        self.bp: dict[tuple[Name, str | None], int] = {}
-        spans: dict[tuple[Name, str | None], dict[str, list[tuple[int, int]]]] = {}
-        for call in calls:
-            name = (call.sample, call.haplotype)
-            self.lengths.setdefault((name, None), []).append(call.end - call.start)
-            self.lengths.setdefault((name, call.source), []).append(call.end - call.start)
-            spans.setdefault((name, call.source), {}).setdefault(call.chrom, []).append((call.start, call.end))
-        for key, own in spans.items():
-            self.bp[key] = sum(b - a for pairs in own.values() for a, b in merge_spans(pairs))
-        for of_chrom in merged.values():
-            for name, pairs in of_chrom.items():
-                self.bp[name, None] = self.bp.get((name, None), 0) + sum(b - a for a, b in pairs)
-
-    def row(self, group: str, source: str | None, names: Sequence[Name], size: int) -> Row:
-        lengths = [length for name in names for length in self.lengths.get((name, source), ())]
-        bp = sum(self.bp.get((name, source), 0) for name in names)
-        whole: float | None = None
-        if self.callable_bp is not None and size == len(names):
-            whole = sum(self.callable_bp[name] for name in names)
-        elif self.whole is not None:
-            whole = self.whole * size
-        values = np.array(lengths) if lengths else None
-        return Row(
-            group,
-            "all" if source is None else source,
-            size,
-            len(lengths),
-            bp,
-            bp / whole if whole else None,
-            None if values is None else float(values.mean()),
-            None if values is None else float(np.median(values)),
-            None if values is None else int(values.max()),
+        self._known, self._whole = callable_bp is not None, whole
+        counts = summary.summarise(
+            (summary.Piece(*call.interval, call.source) for call in found.calls),
+            sources=sources,
+            callable_bp=dict.fromkeys(names, 0) if callable_bp is None else callable_bp,
+            populations=found.populations,
         )
+        self._rows = {
+            (row.level, row.population if row.level == "population" else row.sample, row.source): row
+            for row in counts.rows
+            if row.level != "haplotype"
+        }
+
+    def row(self, level: str, name: str | None, source: str, size: int) -> tuple[summary.Row, float | None]:
+        """Return a row, and its share of what is callable or scanned, of ``size`` haplotypes."""
+        row = self._rows[level, name, source]
+        whole: float | None = None
+        if self._known and size == row.haplotypes:
+            whole = row.callable_bp
+        elif self._whole is not None:
+            whole = self._whole * size
+        return row, row.bp / whole if whole else None
+
+    def of_group(self, group: Group, source: str, *, population: bool) -> Row:
+        """Return what a population, or all haplotypes, have of a source."""
+        level, name = ("population", group.name) if population else ("all", None)
+        row, share = self.row(level, name, source, group.size)
+        return Row(group.name, source, group.size, row.segments, row.bp, share, row.mean, row.median, row.longest)
 
 
 def _samples(found: Found, names: Sequence[Name], counted: _Counted, notes: list[str]) -> list[SampleRow]:
@@ -398,10 +392,8 @@ def _samples(found: Found, names: Sequence[Name], counted: _Counted, notes: list
         own.setdefault(name[0], []).append(name)
     rows = []
     for sample, haplotypes in own.items():
-        row = counted.row(sample, None, haplotypes, len(haplotypes))
-        rows.append(
-            SampleRow(sample, ", ".join(homes.get(sample, [])), len(haplotypes), row.segments, row.bp, row.share)
-        )
+        row, share = counted.row("sample", sample, summary.ALL, len(haplotypes))
+        rows.append(SampleRow(sample, ", ".join(homes.get(sample, [])), len(haplotypes), row.segments, row.bp, share))
     if len(rows) > MOST_SAMPLES:
         notes.append(f"the table of samples and the figure of them hold the first {MOST_SAMPLES:,} of {len(rows):,}")
     return rows[:MOST_SAMPLES]

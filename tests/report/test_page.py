@@ -467,6 +467,7 @@ def test_options_of_another_scan_are_refused(tmp_path: Path) -> None:
         ("\t10\t8\t", "\t10\tx\t", "'x' is not a number of sites"),
         ("\t10\t8\t", "\t10\t", "does not fit the header"),
         ("\t0.9000\t", "\t1.9000\t", "is not a posterior"),
+        ("\tneanderthal\n", "\tall\n", "has a source called all"),
         ("\tA\t1\t", "\t A\t1\t", "begins or ends with white space"),
     ],
 )
