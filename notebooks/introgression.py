@@ -24,11 +24,10 @@ from pathlib import Path
 import pandas as pd
 
 from genolstm import IntrogressionClassifier
-from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.evaluate import evaluate
 from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.segments import Interval
-from genolstm.report.plots import plot_posterior, plot_segments
+from genolstm.report.plots import plot_posterior
 
 # %config InlineBackend.figure_format = "retina"
 
@@ -56,8 +55,9 @@ model
 
 # %%
 references = {"archaic": example / "archaic.panel", "outgroup": example / "outgroup.panel"}
-segments = model.scan(example / "query.fa.gz", **references)
-segments
+found = model.scan(example / "query.fa.gz", **references, posteriors=True)
+segments = found.segments
+found
 
 # %% [markdown]
 # ## All haplotypes, with the truth beneath
@@ -65,19 +65,17 @@ segments
 # %%
 truth = pd.read_csv(example / "truth.bed", sep="\t")
 haplotypes = [(sample, str(n)) for sample in ("CEU0", "CEU1", "CEU2") for n in (1, 2)]
-ax = plot_segments(segments, truth=truth, haplotypes=haplotypes, length=600_000)
+ax = found.plot(truth=truth, haplotypes=haplotypes)
 
 # %% [markdown]
 # ## The posterior along one haplotype
 #
 # Segments are where the posterior is above the threshold, which is chosen on the data at hand: the one
 # with the best F1 that is to be expected, by the posteriors themselves.
-# `decode=model.decode_settings(fdr=0.05)` asks for a stricter one.
+# `model.scan(..., fdr=0.05)` asks for one at which 5 % of what is called are expected to be wrong.
 
 # %%
-scan = model.open(FastaDoor([example / "query.fa.gz"], **references))
-posteriors = model.posteriors(scan)
-expected = scan.levels.best()
+posteriors, expected = found.posteriors, found.expected
 print(f"expected at {expected.threshold:.3f}: precision {expected.precision:.3f}, recall {expected.recall:.3f}")
 ax = plot_posterior(
     posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=expected.threshold

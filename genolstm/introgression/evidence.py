@@ -173,8 +173,6 @@ def evidence(
     weights
         Also weigh every site (see :func:`~genolstm.introgression.weights.weigh`); this reads the input twice.
     """
-    import pandas as pd
-
     from genolstm.introgression.formats import segments_frame
     from genolstm.introgression.weights import check_weighable, weigh
 
@@ -186,10 +184,19 @@ def evidence(
     sources = model.sources(door)
     found = result.decoder.evidence
     weighed = weigh(model, door, segments, found) if weights else None
-    rows = evidence_rows(segments, sources, found, weighed)
-    frame = pd.DataFrame(rows, columns=list(evidence_columns(sources[:-1], weights=weights)))
+    return segments_frame(segments, sources), evidence_frame(segments, sources, found, weighed)
+
+
+def evidence_frame(
+    segments: Sequence[Segment], sources: Sequence[str], evidence: Evidence, weights: Weights | None = None
+) -> pd.DataFrame:
+    """Return a table of evidence; the parameters are those of :func:`evidence_rows`."""
+    import pandas as pd
+
+    rows = evidence_rows(segments, sources, evidence, weights)
+    frame = pd.DataFrame(rows, columns=list(evidence_columns(sources[:-1], weights=weights is not None)))
     frame["shared"] = pd.to_numeric(frame["shared"], errors="coerce").astype("Int64")
-    return segments_frame(segments, sources), frame
+    return frame
 
 
 # --- reading ------------------------------------------------------------------------------------

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from genolstm.errors import SettingError
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.variants.people import Populations
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ALL = "all"
 """What stands in the column of the source for all of them together."""
@@ -230,6 +233,24 @@ def _row(head: Sequence[Any], source: str, found: Sequence[_Haplotype], callable
 
 
 # --- as a table -----------------------------------------------------------------------------------
+
+
+def summary_frame(summary: Summary) -> pd.DataFrame:
+    """Return the rows with the columns of the file; what is not known is missing."""
+    import pandas as pd
+
+    rows = [
+        (
+            *(row.level, row.population, row.sample, row.haplotype, row.source, row.haplotypes, row.segments),
+            row.bp / 1e6,
+            None if row.callable_bp is None else row.callable_bp / 1e6,
+            *(row.share, row.mean, row.median, row.longest),
+        )
+        for row in summary.rows
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    numbers = ["mb", "callable_mb", "share_of_callable", "mean_length", "median_length"]
+    return frame.astype({**dict.fromkeys(numbers, float), "longest": "Int64"})
 
 
 def write_summary(stream: IO[str], summary: Summary) -> None:

@@ -35,8 +35,8 @@ _CELLS = 40_000
 _LEAST = 1e-6
 
 
-def check_weighable(door: Door) -> None:
-    """Refuse an input that cannot be read twice.
+def check_weighable(door: Door, what: str = "weights") -> None:
+    """Refuse an input that cannot be read twice, as ``what`` needs it.
 
     Raises
     ------
@@ -51,7 +51,21 @@ def check_weighable(door: Door) -> None:
         or not all(is_regular(path) or Path(path).is_dir() for path in paths)  # a VCF Zarr store is a folder
         or not all(map(_are_paths, opened))
     ):
-        raise SettingError("weights read the input a second time, and a pipe can be read once", hint="give files")
+        raise SettingError(f"{what} read the input a second time, and a pipe can be read once", hint="give files")
+
+
+def reopened(door: Door, what: str = "weights") -> Door:
+    """Return an input that can be read from its start once more.
+
+    Raises
+    ------
+    SettingError
+        It is a pipe, or has been opened before.
+    """
+    check_weighable(door, what)
+    again: Any = dataclasses.replace(door)  # type: ignore[type-var]
+    found: Door = again
+    return found
 
 
 def _are_paths(given: object) -> bool:
@@ -79,8 +93,7 @@ def weigh(
         What the scan found, and the sites of each segment, as
         :attr:`~genolstm.introgression.segments.SegmentDecoder.evidence` has them.
     """
-    check_weighable(door)
-    again: Any = dataclasses.replace(door)  # type: ignore[type-var]
+    again = reopened(door)
     size, n_sources = model.settings.bin, len(door.sources())
     waiting: dict[str, list[_Cut]] = {}
     for segment in segments:

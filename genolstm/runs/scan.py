@@ -18,18 +18,16 @@ from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.ids import counted_ids
 from genolstm.introgression.likeness import Comparison
 from genolstm.introgression.model import IntrogressionClassifier
+from genolstm.introgression.result import alone, doubts, summary_of
 from genolstm.introgression.segments import Segment
-from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, UNKNOWN_SOURCE, ScanSettings
-from genolstm.introgression.summary import Piece, Summary, counted, summarise, tell
+from genolstm.introgression.settings import DEFAULT_MODEL, SCAN, ScanSettings
+from genolstm.introgression.summary import counted, tell
 from genolstm.provenance import LARGE, record
 from genolstm.runs import scan_outputs
 from genolstm.runs.evidence import Told
 from genolstm.runs.sources import model_files
 
 __all__ = ["FastaDoor", "Step", "VcfDoor", "manifest_path", "run"]
-
-#: Share that could be compared, below which a scan warns.
-LITTLE = 0.5
 
 
 class Step(NamedTuple):
@@ -206,14 +204,14 @@ def run(
             more, expected = result.decide()
             found += more
             found.sort()
-            scan.segments, scan.summary = found, _summary(found, door, sources, result.totals)
+            scan.segments, scan.summary = found, summary_of(found, door, sources, result.totals)
             not_written = [line for writer in others if not writer.tells_all for line in writer.finish(outputs)]
             said = on_sites.write(outputs, classifier, door, found, result, scan.stamp)
             counts = _counts(found, result.totals)
-            left_out = [*_alone(door), *door.left_out()]
+            left_out = [*alone(door), *door.left_out()]
             comparison = result.compare()
-            doubts = (*_doubts(result.totals), *comparison.warnings(), *door.warnings(), *not_written)
-            warnings = [f"warning: {line}" for line in doubts]
+            said_of = (*doubts(result.totals), *comparison.warnings(), *door.warnings(), *not_written)
+            warnings = [f"warning: {line}" for line in said_of]
             if manifest is not None or report is not None:
                 account = record(
                     settings={
@@ -286,36 +284,9 @@ def _without_folders(lines: Sequence[str], files: Collection[PathLike]) -> list[
     return [whole.sub(lambda found: names[found[0]], line) for line in lines]
 
 
-def _doubts(totals: Totals) -> list[str]:
-    """Return a line if so little could be compared that few calls mean nothing."""
-    share = totals.callable_share
-    if share >= LITTLE:
-        return []
-    return [
-        f"only {100 * share:.1f} % of what was scanned could be compared with the references; "
-        "nothing is called in the rest"
-    ]
-
-
 def _unlike(comparison: Comparison) -> list[dict[str, Any]] | None:
     """Return what is unlike the training data, for the manifest; None if it could not be told."""
     return None if comparison.odd is None else [odd.to_dict() for odd in comparison.odd]
-
-
-def _alone(door: Door) -> list[str]:
-    """Return a line if nothing was compared with an archaic, so that no one takes the calls for its."""
-    if door.sources():
-        return []
-    return [f"no archaic was given: what is found is of an {UNKNOWN_SOURCE} source, by its rare and shared variants"]
-
-
-def _summary(found: Sequence[Segment], door: Door, sources: Sequence[str], totals: Totals) -> Summary:
-    return summarise(
-        (Piece(s.chrom, s.start, s.end, s.sample, s.haplotype, s.source) for s in found),
-        sources=sources,
-        callable_bp={name: of_haplotype.callable_bp for name, of_haplotype in totals.haplotypes.items()},
-        populations=door.populations(),
-    )
 
 
 def _callable(totals: Totals) -> dict[str, dict[str, int]]:

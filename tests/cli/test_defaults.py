@@ -46,6 +46,7 @@ COMMANDS = {
     "model export m --onnx x": ("model", "run_export"),
     "model gates m x": ("gates", "run"),
     "model info m": ("model", "run_open"),
+    "model list": ("model", "run_list"),
     "model verify m": ("model", "run_verify"),
     "panel build a -o b": ("panel", "build"),
     "panel info a": ("panel", "info"),

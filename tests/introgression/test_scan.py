@@ -166,11 +166,12 @@ def test_both_doors_of_the_shipped_model_agree() -> None:
     gap = (both["posterior_fasta"] - both["posterior_vcf"]).abs()
     assert gap.mean() < 0.005
     assert (gap > 0.1).mean() < 0.01
-    segments = model.scan(EXAMPLE / "query.fa.gz", **panels)
+    segments = model.scan(EXAMPLE / "query.fa.gz", **panels).segments
     assert list(segments.columns[:6]) == ["chrom", "start", "end", "name", "score", "strand"]
     assert set(segments["source"]) <= {"archaic", "unknown", "archaic|unknown"}
     assert segments["name"].is_unique
-    other = model.scan_vcf(EXAMPLE / "region.vcf.gz", **{role: EXAMPLE / f"{role}.txt" for role in SAMPLES})
+    lists = {role: EXAMPLE / f"{role}.txt" for role in SAMPLES}
+    other = model.scan_vcf(EXAMPLE / "region.vcf.gz", **lists).segments
     bp = (segments["end"] - segments["start"]).sum(), (other["end"] - other["start"]).sum()
     assert bp[0] == pytest.approx(bp[1], rel=0.02)
 

@@ -33,6 +33,8 @@ from genolstm.lstm.bundle.held import Held
 
 T = TypeVar("T")
 
+#: Bases of a file of genotypes that are read before tracks are computed; affects memory use, not results.
+SPAN = 2_000_000
 #: Haplotypes times bins whose tracks are made at once, at 170 bytes each; affects memory use, not results.
 CELLS = 300_000
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, is_input
-from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span, readings
+from genolstm.introgression.doors.blocks import SPAN, Stages, TrackBlock, bounded_span, readings
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
 from genolstm.introgression.settings import EMPTY, UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
@@ -32,9 +32,6 @@ Masks = PathLike | Mask | Sequence[PathLike | Mask] | None
 Paths = PathLike | Sequence[PathLike]
 Files = PathLike | Source | Sequence[PathLike | Source]
 Region = tuple[str | None, int, int | None]
-
-#: Bases read before tracks are computed; affects memory use, not results.
-SPAN = 2_000_000
 
 
 @dataclass(frozen=True)

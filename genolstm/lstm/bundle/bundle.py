@@ -277,7 +277,7 @@ def find_bundle(name_or_path: PathLike) -> Path:
         return path
     name = str(name_or_path)
     if re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        shipped = _MODELS / f"{name}{SUFFIX}"
+        shipped = shipped_path(name)
         if shipped.is_file():
             return shipped
     known = shipped_models()
@@ -287,6 +287,11 @@ def find_bundle(name_or_path: PathLike) -> Path:
 def shipped_models() -> list[str]:
     """Return the names of the models that come with the package."""
     return sorted(path.name.removesuffix(SUFFIX) for path in _MODELS.glob(f"*{SUFFIX}"))
+
+
+def shipped_path(name: str) -> Path:
+    """Return where a model that comes with the package lies, whatever files of this name lie elsewhere."""
+    return _MODELS / f"{name}{SUFFIX}"
 
 
 def _manifest(
