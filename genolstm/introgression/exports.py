@@ -34,6 +34,11 @@ class Colour(NamedTuple):
     name: str
     rgb: tuple[int, int, int]
 
+    @property
+    def hex(self) -> str:
+        """The colour as figures and pages take it, such as ``#0072B2``."""
+        return "#{:02X}{:02X}{:02X}".format(*self.rgb)
+
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart; by source, in the order of the sources.
 SOURCE_COLOURS = (

@@ -56,7 +56,7 @@ def run(
     InputError
         A file is invalid, the manifests do not fit the segments, or no sample of the table is among these.
     """
-    manifests = list(manifest) or _beside(segments)
+    manifests = manifests_of(segments, manifest)
     check_paths([segments, samples, *manifests], [output, multiqc], force=force)
     SummaryTable.check(output, "a summary")
     if multiqc is not None:
@@ -86,6 +86,25 @@ def run(
             write_multiqc(outputs.text(multiqc), summary)
         write_summary(outputs.text(output), summary)
     return [*_told(summary), *notes]
+
+
+def manifests_of(segments: PathLike, given: Sequence[PathLike]) -> list[PathLike]:
+    """Return the manifests that are given, or else the one beside the segments, if there is one."""
+    return list(given) or _beside(segments)
+
+
+def scanned_haplotypes(
+    entries: Sequence[Numbered], segments: PathLike, manifests: Sequence[PathLike]
+) -> set[tuple[str, str]] | None:
+    """Return all haplotypes that were scanned, also those without segments; None without manifests.
+
+    Raises
+    ------
+    InputError
+        A manifest is invalid, or does not fit the segments.
+    """
+    callable_bp = _of_scans(_read_manifests(manifests), entries, segments)[1]
+    return None if callable_bp is None else set(callable_bp)
 
 
 def _told(summary: Summary) -> list[str]:

@@ -25,7 +25,18 @@ WRITTEN = {
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("archaics", "donors", "named", "former_model", "segment", "sample", "state", "min_score", "min_length"),
+    *(
+        "archaics",
+        "donors",
+        "named",
+        "former_model",
+        "segment",
+        "sample",
+        "state",
+        "min_score",
+        "min_length",
+        "population",
+    ),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
@@ -53,7 +64,8 @@ LINES = [
     "introgression compare @ours @others --maps @maps --genome @genome",
     "introgression evaluate @segments @truth --posteriors @posteriors",
     "introgression gather @parts @other",
-    "introgression plot @segments --truth @truth --posteriors @posteriors",
+    "introgression plot @segments --truth @truth --posteriors @posteriors --genome @genome",
+    "introgression plot @segments --view frequency --samples @samples --manifest @manifest",
     "introgression report @segments --posteriors @posteriors --samples @samples --truth @truth --manifest @manifest"
     " --evidence @evidence",
     "introgression scan @query @other --archaic @archaic --outgroup @outgroup --model @model",

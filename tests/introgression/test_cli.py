@@ -1380,7 +1380,7 @@ def test_sources_of_a_simulation_that_cannot_be_told_apart(cli: Cli, tmp_path: P
 
 def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
     evaluated = told("evaluate", "run", SimpleNamespace(notes=[]))
-    gathered, drawn = told("gather", "run", 8), told("plot", "run")
+    gathered, drawn = told("gather", "run", 8), told("plot", "run", ["not drawn: x", "warning: no"])
     rest = ["-o", "e.json", "--json", "--no-introgression", "--seed", 9, "--force"]
     assert cli("introgression", "evaluate", "s.bed", "t.bed", "--posteriors", "p.tsv", *rest) == (0, "", "")
     assert cli("introgression", "evaluate", "s.bed", "t.bed") == (0, "", "")
@@ -1398,11 +1398,16 @@ def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
         (((Path("a"),), Path("c")), {"force": False}),
     ]
 
-    what = ["--truth", "t", "--chrom", "7", "--posteriors", "p", "--haplotype", "A#1", "--force"]
-    assert cli("introgression", "plot", "s.bed", "-o", "f.svg", *what) == (0, "", "")
-    assert cli("introgression", "plot", "s.bed", "-o", "f.svg") == (0, "", "")
-    options = {"truth": None, "chrom": None, "posteriors": None, "haplotype": None, "force": False}
+    what = ["--truth", "t", "--chrom", "7", "--posteriors", "p", "--haplotype", "A#1", "--force", "-q"]
+    what += ["--view", "genome", "--samples", "t.tsv", "--population", "CEU", "--population", "YRI"]
+    what += ["--manifest", "m", "--manifest", "n", "--genome", "g.fai"]
+    assert cli("introgression", "plot", "s.bed", "-o", "f.svg", *what) == (0, "", "warning: no\n")
+    assert cli("introgression", "plot", "s.bed", "-o", "f.svg") == (0, "", "not drawn: x\nwarning: no\n")
+    options = {"truth": None, "chrom": None, "posteriors": None, "haplotype": None, "force": False, "view": "rows"}
+    options |= {"samples": None, "population": (), "manifest": (), "genome": None}
     changed = {"truth": Path("t"), "chrom": "7", "posteriors": Path("p"), "haplotype": "A#1", "force": True}
+    changed |= {"view": "genome", "samples": Path("t.tsv"), "population": ("CEU", "YRI"), "genome": Path("g.fai")}
+    changed["manifest"] = (Path("m"), Path("n"))
     files = (Path("s.bed"), Path("f.svg"))
     assert drawn == [(files, changed), (files, options)]
 
