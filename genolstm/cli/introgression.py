@@ -15,6 +15,7 @@ from genolstm.cli.explain import explain
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
+from genolstm.cli.report import report as draw_report
 from genolstm.cli.summary import summarise
 from genolstm.errors import SettingError, shown
 from genolstm.introgression.settings import (
@@ -280,6 +281,7 @@ def _masks_of_roles(command: Any) -> Any:
 @click.option(
     "--annotate", type=_path_or_stdout, help="With --vcf: also write its records with the segments in them (.vcf.gz)."
 )
+@click.option("--report", type=_path, help="Also draw what was found as one page (.html; needs the extra `report`).")
 @click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
@@ -354,6 +356,7 @@ def scan(
     bigwig_haplotypes: Path | None,
     summary: Path | None,
     multiqc: Path | None,
+    report: Path | None,
     haplotypes: str,
     sharing: bool | None,
     memory: int,
@@ -469,6 +472,7 @@ def scan(
             bigwig_haplotypes=bigwig_haplotypes,
             summary=summary,
             multiqc=multiqc,
+            report=report,
             model=model,
             settings=chosen,
             index=index,
@@ -563,3 +567,4 @@ introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)
 introgression.add_command(summarise)
+introgression.add_command(draw_report)

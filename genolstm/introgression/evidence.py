@@ -134,6 +134,11 @@ def evidence_rows(
             )
 
 
+def as_fields(row: Sequence[str | int | float]) -> list[str]:
+    """Return a row of :func:`evidence_rows` as the fields of its line."""
+    return [f"{v:.4f}" if isinstance(v, float) else str(v) for v in row]
+
+
 def write_evidence(
     stream: IO[str],
     segments: Sequence[Segment],
@@ -147,7 +152,7 @@ def write_evidence(
     write_header(stream, evidence_columns(sources[:-1], weights=weights is not None), stamp=stamp)
     written = 0
     for row in evidence_rows(segments, sources, evidence, weights):
-        stream.write("\t".join(f"{v:.4f}" if isinstance(v, float) else str(v) for v in row) + "\n")
+        stream.write("\t".join(as_fields(row)) + "\n")
         written += 1
     return written
 

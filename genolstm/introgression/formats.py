@@ -537,30 +537,66 @@ def read_posteriors(path: PathLike, *, by_source: bool = False) -> pd.DataFrame:
     """
     import pandas as pd
 
+    parts = list(read_posterior_parts(path, by_source=by_source))
+    known = parts[-1].names
+    found = {column: np.concatenate([part.columns[column] for part in parts]) for column in parts[0].columns}
+    _check_overlaps(found, display_name(path))
+    named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
+    return pd.DataFrame(found | named)
+
+
+class PosteriorPart(NamedTuple):
+    """Some lines of a table of posteriors: its columns, names as their places in ``names``, and the first line."""
+
+    columns: dict[str, np.ndarray]
+    names: dict[str, dict[str, int]]
+    line: int
+
+
+def read_posterior_parts(path: PathLike, *, by_source: bool = False) -> Iterator[PosteriorPart]:
+    """Read a table of posteriors part by part, in memory that does not grow with it.
+
+    All parts share ``names``, which grows. Whether bins overlap is for the caller to check; the parameters
+    are those of :func:`read_posteriors`.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_posteriors` does, but for overlaps.
+    """
+    import pandas as pd
+
     name = display_name(path)
     known: dict[str, dict[str, int]] = {column: {} for column in _NAMES}
-    parts: list[dict[str, np.ndarray]] = []
     number = 2  # of the next line
     try:
-        with readable(path), open_input(path) as stream, warnings.catch_warnings():
-            # A first line with more columns than the header has is cut, with no more than a warning.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
+        with readable(path), open_input(path) as stream:
             columns, lines = _posterior_columns(stream, name, by_source)
             # As text: pandas itself takes ' 1' for a number, and 007 and NA for something else than names.
-            for chunk in pd.read_csv(
-                cast("Any", _WithoutNul(lines, name)),
-                sep="\t",
-                header=None,
-                names=columns,
-                index_col=False,
-                skip_blank_lines=False,
-                na_filter=False,
-                quoting=csv.QUOTE_NONE,
-                dtype=object,
-                chunksize=_CHUNK,
-            ):
+            chunks = iter(
+                pd.read_csv(
+                    cast("Any", _WithoutNul(lines, name)),
+                    sep="\t",
+                    header=None,
+                    names=columns,
+                    index_col=False,
+                    skip_blank_lines=False,
+                    na_filter=False,
+                    quoting=csv.QUOTE_NONE,
+                    dtype=object,
+                    chunksize=_CHUNK,
+                )
+            )
+            while True:
+                # Not around the yield: what is caught would be that of whoever reads, too.
+                with warnings.catch_warnings():
+                    # A first line with more columns than the header has is cut, with no more than a warning.
+                    warnings.simplefilter("error", pd.errors.ParserWarning)
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    break
                 if len(chunk):
-                    parts.append(_posterior_part(chunk, known, path, number))
+                    yield PosteriorPart(_posterior_part(chunk, known, path, number), known, number)
                     number += len(chunk)
     except pd.errors.EmptyDataError:
         pass
@@ -568,12 +604,8 @@ def read_posteriors(path: PathLike, *, by_source: bool = False) -> pd.DataFrame:
         raise InputError("has more columns than the header", path=name, line=number) from e
     except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as e:
         raise InputError(f"is not a posterior table ({e})", path=name) from e
-    if not parts:
+    if number == 2:
         raise InputError("holds no bin", path=name)
-    found = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
-    _check_overlaps(found, name)
-    named = {column: pd.Categorical.from_codes(found[column], pd.Index(list(known[column]))) for column in _NAMES}
-    return pd.DataFrame(found | named)
 
 
 class _WithoutNul:

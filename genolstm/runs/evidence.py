@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike
 from genolstm.introgression.annotate import annotate, check_annotatable
-from genolstm.introgression.evidence import write_evidence
+from genolstm.introgression.evidence import Evidence, Weights, write_evidence
 from genolstm.introgression.weights import check_weighable, weigh
 
 if TYPE_CHECKING:
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Told:
-    """What is asked for; nothing by default."""
+    """What is asked for; nothing by default.
+
+    ``found`` and ``weighed`` are the sites of each segment and their weights, once they are written.
+    """
 
     evidence: PathLike | None = None
     annotated: PathLike | None = None
     weights: bool = False
+    found: Evidence | None = field(default=None, init=False)
+    weighed: Weights | None = field(default=None, init=False)
 
     def paths(self) -> list[PathLike | None]:
         """Return the files that will be written."""
@@ -65,9 +70,9 @@ class Told:
         said = []
         sources = model.sources(door)
         if self.evidence is not None:
-            found = result.decoder.evidence
-            weights = weigh(model, door, segments, found) if self.weights else None
-            n = write_evidence(outputs.text(self.evidence), segments, sources, found, weights, stamp=stamp)
+            found = self.found = result.decoder.evidence
+            self.weighed = weigh(model, door, segments, found) if self.weights else None
+            n = write_evidence(outputs.text(self.evidence), segments, sources, found, self.weighed, stamp=stamp)
             said.append(f"{n:,} sites are the evidence of the segments")
         if self.annotated is not None:
             n = annotate(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,6 +99,7 @@ def run(
     bigwig_haplotypes: PathLike | None = None,
     summary: PathLike | None = None,
     multiqc: PathLike | None = None,
+    report: PathLike | None = None,
     model: PathLike = DEFAULT_MODEL,
     settings: ScanSettings = SCAN,
     index: bool = False,
@@ -133,6 +135,8 @@ def run(
         Also write the posteriors of each haplotype as bigWig, into this folder.
     summary, multiqc
         Also write how much of each haplotype, sample and population is archaic, as a table or for MultiQC.
+    report
+        Also draw what was found as one HTML page.
     model
         Name of a shipped model, or its file.
     settings
@@ -166,6 +170,7 @@ def run(
         "bigwig_haplotypes": bigwig_haplotypes,
         "summary": summary,
         "multiqc": multiqc,
+        "report": report,
     }
     manifest = manifest_path(output)
     on_sites = Told(evidence, annotate, weights)
@@ -200,14 +205,14 @@ def run(
             found += more
             found.sort()
             scan.segments, scan.summary = found, summary_of(found, door, sources, result.totals)
-            not_written = [line for writer in others for line in writer.finish(outputs)]
+            not_written = [line for writer in others if not writer.tells_all for line in writer.finish(outputs)]
             said = on_sites.write(outputs, classifier, door, found, result, scan.stamp)
             counts = _counts(found, result.totals)
             left_out = [*alone(door), *door.left_out()]
             comparison = result.compare()
             said_of = (*doubts(result.totals), *comparison.warnings(), *door.warnings(), *not_written)
             warnings = [f"warning: {line}" for line in said_of]
-            if manifest is not None:
+            if manifest is not None or report is not None:
                 account = record(
                     settings={
                         **dataclasses.asdict(decode),
@@ -226,9 +231,21 @@ def run(
                 account["ids"] = counted_ids((segment.source for segment in found), sources)
                 account["unlike_training"] = _unlike(comparison)
                 account["likeness"] = {"not_told": comparison.why_not, **comparison.measured}
-                account |= {"counts": counts, "left_out": left_out, "warnings": warnings}
+                files = [*inputs.values(), *(path for path in [*asked.values(), *on_sites.paths()] if path is not None)]
+                named = {"left_out": left_out, "warnings": warnings}
+                account |= {"counts": counts} | {k: _without_folders(lines, files) for k, lines in named.items()}
                 text = json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False)
-                outputs.text(manifest).write(text + "\n")
+                if manifest is not None:
+                    outputs.text(manifest).write(text + "\n")
+                # As it is read from the file.
+                scan.account = scan_outputs.Account(
+                    "segments" if manifest is None else Path(output).name,
+                    json.loads(text),
+                    door.populations(),
+                    on_sites.found,
+                    on_sites.weighed,
+                )
+            left_out += [line for writer in others if writer.tells_all for line in writer.finish(outputs)]
             # The last to be renamed: if the segments exist, everything does.
             segments.finish(outputs)
     return [
@@ -255,6 +272,16 @@ def run(
         *warnings,
         *(f"warning: {os.fspath(path)} has no index: {why}" for path, why in outputs.not_indexed),
     ]
+
+
+def _without_folders(lines: Sequence[str], files: Collection[PathLike]) -> list[str]:
+    """Return lines that name files without their folders: a manifest, and a page, may be passed on."""
+    names = {os.fspath(path): Path(path).name for path in files if Path(path).name != os.fspath(path)}
+    if not names:
+        return list(lines)
+    longest_first = sorted(names, key=len, reverse=True)
+    whole = re.compile(rf"(?<![^\s'(])(?:{'|'.join(map(re.escape, longest_first))})(?![^\s':;,)])")
+    return [whole.sub(lambda found: names[found[0]], line) for line in lines]
 
 
 def _unlike(comparison: Comparison) -> list[dict[str, Any]] | None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar, NamedTuple
 
 from genolstm.bgzf import BED, GFF, Layout
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike, check_folder, index_path, is_bgzf, is_file_output
 from genolstm.introgression import exports, formats
+from genolstm.introgression.calls import calls_of, sites_of
+from genolstm.introgression.evidence import Evidence, Weights
 from genolstm.introgression.segments import PosteriorBlock, Segment
 from genolstm.introgression.summary import MULTIQC, Summary, write_multiqc, write_summary
+from genolstm.introgression.variants.people import Populations
+from genolstm.introgression.windows import PosteriorWindows
+from genolstm.runs import page
 
 _PACKED = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 TABLE_NAMES = (".tsv", ".txt")
@@ -24,6 +30,16 @@ _PROMISES = (
     *(".bed", ".bedgraph", ".bg", ".bdg", ".wig", ".gff3", ".gff", ".gtf", ".bw", ".bigwig", ".bb", ".bigbed"),
     *(".tsv", ".txt", ".csv", ".json", ".html", ".vcf", ".bcf"),
 )
+
+
+class Account(NamedTuple):
+    """How a scan was made: the name of its segments, its manifest, who was scanned, and the sites if they are told."""
+
+    title: str
+    manifest: dict[str, Any]
+    populations: Populations | None
+    evidence: Evidence | None
+    weights: Weights | None
 
 
 @dataclass
@@ -40,6 +56,8 @@ class Scan:
         What made the output.
     segments, summary
         What was found, once the scan is over.
+    account
+        How it was made, once all else is known.
     """
 
     bin_size: int
@@ -47,6 +65,7 @@ class Scan:
     stamp: str
     segments: Sequence[Segment] = ()
     summary: Summary = field(default_factory=lambda: Summary((), ()))
+    account: Account | None = None
 
     def __post_init__(self) -> None:
         #: Lengths of the sequences.
@@ -75,6 +94,8 @@ class Writer:
     packs: ClassVar[bool] = True
     #: Whether it needs the posteriors of each haplotype until the end.
     keeps_tracks: ClassVar[bool] = False
+    #: Whether it tells what the manifest does, and is finished after what the manifest tells of.
+    tells_all: ClassVar[bool] = False
     #: Where its lines have their positions; None if it cannot have an index.
     layout: ClassVar[Layout | None] = None
 
@@ -267,6 +288,40 @@ class MultiQC(Writer):
         return []
 
 
+class Page(Writer):
+    """All that was found as one HTML page."""
+
+    suffixes = (".html", ".htm")
+    strict = True
+    packs = False
+    tells_all = True
+
+    def __init__(self, path: PathLike, scan: Scan) -> None:
+        super().__init__(path, scan)
+        self._windows = PosteriorWindows()
+
+    @classmethod
+    def check(cls, path: PathLike, what: str) -> None:
+        """Refuse a name that no browser would take for a page, and to draw without what draws it."""
+        super().check(path, what)
+        page.check_drawable()
+
+    def add(self, block: PosteriorBlock) -> None:
+        """Keep the highest posteriors of a block."""
+        self._windows.add_block(block, self.scan.bin_size)
+
+    def finish(self, outputs: Outputs) -> list[str]:
+        """Draw the page; return what it says of what it leaves out."""
+        from genolstm.report.page_contents import Found
+
+        scan, account = self.scan, self.scan.account
+        assert account is not None
+        title, manifest, populations, evidence, weights = account
+        found = Found(title, calls_of(scan.segments, scan.sources), manifest, self._windows, populations)
+        sites = None if evidence is None else partial(sites_of, scan.segments, scan.sources, evidence, weights)
+        return page.write(outputs, self.path, found, sites)
+
+
 #: A new output is one entry here: what it is called, and its writer. The segments come last: if they exist,
 #: everything does.
 WRITERS: Mapping[str, tuple[str, type[Writer]]] = {
@@ -278,6 +333,7 @@ WRITERS: Mapping[str, tuple[str, type[Writer]]] = {
     "bigwig_haplotypes": ("bigWigs", BigWigs),
     "summary": ("a summary", SummaryTable),
     "multiqc": ("a file for MultiQC", MultiQC),
+    "report": ("a report", Page),
     "output": ("segments", Segments),
 }
 

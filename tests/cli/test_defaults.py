@@ -37,6 +37,7 @@ COMMANDS = {
     "introgression evaluate a b": ("evaluate", "run"),
     "introgression gather a -o b": ("gather", "run"),
     "introgression plot a -o b": ("plot", "run"),
+    "introgression report a -o b.html": ("report", "run"),
     "introgression scan a --archaic b --outgroup c -o d": ("scan", "run"),
     "introgression simulate -o a": ("simulate", "run"),
     "introgression summary a": ("summary", "run"),

@@ -19,7 +19,7 @@ from genolstm.introgression.dataset import REGION_FILES
 # What a parameter of this name is: a file to write, or a name of something that is no file. All other
 # texts and paths are files to read.
 WRITTEN = {
-    *("output", "table", "bedgraph", "unknown", "runs", "gradients", "figure", "models", "onnx", "keras"),
+    *("output", "table", "bedgraph", "unknown", "report", "runs", "gradients", "figure", "models", "onnx", "keras"),
     *("half_lives", "positions", "checkpoints", "log", "annotate"),
     *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
 }
@@ -66,6 +66,8 @@ LINES = [
     "introgression gather @parts @other",
     "introgression plot @segments --truth @truth --posteriors @posteriors --genome @genome",
     "introgression plot @segments --view frequency --samples @samples --manifest @manifest",
+    "introgression report @segments --posteriors @posteriors --samples @samples --truth @truth --manifest @manifest"
+    " --evidence @evidence",
     "introgression scan @query @other --archaic @archaic --outgroup @outgroup --model @model",
     "introgression scan --vcf @vcf --target @target --archaic @archaic --outgroup @outgroup --samples @samples"
     " --archaic-vcf @archaic_vcf --outgroup-vcf @outgroup_vcf --model @model --regions @regions"

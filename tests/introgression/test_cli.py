@@ -1070,6 +1070,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
     outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--evidence", "e", "--weights"]
     outputs += ["--track", "t", "--bigwig", "w", "--bigwig-haplotypes", "h", "--summary", "s", "--multiqc", "q"]
+    outputs += ["--report", "r.html"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
@@ -1092,6 +1093,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "bigwig_haplotypes": None,
         "summary": None,
         "multiqc": None,
+        "report": None,
         "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
@@ -1116,6 +1118,7 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
                 "bigwig_haplotypes": Path("h"),
                 "summary": Path("s"),
                 "multiqc": Path("q"),
+                "report": Path("r.html"),
                 "model": "m",
                 "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
                 "index": False,
@@ -1139,6 +1142,19 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
             {**nothing_said, "output": Path("-")},
         ),
         ((FastaDoor((Path("a.fa"),), {"archaic": ["A"]}, "O"),), {**nothing_said, "output": Path("x.bed")}),
+    ]
+
+
+def test_options_of_report_arrive(cli: Cli, told) -> None:
+    calls = told("report", "run", ["left out", "warning: look"])
+    words = ["--posteriors", "p", "--samples", "s", "--truth", "t", "--manifest", "m", "--evidence", "e", "--force"]
+    assert cli("introgression", "report", "x.bed", "-o", "x.html", *words) == (0, "", "left out\nwarning: look\n")
+    assert cli("introgression", "report", "x.bed", "-o", "x.html", "-q") == (0, "", "warning: look\n")
+    names = ("posteriors", "samples", "truth", "manifest", "evidence")
+    given = {name: Path(name[0]) for name in names} | {"force": True}
+    assert calls == [
+        ((Path("x.bed"), Path("x.html")), given),
+        ((Path("x.bed"), Path("x.html")), dict.fromkeys(names) | {"force": False}),
     ]
 
 

@@ -356,7 +356,8 @@ def test_a_bigwig_without_a_value_is_not_written(tmp_path: Path) -> None:
     said = run(door, output=tmp_path / "x.bed", bigwig=tmp_path / "m.bw", settings=HMM)
     warning = f"warning: {tmp_path / 'm.bw'} was not written, as nothing is known of any bin"
     assert warning in said
-    assert warning in json.loads((tmp_path / "x.json").read_text())["warnings"]
+    # The manifest names no folder.
+    assert warning.replace(f"{tmp_path}/", "") in json.loads((tmp_path / "x.json").read_text())["warnings"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.bed", "x.bed", "x.json"]
 
 

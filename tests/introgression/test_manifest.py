@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -155,6 +156,19 @@ def test_the_manifest_of_a_vcf(tmp_path: Path, model: Path) -> None:
     assert not any("/" in json.dumps(value) for value in account["settings"]["door"].values())
     assert account["counts"]["haplotypes"] == 4
     assert account["counts"]["haplotype_bp"] == 4 * 600_000
+
+
+def test_a_manifest_names_no_folders(tmp_path: Path, model: Path) -> None:
+    other = tmp_path / "home" / "other.vcf"
+    other.parent.mkdir()
+    other.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tSTRANGER\n")
+    door = dataclasses.replace(vcf(), vcf=[EXAMPLE / "region.vcf.gz", other])
+    said = run(door=door, output=tmp_path / "x.bed", model=model, settings=HMM)
+    assert f"{other}: holds none of the named samples, not read" in said
+    manifest = (tmp_path / "x.json").read_text()
+    assert "other.vcf: holds none of the named samples, not read" in json.loads(manifest)["left_out"]
+    assert str(other.parent) not in manifest
+    assert str(EXAMPLE) not in manifest
 
 
 def test_a_manifest_is_an_output_like_any_other(tmp_path: Path, model: Path, monkeypatch) -> None:
