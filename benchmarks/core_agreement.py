@@ -27,7 +27,7 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "example_data"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", default="neanderthal")
+    parser.add_argument("model", nargs="?", default="archaic")
     bundle = Bundle.open(find_bundle(parser.parse_args().model))
     assert bundle.config is not None
     _, keras = load_tensorflow()

@@ -17,7 +17,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 #: Bytes of text per block, as in htslib: also what does not compress then fits 64 KiB.
 _BLOCK = 0xFF00
@@ -29,6 +29,30 @@ END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 MAX_POSITION = 1 << 29
 #: Bases per entry of the linear index, as a power of two.
 _WINDOW = 14
+
+
+class Layout(NamedTuple):
+    """Where the lines of a table have their positions.
+
+    Attributes
+    ----------
+    preset
+        What the index calls the convention of its positions.
+    start, end
+        Numbers of the columns, from 1; the sequence is column 1.
+    first
+        Number of the first base: 0 in half-open intervals, 1 in closed ones.
+    """
+
+    preset: int
+    start: int
+    end: int
+    first: int
+
+
+#: 0x10000 says that positions are 0-based half-open.
+BED = Layout(0x10000, 2, 3, 0)
+GFF = Layout(0, 4, 5, 1)
 
 
 def _compressor() -> Callable[[bytes], bytes]:
@@ -171,8 +195,8 @@ class _Sequence:
         return b"".join(parts)
 
 
-def write_index(path: str | os.PathLike[str], index: str | os.PathLike[str]) -> str | None:
-    """Write the tabix index of a BED file (or a table that begins as one) in BGZF.
+def write_index(path: str | os.PathLike[str], index: str | os.PathLike[str], layout: Layout = BED) -> str | None:
+    """Write the tabix index of a table in BGZF: BED, one that begins as BED does, or GFF.
 
     Parameters
     ----------
@@ -180,6 +204,8 @@ def write_index(path: str | os.PathLike[str], index: str | os.PathLike[str]) -> 
         The table, as :class:`BgzfWriter` wrote it.
     index
         File to write.
+    layout
+        Where its lines have their positions.
 
     Returns
     -------
@@ -192,8 +218,8 @@ def write_index(path: str | os.PathLike[str], index: str | os.PathLike[str]) -> 
     for line, begin, stop in _lines(path):
         if not line or line.startswith(b"#"):
             continue
-        name, first, second = line.split(b"\t", 3)[:3]
-        start, end = int(first), int(second)
+        fields = line.split(b"\t", layout.end)
+        name, start, end = fields[0], int(fields[layout.start - 1]) - layout.first, int(fields[layout.end - 1])
         if name != current:
             if name in sequences:
                 return f"the lines of {name.decode()} do not follow one another"
@@ -206,8 +232,9 @@ def write_index(path: str | os.PathLike[str], index: str | os.PathLike[str]) -> 
         entry.last_start = start
         entry.add(start, end, begin, stop)
     names = b"".join(name + b"\0" for name in sequences)
-    # 0x10000: positions are 0-based half-open, in columns 1, 2 and 3; "#" begins a comment; no line is skipped.
-    head = struct.pack("<4s8i", b"TBI\1", len(sequences), 0x10000, 1, 2, 3, ord("#"), 0, len(names))
+    # "#" begins a comment; no line is skipped.
+    columns = (layout.preset, 1, layout.start, layout.end)
+    head = struct.pack("<4s8i", b"TBI\1", len(sequences), *columns, ord("#"), 0, len(names))
     with Path(index).open("wb") as raw, BgzfWriter(raw) as packed:
         packed.write(head + names)
         for sequence in sequences.values():

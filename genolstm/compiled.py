@@ -2,10 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from numba import njit
+import numpy as np
+
+from genolstm import program
+
+
+@contextmanager
+def _without_scipy() -> Iterator[None]:
+    """Keep numba from importing SciPy, if it is there, for products of matrices in compiled loops.
+
+    Ours hold none, and the import would take as long as a twentieth of a large scan. Only the program
+    does so: in another process, somebody's loops may hold some.
+    """
+    modules: dict[str, Any] = sys.modules
+    if "scipy" in modules or not program.has_begun():
+        yield
+        return
+    modules["scipy"] = None  # whoever imports it now is told that there is none
+    try:
+        yield
+    finally:
+        del modules["scipy"]
+
+
+with _without_scipy():
+    from numba import njit
+    from numba.extending import is_jitted
+
+    if program.has_begun():
+        # Where numba looks for SciPy; it would do so when the first loop runs.
+        with suppress(ImportError):
+            import numba.np.arraymath  # noqa: F401 (for what it does)
 
 Function = Callable[..., Any]
 
@@ -17,16 +51,65 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
     call. If neither the package's folder nor the user's is writable (a read-only container), the
     result is not kept, whereas numba alone would fail. Further options (``fastmath``, ``inline``,
     ...) are passed to numba.
+
+    What is kept holds the code of every loop that the function calls and the constants that it
+    reads. It is compiled anew when one of these changes in another file, which numba would not notice.
     """
-    given = () if signature is None else (signature,)
+    signatures = [] if signature is None else signature if isinstance(signature, list) else [signature]
 
     def decorate(function: Function) -> Function:
         try:
-            kept: Function = njit(*given, nogil=True, cache=True, **options)(function)
+            made: Any = njit(nogil=True, cache=True, **options)(function)
         except RuntimeError as error:
             if "no locator available" not in str(error):
                 raise
-            kept = njit(*given, nogil=True, **options)(function)
-        return kept
+            made = njit(nogil=True, **options)(function)
+        else:
+            # Not if numba is switched off, or has come to keep its stamp elsewhere: then it is as numba would have it.
+            kept = getattr(made._cache, "_cache_file", None) if is_jitted(made) else None
+            if kept is not None and hasattr(kept, "_source_stamp"):
+                kept._source_stamp = (kept._source_stamp, _taken_over(function))
+        if signatures and is_jitted(made):
+            for one in signatures:
+                made.compile(one)
+            made.disable_compile()
+        found: Function = made
+        return found
 
     return decorate
+
+
+_CONSTANTS = (int, float, str, bytes, tuple, np.generic)
+#: Of each file with loops, by its path, what :func:`_taken_over` found at the first of them.
+_known: dict[str, str] = {}
+
+
+def _taken_over(function: Any) -> str:
+    """Return a digest of what the loops of a function's file have from other files: loops, constants, record types.
+
+    Of another file's loop, the whole file counts, and what that has from others. All of it is
+    imported before the first loop is declared, so that a file is looked at once.
+    """
+    own = function.__code__.co_filename
+    if own not in _known:
+        others: dict[str, str] = {}
+        values: list[object] = []
+        for name, value in function.__globals__.items():
+            if isinstance(value, _CONSTANTS):
+                if not name.startswith("__"):
+                    values.append((name, repr(value)))
+            elif isinstance(value, np.ndarray):
+                values.append((name, value.dtype.str, value.shape, value.tobytes()))
+            elif isinstance(value, type):
+                values.append((name, getattr(value, "_fields", None)))
+            elif is_jitted(value) and (path := value.py_func.__code__.co_filename) not in {own, *others}:
+                others[path] = _digest(path) + _taken_over(value.py_func)
+        _known[own] = hashlib.sha256(repr((list(others.values()), values)).encode()).hexdigest()
+    return _known[own]
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:  # in a package that is a zip file, all of which numba looks at
+        return ""

@@ -71,6 +71,14 @@ def control_character(text: str) -> str | None:
     return None if found is None else _escape(found)
 
 
+def cause(error: Exception) -> str:
+    """Return what a failure is in words: without the number and the path, where the system states them.
+
+    Some that are none of the system's are caught together with those: a path with a NUL is a ValueError.
+    """
+    return getattr(error, "strerror", None) or str(error)
+
+
 class GenolstmError(Exception):
     """Base class of all errors caused by the user's input, not by our code.
 

@@ -83,7 +83,7 @@ def _whole(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    found = float(text) if len(text) <= 100 else math.inf
+    found = float(text) if len(text) <= _DIGITS else math.inf
     if not math.isfinite(found):
         raise _Odd("a number is not finite, or has too many digits")
     return found

@@ -22,8 +22,8 @@ from typing import IO, Any, cast
 from xopen import xopen
 
 from genolstm import interrupts, temporary
-from genolstm.bgzf import BgzfWriter, write_index
-from genolstm.errors import InputError, OutputError
+from genolstm.bgzf import BED, BgzfWriter, Layout, write_index
+from genolstm.errors import InputError, OutputError, cause
 
 PathLike = str | os.PathLike[str]
 
@@ -194,7 +194,7 @@ def open_input(path: PathLike, *, keep_mark: bool = False, meter: Meter | None =
         start = read_start(source, max(map(len, _MAGIC.values())))
         return unpack(source, start, own=os.fspath(path) != "-", keep_mark=keep_mark, meter=meter)
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror or error})", path=display_name(path)) from error
+        raise InputError(f"cannot be read ({cause(error)})", path=display_name(path)) from error
 
 
 def open_packed(path: PathLike) -> IO[bytes]:
@@ -215,7 +215,7 @@ def open_packed(path: PathLike) -> IO[bytes]:
     except FileNotFoundError as error:
         raise InputError("no such file", path=name) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=name) from error
+        raise InputError(f"cannot be read ({cause(error)})", path=name) from error
 
 
 def unpack(
@@ -396,7 +396,7 @@ def check_output(path: PathLike, *, force: bool) -> None:
         target = Path(path).resolve()
         exists = target.exists()
     except (OSError, RuntimeError, ValueError) as error:  # a circle of links is a RuntimeError before Python 3.13
-        raise OutputError(f"cannot be written ({getattr(error, 'strerror', None) or error})", path=path) from error
+        raise OutputError(f"cannot be written ({cause(error)})", path=path) from error
     if target.is_symlink():
         raise OutputError("cannot be written (a circle of links)", path=path)
     if exists and _is_device(target):
@@ -542,7 +542,7 @@ def check_folder(path: PathLike) -> None:
         if not os.access(place, os.W_OK):
             raise OutputError(f"cannot be created ({place} is not writable)", path=path)
     except (OSError, RuntimeError, ValueError) as error:
-        raise OutputError(f"cannot be created ({getattr(error, 'strerror', None) or error})", path=path) from error
+        raise OutputError(f"cannot be created ({cause(error)})", path=path) from error
 
 
 def check_own_name(path: PathLike, what: str) -> None:
@@ -586,7 +586,7 @@ class Outputs:
         self._streams = contextlib.ExitStack()
         self._paths: list[PathLike] = []
         self._waiting: list[tuple[temporary.Temporary, Path | int]] = []
-        self._indexed: list[tuple[PathLike, Path, Path]] = []
+        self._indexed: list[tuple[PathLike, Path, Path, Layout]] = []
         #: Files that are removed before any output appears, such as the mark that an older set is whole.
         self.outdated: list[Path] = []
 
@@ -629,7 +629,7 @@ class Outputs:
             self._waiting.append((made, target))
             return made.path
 
-    def text(self, path: PathLike, *, index: bool = False) -> IO[str]:
+    def text(self, path: PathLike, *, index: bool = False, layout: Layout = BED) -> IO[str]:
         """Return a text stream (UTF-8) whose file appears at ``path`` in the end; ``-`` is stdout.
 
         The output is compressed if its name ends in ``.gz`` or ``.bgz`` (both as BGZF, without a
@@ -638,9 +638,10 @@ class Outputs:
         Parameters
         ----------
         index
-            Also write a tabix index to ``path`` with ``.tbi`` behind. The lines begin with
-            sequence, start and end, 0-based half-open. If they are not sorted, there is no index,
-            and an entry in ``not_indexed``.
+            Also write a tabix index to ``path`` with ``.tbi`` behind. If the lines are not sorted, there
+            is no index, and an entry in ``not_indexed``.
+        layout
+            Where the lines have their positions, for the index.
 
         Raises
         ------
@@ -668,7 +669,7 @@ class Outputs:
                 stream = made.open("w", encoding="utf-8", newline="\n")
         self._streams.enter_context(stream)
         if index and self._waiting and self._waiting[-1][0].path == made:
-            self._indexed.append((path, made, self.path(index_path(path))))
+            self._indexed.append((path, made, self.path(index_path(path)), layout))
         return stream
 
     def _temporary(self, folder: Path, name: str, target: Path | int) -> Path:
@@ -694,8 +695,8 @@ class Outputs:
                 made.remove()
 
     def _finish(self) -> None:
-        for path, table, index in self._indexed:
-            why = write_index(table, index)
+        for path, table, index, layout in self._indexed:
+            why = write_index(table, index, layout)
             if why is not None:
                 self.not_indexed.append((path, why))
                 for made, _ in self._waiting:
@@ -803,7 +804,7 @@ def _writable(path: PathLike) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise
-        raise OutputError(f"cannot be written ({error.strerror})", path=path) from error
+        raise OutputError(f"cannot be written ({cause(error)})", path=path) from error
 
 
 @contextlib.contextmanager

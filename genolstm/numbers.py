@@ -40,7 +40,7 @@ def parse_number(text: str) -> float | None:
 
 
 def read_integer(
-    text: str, kind: str = "a whole number", *, low: int = 0, high: int = LAST_POSITION, **where: Any
+    text: str, kind: str = "a whole number", *, low: int | None = 0, high: int | None = LAST_POSITION, **where: Any
 ) -> int:
     """Return the whole number in a field.
 
@@ -49,7 +49,7 @@ def read_integer(
     kind
         What the number is, with its article, for the message.
     low, high
-        The least and the greatest value allowed.
+        The least and the greatest value allowed; None is no bound.
     where
         The path, line and record of the field, as :class:`~genolstm.errors.GenolstmError` takes them.
 
@@ -61,8 +61,9 @@ def read_integer(
     value = parse_integer(text)
     if value is None:
         raise InputError(f"{quoted(text)} is not {kind}", **where)
-    if not low <= value <= high:
-        raise InputError(f"{quoted(text)} is not {kind} ({low} to {high})", **where)
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = f"at most {high}" if low is None else f"at least {low}" if high is None else f"{low} to {high}"
+        raise InputError(f"{quoted(text)} is not {kind} ({bounds})", **where)
     return value
 
 

@@ -34,7 +34,7 @@ from genolstm.comparison.scores import summarise
 from genolstm.comparison.settings import ComparisonSettings
 from genolstm.comparison.tasks import simulate_long_range
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
+from genolstm.introgression.gates import find_haplotype, haplotype_gates, step_posteriors
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.gradient import input_gradient, mean_decay
 from genolstm.report.architectures import plot_by_distance, plot_decay
@@ -180,15 +180,15 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 #
 # ## The same, where it matters
 #
-# `neanderthal` reads tracks of 1 kb bins. Here is its second layer, reading forwards over a true
+# `archaic` reads tracks of 1 kb bins, two of them at each step. Here is its second layer, reading forwards over a true
 # Neanderthal segment of a simulated haplotype. On the command line:
 #
-#     genolstm model gates neanderthal --vcf region.vcf.gz --target target.txt \
+#     genolstm model gates archaic --vcf region.vcf.gz --target target.txt \
 #         --outgroup outgroup.txt --archaic archaic.txt --haplotype CEU1#1 \
 #         --region 430001-600000 --figure gates.svg -o gates.tsv
 
 # %%
-model = IntrogressionClassifier.load("neanderthal")
+model = IntrogressionClassifier.load("archaic")
 data = root / "example_data"
 door = VcfDoor(
     data / "region.vcf.gz", target=data / "target.txt", outgroup=data / "outgroup.txt", archaic=data / "archaic.txt"
@@ -196,24 +196,23 @@ door = VcfDoor(
 track = find_haplotype(door.tracks(model.settings), "CEU1#1")
 gates = haplotype_gates(model, track, layer=2, region=(430_000, 600_000), top=10)
 truth = pd.read_csv(data / "truth.bed", sep="\t").query("sample == 'CEU1' and haplotype == 1")
-posterior = haplotype_posterior(model, track)[430:600]
 _ = plot_gates(
     gates,
-    curve=(gates.starts, posterior, "posterior of\narchaic ancestry"),
+    curve=(gates.starts, step_posteriors(model, track, gates), "posterior of\narchaic ancestry"),
     spans=list(truth[["start", "end"]].itertuples(index=False)),
 )
 
 # %% [markdown]
-# At the left edge the candidates of nearly all units change sign within a few bins; at the right
+# At the left edge the candidates of nearly all units change sign within some 20 kb; at the right
 # edge they change back. The units differ in how long they remember: most forget within a few kb,
 # while some remember for tens of kb, which is the length of the segments themselves. The table has
-# all 48.
+# all 32.
 
 # %%
-everything = haplotype_gates(model, track, layer=2, units=range(48))
+everything = haplotype_gates(model, track, layer=2, units=range(32))
 lives = everything.half_life_table().set_index("unit")["half_life"] / 1000
 figure, ax = plt.subplots(figsize=(6.5, 2.4), layout="constrained")
-ax.bar(range(48), lives.sort_values(), color="#0072B2")
+ax.bar(range(32), lives.sort_values(), color="#0072B2")
 ax.set_yscale("log")
 ax.set_xlabel("units, by their half-life")
 ax.set_ylabel("half-life (kb)")

@@ -24,11 +24,10 @@ from pathlib import Path
 import pandas as pd
 
 from genolstm import IntrogressionClassifier
-from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.evaluate import evaluate
 from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.segments import Interval
-from genolstm.report.plots import plot_posterior, plot_segments
+from genolstm.report.plots import plot_posterior
 
 # %config InlineBackend.figure_format = "retina"
 
@@ -39,12 +38,12 @@ example = next(f / "example_data" for f in folders if (f / "example_data").is_di
 # %% [markdown]
 # ## The model
 #
-# `neanderthal` ships with GenoLSTM. It reads a haplotype in bins, counts how many of its k-mers
+# `archaic` ships with GenoLSTM. It reads a haplotype in bins, counts how many of its k-mers
 # the Neanderthal carries and how frequent they are in the outgroup, and gives each bin a
 # probability of being archaic.
 
 # %%
-model = IntrogressionClassifier.load("neanderthal")
+model = IntrogressionClassifier.load("archaic")
 model
 
 # %% [markdown]
@@ -56,8 +55,9 @@ model
 
 # %%
 references = {"archaic": example / "archaic.panel", "outgroup": example / "outgroup.panel"}
-segments = model.scan(example / "query.fa.gz", **references)
-segments
+found = model.scan(example / "query.fa.gz", **references, posteriors=True)
+segments = found.segments
+found
 
 # %% [markdown]
 # ## All haplotypes, with the truth beneath
@@ -65,17 +65,21 @@ segments
 # %%
 truth = pd.read_csv(example / "truth.bed", sep="\t")
 haplotypes = [(sample, str(n)) for sample in ("CEU0", "CEU1", "CEU2") for n in (1, 2)]
-ax = plot_segments(segments, truth=truth, haplotypes=haplotypes, length=600_000)
+ax = found.plot(truth=truth, haplotypes=haplotypes)
 
 # %% [markdown]
 # ## The posterior along one haplotype
 #
-# Segments are where the posterior is above the threshold, which was chosen on validation data when
-# the model was trained. `decode=model.decode_settings(fdr=0.05)` asks for a stricter one.
+# Segments are where the posterior is above the threshold, which is chosen on the data at hand: the one
+# with the best F1 that is to be expected, by the posteriors themselves.
+# `model.scan(..., fdr=0.05)` asks for one at which 5 % of what is called are expected to be wrong.
 
 # %%
-posteriors = model.posteriors(model.open(FastaDoor([example / "query.fa.gz"], **references)))
-ax = plot_posterior(posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=model.threshold)
+posteriors, expected = found.posteriors, found.expected
+print(f"expected at {expected.threshold:.3f}: precision {expected.precision:.3f}, recall {expected.recall:.3f}")
+ax = plot_posterior(
+    posteriors, sample="CEU1", haplotype="2", segments=segments, truth=truth, threshold=expected.threshold
+)
 
 # %% [markdown]
 # ## How good is it here?

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from genolstm.bgzf import BgzfWriter, write_index
+from genolstm.bgzf import GFF, BgzfWriter, write_index
 from genolstm.errors import OutputError
 from genolstm.files import Outputs, open_input
 
@@ -96,7 +96,7 @@ def written(path: Path, rows: list[tuple[str, int, int]], padding: str = "") -> 
     lines = [f"{chrom}\t{start}\t{end}\t{i}{padding}\n" for i, (chrom, start, end) in enumerate(rows)]
     with Outputs() as outputs:
         stream = outputs.text(path, index=True)
-        stream.write("##genolstm=1 #chrom\tstart\tend\tname\n")
+        stream.write("##genolstm=1\n#chrom\tstart\tend\tname\n")
         stream.writelines(lines)
     assert outputs.not_indexed == []
     return lines
@@ -134,6 +134,24 @@ def test_the_index_answers_as_tabix_own_does(tmp_path: Path) -> None:
     assert head == gzip.decompress((tmp_path / "y.bed.gz.tbi").read_bytes())[:54]
 
 
+@needs_tabix
+def test_the_index_of_gff_answers_as_tabix_own_does(tmp_path: Path) -> None:
+    rows = table(2000, seed=6)
+    path = tmp_path / "x.gff3.gz"
+    with Outputs() as outputs:
+        stream = outputs.text(path, index=True, layout=GFF)
+        stream.write("##gff-version 3\n##sequence-region chr1 1 600000000\n")
+        stream.writelines(f"{c}\tp\tregion\t{a + 1}\t{b}\t.\t.\t.\tID={i}\n" for i, (c, a, b) in enumerate(rows))
+    shutil.copy(path, tmp_path / "y.gff3.gz")
+    run("tabix", "-p", "gff", tmp_path / "y.gff3.gz")
+    head, other = (gzip.decompress((tmp_path / f"{name}.gff3.gz.tbi").read_bytes())[:54] for name in "xy")
+    assert head == other
+    chrom, start, end = rows[1000]
+    for region in (f"{chrom}:{start + 1}-{start + 1}", f"{chrom}:{end}-{end}", f"{chrom}:{start}-{start}", "chr10:1-9"):
+        assert run("tabix", path, region) == run("tabix", tmp_path / "y.gff3.gz", region)
+    assert "ID=1000\n" in run("tabix", path, f"{chrom}:{end}-{end}")
+
+
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
@@ -157,7 +175,7 @@ def test_what_has_no_index(tmp_path: Path, lines: str, why: str) -> None:
 def test_an_empty_table_has_an_index(tmp_path: Path) -> None:
     written(tmp_path / "x.bed.gz", [])
     assert run("tabix", "-l", tmp_path / "x.bed.gz") == ""
-    assert run("tabix", "-H", tmp_path / "x.bed.gz") == "##genolstm=1 #chrom\tstart\tend\tname\n"
+    assert run("tabix", "-H", tmp_path / "x.bed.gz") == "##genolstm=1\n#chrom\tstart\tend\tname\n"
 
 
 def test_an_index_is_an_output_like_any_other(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ SLOW = {
 def files(tmp_path_factory) -> dict[str, object]:
     folder = tmp_path_factory.mktemp("inputs")
     (folder / "a.fa").write_text(">a\nACGTACGTACGTTGCA\n>b\nACGTACGATACGTTGCA\n")
-    columns = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match"
+    columns = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match\tsource"
     (folder / "x.bed").write_text(columns + "\n")
     names = {name: EXAMPLE / f"{name}.panel" for name in ("archaic", "outgroup")}
     return {
@@ -160,14 +160,14 @@ def test_what_is_printed_to_no_stream_is_an_error(files: dict[str, object]) -> N
 
 def test_output_is_utf8_whatever_the_locale(files: dict[str, object], tmp_path: Path) -> None:
     header = (files["bed"]).read_text()  # type: ignore[attr-defined]
-    row = "chr1\t0\t9\té\t1\t+\té\t1\t0.5\t1\t1\n"
+    row = "chr1\t0\t9\té\t1\t+\té\t1\t0.5\t1\t1\té\n"
     (tmp_path / "ü.bed").write_text(header + row, encoding="utf-8")
     ascii_only = SURROUNDINGS["ASCII"]
     words = ["introgression", "gather", "ü.bed", "-q", "-o"]
     assert run([*words, "x.bed"], cwd=tmp_path, **ascii_only).code == 0
     done = run([*words, "-"], cwd=tmp_path, **ascii_only)
     assert (done.code, done.err, done.out) == (0, "", (tmp_path / "x.bed").read_bytes())
-    assert done.out == (header + row).encode()
+    assert done.out == (header + row.replace("\té\t1\t+", "\tmix_0001\t1\t+")).encode()
     done = run(["introgression", "gather", "ö.bed", "-o", "y"], cwd=tmp_path, **ascii_only)
     assert (done.code, done.err) == (1, "\\xc3\\xb6.bed: no such file\n")
 
@@ -217,6 +217,8 @@ INPUTS = [
     "align score {a} {a} --pairs {x}",
     "compare {x}",
     "encode kmers {x}",
+    "introgression compare {x} {truth} -o y.tsv",
+    "introgression compare {truth} {x} -o y.tsv",
     "introgression evaluate {x} {truth}",
     "introgression gather {x} -o y.bed",
     "introgression plot {x} -o y.svg",

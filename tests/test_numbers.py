@@ -78,6 +78,10 @@ def test_bounds_belong_to_what_is_allowed() -> None:
     for text in ("-1", "2147483648"):
         with pytest.raises(InputError, match=rf"^f.bed:4: '{text}' is not a position \(0 to 2147483647\)$"):
             read_integer(text, "a position", path="f.bed", line=4)
+    for low, high, text, bounds in ((1, None, "0", "at least 1"), (None, 8, "9", "at most 8")):
+        with pytest.raises(InputError, match=rf"^'{text}' is not a size \({bounds}\)$"):
+            read_integer(text, "a size", low=low, high=high)
+    assert read_integer("-" + "9" * 19, low=None, high=None) == 1 - 10**19
     for text in ("-0.001", "1.001"):
         with pytest.raises(InputError, match=f"^t.tsv:9: '{text}' is not a share$"):
             read_number(text, "a share", low=0, high=1, path="t.tsv", line=9)

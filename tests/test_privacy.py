@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from support import EXAMPLE
 
 import genolstm
+from genolstm.introgression.formats import SEGMENT_COLUMNS, header_line
 
 PACKAGE = Path(genolstm.__file__).parent
 WRITES = "creat,openat,open,mkdir,mkdirat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mknod,mknodat"
@@ -79,6 +81,8 @@ def test_a_scan_sends_nothing_and_writes_nothing_else(tmp_path: Path, door: str)
     suffix = "panel" if door == "fasta" else "txt"
     args = [part for role in roles for part in (f"--{role}", EXAMPLE / f"{role}.{suffix}")]
     args += [EXAMPLE / "query.fa.gz"] if door == "fasta" else ["--vcf", EXAMPLE / "region.vcf.gz"]
+    if door == "vcf" and find_spec("pybigtools"):
+        args += ["--bigwig", "m.bw", "--bigwig-haplotypes", "each"]
     traced = Traced(tmp_path, "introgression", "scan", *args, "-o", "x.bed", "--posteriors", "p.tsv.gz")
     assert (tmp_path / "work" / "x.bed").stat().st_size > 100
     assert traced.sockets == []
@@ -94,6 +98,20 @@ def test_an_alignment_sends_nothing_and_writes_nothing_else(tmp_path: Path) -> N
         (tmp_path / "work" / name).write_text(f">s\n{text}\n")
     traced = Traced(tmp_path, "align", "score", "a.fa", "b.fa", "-o", "x.paf")
     assert (tmp_path / "work" / "x.paf").stat().st_size > 10
+    assert traced.sockets == []
+    assert traced.strays == []
+    assert traced.left == []
+
+
+@needs_strace
+def test_a_report_sends_nothing_and_writes_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("bokeh")
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "x.bed").write_text(
+        header_line(SEGMENT_COLUMNS) + "\nc\t0\t9000\ts\t900\t.\tA\t1\t0.9\t9\t8\ts\n"
+    )
+    traced = Traced(tmp_path, "introgression", "report", "x.bed", "-o", "x.html")
+    assert (tmp_path / "work" / "x.html").stat().st_size > 1_000_000
     assert traced.sockets == []
     assert traced.strays == []
     assert traced.left == []

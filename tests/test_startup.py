@@ -123,3 +123,16 @@ def test_compiled_code_does_without_linear_algebra() -> None:
             ]
     assert compiled > 50
     assert found == []
+
+
+def test_the_program_leaves_scipy_alone_and_a_library_does_not_hide_it() -> None:
+    """Numba would import it, for what compiled code does without."""
+    scan = ["introgression", "scan", "-q", "--force", "-o", "-", str(EXAMPLE / "query.fa.gz")]
+    scan += [part for role in ("archaic", "outgroup") for part in (f"--{role}", str(EXAMPLE / f"{role}.panel"))]
+    for begin, expected in ((f"sys.argv[1:] = {scan!r}; main()", False), (f"main({scan!r})", True)):
+        body = f"import sys\nfrom genolstm.cli import main\n{begin}\nfound = 'scipy.linalg' in sys.modules\n"
+        # Afterwards it is there for whoever needs it.
+        body += "import scipy.linalg\nscipy.linalg.inv([[2.0]])\nprint(found, file=sys.stderr)"
+        done = subprocess.run([sys.executable, "-c", body], capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.split() == [str(expected)]

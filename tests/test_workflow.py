@@ -60,7 +60,7 @@ def example(tmp_path_factory):
 
 def measures(path):
     rows = [line.split("\t") for line in path.read_text().splitlines()]
-    return {row[0]: float(row[1]) for row in rows[1:] if len(row) < 4}
+    return {row[0]: float(row[1]) for row in rows[1:]}
 
 
 def test_example_gives_segments_that_hold_against_the_truth(example):
@@ -69,12 +69,16 @@ def test_example_gives_segments_that_hold_against_the_truth(example):
         results = example / "results" / door
         lines = (results / "segments.bed").read_text().splitlines()
         assert lines[0].startswith("##genolstm=")
-        assert "#chrom\tstart\tend" in lines[0]
-        starts = [int(line.split("\t")[1]) for line in lines[1:]]
+        assert lines[1].startswith("#chrom\tstart\tend")
+        starts = [int(line.split("\t")[1]) for line in lines[2:]]
         assert starts
         assert starts == sorted(starts)
         assert (results / "plots" / "chr21.svg").read_text().lstrip().startswith("<?xml")
         assert (results / "posteriors.tsv.gz").stat().st_size > 1000
+        summary = [line.split("\t") for line in (results / "summary.tsv").read_text().splitlines()]
+        assert summary[1][:7] == ["all", "NA", "NA", "NA", "all", "6", str(len(starts))]
+        assert 0 < float(summary[1][9]) < 1
+        assert "CEU0" in (results / "summary_mqc.json").read_text()
         found[door] = measures(results / "evaluation.tsv")
         assert found[door]["AP (posteriors)"] >= 0.85
     gap = found["fasta"]["AP (posteriors)"] - found["vcf"]["AP (posteriors)"]
@@ -82,7 +86,7 @@ def test_example_gives_segments_that_hold_against_the_truth(example):
 
 
 def test_every_job_leaves_a_log_and_a_benchmark(example):
-    for rule in ("scan_fasta", "scan_vcf", "gather_segments", "evaluate", "plot_segments"):
+    for rule in ("scan_fasta", "scan_vcf", "gather_segments", "summarise", "evaluate", "plot_segments"):
         assert list((example / "logs" / rule).rglob("*.log"))
         for table in (example / "benchmarks" / rule).rglob("*.tsv"):
             assert table.read_text().startswith("s\t")
@@ -104,7 +108,7 @@ def test_lint_and_format_are_clean(example):
 def test_root_snakefile_is_the_same_workflow(tmp_path):
     told = run("snakemake", "--cores", 1, "--dry-run", cwd=clone(tmp_path))
     assert re.search(r"input: example_data/query\.fa\.gz", told)
-    assert re.search(r"^total +11$", told, re.MULTILINE)
+    assert re.search(r"^total +13$", told, re.MULTILINE)
 
 
 MODULE = """
@@ -183,6 +187,7 @@ def test_every_rule_is_one_command_and_says_what_it_needs():
         "scan_vcf",
         "gather_segments",
         "gather_posteriors",
+        "summarise",
         "evaluate",
         "plot_segments",
     }

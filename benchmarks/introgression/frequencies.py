@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=510_000)
     parser.add_argument("--length", type=int, default=5_000_000)
     parser.add_argument("--larger", type=int, default=500, help="Individuals behind the data base's frequencies.")
-    parser.add_argument("--model", default="neanderthal")
+    parser.add_argument("--model", default="archaic")
     arguments = parser.parse_args()
     model = IntrogressionClassifier.load(arguments.model)
     settings = SimulationSettings(length=arguments.length, n_outgroup=arguments.larger)

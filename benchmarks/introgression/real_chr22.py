@@ -35,7 +35,7 @@ def covered(path: Path) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="neanderthal")
+    parser.add_argument("--model", default="archaic")
     parser.add_argument("--archaic", default="AltaiNeandertal,Vindija33.19")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
@@ -56,6 +56,10 @@ def main() -> None:
         total = sum(s.end - s.start for s in segments)
         share = total / (2 * len(target) * (REGION[2] - REGION[1]))
         print(f"{label}: {len(segments)} segments, {100 * share:.2f} % of the haplotypes")
+        for source in sorted({s.source for s in segments}):
+            named = [s.end - s.start for s in segments if s.source == source]
+            part = 100 * sum(named) / (2 * len(target) * (REGION[2] - REGION[1]))
+            print(f"  {source}: {len(named)} segments, {part:.3f} % of the haplotypes")
         carried = np.zeros(len(maps), dtype=bool)
         for s in segments:
             carried[max(s.start - REGION[1], 0) : s.end - REGION[1]] = True
@@ -65,7 +69,8 @@ def main() -> None:
                 print(
                     f"  of what is called in anyone, {100 * inside:.1f} % lies in at least {least} published maps ({100 * (maps >= least).mean():.1f} % of the region does)"
                 )
-        print(f"  {door.reader.counts.summary()}")
+        for line in (*door.left_out(), *door.warnings()):
+            print(f"  {line}")
 
 
 if __name__ == "__main__":

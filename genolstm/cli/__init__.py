@@ -11,8 +11,8 @@ from typing import Any, NoReturn, cast
 
 import click
 
-from genolstm import interrupts
-from genolstm.errors import GenolstmError, OutputError, shown
+from genolstm import interrupts, program
+from genolstm.errors import GenolstmError, OutputError, cause, shown
 
 _COMMANDS = {
     "align": "genolstm.cli.align:align",
@@ -90,6 +90,7 @@ def main(args: list[str] | None = None) -> None:
     if args is not None:
         _run(args)
         return
+    program.begin()
     try:
         interrupts.install()
         _open_streams()
@@ -137,7 +138,7 @@ def _run(args: list[str] | None) -> None:
         # Whatever the code expects of a file is an error of its own; this is the system's word on the machine.
         if debug:
             raise
-        _fail(f"{_place(error)}{error.strerror or error}")
+        _fail(f"{_place(error)}{cause(error)}")
     except UnicodeEncodeError as error:
         if debug:
             raise
@@ -204,7 +205,7 @@ def _flush_stdout() -> None:
     except BrokenPipeError:
         _drop_stdout()
     except OSError as error:
-        raise OutputError(f"cannot be written ({error.strerror})", path="<stdout>") from error
+        raise OutputError(f"cannot be written ({cause(error)})", path="<stdout>") from error
 
 
 def _show(error: click.ClickException) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from genolstm.cli import options
+from genolstm.cli.agreement import compare
+from genolstm.cli.archaics import by_source, is_there, simulated_sources
+from genolstm.cli.explain import explain
 from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
+from genolstm.cli.report import report as draw_report
+from genolstm.cli.summary import summarise
 from genolstm.errors import SettingError, shown
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
@@ -48,16 +53,38 @@ def introgression() -> None:
 @options.renamed("--model", to="model")
 @options.settings(
     SimulationSettings,
+    "model",
+    "length",
+    "seed",
+    "n_target",
+    "n_outgroup",
+    "n_archaic",
+    "target",
+    "outgroup",
+    "archaic_time",
+    "mutation_rate",
+    "recombination_rate",
+    "chrom",
     model="--demography",
     n_target="--target-size",
     n_outgroup="--outgroup-size",
     n_archaic="--archaic-size",
-    donors={
-        "flags": "--donor",
-        "multiple": True,
-        "show_default": False,
-        "help": "Population that gave ancestry; may be repeated; by default those known for the demography.",
-    },
+)
+@click.option(
+    "--archaic",
+    "archaics",
+    multiple=True,
+    metavar="[NAME=]POPULATION[@TIME]",
+    help="Archaic population to sample; by default the one known for the demography. Repeat it, with names, for "
+    "several sources: --archaic neanderthal=NeaA --archaic denisovan=DenA; TIME is the age of a named one.",
+)
+@click.option(
+    "--donor",
+    "donors",
+    multiple=True,
+    metavar="[NAME=]POPULATION",
+    help="Population that gave ancestry; may be repeated, and name its source; by default those known for the archaic. "
+    "A source with donors alone is a ghost that nobody sampled.",
 )
 @options.settings(SimulationLimits, into="limits")
 @click.option(
@@ -70,23 +97,38 @@ def introgression() -> None:
 @options.force
 @options.quiet
 def simulate(
-    output: Path, settings: SimulationSettings, limits: SimulationLimits, replicates: int, force: bool, quiet: bool
+    output: Path,
+    settings: SimulationSettings,
+    archaics: tuple[str, ...],
+    donors: tuple[str, ...],
+    limits: SimulationLimits,
+    replicates: int,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Simulate haplotypes with known archaic tracts.
 
     Each region is a folder of target.fa.gz, outgroup.fa.gz, archaic.fa.gz (one record per
     haplotype, SAMPLE#1#chrom), region.vcf.gz (phased), target.txt, outgroup.txt, archaic.txt
-    (sample names), truth.bed and simulation.json. An interrupted run resumes with
-    the first unfinished region.
+    (sample names), truth.bed and simulation.json. Of several sources, the archaics are archaic.NAME.fa.gz and
+    archaic.NAME.txt, and truth.bed has the column source. An interrupted run resumes with the first unfinished region.
     """
     from genolstm.runs.simulate import run
+
+    settings = replace(settings, **simulated_sources(archaics, donors))
 
     for folder, summary in run(settings, output, replicates=replicates, force=force, limits=limits):
         options.say(
             f"{folder}: {summary['sites']} sites, {summary['tracts']} archaic tracts, "
-            f"{100 * summary['archaic_fraction']:.2f} % archaic",
+            f"{100 * summary['archaic_fraction']:.2f} % archaic{_shares(summary)}",
             quiet=quiet,
         )
+
+
+def _shares(summary: dict[str, Any]) -> str:
+    """Return how much each source gave, if there are several."""
+    shares = [f"{100 * one['archaic_fraction']:.2f} % {name}" for name, one in summary.get("sources", {}).items()]
+    return f" ({', '.join(shares)})" if shares else ""
 
 
 @introgression.command()
@@ -178,7 +220,12 @@ def _masks_of_roles(command: Any) -> Any:
     help="Scan samples of this VCF, BCF or VCF Zarr instead of QUERY; may be repeated for files of other chromosomes "
     "or samples; - is standard input.",
 )
-@click.option("--archaic-vcf", **_paths, help="File of the archaic, if it is not in --vcf; may be repeated.")
+@click.option(
+    "--archaic-vcf",
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help="File of the archaic, if it is not in --vcf; may be repeated, and name its source.",
+)
 @click.option("--outgroup-vcf", **_paths, help="File of the outgroup, if it is not in --vcf; may be repeated.")
 @click.option(
     "--outgroup-frequencies",
@@ -188,8 +235,11 @@ def _masks_of_roles(command: Any) -> Any:
 @click.option("--field", metavar="NAME", help="Name in INFO of the frequencies, such as AF_afr.")
 @click.option(
     "--archaic",
+    multiple=True,
+    metavar="[NAME=]WHAT",
     help="Archaic k-mer panel; with --vcf, names of samples or populations (comma-separated, or a file with one per "
-    "line); by default all samples of --archaic-vcf.",
+    "line); by default all samples of --archaic-vcf. Repeat it for several sources: --archaic neanderthal=A,B "
+    "--archaic denisovan=C. Without any, what is found is of an unknown source.",
 )
 @click.option("--outgroup", help="Outgroup k-mer panel; with --vcf, names; by default all samples of --outgroup-vcf.")
 @click.option("--target", help="With --vcf: names of the samples or populations to scan.")
@@ -199,11 +249,39 @@ def _masks_of_roles(command: Any) -> Any:
     help="With --vcf: table of samples with columns sample, pop and super_pop, so that populations can be named.",
 )
 @click.option(
-    "-o", "--output", required=True, type=_path_or_stdout, help="BED6+ file of the segments; - is standard output."
+    "-o",
+    "--output",
+    required=True,
+    type=_path_or_stdout,
+    help="File of the segments: .bed, or .gff3 for GFF3, and .gz behind either; - is standard output (BED).",
 )
 @click.option("--posteriors", type=_path, help="Also write the posterior of every bin (.tsv or .tsv.gz).")
 @click.option("--bedgraph", type=_path, help="Also write posteriors as bedGraph, one track per haplotype.")
 @click.option("--unknown", type=_path_or_stdout, help="Also write the stretches of which nothing is known (BED).")
+@click.option("--track", type=_path, help="Also write a track for genome browsers, coloured by source (BED9).")
+@click.option("--bigwig", type=_path, help="Also write the mean posterior over all haplotypes as bigWig (.bw).")
+@click.option(
+    "--bigwig-haplotypes", type=_path, help="Also write posteriors as one bigWig per haplotype, in this folder."
+)
+@click.option(
+    "--summary",
+    type=_path_or_stdout,
+    help="Also write what was found by haplotype, sample, population and source (.tsv).",
+)
+@click.option("--multiqc", type=_path, help="Also write what was found in each sample for MultiQC (_mqc.json).")
+@click.option(
+    "--evidence", type=_path_or_stdout, help="Also write every informative site of every segment (.tsv or .tsv.gz)."
+)
+@click.option(
+    "--weights",
+    is_flag=True,
+    help="Also weigh each site of --evidence: by how much the log-odds of its segment fall without it (reads the "
+    "input twice).",
+)
+@click.option(
+    "--annotate", type=_path_or_stdout, help="With --vcf: also write its records with the segments in them (.vcf.gz)."
+)
+@click.option("--report", type=_path, help="Also draw what was found as one page (.html; needs the extra `report`).")
 @click.option(
     "--haplotypes",
     type=click.Choice(["record", "file"]),
@@ -263,13 +341,22 @@ def _masks_of_roles(command: Any) -> Any:
 def scan(
     query: tuple[Path, ...],
     vcf: tuple[Path, ...],
-    archaic: str | None,
+    archaic: tuple[str, ...],
     outgroup: str | None,
     target: str | None,
     output: Path,
     posteriors: Path | None,
     bedgraph: Path | None,
     unknown: Path | None,
+    evidence: Path | None,
+    weights: bool,
+    annotate: Path | None,
+    track: Path | None,
+    bigwig: Path | None,
+    bigwig_haplotypes: Path | None,
+    summary: Path | None,
+    multiqc: Path | None,
+    report: Path | None,
     haplotypes: str,
     sharing: bool | None,
     memory: int,
@@ -291,6 +378,8 @@ def scan(
 
     \b
     genolstm introgression scan QUERY.fa.gz --archaic PANEL --outgroup PANEL -o segments.bed
+    genolstm introgression scan QUERY.fa.gz --archaic neanderthal=NEA.panel \\
+        --archaic denisovan=DEN.panel --outgroup PANEL -o segments.bed
     genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
         -o segments.bed
     genolstm introgression scan --vcf chr21.vcf.gz --vcf chr22.vcf.gz --samples PANEL.tsv \\
@@ -335,13 +424,13 @@ def scan(
             )
         if bool(files["outgroup_frequencies"]) != (files["field"] is not None):
             raise click.UsageError("--outgroup-frequencies and --field go together")
-    if archaic is None and not files["archaic_vcf"]:
-        raise click.UsageError("Missing option '--archaic'." if not vcf else "give --archaic or --archaic-vcf")
     if outgroup is None and not files["outgroup_vcf"] and not files["outgroup_frequencies"]:
-        said = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
-        raise click.UsageError("Missing option '--outgroup'." if not vcf else said)
+        needed = "give --outgroup, --outgroup-vcf or --outgroup-frequencies"
+        raise click.UsageError("Missing option '--outgroup'." if not vcf else needed)
     if index and not any(path is not None and path.suffix in (".gz", ".bgz") for path in (output, posteriors, unknown)):
         raise click.UsageError("--index needs -o, --posteriors or --unknown with a name that ends in .gz")
+    if weights and evidence is None:
+        raise click.UsageError("--weights needs --evidence")
     from genolstm.runs.scan import FastaDoor, VcfDoor, run
 
     try:
@@ -349,29 +438,41 @@ def scan(
     except SettingError as error:
         raise click.UsageError(str(error)) from error
     door: FastaDoor | VcfDoor
+    archaics = by_source("--archaic", archaic)
     if not vcf:
-        door = FastaDoor(query, str(archaic), str(outgroup), haplotypes, sharing, skip_short, memory)
+        panels = {name: [panel for value in values for panel in _panels(value)] for name, values in archaics.items()}
+        door = FastaDoor(query, panels, str(outgroup), haplotypes, sharing, skip_short, memory)
     else:
         # A text may name a list or be one; nothing at all stands for everybody in a role's own files.
         door = VcfDoor(
             vcf,
             target or "",
             outgroup if outgroup is not None else (),
-            archaic if archaic is not None else (),
+            {name: values[0] if len(values) == 1 else ",".join(values) for name, values in archaics.items()},
             chrom,
             allow_unphased,
             callable_mask,
             exclude_mask,
+            archaic_vcf=by_source("--archaic-vcf", files.pop("archaic_vcf")),
             settings=calls,
             **files,
         )
     with options.progress("scanning", quiet=quiet) as shown:
-        summary = run(
+        said = run(
             door,
             output=output,
             posteriors=posteriors,
             bedgraph=bedgraph,
             unknown=unknown,
+            evidence=evidence,
+            annotate=annotate,
+            weights=weights,
+            track=track,
+            bigwig=bigwig,
+            bigwig_haplotypes=bigwig_haplotypes,
+            summary=summary,
+            multiqc=multiqc,
+            report=report,
             model=model,
             settings=chosen,
             index=index,
@@ -379,7 +480,12 @@ def scan(
             force=force,
             progress=None if shown is None else lambda step: shown(f"{step.chrom}: {step.bins:,} bins", step.share),
         )
-    options.tell(summary, quiet=quiet)
+    options.tell(said, quiet=quiet)
+
+
+def _panels(value: str) -> list[str]:
+    """Return the panels that one value names, which are separated by commas."""
+    return [value] if is_there(value) else value.split(",")
 
 
 def _changed(calls: VariantSettings) -> list[str]:
@@ -417,20 +523,48 @@ def _refuse(why: str, given: dict[str, bool]) -> None:
     help="File to write the result to.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of a table.")
+@click.option(
+    "--no-introgression",
+    is_flag=True,
+    help="Nobody carries a tract, so that TRUTH holds none: count what is called falsely.",
+)
 @options.seed
 @options.force
 def evaluate(
-    segments: Path, truth: Path, posteriors: Path | None, output: Path, as_json: bool, seed: int, force: bool
+    segments: Path,
+    truth: Path,
+    posteriors: Path | None,
+    output: Path,
+    as_json: bool,
+    no_introgression: bool,
+    seed: int,
+    force: bool,
 ) -> None:
     """Compare SEGMENTS with TRUTH (both BED with sample and haplotype), in base pairs.
 
     Without --posteriors, AP ranks the segments by their posterior, and tracts that were not called
-    count as never found.
+    count as never found. Intervals are by bootstrap over loci of 1 Mb. If both files have a column source,
+    each source is measured by itself as well, and whether what was called carries the right name.
     """
     from genolstm.runs.evaluate import run
 
-    run(segments, truth, posteriors=posteriors, output=output, as_json=as_json, seed=seed, force=force)
+    result = run(
+        segments,
+        truth,
+        posteriors=posteriors,
+        output=output,
+        as_json=as_json,
+        no_introgression=no_introgression,
+        seed=seed,
+        force=force,
+    )
+    for note in result.notes:
+        options.say(f"warning: {note}", quiet=False)
 
 
+introgression.add_command(compare)
+introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)
+introgression.add_command(summarise)
+introgression.add_command(draw_report)

@@ -14,7 +14,7 @@ from genolstm.errors import shown, shown_json
 
 @click.group(cls=options.Group)
 def model() -> None:
-    """Inspect, verify and export model bundles.
+    """List, inspect, verify and export model bundles.
 
     MODEL is a file, or the name of a model that comes with GenoLSTM.
     """
@@ -22,6 +22,22 @@ def model() -> None:
 
 model.add_command(gates)
 _file = click.Path(dir_okay=False, path_type=Path)
+
+
+@model.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON, with the digests.")
+def list_models(as_json: bool) -> None:
+    """List the models that come with GenoLSTM: name, kind, size and what each is for."""
+    from genolstm.runs.model import run_list
+
+    models = run_list()
+    if as_json:
+        entries = [entry._asdict() for entry in models]
+        click.echo(shown_json(json.dumps(entries, indent=2, ensure_ascii=False)))
+        return
+    for entry in models:
+        size = f"{entry.bytes / 1e6:.2f} MB"
+        click.echo("\t".join(map(shown, (entry.name, entry.kind, size, entry.about))))
 
 
 @model.command()

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genolstm.errors import InputError, SettingError
+from genolstm.errors import InputError, SettingError, cause, shown
+from genolstm.files import open_packed, read_start
 
 if TYPE_CHECKING:
     import msprime
@@ -57,6 +58,11 @@ class Pair:
     migrations: float
 
 
+def is_demes(model: str) -> bool:
+    """Return whether a model is given as a demes file, and not by the name of one of stdpopsim's."""
+    return model.endswith((".yaml", ".yml"))
+
+
 def read_demes(path: str) -> msprime.Demography:
     """Read a demes YAML file as a demography of msprime.
 
@@ -86,18 +92,16 @@ def brief(error: Exception) -> str:
     text = " ".join(str(error).split()).split(" To suppress this check")[0] or type(error).__name__
     if isinstance(error, KeyError):
         text = f"{text} is missing"
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown if len(shown) <= 300 else shown[:297] + "..."
+    text = shown(text)
+    return text if len(text) <= 300 else text[:297] + "..."
 
 
 def _text(path: str) -> str:
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123
-            content = stream.read(_MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise InputError("no such file", path=path) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path=path) from error
+        with open_packed(path) as stream:
+            content = read_start(stream, _MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read ({cause(error)})", path=path) from error
     if len(content) > _MOST_BYTES:
         raise InputError(f"is not a demes model (it is larger than {_MOST_BYTES // 1000} kB)", path=path)
     try:

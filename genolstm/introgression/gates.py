@@ -85,8 +85,8 @@ def haplotype_gates(
     Parameters
     ----------
     region
-        Start and end in bp, 0-based half-open; whole bins are shown, and their surroundings
-        are read as context.
+        Start and end in bp, 0-based half-open; whole steps are shown, each of as many bins as the network
+        reads at a time, and their surroundings are read as context.
     **options
         ``layer``, ``direction``, ``units``, ``top`` of :func:`genolstm.lstm.gates.inspect_gates`.
 
@@ -110,6 +110,8 @@ def haplotype_gates(
             )
         first, last = start // size, min(n, -(-end // size))
     low, high = max(0, first - model.bundle.context), min(n, last + model.bundle.context)
+    if model.bundle.config is not None:
+        low -= low % model.bundle.config.stride  # the bins that a step reads together are counted from the first
     starts = np.arange(low, high) * size
     ends = starts + size
     if track.length is not None:
@@ -125,11 +127,21 @@ def haplotype_gates(
     )
 
 
+def step_posteriors(model: IntrogressionClassifier, track: HaplotypeTrack, gates: Gates) -> np.ndarray:
+    """Return the posterior of archaic ancestry at each step of gates, (steps,): the mean of the bins that it reads."""
+    size = model.settings.bin
+    firsts, lasts = gates.starts // size, -(-gates.ends // size)
+    of_bins = haplotype_posterior(model, track)
+    return np.array([of_bins[a:b].mean() for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)])
+
+
 def haplotype_posterior(model: IntrogressionClassifier, track: HaplotypeTrack) -> np.ndarray:
-    """Return the posterior of every bin of a haplotype, (bins,)."""
+    """Return the posterior of archaic ancestry of every bin of a haplotype, (bins,)."""
     predictor = model.predictor()
     assert isinstance(predictor, NetworkPredictor)
-    return np.concatenate(list(predictor.stream([track.tracks[None]])), axis=1)[0]
+    modern = np.concatenate(list(predictor.stream([track.tracks[None]])), axis=1)[0, :, 0]
+    posterior: np.ndarray = 1 - modern
+    return posterior
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The baseline to beat: a two-state hidden Markov model trained on the same tracks.
 
-Each count channel is an independent categorical emission (counts 0 to 7, and 8 or more), estimated from
+It compares with all sources taken together, and needs at least one. Each count is an independent
+categorical emission (counts 0 to 7, and 8 or more), estimated from
 labelled bins with a pseudo-count of one; transitions are counted from the labels. It is
 trained on the same truth as the LSTM and sees the same counts, but neither the callable fraction nor
 the sizes of the groups, and no context beyond the neighbouring bin.
@@ -15,8 +16,9 @@ import numpy as np
 
 from genolstm.compiled import compiled
 from genolstm.fields import Fields
-from genolstm.introgression.channels import LEVELS, N_COUNTS
+from genolstm.introgression.channels import BASELINE_COUNTS, LEVELS
 from genolstm.introgression.metadata import read_hmm
+from genolstm.introgression.tracks import ALL, BOTH, FIRST, NOT_FIRST, SECOND
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class SupervisedHMM:
             Iterable of (tracks, archaic fraction): shapes (haplotypes, bins, channels) and
             (haplotypes, bins).
         """
-        emission = np.ones((2, N_COUNTS, LEVELS))
+        emission = np.ones((2, BASELINE_COUNTS, LEVELS))
         transition = np.ones((2, 2))
         start = np.ones(2)
         for tracks, truth in batches:
             state = (np.asarray(truth) > 0.5).astype(np.int64)
             levels = _levels(np.asarray(tracks))
-            for channel in range(N_COUNTS):
+            for channel in range(BASELINE_COUNTS):
                 flat = state * LEVELS + levels[:, :, channel]
                 emission[:, channel] += np.bincount(flat.ravel(), minlength=2 * LEVELS).reshape(2, LEVELS)
             pairs = state[:, :-1] * 2 + state[:, 1:]
@@ -68,7 +70,7 @@ class SupervisedHMM:
     def posterior(self, tracks: np.ndarray) -> np.ndarray:
         """Return P(archaic) of each bin, float32, shape (haplotypes, bins)."""
         levels = _levels(tracks)
-        channel = np.arange(N_COUNTS)
+        channel = np.arange(BASELINE_COUNTS)
         score = np.stack([self.emission[s][channel, levels].sum(axis=2) for s in (0, 1)], axis=2)
         result = np.empty(score.shape[:2], dtype=np.float32)
         for h in range(len(score)):
@@ -96,7 +98,10 @@ class SupervisedHMM:
 
 
 def _levels(tracks: np.ndarray) -> np.ndarray:
-    counts = np.asarray(tracks[:, :, :N_COUNTS], dtype=np.float32)
+    total, carried = tracks[:, :, ALL], tracks[:, :, FIRST] + tracks[:, :, SECOND] - tracks[:, :, BOTH]
+    # Of what nearly all of the outgroup carries, only the first source's lack is counted.
+    parts = [carried, np.maximum(total - carried, 0), tracks[:, :, NOT_FIRST : NOT_FIRST + 1]]
+    counts = np.concatenate(parts, axis=2).astype(np.float32)
     return np.minimum(np.rint(counts).astype(np.int64), LEVELS - 1)
 
 

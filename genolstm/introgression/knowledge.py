@@ -10,6 +10,7 @@ a sequence may be worked through in stretches.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,8 +31,10 @@ class Knowledge:
 
     Attributes
     ----------
-    archaic, outgroup
-        Number of consecutive starts; 0 if every base of the panel's input is known.
+    archaic
+        Number of consecutive starts, for each archaic source; 0 if every base of its input is known.
+    outgroup
+        The same for the outgroup.
     graded
         Whether the outgroup's haplotypes may be unknown one by one, so that a frequency is a share of
         those that are known at the place.
@@ -40,21 +43,22 @@ class Knowledge:
         k-mers that most targets carry; 0 if the outgroup is known in all haplotypes or in none.
     """
 
-    archaic: int = 0
+    archaic: tuple[int, ...] = ()
     outgroup: int = 0
     graded: bool = False
     reach: int = 0
 
     @classmethod
-    def of(cls, archaic: float | None, outgroup: float | None, k: int) -> Knowledge:
+    def of(cls, archaic: Sequence[float | None], outgroup: float | None, k: int) -> Knowledge:
         """Return what follows from the share of unknown bases that each panel states; None is not stated."""
         graded = outgroup is not None and outgroup >= RARE
-        return cls(_width(archaic, k), _width(outgroup, k), graded, WIDE * k // 2 if graded else 0)
+        widths = tuple(_width(share, k) for share in archaic)
+        return cls(widths, _width(outgroup, k), graded, WIDE * k // 2 if graded else 0)
 
     @property
     def context(self) -> int:
         """Number of starts on either side of a stretch that bear on what is known in it."""
-        return max(self.archaic - 1, max(self.outgroup - 1, self.reach) + self.reach, 0)
+        return max(*(width - 1 for width in self.archaic), max(self.outgroup - 1, self.reach) + self.reach, 0)
 
 
 def _width(share: float | None, k: int) -> int:

@@ -10,8 +10,9 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError
 from genolstm.fields import Fields
-from genolstm.introgression.channels import CHANNELS, LEVELS, N_COUNTS
-from genolstm.introgression.settings import PRIOR, TrackSettings
+from genolstm.introgression.channels import BASELINE_COUNTS, CHANNELS, CLASSES, LEVELS
+from genolstm.introgression.likeness import Likeness
+from genolstm.introgression.settings import PRIOR, TrackSettings, check_source
 from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.calibration import check_calibration
 
@@ -39,27 +40,24 @@ class ModelMetadata:
     settings
         How the tracks that the model reads are made.
     label
-        Name of the segments in the output.
-    threshold
-        Default posterior above which a bin is in a segment.
+        What the one archaic source is called if a scan does not name it.
     prior
         Posterior of a bin of which nothing is known.
-    precision_curve
-        Pairs of threshold and precision on the validation data.
     calibration
         Parameters for :func:`~genolstm.lstm.calibration.apply_calibration`.
     hmm, hmm_threshold
         The baseline, and its default threshold; None if the model has none.
+    likeness
+        What the training data were like; None if the model does not say.
     """
 
     settings: TrackSettings
     label: str
-    threshold: float
     prior: float
-    precision_curve: list[tuple[float, float]]
     calibration: Mapping[str, Any] | None
     hmm: HMMParameters | None
     hmm_threshold: float | None
+    likeness: Likeness | None = None
 
 
 def read_metadata(bundle: Bundle) -> ModelMetadata:
@@ -80,22 +78,21 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     label = fields.word("label")
     if len(label.split()) != 1:
         fields.refuse("label", f"{label!r}, one word is needed")
-    if fields.values.get("precision_curve") == []:
-        curve = np.zeros((0, 2))
-    else:
-        curve = fields.numbers("precision_curve", [None, 2], 0, 1)
+    try:
+        check_source(label)
+    except SettingError as error:
+        fields.refuse("label", error.reason)
     found = ModelMetadata(
         settings,
         label,
-        fields.number("threshold", 0, 1),
         fields.number("prior", 0, 1, PRIOR),
-        [(t, p) for t, p in curve.tolist()],
         fields.table("calibration").values if "calibration" in fields else None,
         read_hmm(fields.table("hmm")) if "hmm" in fields else None,
         fields.number("hmm_threshold", 0, 1) if "hmm_threshold" in fields else None,
+        Likeness.read(fields.table("likeness")) if "likeness" in fields else None,
     )
-    if found.calibration is not None and check_calibration(fields.table("calibration")) != 1:
-        fields.refuse("calibration", "it is of several classes")
+    if found.calibration is not None and check_calibration(fields.table("calibration")) != len(CLASSES):
+        fields.refuse("calibration", f"it is not of {len(CLASSES)} classes")
     if not isinstance(bundle.metadata.get("channels"), list):
         raise ModelError("does not state which channels it reads", path=bundle.path)
     _check_channels(fields.words("channels", _MOST_CHANNELS), CHANNELS, bundle.path)
@@ -103,7 +100,7 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     if config is not None and (
         config.input == "embedding"
         or config.n_features != len(CHANNELS)
-        or (config.head, config.n_outputs, config.activation) != ("tag", 1, "sigmoid")
+        or (config.head, config.n_outputs, config.activation) != ("tag", len(CLASSES), "softmax")
     ):
         raise ModelError("its network does not turn tracks into posteriors", path=bundle.path)
     return found
@@ -118,7 +115,7 @@ def read_hmm(fields: Fields) -> HMMParameters:
         One is missing, of another shape, out of range, or they do not add up to 1.
     """
     found = HMMParameters(
-        fields.numbers("emission", [2, N_COUNTS, LEVELS], _LEAST_LOG, 1e-9),
+        fields.numbers("emission", [2, BASELINE_COUNTS, LEVELS], _LEAST_LOG, 1e-9),
         fields.numbers("transition", [2, 2], _LEAST_LOG, 1e-9),
         fields.numbers("start", [2], _LEAST_LOG, 1e-9),
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,20 +14,54 @@ import numpy as np
 
 from genolstm.errors import ModelError, SettingError, shown
 from genolstm.files import PathLike
-from genolstm.introgression.doors.blocks import Door, Predictor, Stages, Totals, TrackBlock, posterior_blocks, prefetch
+from genolstm.introgression.channels import CLASSES, SLOTS
+from genolstm.introgression.doors.blocks import (
+    SPAN,
+    Door,
+    Predictor,
+    Stages,
+    Totals,
+    TrackBlock,
+    posterior_blocks,
+    prefetch,
+)
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.likeness import Comparison, Likeness, Profile
 from genolstm.introgression.metadata import read_metadata
 from genolstm.introgression.segments import PosteriorBlock, Segment, SegmentDecoder
-from genolstm.introgression.settings import DEFAULT_MODEL, DecodeSettings, ScanSettings
+from genolstm.introgression.settings import (
+    DEFAULT_MODEL,
+    LABELLING,
+    NETWORK,
+    SCAN,
+    TRACKS,
+    TRAINING,
+    UNKNOWN_SOURCE,
+    UNNAMED,
+    VARIANTS,
+    Baseline,
+    DecodeSettings,
+    IntrogressionTraining,
+    ScanSettings,
+    TrackSettings,
+    VariantSettings,
+)
+from genolstm.introgression.threshold import Expected, Levels
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.held import Held, Turned
 from genolstm.lstm.bundle.runtime import PART_STEPS, Runtime
 from genolstm.lstm.calibration import apply_calibration
+from genolstm.lstm.config import LSTMConfig
+from genolstm.lstm.train.settings import TrainingSettings
+from genolstm.sequences.panel.settings import MEMORY
 from genolstm.threads import count_threads
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genolstm.introgression.doors.fasta import Panels
+    from genolstm.introgression.doors.vcf import Files, Masks, Names, Paths, Region
+    from genolstm.introgression.result import IntrogressionResult
     from genolstm.introgression.variants.join import VariantReader
     from genolstm.sequences.panel.panel import KmerPanel
 
@@ -41,19 +76,27 @@ class NetworkPredictor:
         self.calibration = calibration
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield calibrated posteriors, shape (haplotypes, bins)."""
+        """Yield the calibrated probabilities of the classes, shape (rows, bins, classes)."""
         for output in self.runtime.predict_stream(blocks):
-            yield apply_calibration(output[:, :, 0], self.calibration)
+            yield apply_calibration(output, self.calibration)
 
 
 class BaselinePredictor:
     """The supervised HMM; it holds the tracks of a whole sequence (packed) because it reads them twice."""
 
-    def __init__(self, hmm: SupervisedHMM) -> None:
+    def __init__(self, hmm: SupervisedHMM, n_sources: int = 1) -> None:
         self.hmm = hmm
+        # It tells archaic from modern; which source it is, it tells only if there is one.
+        self._class = CLASSES.index(SLOTS[0] if n_sources == 1 else "unknown")
 
     def stream(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield posteriors, shape (haplotypes, bins)."""
+        """Yield the probabilities of the classes, shape (rows, bins, classes)."""
+        for posterior in self._posteriors(blocks):
+            classes = np.zeros((*posterior.shape, len(CLASSES)), np.float32)
+            classes[:, :, 0], classes[:, :, self._class] = 1 - posterior, posterior
+            yield classes
+
+    def _posteriors(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         held, n = Held(), 0
         for block in blocks:
             held.append(block)
@@ -74,35 +117,69 @@ class BaselinePredictor:
 
 @dataclass
 class ScanResult:
-    """A scan in progress: iterate over ``blocks`` once and pass each block to ``decoder``.
+    """A scan in progress: iterate over ``blocks`` once, pass each block to ``decoder``, and then :meth:`decide`.
 
     Attributes
     ----------
     blocks
         Posteriors, in order.
     decoder
-        Turns each block into finished segments.
+        Turns each block into finished segments, as far as there is a threshold.
     totals
         How much has been scanned so far.
+    levels
+        What the posteriors have been so far.
+    profile
+        Statistics of the tracks so far.
+    likeness
+        What the model's training data were like, if it says so.
+    names
+        What the archaic sources are called.
     """
 
     blocks: Iterator[PosteriorBlock]
     decoder: SegmentDecoder
-    totals: Totals = field(default_factory=Totals)
+    totals: Totals = dataclass_field(default_factory=Totals)
+    levels: Levels = dataclass_field(default_factory=Levels)
+    profile: Profile | None = None
+    likeness: Likeness | None = None
+    names: tuple[str, ...] = ()
+
+    def compare(self) -> Comparison:
+        """Return how the data compare with those that the model was trained on, once all blocks are there."""
+        measured = self.profile.measured() if self.profile is not None else None
+        if self.likeness is None:
+            return Comparison(None, "the model does not state what it was trained on", {})
+        return self.likeness.compare(measured, self.names)
+
+    def decide(self) -> tuple[list[Segment], Expected]:
+        """Return the segments that waited for a threshold, and what is expected at it, once all blocks are there."""
+        settings = self.decoder.settings
+        if settings.threshold is not None:
+            return [], self.levels.expected(settings.threshold)
+        expected = self.levels.best() if settings.fdr is None else self.levels.with_fdr(settings.fdr)
+        return self.decoder.decide(expected.threshold), expected
 
     def segments(self) -> list[Segment]:
         """Run the scan and return the segments, sorted by position within each sequence."""
-        return [segment for block in self.blocks for segment in self.decoder.add(block)]
+        found = [segment for block in self.blocks for segment in self.decoder.add(block)]
+        return found + self.decide()[0]
 
 
-def _counted(blocks: Iterator[PosteriorBlock], totals: Totals, bin_size: int) -> Iterator[PosteriorBlock]:
+def _counted(
+    blocks: Iterator[PosteriorBlock], totals: Totals, levels: Levels, bin_size: int
+) -> Iterator[PosteriorBlock]:
     for block in blocks:
         totals.add(block, bin_size)
+        levels.add(block)
         yield block
 
 
 class IntrogressionClassifier:
-    """Labels bins of modern haplotypes as archaic or modern.
+    """A trained model that finds archaic segments in modern haplotypes.
+
+    It is what a bundle of kind ``introgression`` says, ready to scan; nothing about it changes after it is
+    loaded. It is no scikit-learn estimator: :class:`~genolstm.introgression.estimator.TrackClassifier` is one.
 
     Parameters
     ----------
@@ -113,8 +190,9 @@ class IntrogressionClassifier:
 
     Examples
     --------
-    >>> model = IntrogressionClassifier.load("neanderthal")        # doctest: +SKIP
-    >>> model.scan("query.fa.gz", archaic="nea.panel", outgroup="yri.panel")  # doctest: +SKIP
+    >>> model = IntrogressionClassifier.load("archaic")        # doctest: +SKIP
+    >>> found = model.scan("query.fa.gz", archaic="nea.panel", outgroup="yri.panel")  # doctest: +SKIP
+    >>> found.segments, found.expected, found.summary()  # doctest: +SKIP
     """
 
     def __init__(self, bundle: Bundle, *, threads: int = 0) -> None:
@@ -123,9 +201,7 @@ class IntrogressionClassifier:
         self.metadata = read_metadata(bundle)
         self.settings = self.metadata.settings
         self.label = self.metadata.label
-        self.threshold = self.metadata.threshold
         self.prior = self.metadata.prior
-        self.precision_curve = self.metadata.precision_curve
         self._runtime: Runtime | None = None
 
     @classmethod
@@ -146,13 +222,13 @@ class IntrogressionClassifier:
             self._runtime = Runtime(self.bundle, threads=self.threads)
         return self._runtime
 
-    def predictor(self, baseline: str | None = None) -> Predictor:
+    def predictor(self, baseline: str | None = None, *, n_sources: int = 1) -> Predictor:
         """Return the network, or the baseline that was trained along with it.
 
         Raises
         ------
         SettingError
-            There is no such baseline.
+            There is no such baseline, or no archaic that it could compare with.
         ModelError
             The model holds none.
         """
@@ -162,7 +238,9 @@ class IntrogressionClassifier:
             raise SettingError(f"there is no baseline {baseline}; known: {', '.join(BASELINES)}")
         if self.metadata.hmm is None:
             raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)))
+        if not n_sources:
+            raise SettingError(f"the baseline {baseline} compares with an archaic, and none is given")
+        return BaselinePredictor(SupervisedHMM(**vars(self.metadata.hmm)), n_sources)
 
     def decode_settings(
         self,
@@ -178,11 +256,11 @@ class IntrogressionClassifier:
         Parameters
         ----------
         threshold
-            Minimum posterior of the bins in a segment; by default the one with the best F1 on the
-            model's validation data.
+            Minimum posterior of the bins in a segment; by default the one with the best F1 that is
+            expected on the data at hand.
         fdr
-            Share of called base pairs that may be wrong, as measured on the validation data; sets
-            the threshold.
+            Share of called base pairs that may be wrong, expected on the data at hand; sets the
+            threshold.
         min_length
             Minimum length of a segment in bp.
         bridge
@@ -193,27 +271,20 @@ class IntrogressionClassifier:
         Raises
         ------
         SettingError
-            A value is out of range, threshold and fdr are both given, or the FDR was not reached on
-            the validation data.
+            A value is out of range, or threshold and fdr are both given.
         ModelError
             The model holds no baseline.
         """
         ScanSettings(baseline, threshold, fdr, min_length, bridge)  # type: ignore[arg-type]
-        if fdr is not None:
-            good = [t for t, precision in self.precision_curve if precision >= 1 - fdr]
-            if not good:
-                best = max((p for _, p in self.precision_curve), default=0.0)
-                raise SettingError(
-                    f"an FDR of {fdr} was not reached on the validation data", hint=f"the lowest is {1 - best:.3f}"
-                )
-            threshold = min(good)
         if threshold is None and baseline is not None:
             threshold = self.metadata.hmm_threshold
             if threshold is None:
                 raise ModelError("holds no HMM baseline", path=self.bundle.path)
-        if threshold is None:
-            threshold = self.threshold
-        return DecodeSettings(threshold, min_length, bridge)
+        return DecodeSettings(threshold, min_length, bridge, fdr)
+
+    def sources(self, door: Door) -> tuple[str, ...]:
+        """Return what the output calls the archaic sources of a door, and an archaic unlike them all."""
+        return (*(self.label if name == UNNAMED else name for name in door.sources()), UNKNOWN_SOURCE)
 
     # --- scans ------------------------------------------------------------------------------
 
@@ -245,79 +316,219 @@ class IntrogressionClassifier:
         decode = decode or self.decode_settings(baseline=baseline)
         blocks = prefetch(door.tracks(self.settings, threads=self.threads, stages=stages))
         size = self.settings.bin
+        profile = Profile(len(door.sources()), size)
+
+        def passed(block: TrackBlock) -> None:
+            profile.add(block.tracks, block.haplotypes, first_bin=block.first_bin, exists=block.exists)
+            if progress is not None:
+                progress(block)
+
         posteriors = posterior_blocks(
             blocks,
-            self.predictor(baseline),
+            self.predictor(baseline, n_sources=len(door.sources())),
             bridge=decode.bridge // size,
             prior=self.prior,
+            sources=self.sources(door),
+            stride=self.bundle.config.stride if self.bundle.config is not None and baseline is None else 1,
             stages=stages,
-            progress=progress,
+            progress=passed,
         )
-        totals = Totals()
-        return ScanResult(_counted(posteriors, totals, size), SegmentDecoder(decode, size), totals)
+        totals, levels = Totals(), Levels()
+        counted = _counted(posteriors, totals, levels, size)
+        names = self.sources(door)[:-1]
+        return ScanResult(counted, SegmentDecoder(decode, size), totals, levels, profile, self.metadata.likeness, names)
 
     def scan(
         self,
         query: PathLike | Sequence[PathLike],
         *,
-        archaic: PathLike | KmerPanel,
+        archaic: Panels | Mapping[str, Panels] | None,
         outgroup: PathLike | KmerPanel,
-        decode: DecodeSettings | None = None,
-        baseline: str | None = None,
-        **door: Any,
-    ) -> pd.DataFrame:
-        """Scan query FASTA and return the segments as a table.
+        haplotypes: str = "record",
+        sharing: bool | None = None,
+        skip_short: bool = False,
+        memory: int | None = MEMORY,
+        threshold: float | None = None,
+        fdr: float | None = None,
+        min_length: int = ScanSettings.min_length,
+        bridge: int = ScanSettings.bridge,
+        baseline: Baseline | None = None,
+        posteriors: bool = False,
+        evidence: bool = False,
+        progress: Callable[[TrackBlock], None] | None = None,
+    ) -> IntrogressionResult:
+        """Scan query FASTA.
 
         Parameters
         ----------
         query
             FASTA file, or a list of them.
-        archaic, outgroup
-            Panels, or their files.
-        decode, baseline
-            As in :meth:`open`.
-        **door
-            Further arguments of :class:`~genolstm.introgression.doors.fasta.FastaDoor`.
+        archaic
+            Panel or file of the archaic; several of them by the names of their sources; None for no archaic.
+        outgroup
+            Panel of the outgroup, or its file.
+        haplotypes, sharing, skip_short, memory
+            As in :class:`~genolstm.introgression.doors.fasta.FastaDoor`.
+        threshold, fdr, min_length, bridge
+            How segments are cut, as in :meth:`decode_settings`.
+        baseline
+            Name of the baseline to use instead of the network.
+        posteriors, evidence
+            Keep the posteriors of all bins, or the sites of all segments, so that the result need not scan
+            again when it is asked for them. Without, memory does not grow with the number of bins.
+        progress
+            Called with each block after it is read.
 
         Returns
         -------
-        pandas.DataFrame
-            The columns of the BED output; positions 0-based half-open in the query's own
-            coordinates.
+        IntrogressionResult
+            Its ``segments`` are a DataFrame with the columns of the BED output; positions are 0-based half-open,
+            in the query's own coordinates.
         """
         from genolstm.introgression.doors.fasta import FastaDoor
 
         paths = [query] if isinstance(query, str | os.PathLike) else list(query)
-        return self._segments(FastaDoor(paths, archaic, outgroup, **door), decode, baseline)
+        return self.scan_door(
+            FastaDoor(paths, archaic, outgroup, haplotypes, sharing, skip_short, memory),
+            ScanSettings(baseline, threshold, fdr, min_length, bridge),
+            posteriors=posteriors,
+            evidence=evidence,
+            progress=progress,
+        )
 
     def scan_vcf(
         self,
-        vcf: PathLike | VariantReader,
+        vcf: Files | VariantReader,
         *,
-        decode: DecodeSettings | None = None,
-        baseline: str | None = None,
-        **door: Any,
-    ) -> pd.DataFrame:
-        """Scan samples of a VCF and return the segments as a table.
+        target: Names = (),
+        outgroup: Names = (),
+        archaic: Names | Mapping[str, Names] | None = (),
+        chrom: str | Sequence[str] | None = None,
+        allow_unphased: bool = False,
+        callable_mask: Masks = None,
+        exclude_mask: Masks = None,
+        span: int = SPAN,
+        archaic_vcf: Files | Mapping[str, Files] = (),
+        outgroup_vcf: Files = (),
+        outgroup_frequencies: Paths = (),
+        field: str | None = None,
+        samples: PathLike | None = None,
+        region: Sequence[Region] = (),
+        regions: Paths = (),
+        target_callable: Masks = None,
+        target_exclude: Masks = None,
+        outgroup_callable: Masks = None,
+        outgroup_exclude: Masks = None,
+        archaic_callable: Masks = None,
+        archaic_exclude: Masks = None,
+        settings: VariantSettings = VARIANTS,
+        threshold: float | None = None,
+        fdr: float | None = None,
+        min_length: int = ScanSettings.min_length,
+        bridge: int = ScanSettings.bridge,
+        baseline: Baseline | None = None,
+        posteriors: bool = False,
+        evidence: bool = False,
+        progress: Callable[[TrackBlock], None] | None = None,
+    ) -> IntrogressionResult:
+        """Scan samples of VCF, BCF or VCF Zarr.
 
         Parameters
         ----------
-        vcf
-            VCF or BCF file.
-        decode, baseline
-            As in :meth:`open`.
-        **door
-            ``target``, ``outgroup``, ``archaic`` and further arguments of
-            :class:`~genolstm.introgression.doors.vcf.VcfDoor`.
+        vcf, target, outgroup, archaic, chrom, allow_unphased, callable_mask, exclude_mask, span, archaic_vcf
+            As in :class:`~genolstm.introgression.doors.vcf.VcfDoor`, like all up to ``settings``.
+        threshold, fdr, min_length, bridge, baseline, posteriors, evidence, progress
+            As in :meth:`scan`.
         """
         from genolstm.introgression.doors.vcf import VcfDoor
 
-        return self._segments(VcfDoor(vcf, **door), decode, baseline)
+        door = VcfDoor(
+            vcf,
+            target=target,
+            outgroup=outgroup,
+            archaic=archaic,
+            chrom=chrom,
+            allow_unphased=allow_unphased,
+            callable_mask=callable_mask,
+            exclude_mask=exclude_mask,
+            span=span,
+            archaic_vcf=archaic_vcf,
+            outgroup_vcf=outgroup_vcf,
+            outgroup_frequencies=outgroup_frequencies,
+            field=field,
+            samples=samples,
+            region=region,
+            regions=regions,
+            target_callable=target_callable,
+            target_exclude=target_exclude,
+            outgroup_callable=outgroup_callable,
+            outgroup_exclude=outgroup_exclude,
+            archaic_callable=archaic_callable,
+            archaic_exclude=archaic_exclude,
+            settings=settings,
+        )
+        return self.scan_door(
+            door,
+            ScanSettings(baseline, threshold, fdr, min_length, bridge),
+            posteriors=posteriors,
+            evidence=evidence,
+            progress=progress,
+        )
 
-    def _segments(self, door: Door, decode: DecodeSettings | None, baseline: str | None) -> pd.DataFrame:
-        from genolstm.introgression.formats import segments_frame
+    def scan_door(
+        self,
+        door: Door,
+        settings: ScanSettings = SCAN,
+        *,
+        posteriors: bool = False,
+        evidence: bool = False,
+        progress: Callable[[TrackBlock], None] | None = None,
+    ) -> IntrogressionResult:
+        """Scan an input of any kind; :meth:`scan` and :meth:`scan_vcf` are this for the two there are.
 
-        return segments_frame(self.open(door, decode=decode, baseline=baseline).segments(), self.label)
+        Parameters
+        ----------
+        door
+            As in :meth:`open`.
+        settings
+            Which predictor to use, and how to cut segments.
+        posteriors, evidence, progress
+            As in :meth:`scan`.
+        """
+        from genolstm.introgression.exports import Lengths
+        from genolstm.introgression.result import IntrogressionResult, alone, doubts
+
+        decode = self.decode_settings(**asdict(settings))
+        scan = self.open(door, decode=decode, baseline=settings.baseline, progress=progress)
+        scan.decoder.keep_sites = evidence
+        found: list[Segment] = []
+        frames: list[pd.DataFrame] = []
+        lengths = Lengths(self.settings.bin)
+        for block in scan.blocks:
+            lengths.add(block)
+            found += scan.decoder.add(block)
+            if posteriors:
+                frames += self._frames(block)
+        more, expected = scan.decide()
+        found = sorted(found + more)
+        comparison = scan.compare()
+        return IntrogressionResult(
+            model=self,
+            door=door,
+            settings=settings,
+            sources=self.sources(door),
+            threshold=expected.threshold,
+            # The baseline's posteriors are not calibrated.
+            expected=expected if settings.baseline is None else None,
+            totals=scan.totals,
+            lengths=lengths.of,
+            warnings=[*doubts(scan.totals), *comparison.warnings(), *door.warnings()],
+            left_out=[*alone(door), *door.left_out()],
+            comparison=comparison,
+            found=found,
+            _kept={"posteriors": _joined(frames)} if posteriors else {},
+            _sites=scan.decoder.evidence if evidence else {},
+        )
 
     def posteriors(self, result: ScanResult) -> pd.DataFrame:
         """Run a prepared scan and return the posterior of every bin as a table.
@@ -325,43 +536,74 @@ class IntrogressionClassifier:
         ``callable`` is the share of a bin's k-mers that could be compared: where it is below
         :data:`~genolstm.introgression.settings.LEAST_CALLABLE`, the posterior is the prior.
         """
+        return _joined([frame for block in result.blocks for frame in self._frames(block)])
+
+    def _frames(self, block: PosteriorBlock) -> Iterator[pd.DataFrame]:
+        """Yield the posteriors of each haplotype of a block as a table."""
         import pandas as pd
 
+        from genolstm.introgression.formats import source_columns
+
         size = self.settings.bin
-        frames = []
-        for block in result.blocks:
-            bins = np.arange(block.posterior.shape[1]) + block.first_bin
-            ends = (bins + 1) * size
-            if block.length is not None:
-                ends = np.minimum(ends, block.length)
-            shares = np.ones_like(block.posterior) if block.callable is None else block.callable
-            for (sample, haplotype), row, share in zip(block.haplotypes, block.posterior, shares, strict=True):
-                frames.append(
-                    pd.DataFrame(
-                        {
-                            "chrom": block.chrom,
-                            "start": bins * size,
-                            "end": ends,
-                            "sample": sample,
-                            "haplotype": haplotype,
-                            "posterior": row,
-                            "callable": share,
-                        }
-                    ).dropna(subset="posterior")
-                )
-        return pd.concat(frames, ignore_index=True)
+        bins = np.arange(block.posterior.shape[1]) + block.first_bin
+        ends = (bins + 1) * size
+        if block.length is not None:
+            ends = np.minimum(ends, block.length)
+        known = np.ones_like(block.posterior) if block.callable is None else block.callable
+        names = source_columns(block.sources)
+        for h, (sample, haplotype) in enumerate(block.haplotypes):
+            yield pd.DataFrame(
+                {
+                    "chrom": block.chrom,
+                    "start": bins * size,
+                    "end": ends,
+                    "sample": sample,
+                    "haplotype": haplotype,
+                    "posterior": block.posterior[h],
+                    **({} if block.shares is None else dict(zip(names, block.shares[h].T, strict=True))),
+                    "callable": known[h],
+                }
+            ).dropna(subset="posterior")
 
     # --- training ---------------------------------------------------------------------------
 
     @classmethod
-    def fit(cls, regions: Sequence[PathLike], *, output: PathLike, **options: Any) -> IntrogressionClassifier:
+    def fit(
+        cls,
+        regions: Sequence[PathLike],
+        *,
+        output: PathLike,
+        network: LSTMConfig = NETWORK,
+        settings: TrainingSettings = TRAINING,
+        options: IntrogressionTraining = LABELLING,
+        tracks: TrackSettings = TRACKS,
+        folder: PathLike | None = None,
+        log_csv: PathLike | None = None,
+        progress: bool = True,
+        force: bool = False,
+        threads: int = 0,
+    ) -> IntrogressionClassifier:
         """Train on labelled regions and save the model.
 
-        See :func:`genolstm.introgression.train.train_model` for the options.
+        This is a constructor, and not the ``fit`` of a scikit-learn estimator, which
+        :class:`~genolstm.introgression.estimator.TrackClassifier` has. All arguments but ``threads`` are those of
+        :func:`genolstm.introgression.train.train_model`.
         """
         from genolstm.introgression.train import train_model
 
-        return cls(train_model(regions, output=output, **options))
+        bundle = train_model(
+            regions,
+            output=output,
+            network=network,
+            settings=settings,
+            options=options,
+            tracks=tracks,
+            folder=folder,
+            log_csv=log_csv,
+            progress=progress,
+            force=force,
+        )
+        return cls(bundle, threads=threads)
 
     def save(self, path: PathLike, *, force: bool = False) -> None:
         """Copy the model's file, byte for byte."""
@@ -373,12 +615,28 @@ class IntrogressionClassifier:
         with atomic_path(path, force=force) as temporary:
             temporary.write_bytes(content)
 
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return what a person should know at a glance."""
+        bundle = self.bundle
+        return [
+            ("model", f"{shown(bundle.name)} (sha256 {bundle.digest[:12]})"),
+            ("label", shown(self.label)),
+            ("k", str(self.settings.k)),
+            ("bin", f"{self.settings.bin} bp"),
+            ("size", f"{len(bundle.onnx) / 1e6:.2f} MB"),
+            ("baselines", ", ".join(BASELINES) if self.metadata.hmm is not None else "none"),
+            ("threads", str(self.threads)),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<IntrogressionClassifier {', '.join(f'{name}: {value}' for name, value in self._facts())}>"
+
     def _repr_html_(self) -> str:
-        rows = {
-            "label": html.escape(shown(self.label)),
-            "k": self.settings.k,
-            "bin": f"{self.settings.bin} bp",
-            "threshold": f"{self.threshold:.3f}",
-        }
-        cells = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows.items())
+        cells = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in self._facts())
         return f"<b>IntrogressionClassifier</b><table>{cells}</table>"
+
+
+def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(frames, ignore_index=True)

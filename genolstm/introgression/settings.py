@@ -7,13 +7,21 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from genolstm.errors import SettingError
-from genolstm.introgression.channels import CHANNELS
+from genolstm.introgression.channels import CHANNELS, CLASSES
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.settings import INSIDE, Range, check
 
-DEFAULT_MODEL = "neanderthal"
+DEFAULT_MODEL = "archaic"
+#: What an archaic is called that no name was given to, and one that resembles none of those given.
+UNNAMED, UNKNOWN_SOURCE = "archaic", "unknown"
+#: What a source is called: it stands in names of columns, and ``|`` joins several.
+_SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+#: Sites that an explanation of a segment lists at most.
+LISTED_SITES = 40
 Baseline = Literal["hmm"]
+#: Formats of segments that are read beside our own.
+CALL_FORMATS = ("genolstm", "hmmix", "ibdmix", "sprime", "sstar", "admixfrog", "bed")
 Rate = Annotated[float, Range(0, 1e-3, above_low=True, below_high=True)]
 #: Names of contigs that VCF allows (VCFv4.3, 1.4.7).
 _CONTIG = r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*"
@@ -26,25 +34,83 @@ LITTLE_CALLABLE = 0.3
 #: Posterior of a bin of which nothing is known, for models that state no prior of their own: about the
 #: archaic share of a genome outside Africa.
 PRIOR = 0.02
+#: Length in bp from which on a stretch without any site is unknown rather than the same in everybody, in files that
+#: list variant sites only. With one site per kb, chance leaves one such stretch in ten million million; those of which
+#: files say nothing (centromeres, duplications, what a mask took out) are longer.
+EMPTY = 30_000
 #: Bins of background that stand for a stretch that is too long to bridge, so that what lies on one side
 #: of it does not speak for the other.
 GAP_BINS = 10
 
-#: One output per bin; the network reads the counts and takes their logarithm itself.
+#: One output per bin and class; the network reads the counts and takes their logarithm itself. The stack
+#: moves on two bins at a time, which costs a third of a step per bin with wider layers, and no accuracy.
 NETWORK = LSTMConfig(
     head="tag",
-    n_outputs=1,
-    input="features",
+    n_outputs=len(CLASSES),
+    activation="softmax",
+    input="conv",
     n_features=len(CHANNELS),
     transform="log1p",
-    input_units=32,
+    input_units=48,
     input_activation="relu",
+    kernel_size=4,
+    stride=2,
     cell="lstm",
-    units=48,
+    units=32,
     layers=2,
     bidirectional=True,
 )
 TRAINING = TrainingSettings(epochs=12, batch_size=64, learning_rate=3e-3, patience=4, validation_fraction=0.2)
+
+
+def check_source(name: str) -> None:
+    """Refuse what a source cannot be called, as the output means something else by it, or could not hold it.
+
+    Raises
+    ------
+    SettingError
+        The name is taken, or holds more than letters, digits, ``_``, ``.`` and ``-``.
+    """
+    if name in (UNKNOWN_SOURCE, CLASSES[0]):
+        raise SettingError(f"a source cannot be called {name}, as the output calls others so")
+    if not _SOURCE.fullmatch(name):
+        raise SettingError(f"a source cannot be called {name!r}", hint="letters, digits, _, . and - make a name")
+
+
+@dataclass(frozen=True)
+class SimulatedSource:
+    """One of several archaic sources of a simulation.
+
+    Parameters
+    ----------
+    name
+        What the truth calls its tracts.
+    population
+        Population that is sampled as the archaic; None for a ghost, of which nothing is known but its tracts.
+    donors
+        Populations that a lineage must trace into for its segment to be of this source; by default those known
+        for the population, or else the population itself.
+    time
+        Age of the sample in generations before present; by default the demography's.
+
+    Raises
+    ------
+    SettingError
+        The name is taken or cannot be written, nothing is said of where the source is, or the age is invalid.
+    """
+
+    name: str
+    population: str | None = None
+    donors: tuple[str, ...] = ()
+    time: Annotated[float, Range(0)] | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
+        check_source(self.name)
+        if self.population is None and not self.donors:
+            raise SettingError(f"the source {self.name} has neither an archaic that is sampled nor a donor")
+        if self.population is None and self.time is not None:
+            raise SettingError(f"the source {self.name} has the age of an archaic that is not sampled")
 
 
 @dataclass(frozen=True)
@@ -64,7 +130,7 @@ class SimulationSettings:
     n_outgroup
         Number of diploid outgroup individuals.
     n_archaic
-        Number of diploid archaic individuals.
+        Number of diploid archaic individuals, of each source.
     target
         Target population; by default the one known for the demography.
     outgroup
@@ -83,6 +149,9 @@ class SimulationSettings:
         Recombination rate per bp and generation; by default the mean of human chromosome 1.
     chrom
         Name of the simulated sequence.
+    sources
+        Several archaic sources that the truth tells apart, instead of ``archaic``, ``donors`` and
+        ``archaic_time``.
 
     Raises
     ------
@@ -104,11 +173,24 @@ class SimulationSettings:
     mutation_rate: Rate | None = None
     recombination_rate: Rate | None = None
     chrom: str = "chr1"
+    sources: tuple[SimulatedSource, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
+        if self.sources:
+            self._check_sources()
         if not re.fullmatch(_CONTIG, self.chrom) or self.chrom.startswith("#"):
             raise SettingError(f"chrom is {self.chrom!r}; it must be one word that VCF allows as the name of a contig")
+
+    def _check_sources(self) -> None:
+        if self.archaic is not None or self.donors or self.archaic_time is not None:
+            raise SettingError("sources and a single archaic, its donors or its age exclude each other")
+        names = [source.name for source in self.sources]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise SettingError(f"two sources are called {twice}")
+        if all(source.population is None for source in self.sources):
+            raise SettingError("no source has an archaic that is sampled", hint="name the population of one")
 
 
 @dataclass(frozen=True)
@@ -165,7 +247,7 @@ class IntrogressionTraining:
     Parameters
     ----------
     label
-        Name of the segments in the output.
+        Name of the archaic source in the output of scans that name none.
     window
         Number of bins in a training window.
     """
@@ -177,6 +259,10 @@ class IntrogressionTraining:
         check(self)
         if not self.label or len(self.label.split()) != 1:
             raise SettingError(f"label is '{self.label}'; it must be one word")
+        try:
+            check_source(self.label)
+        except SettingError as error:
+            raise SettingError(f"label: {error.reason}", hint=error.hint) from error
 
 
 @dataclass(frozen=True)
@@ -186,16 +272,20 @@ class DecodeSettings:
     Parameters
     ----------
     threshold
-        Minimum posterior of the bins in a segment.
+        Minimum posterior of the bins in a segment; None if it is to be chosen on the data.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge
         Longest stretch in bp that a segment may span although nothing is known of it; 0 bridges none.
+    fdr
+        Share of the called bins that may be wrong, by their posteriors; without it, the threshold that is
+        chosen is the one with the best expected F1.
     """
 
-    threshold: Annotated[float, INSIDE] = 0.5
+    threshold: Annotated[float, INSIDE] | None = 0.5
     min_length: Annotated[int, Range(0)] = 0
     bridge: Annotated[int, Range(0)] = 20_000
+    fdr: Annotated[float, INSIDE] | None = None
 
     def __post_init__(self) -> None:
         check(self)
@@ -247,11 +337,10 @@ class ScanSettings:
     baseline
         Use the supervised HMM that was trained along with the model, instead of the network.
     threshold
-        Minimum posterior of the bins in a segment; by default the one with the best F1 on the
-        model's validation data.
+        Minimum posterior of the bins in a segment; by default the one with the best F1 that is
+        expected on the data at hand, by their posteriors.
     fdr
-        Share of called bp that may be wrong, as measured on the model's validation data; sets the
-        threshold.
+        Share of called bp that may be wrong, expected on the data at hand; sets the threshold.
     min_length
         Minimum length of a segment in bp; 0 keeps all.
     bridge
@@ -270,6 +359,28 @@ class ScanSettings:
             raise SettingError("threshold and fdr exclude each other")
         if self.fdr is not None and self.baseline is not None:
             raise SettingError("fdr is available for the network only, not for the baseline")
+
+
+@dataclass(frozen=True)
+class AgreementSettings:
+    """How the segments of several programs are compared.
+
+    Parameters
+    ----------
+    level
+        The finest unit to compare, for sets of segments that both tell it apart.
+    reciprocal
+        Share of each of two segments that must overlap for them to count as the same.
+    permutations
+        Number of random shifts of a map that its agreement is set against.
+    """
+
+    level: Literal["haplotype", "sample", "population"] = "haplotype"
+    reciprocal: Annotated[float, Range(0, 1, above_low=True)] = 0.5
+    permutations: Annotated[int, Range(1, 1_000_000)] = 1000
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 TRACKS = TrackSettings()

@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from genolstm.errors import InputError, MissingExtraError, SettingError
-from genolstm.introgression.demography import Sampled, brief, expected_events, follow_pairs, read_demes
+from genolstm.introgression.demography import Sampled, brief, expected_events, follow_pairs, is_demes, read_demes
 from genolstm.introgression.segments import Interval, merge_intervals
-from genolstm.introgression.settings import SimulationLimits, SimulationSettings
+from genolstm.introgression.settings import UNNAMED, SimulatedSource, SimulationLimits, SimulationSettings
 from genolstm.introgression.variants.block import VariantBlock
 
 if TYPE_CHECKING:
     import msprime
 
 #: Populations that are sampled and that gave ancestry in the stdpopsim models with Neanderthals.
-#: ``archaic_time`` is in generations and is needed if the model sets no sampling time for the archaic.
+#: ``archaic_time`` is in generations and is needed if the model sets no sampling time for the archaic;
+#: ``donors`` are those of ``archaic``, and ``donors_of`` those of each population that may be sampled.
 KNOWN_MODELS: dict[str, dict[str, Any]] = {
     "PapuansOutOfAfrica_10J19": {
         "target": "CEU",
         "outgroup": "YRI",
         "archaic": "NeaA",
         "donors": ("Nea1",),
+        "donors_of": {"NeaA": ("Nea1",), "DenA": ("Den1", "Den2")},
         "archaic_populations": ("NeaA", "Nea1", "DenA", "Den1", "Den2"),
     },
     "OutOfAfricaArchaicAdmixture_5R19": {
@@ -77,9 +79,11 @@ class SimulatedRegion:
     populations
         ``target``, ``outgroup`` or ``archaic`` for each individual.
     truth
-        Archaic tracts of the target haplotypes, merged.
+        Archaic tracts of the target haplotypes, whatever their source, merged.
     reference
         Base codes of the reference sequence, shape (length,).
+    by_source
+        The tracts of each source, merged, if the settings name sources.
     """
 
     settings: SimulationSettings
@@ -89,6 +93,16 @@ class SimulatedRegion:
     populations: list[str]
     truth: list[Interval] = field(repr=False)
     reference: np.ndarray = field(repr=False)
+    by_source: dict[str, list[Interval]] = field(default_factory=dict, repr=False)
+
+    def archaics(self) -> dict[str, list[int]]:
+        """Return the indices of the individuals of each source that is sampled."""
+        everyone = self.individuals("archaic")
+        if not self.settings.sources:
+            return {UNNAMED: everyone}
+        size = self.settings.n_archaic
+        names = [source.name for source in self.settings.sources if source.population is not None]
+        return {name: everyone[i * size : (i + 1) * size] for i, name in enumerate(names)}
 
     def individuals(self, population: str) -> list[int]:
         """Return the indices of one population's individuals."""
@@ -155,7 +169,7 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         raise MissingExtraError("msprime and stdpopsim", "simulate") from error
 
     species = stdpopsim.get_species("HomSap")
-    if settings.model.endswith((".yaml", ".yml")):
+    if is_demes(settings.model):
         demography = read_demes(settings.model)
         known: dict[str, Any] = {}
         mutation_rate = species.genome.mean_mutation_rate
@@ -172,29 +186,72 @@ def resolve(settings: SimulationSettings) -> tuple[SimulationSettings, msprime.D
         mutation_rate = model.mutation_rate or species.genome.mean_mutation_rate
     names = {population.name for population in demography.populations}
     filled: dict[str, Any] = {}
-    for role in ("target", "outgroup", "archaic"):
+
+    def known_to(name: str) -> str:
+        if name not in names:
+            raise SettingError(f"{settings.model} has no population {name}", hint="it has " + ", ".join(sorted(names)))
+        return name
+
+    for role in ("target", "outgroup") if settings.sources else ("target", "outgroup", "archaic"):
         name = getattr(settings, role) or known.get(role)
         if name is None:
             raise SettingError(f"{settings.model}: the {role} population must be named")
-        if name not in names:
-            raise SettingError(f"{settings.model} has no population {name}", hint="it has " + ", ".join(sorted(names)))
-        filled[role] = name
-    donors = tuple(settings.donors or known.get("donors") or (filled["archaic"],))
-    for name in donors:
-        if name not in names:
-            raise SettingError(f"{settings.model} has no population {name}")
-    time = settings.archaic_time if settings.archaic_time is not None else known.get("archaic_time")
-    if time is None:
-        time = demography[filled["archaic"]].default_sampling_time or 0.0
+        filled[role] = known_to(name)
+    if settings.sources:
+        filled["sources"] = tuple(_filled(source, known, demography, known_to) for source in settings.sources)
+        _check_donors(filled["sources"])
+    else:
+        only = SimulatedSource(UNNAMED, filled["archaic"], settings.donors, settings.archaic_time)
+        only = _filled(only, known, demography, known_to)
+        filled |= {"donors": only.donors, "archaic_time": only.time}
     full = replace(
         settings,
         **filled,
-        donors=donors,
-        archaic_time=float(time),
         mutation_rate=float(settings.mutation_rate or mutation_rate),
         recombination_rate=float(settings.recombination_rate or species.get_contig("chr1").recombination_map.mean_rate),
     )
     return full, demography
+
+
+def _filled(
+    source: SimulatedSource, known: dict[str, Any], demography: msprime.Demography, known_to: Callable[[str], str]
+) -> SimulatedSource:
+    """Return a source with its donors and the age of its sample filled in; ``known_to`` refuses a population."""
+    if source.population is None:
+        return replace(source, donors=tuple(known_to(name) for name in source.donors))
+    population = known_to(source.population)
+    # The donors of another archaic would make its tracts this one's.
+    usual = known.get("donors_of", {}).get(population)
+    if usual is None and known.get("archaic") == population:
+        usual = known["donors"]
+    donors = tuple(known_to(name) for name in source.donors or usual or (population,))
+    time = source.time
+    if time is None and known.get("archaic") == population:
+        time = known.get("archaic_time")
+    if time is None:
+        time = demography[population].default_sampling_time or 0.0
+    return replace(source, donors=donors, time=float(time))
+
+
+def _check_donors(sources: Sequence[SimulatedSource]) -> None:
+    """Refuse a population that gives for two sources: its tracts would be of both."""
+    taken: dict[str, str] = {}
+    for source in sources:
+        for donor in source.donors:
+            if donor in taken:
+                raise SettingError(f"{donor} is a donor of both {taken[donor]} and {source.name}")
+            taken[donor] = source.name
+
+
+def _all_sources(settings: SimulationSettings) -> tuple[SimulatedSource, ...]:
+    """Return the sources of resolved settings, be there one without a name or several."""
+    if settings.sources:
+        return settings.sources
+    return (SimulatedSource(UNNAMED, settings.archaic, settings.donors, settings.archaic_time),)
+
+
+def _sampled_sources(settings: SimulationSettings) -> list[SimulatedSource]:
+    return [source for source in _all_sources(settings) if source.population is not None]
 
 
 def check_cost(
@@ -219,7 +276,7 @@ def check_cost(
         The populations have no common ancestor, or msprime refuses the demography.
     """
     limits = limits or SimulationLimits()
-    haplotypes = 2 * (settings.n_target + settings.n_outgroup + settings.n_archaic)
+    haplotypes = 2 * _people(settings)
     _check_memory(settings, 300 * haplotypes)
     samples = [Sampled(name, time) for name, time in dict.fromkeys(_sampled(settings, demography))]
     try:
@@ -246,10 +303,14 @@ def check_cost(
     _check_memory(settings, 100 * mutations + 10 * events + genotypes + 4 * settings.length + 300 * haplotypes)
 
 
+def _people(settings: SimulationSettings) -> int:
+    return settings.n_target + settings.n_outgroup + settings.n_archaic * len(_sampled_sources(settings))
+
+
 def _check_memory(settings: SimulationSettings, needed: float) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
-        people = settings.n_target + settings.n_outgroup + settings.n_archaic
+        people = _people(settings)
         raise SettingError(
             f"simulating {people:,} individuals and {settings.length:,} bp takes about "
             f"{needed / 2**30:.3g} GiB of memory, more than the {memory / 2**30:.3g} GiB of this machine",
@@ -258,11 +319,11 @@ def _check_memory(settings: SimulationSettings, needed: float) -> None:
 
 
 def _sampled(settings: SimulationSettings, demography: msprime.Demography) -> list[tuple[str, float]]:
-    """Return population and time of target, outgroup and archaic."""
+    """Return population and time of target, outgroup and archaics."""
     return [
         (str(settings.target), _sampling_time(demography, str(settings.target))),
         (str(settings.outgroup), _sampling_time(demography, str(settings.outgroup))),
-        (str(settings.archaic), float(settings.archaic_time or 0)),
+        *((str(source.population), float(source.time or 0)) for source in _sampled_sources(settings)),
     ]
 
 
@@ -277,7 +338,7 @@ def _sample_names(settings: SimulationSettings) -> tuple[list[str], list[str]]:
     for role, population, size in (
         ("target", settings.target, settings.n_target),
         ("outgroup", settings.outgroup, settings.n_outgroup),
-        ("archaic", settings.archaic, settings.n_archaic),
+        *(("archaic", source.population, settings.n_archaic) for source in _sampled_sources(settings)),
     ):
         # The outgroup may be the target's own population; names must still differ.
         label = population if role != "outgroup" or settings.outgroup != settings.target else "outgroup"
@@ -330,7 +391,7 @@ def simulate_region(
     groups = (
         (full.target, full.n_target, None),
         (full.outgroup, full.n_outgroup, None),
-        (full.archaic, full.n_archaic, full.archaic_time),
+        *((source.population, full.n_archaic, source.time) for source in _sampled_sources(full)),
     )
     try:
         ancestry = msprime.sim_ancestry(
@@ -344,22 +405,26 @@ def simulate_region(
         mutated = msprime.sim_mutations(ancestry, rate=full.mutation_rate, model="jc69", random_seed=int(seeds[1]))
     except Exception as error:  # msprime's own errors have no common class
         raise SettingError(f"msprime cannot simulate {full.model} ({brief(error)})") from error
-    truth = introgressed_tracts(
-        ancestry,
-        donors=full.donors,
-        archaic=_archaic_populations(full),
-        haplotypes=[(names[h // 2], str(h % 2 + 1)) for h in range(2 * full.n_target)],
-        chrom=full.chrom,
-    )
+    haplotypes = [(names[h // 2], str(h % 2 + 1)) for h in range(2 * full.n_target)]
+    archaic = _archaic_populations(full)
+    of_source = {
+        source.name: introgressed_tracts(
+            ancestry, donors=source.donors, archaic=archaic, haplotypes=haplotypes, chrom=full.chrom
+        )
+        for source in _all_sources(full)
+    }
+    truth = merge_intervals(tract for tracts in of_source.values() for tract in tracts)
     positions, alleles, ancestral = _genotypes(mutated)
     reference = generator.integers(0, 4, size=full.length, dtype=np.uint8)
     reference[positions] = ancestral
-    return SimulatedRegion(full, positions, alleles, names, roles, truth, reference)
+    by_source = of_source if full.sources else {}
+    return SimulatedRegion(full, positions, alleles, names, roles, truth, reference, by_source)
 
 
 def _archaic_populations(settings: SimulationSettings) -> set[str]:
     known = KNOWN_MODELS.get(settings.model, {}).get("archaic_populations", ())
-    return {str(settings.archaic), *settings.donors, *known}
+    named = {name for source in _all_sources(settings) for name in (source.population, *source.donors)}
+    return {*known, *(name for name in named if name is not None)}
 
 
 def _genotypes(mutated: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.errors import InputError
+from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, check_output, check_own_name
-from genolstm.introgression.channels import CHANNELS
-from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows
+from genolstm.introgression.channels import CHANNELS, CLASSES
+from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows, with_fewer_archaics
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.likeness import Likeness, Profile
 from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.runtime import Runtime
@@ -30,6 +31,8 @@ from genolstm.provenance import record
 #: makes chunked and whole reading agree to the last digit (measured with 512 bins: a difference of
 #: at most 3e-2, 1e-5 on average, and the same AP). Outputs are therefore defined by tiles.
 TILE, CONTEXT = 4096, 512
+#: Pieces of regions that a scan's data are compared with, in bp.
+PIECE = 2_000_000
 
 
 def train_model(
@@ -112,10 +115,13 @@ def train_on_tracks(
     check_own_name(output, "a model")
     check_output(output, force=force)
     network = replace(network, n_features=len(CHANNELS))
-    x, y, _ = windows(training, options.window)
-    held_x, held_y, _ = windows(validation, options.window)
-    if not (y > 0).any() or not (held_y > 0).any():
-        side = "training" if not (y > 0).any() else "validation"
+    if options.window % network.stride:
+        raise SettingError(f"window is {options.window} bins; the network reads multiples of {network.stride}")
+    random = np.random.default_rng([settings.seed, 0xA2C])
+    x, y, _ = windows([with_fewer_archaics(region, random) for region in training], options.window)
+    held_x, held_y, _ = windows([with_fewer_archaics(region, random) for region in validation], options.window)
+    if not (y[:, :, 1:] > 0).any() or not (held_y[:, :, 1:] > 0).any():
+        side = "training" if not (y[:, :, 1:] > 0).any() else "validation"
         raise InputError(f"the {side} regions hold no archaic tracts", hint="simulate more or longer regions")
     folder = Path(folder) if folder is not None else Path(f"{output}.training")
     trained = train(
@@ -124,7 +130,7 @@ def train_on_tracks(
         x,
         y,
         validation=(held_x, held_y),
-        loss="binary_crossentropy",
+        loss="categorical_crossentropy",
         folder=folder,
         log_csv=log_csv,
         progress=progress,
@@ -157,37 +163,36 @@ def save_model(
 ) -> Bundle:
     """Calibrate a trained network on the validation regions and write its bundle."""
     members = export_members(trained.model, trained.config)
-    runtime = Runtime(members["model.onnx"], context=CONTEXT, tile=TILE)
-    raw = [runtime.predict(region.tracks)[:, :, 0] for region in validation]
-    truth = np.concatenate([region.truth.ravel() for region in validation])
-    # A single temperature keeps the order of the bins, and so the AP, unchanged. A bin that is
-    # half archaic counts half for each class.
-    flat = np.concatenate([p.ravel() for p in raw])
+    runtime = Runtime(members["model.onnx"], context=CONTEXT, tile=TILE, stride=trained.config.stride)
+    raw = [runtime.predict(region.tracks) for region in validation]
+    shares = np.concatenate([region.classes().reshape(-1, len(CLASSES)) for region in validation])
+    # A bin that is half archaic counts half for each class.
+    flat = np.concatenate([p.reshape(-1, len(CLASSES)) for p in raw])
     calibration = fit_calibration(
-        np.concatenate([flat, flat]),
-        np.concatenate([np.ones(len(flat)), np.zeros(len(flat))]),
+        np.tile(flat, (len(CLASSES), 1)),
+        np.repeat(np.arange(len(CLASSES)), len(flat)),
         method="temperature",
-        sample_weight=np.concatenate([truth, 1 - truth]),
+        sample_weight=shares.T.ravel(),
     )
 
     def pieces(posteriors: Sequence[np.ndarray]) -> Pieces:
         pairs = zip(validation, posteriors, strict=True)
         return Pieces.pool([region.pieces(p, tracks.bin) for region, p in pairs])
 
-    scored = pieces([apply_calibration(p, calibration) for p in raw])
+    scored = pieces([1 - apply_calibration(p, calibration)[:, :, 0] for p in raw])
     ranking = rank(scored)
-    hmm = SupervisedHMM.fit((region.tracks, region.truth) for region in training)
+    hmm = SupervisedHMM.fit((region.tracks, region.archaic) for region in training)
     baseline = rank(pieces([hmm.posterior(region.tracks) for region in validation]))
+    likeness = likeness_of(training, tracks.bin)
     metadata = {
         **tracks.requirements(),
         "label": options.label,
         "calibration": calibration,
-        "threshold": default_threshold(ranking),
-        "precision_curve": _precision_curve(scored),
         "context": CONTEXT,
         "tile": TILE,
         "hmm": hmm.to_dict(),
         "hmm_threshold": default_threshold(baseline),
+        **({} if likeness is None else {"likeness": likeness.to_dict()}),
         "validation": {
             "regions": len(validation),
             "lstm": asdict(ranking),
@@ -220,19 +225,29 @@ def save_model(
     )
 
 
+def likeness_of(regions: Sequence[LabelledTracks], bin_size: int) -> Likeness | None:
+    """Return what regions are like, from pieces of about 2 Mb; None if there are too few to tell."""
+    measured = []
+    for region in regions:
+        n, bins = region.tracks.shape[:2]
+        n_sources = region.truth.shape[2] - 1
+        for first in range(0, max(bins - PIECE // bin_size // 2, 1), PIECE // bin_size):
+            stop = first + PIECE // bin_size
+            stop = stop if bins - stop >= PIECE // bin_size // 2 else bins
+            profile = Profile(n_sources, bin_size)
+            profile.add(region.tracks[:, first:stop].astype(np.float32), [("", str(row)) for row in range(n)])
+            one = profile.measured()
+            if one is not None:
+                measured.append(one)
+    return Likeness.fit(measured)
+
+
 def default_threshold(ranking: Ranking) -> float:
     """Return the threshold of the best F1, kept strictly between 0 and 1 so that segments can be cut.
 
     Posteriors of 1 (a certain HMM) or 0 (a network that learnt nothing) would give 1 or 0.
     """
     return min(max(ranking.best_threshold, 1e-4), 1 - 1e-4)
-
-
-def _precision_curve(pieces: Pieces) -> list[tuple[float, float]]:
-    """Return up to 200 pairs of (threshold, precision on the validation data)."""
-    called, true, levels = pieces.curve(levels=200)
-    precision = np.cumsum(true.sum(axis=0)) / np.cumsum(called.sum(axis=0))
-    return [(round(float(t), 4), round(float(p), 4)) for t, p in zip(levels, precision, strict=True) if 0.02 <= t < 1]
 
 
 def _card(text: str | None, metadata: dict[str, Any], lstm: Ranking, hmm: Ranking) -> str:
@@ -250,8 +265,8 @@ On {metadata["validation"]["regions"]} held-out regions, which chose the epoch a
 | --- | --- | --- | --- | --- | --- |
 {rows}
 
-Expected calibration error {metadata["validation"]["calibration_error"]:.4f}. Default threshold
-{metadata["threshold"]:.3f}.
+Expected calibration error {metadata["validation"]["calibration_error"]:.4f}. The threshold of a scan is chosen on
+its data, by the posteriors.
 
 ## What it reads
 

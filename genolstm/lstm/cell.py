@@ -170,6 +170,8 @@ def _stack_input(config: LSTMConfig, weights: Weights, x: np.ndarray) -> np.ndar
     x = np.asarray(x)
     if x.ndim != (2 if config.input == "embedding" else 3):
         raise ModelError(f"the data have shape {x.shape}, which the network does not read")
+    if x.shape[1] % config.stride:
+        raise ModelError(f"the data have {x.shape[1]} steps, the network reads multiples of {config.stride}")
     if config.input == "embedding":
         return weights["input/embeddings"][x]
     hidden = x.astype(np.float64)
@@ -177,11 +179,11 @@ def _stack_input(config: LSTMConfig, weights: Weights, x: np.ndarray) -> np.ndar
         hidden = np.log(hidden + 1.0)
     if config.input == "conv":
         kernel = weights["input/kernel"]
-        width = len(kernel)
-        before = (width - 1) // 2
-        padded = np.pad(hidden, ((0, 0), (before, width - 1 - before), (0, 0)))
+        overlap = len(kernel) - config.stride
+        before = overlap // 2
+        padded = np.pad(hidden, ((0, 0), (before, overlap - before), (0, 0)))
         steps = hidden.shape[1]
-        hidden = sum(padded[:, k : k + steps] @ kernel[k] for k in range(width))
+        hidden = sum(padded[:, k : k + steps : config.stride] @ kernel[k] for k in range(len(kernel)))
         return _activate(hidden + weights["input/bias"], config.input_activation)
     if config.input_units:
         hidden = hidden @ weights["input/kernel"] + weights["input/bias"]
@@ -232,6 +234,8 @@ def _order(name: str, steps: int) -> range:
 def _head(config: LSTMConfig, weights: Weights, hidden: np.ndarray) -> np.ndarray:
     if config.n_outputs:
         hidden = hidden @ weights["head/kernel"] + weights["head/bias"]
+        if config.stride > 1:
+            hidden = hidden.reshape(len(hidden), -1, config.n_outputs)
     return _activate(hidden, config.activation or "linear")
 
 

@@ -38,6 +38,11 @@ class LSTMConfig:
         ``features``: a vector of ``n_features`` numbers per step, through a dense layer of
         ``input_units`` (0: none). ``conv``: the same through a convolution over ``kernel_size``
         steps. ``embedding``: integer codes below ``vocabulary``, as vectors of ``input_units``.
+    stride
+        Steps that the convolution moves on at a time, so that the recurrent stack reads one vector for
+        every ``stride`` steps; the head ``tag`` gives each of these its own outputs again. A network
+        costs less by nearly this factor. Sequences must be a multiple of it in length
+        (:class:`~genolstm.lstm.bundle.runtime.Runtime` fills them up with zeros).
     transform
         ``log1p`` takes log(1 + x) of the features inside the graph, so that counts go in raw.
     cell
@@ -76,6 +81,7 @@ class LSTMConfig:
     vocabulary: Count = 0
     input_units: Count = 0
     kernel_size: AtLeastOne = 1
+    stride: AtLeastOne = 1
     input_activation: Literal["linear", "relu", "tanh"] = "linear"
     transform: Literal["none", "log1p"] = "none"
     cell: Cell = "lstm"
@@ -93,6 +99,7 @@ class LSTMConfig:
                 object.__setattr__(self, name, usual)
         self._check_units()
         self._check_input()
+        self._check_stride()
         self._check_head()
 
     def _check_units(self) -> None:
@@ -124,6 +131,16 @@ class LSTMConfig:
             raise SettingError("input_units must be at least 1 for a conv input")
         if self.input == "features" and self.kernel_size != 1:
             raise SettingError("kernel_size has no meaning for the input features")
+
+    def _check_stride(self) -> None:
+        if self.stride == 1:
+            return
+        if self.input != "conv" or self.head != "tag":
+            raise SettingError("stride has a meaning only for the input conv and the head tag")
+        if self.kernel_size < self.stride:
+            raise SettingError(
+                f"stride is {self.stride} and kernel_size {self.kernel_size}, which would leave steps unread"
+            )
 
     def _check_head(self) -> None:
         if self.n_outputs < 1 and self.head != "embed":
@@ -182,8 +199,8 @@ class LSTMConfig:
                 shapes[f"{name}/bias"] = (2, total) if self.cell == "gru" else (total,)
             width = units * len(self.directions)
         if self.n_outputs:
-            shapes["head/kernel"] = (width, self.n_outputs)
-            shapes["head/bias"] = (self.n_outputs,)
+            shapes["head/kernel"] = (width, self.n_outputs * self.stride)
+            shapes["head/bias"] = (self.n_outputs * self.stride,)
         return shapes
 
     @property

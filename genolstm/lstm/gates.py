@@ -168,6 +168,14 @@ def inspect_gates(
         raise ModelError(f"the data have {x.shape[1]} features, the network {config.n_features}")
     starts = np.arange(len(x)) if starts is None else np.asarray(starts)
     ends = starts + 1 if ends is None else np.asarray(ends)
+    symbols = tuple(symbols)
+    if config.stride > 1:  # a gate opens once for several steps
+        first, last, _ = shown.indices(len(x))
+        spare = -len(x) % config.stride
+        x = np.pad(x, ((0, spare), (0, 0)))
+        ends = np.append(ends, np.repeat(ends[-1:], spare))[config.stride - 1 :: config.stride]
+        starts, symbols = starts[:: config.stride], ()
+        shown = slice(first // config.stride, -(-last // config.stride) if last > first else 0)
     starts, ends = starts[shown], ends[shown]
     if not len(starts):
         raise SettingError("there is no step to show")
@@ -179,7 +187,7 @@ def inspect_gates(
         name=name,
         starts=starts,
         ends=ends,
-        symbols=tuple(symbols)[shown],
+        symbols=symbols[shown],
         layer=layer,
         direction=direction,
         units=chosen,

@@ -87,13 +87,13 @@ def _introgression(
     from genolstm.introgression.doors.blocks import Door
     from genolstm.introgression.doors.fasta import FastaDoor
     from genolstm.introgression.doors.vcf import VcfDoor
-    from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
+    from genolstm.introgression.gates import find_haplotype, haplotype_gates, step_posteriors
     from genolstm.introgression.model import IntrogressionClassifier
 
     vcf, target = door["vcf"], door["target"]
     if (vcf is None) == (not fasta):
         raise UsageError("name a FASTA file as SEQUENCE, or give --vcf")
-    for name in ("archaic", "outgroup", *(["target"] if vcf is not None else [])):
+    for name in ("outgroup", *(["target"] if vcf is not None else [])):
         if door[name] is None:
             raise UsageError(f"models of introgression need --{name}")
     if vcf is None and target is not None:
@@ -108,10 +108,7 @@ def _introgression(
     blocks = source.tracks(model.settings, threads=model.threads)
     track = find_haplotype(blocks, door["haplotype"], chrom)
     found = haplotype_gates(model, track, region=(span[0], span[1]) if span else None, **choice)
-    size = model.settings.bin
-    bins = slice(int(found.starts[0]) // size, int(found.starts[-1]) // size + 1)
-    posterior = haplotype_posterior(model, track)[bins]
-    return [found], (found.starts, posterior, f"posterior of\n{model.label[:1].upper()}{model.label[1:]} ancestry")
+    return [found], (found.starts, step_posteriors(model, track, found), "posterior of\narchaic ancestry")
 
 
 def _sequences(

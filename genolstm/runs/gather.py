@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, atomic_text, check_paths, display_name, read_lines
+from genolstm.introgression.evidence import EVIDENCE_COLUMNS, is_evidence, read_site
 from genolstm.introgression.formats import (
     POSTERIOR_COLUMNS,
     SEGMENT_COLUMNS,
-    header_columns,
+    is_source_column,
+    read_header,
     read_name,
     read_probability,
     read_span,
+    sources_of,
 )
+from genolstm.introgression.ids import numbered, segment_ids
+from genolstm.runs.scan_outputs import BED_NAMES, TABLE_NAMES, check_name
+
+_NAME, _SAMPLE = SEGMENT_COLUMNS.index("name"), SEGMENT_COLUMNS.index("sample")
 
 
 def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> int:
-    """Join the segments, or the posteriors, of scans of different haplotypes or sequences.
+    """Join the segments, the posteriors or the evidence, of scans of different haplotypes or sequences.
 
-    Segments are sorted by position. Posterior tables need not fit in memory: they are
-    written one after another in the given order.
+    Segments and evidence are sorted by position, and segments are numbered anew in that order: they get the
+    ids that one scan of everything would have given them. The evidence of the same parts gets the same ids, as
+    every segment has some. Posterior tables need not fit in memory: they are written one after another in the
+    given order.
 
     Parameters
     ----------
@@ -48,32 +57,46 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     check_paths(parts, [output], force=force)
     # Each part is opened once: it may be a pipe.
     first = read_lines(parts[0])
-    header = next(first, (0, ""))[1]
-    columns = header_columns(header)
-    if columns is None or tuple(columns) not in (SEGMENT_COLUMNS, POSTERIOR_COLUMNS):
+    header, columns = read_header(first)
+    kind = None if columns is None else _kind(columns)
+    if columns is None or kind is None:
         raise InputError(
-            "has neither the header of segments nor that of posteriors", path=display_name(parts[0]), line=1
+            "has the header of neither segments nor posteriors nor evidence",
+            path=display_name(parts[0]),
+            line=max(len(header), 1),
         )
+    # What is gathered is joined line by line: it keeps the format of its parts.
+    check_name(output, "what is gathered", TABLE_NAMES if kind == EVIDENCE_COLUMNS else BED_NAMES)
     owners: dict[tuple[str, str, str], int] = {}
     lines: Iterator[str] = chain.from_iterable(
         _lines(part, number, first if number == 0 else None, header, columns, owners)
         for number, part in enumerate(parts)
     )
-    if tuple(columns) == SEGMENT_COLUMNS:
-        lines = iter(sorted(lines, key=_position))
+    if kind == SEGMENT_COLUMNS:
+        lines = _numbered(lines, columns)
+    elif kind == EVIDENCE_COLUMNS:
+        lines = _evidence_numbered(lines, columns)
     written = 0
     with atomic_text(output, force=force) as target:
-        target.write(header + "\n")
+        target.writelines(f"{line}\n" for line in header)
         for written, line in enumerate(lines, start=1):  # noqa: B007
             target.write(line)
     return written
+
+
+def _kind(columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the columns that every table of this kind has; those of the sources' posteriors follow them."""
+    for kind in (SEGMENT_COLUMNS, POSTERIOR_COLUMNS):
+        if tuple(columns[: len(kind)]) == kind and all(map(is_source_column, columns[len(kind) :])):
+            return kind
+    return EVIDENCE_COLUMNS if is_evidence(columns) else None
 
 
 def _lines(
     path: PathLike,
     number: int,
     begun: Iterator[tuple[int, str]] | None,
-    header: str,
+    header: list[str],
     columns: list[str],
     owners: dict[tuple[str, str, str], int],
 ) -> Iterator[str]:
@@ -82,21 +105,31 @@ def _lines(
     ``begun`` holds the lines of a part whose header was read already.
     """
     name = display_name(path)
-    column, posterior = columns.index("sample"), columns.index("posterior")
+    column = columns.index("sample")
+    of_evidence = is_evidence(columns)
+    posteriors = [i for i, name in enumerate(columns) if name == "posterior" or is_source_column(name)]
     lines = read_lines(path) if begun is None else begun
     if begun is None:
-        own = next(lines, (0, ""))[1]
+        own, others = read_header(lines)
         if own != header:
             hint = None
-            if header_columns(own) == columns:
+            if others == columns:
                 hint = "it was made by another version or model: scan all parts with the same one"
+            elif others is not None and _kind(others) == _kind(columns):
+                hint = (
+                    "it was compared with other archaic sources: scan all parts with the same ones, in the same order"
+                )
             raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
     for at, line in lines:
         fields = line.split("\t")
         if len(fields) != len(columns) or line.startswith("#"):
             raise InputError("does not fit the header", path=name, line=at)
-        read_span(fields, path, at)
-        read_probability(fields[posterior], path, at)
+        if of_evidence:
+            read_site(line, columns, path, at)
+        else:
+            read_span(fields, path, at)
+        for posterior in posteriors:
+            read_probability(fields[posterior], path, at)
         names = zip(("name", "sample", "haplotype"), (0, column, column + 1), strict=True)
         chrom, sample, haplotype = (read_name(fields[place], path, at, f"the {what}") for what, place in names)
         key = (chrom, sample, haplotype)
@@ -107,6 +140,37 @@ def _lines(
         yield line + "\n"
 
 
-def _position(line: str) -> tuple[str, int, int, str]:
-    chrom, start, end, rest = line.split("\t", 3)
-    return chrom, int(start), int(end), rest
+def _numbered(lines: Iterable[str], columns: Sequence[str]) -> Iterator[str]:
+    """Sort segments by position and number them anew, source by source."""
+    n = len(SEGMENT_COLUMNS)
+    rows = sorted((line.split("\t") for line in lines), key=_place)
+    sources = sources_of(columns)
+    for fields, name in zip(rows, segment_ids((fields[n - 1] for fields in rows), sources), strict=True):
+        fields[_NAME] = name
+        yield "\t".join(fields)
+
+
+def _place(fields: Sequence[str]) -> tuple[str, int, int, str, str]:
+    chrom, start, end, *_ = fields
+    return chrom, int(start), int(end), fields[_SAMPLE], fields[_SAMPLE + 1]
+
+
+def _evidence_numbered(lines: Iterable[str], columns: Sequence[str]) -> Iterator[str]:
+    """Sort evidence by position and number its segments anew, as :func:`_numbered` does."""
+    name, pos = (columns.index(column) for column in ("segment", "pos"))
+    key = [columns.index(column) for column in ("chrom", "segment_start", "segment_end", "sample", "haplotype")]
+    rows = [line.split("\t") for line in lines]
+
+    def segment(fields: Sequence[str]) -> tuple[str, int, int, str, str]:
+        chrom, start, end, sample, haplotype = (fields[column] for column in key)
+        return chrom, int(start), int(end), sample, haplotype
+
+    found = sorted({segment(fields): fields[name].rpartition("_")[0] for fields in rows}.items())
+    counts: dict[str, int] = {}
+    ids: dict[tuple[str, int, int, str, str], tuple[int, str]] = {}
+    for order, (place, prefix) in enumerate(found):
+        counts[prefix] = counts.get(prefix, 0) + 1
+        ids[place] = order, numbered(prefix, counts[prefix])
+    for fields in sorted(rows, key=lambda fields: (fields[0], int(fields[pos]), ids[segment(fields)][0])):
+        fields[name] = ids[segment(fields)][1]
+        yield "\t".join(fields)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from genolstm.errors import InputError, control_character
+from genolstm.errors import InputError, cause, control_character
 from genolstm.files import Meter, PathLike, display_name, is_regular, open_input, read_block, readable
 from genolstm.numbers import LAST_POSITION
 from genolstm.sequences.alphabet import Codes, describe_foreign, encode, is_binary
@@ -484,7 +484,7 @@ class IndexedFasta:
             raise InputError(f"cannot be indexed ({reason})", path=self.path) from e
         except OSError as e:
             raise InputError(
-                f"its index {Path(self.path).name}.fai cannot be created ({e.strerror or e})",
+                f"its index {Path(self.path).name}.fai cannot be created ({cause(e)})",
                 path=self.path,
                 hint="create it with samtools faidx where the folder is writable",
             ) from e

@@ -199,7 +199,7 @@ def test_a_bundle_gives_the_aligner_back(tmp_path: Path) -> None:
 
 def test_other_bundles_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is a model for introgression"):
-        read_aligner("neanderthal")
+        read_aligner("archaic")
     path = tmp_path / "protein.genolstm"
     metadata = aligner_metadata(ParameterFamily()) | {"alphabet": "protein"}
     save_bundle(path, kind=KIND, members={}, metadata=metadata)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from genolstm.cli import cli, main
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.peers import Reading
+from genolstm.introgression.settings import SimulationSettings
 from genolstm.runs.compare import Outputs
 
 # What is only for show, or says where the call came from.
@@ -30,16 +32,21 @@ COMMANDS = {
     "compare x": ("compare", "run"),
     "encode kmers x": ("encode", "write_kmer_counts"),
     "encode onehot x -o y": ("encode", "write_one_hot"),
+    "introgression compare a b": ("agreement", "run"),
+    "introgression explain a --evidence b --segment c": ("explain", "run"),
     "introgression evaluate a b": ("evaluate", "run"),
     "introgression gather a -o b": ("gather", "run"),
     "introgression plot a -o b": ("plot", "run"),
+    "introgression report a -o b.html": ("report", "run"),
     "introgression scan a --archaic b --outgroup c -o d": ("scan", "run"),
     "introgression simulate -o a": ("simulate", "run"),
+    "introgression summary a": ("summary", "run"),
     "introgression train a -o b": ("train", "run"),
     "model card m": ("model", "run_open"),
     "model export m --onnx x": ("model", "run_export"),
     "model gates m x": ("gates", "run"),
     "model info m": ("model", "run_open"),
+    "model list": ("model", "run_list"),
     "model verify m": ("model", "run_verify"),
     "panel build a -o b": ("panel", "build"),
     "panel info a": ("panel", "info"),
@@ -108,7 +115,19 @@ def is_given(value: Any, line: str) -> bool:
 # Options that no parameter of the function is named after: what takes their default, and its name there.
 ELSEWHERE = {
     ("compare", "output"): (Outputs, "table"),
+    ("introgression simulate", "archaics"): (SimulationSettings, "archaic"),
+    ("introgression simulate", "donors"): (SimulationSettings, "donors"),
     **{("compare", name): (Outputs, name) for name in ("runs", "gradients", "figure", "models", "force")},
+    **{
+        ("introgression compare", option): (Reading, field)
+        for option, field in {
+            "sample": "samples",
+            "state": "states",
+            "min_score": "least_score",
+            "min_length": "least_length",
+            "inclusive_end": "inclusive_end",
+        }.items()
+    },
     **{("introgression scan", name): (FastaDoor, name) for name in ("haplotypes", "sharing", "skip_short", "memory")},
     **{
         ("introgression scan", name): (VcfDoor, name)
@@ -151,7 +170,8 @@ def test_the_default_that_an_option_shows_is_that_of_the_api(line: str) -> None:
             default = getattr(settings, field)
         elif key in ELSEWHERE:
             cls, field = ELSEWHERE[key]
-            default = next(f.default for f in fields(cls) if f.name == field)
+            of_field = next(f for f in fields(cls) if f.name == field)
+            default = of_field.default if of_field.default_factory is MISSING else of_field.default_factory()
         elif option.name in parameters:
             default = parameters[str(option.name)].default
             if default is inspect.Parameter.empty:  # an argument that may also be given as an option

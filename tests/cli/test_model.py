@@ -12,6 +12,7 @@ from genolstm.lstm.bundle import bundle as bundles
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.gates import Gates
 from genolstm.lstm.settings import GateSettings
+from genolstm.runs import model as runs
 
 CONFIG = CONFIGS["lstm-tag"]
 
@@ -124,6 +125,43 @@ def test_a_shipped_model_goes_by_its_name(bundle, monkeypatch, capsys):
     assert "kind\ttoy" in capsys.readouterr().out
     assert call("model", "info", "tyo") == 1
     assert "shipped models: toy" in capsys.readouterr().err
+
+
+def test_the_list_is_of_what_is_shipped(bundle, monkeypatch, capsys, tmp_path):
+    odd = bundle.parent / "bare.genolstm"
+    save_bundle(odd, kind="x", members={"model.onnx": onnx_of(CONFIG)}, config=CONFIG, card="# a\x1b\n")
+    monkeypatch.setattr(bundles, "_MODELS", bundle.parent)
+    # A file of the same name where the program runs is not what is shipped.
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    Path("toy").write_text("something else")
+    succeed("model", "list")
+    size = {path.stem: path.stat().st_size for path in (bundle, odd)}
+    assert capsys.readouterr().out.splitlines() == [
+        f"bare\tx\t{size['bare'] / 1e6:.2f} MB\t",
+        f"toy\ttoy\t{size['toy'] / 1e6:.2f} MB\tTrained on nothing.",
+    ]
+    succeed("model", "list", "--json")
+    assert json.loads(capsys.readouterr().out)[1] == {
+        "name": "toy",
+        "kind": "toy",
+        "bytes": size["toy"],
+        "about": "Trained on nothing.",
+        "sha256": Bundle.open(bundle).digest,
+    }
+
+
+def test_about_is_the_first_sentence_on_one_line():
+    card = "# x\r\n\r\n| a |\r\n\r\nOne of .65\r\nand 1.2 % here. Another.\r\n"
+    assert runs._first_sentence(card) == "One of .65 and 1.2 % here."
+    assert runs._first_sentence("# x\n") == runs._first_sentence("") == ""
+
+
+def test_a_damaged_shipped_model_is_not_listed_as_if_it_were_whole(bundle, monkeypatch, capsys):
+    monkeypatch.setattr(bundles, "_MODELS", bundle.parent)
+    bundle.write_bytes(bundle.read_bytes()[:-1])
+    assert call("model", "list") == 1
+    assert capsys.readouterr().err.startswith(f"{bundle}: ")
 
 
 def test_no_tensorflow(bundle):
@@ -246,3 +284,11 @@ def test_cards_and_summaries_are_shown_escaped(bundle, capsys, monkeypatch):
     monkeypatch.setattr(Bundle, "summary", lambda _: [("label", odd), (odd, "1\n2")])
     succeed("model", "info", bundle)
     assert capsys.readouterr().out == "label\ta\\x1b[2J\\u202eb\\x9b\na\\x1b[2J\\u202eb\\x9b\t1\\n2\n"
+
+
+@pytest.mark.parametrize("kind", ["introgression", "alignment", "embedding", "text", "comparison"])
+def test_a_model_that_says_of_itself_what_its_kind_cannot_is_refused(kind, tmp_path, capsys):
+    path = tmp_path / "m.genolstm"
+    save_bundle(path, kind=kind, members={"model.onnx": onnx_of(CONFIG)}, config=CONFIG, metadata={"alphabet": "?"})
+    assert call("model", "info", path) == 1
+    assert capsys.readouterr().err.startswith(f"{path}: ")

@@ -19,20 +19,32 @@ from genolstm.introgression.dataset import REGION_FILES
 # What a parameter of this name is: a file to write, or a name of something that is no file. All other
 # texts and paths are files to read.
 WRITTEN = {
-    *("output", "table", "bedgraph", "unknown", "runs", "gradients", "figure", "models", "onnx", "keras"),
-    *("half_lives", "positions", "checkpoints", "log"),
+    *("output", "table", "bedgraph", "unknown", "report", "runs", "gradients", "figure", "models", "onnx", "keras"),
+    *("half_lives", "positions", "checkpoints", "log", "annotate"),
+    *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
-    *("donors", "named", "former_model"),
+    *(
+        "archaics",
+        "donors",
+        "named",
+        "former_model",
+        "segment",
+        "sample",
+        "state",
+        "min_score",
+        "min_length",
+        "population",
+    ),
 }
 # Of one name, but not of one kind.
 SPECIAL = {
     ("align score", "posteriors"): True,
     ("introgression scan", "posteriors"): True,
+    ("introgression scan", "evidence"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
-    ("introgression simulate", "archaic"): None,
     ("text generate", "files"): None,  # the model's former place
 }
 
@@ -48,9 +60,14 @@ LINES = [
     "compare @fasta --labels @labels",
     "encode kmers @fasta",
     "encode onehot @fasta",
+    "introgression compare @ours @others --truth @truth --maps @maps --callable @callable_mask --samples @samples",
+    "introgression compare @ours @others --maps @maps --genome @genome",
     "introgression evaluate @segments @truth --posteriors @posteriors",
     "introgression gather @parts @other",
-    "introgression plot @segments --truth @truth --posteriors @posteriors",
+    "introgression plot @segments --truth @truth --posteriors @posteriors --genome @genome",
+    "introgression plot @segments --view frequency --samples @samples --manifest @manifest",
+    "introgression report @segments --posteriors @posteriors --samples @samples --truth @truth --manifest @manifest"
+    " --evidence @evidence",
     "introgression scan @query @other --archaic @archaic --outgroup @outgroup --model @model",
     "introgression scan --vcf @vcf --target @target --archaic @archaic --outgroup @outgroup --samples @samples"
     " --archaic-vcf @archaic_vcf --outgroup-vcf @outgroup_vcf --model @model --regions @regions"
@@ -58,6 +75,7 @@ LINES = [
     " --target-exclude @target_exclude --outgroup-callable @outgroup_callable --outgroup-exclude @outgroup_exclude"
     " --archaic-callable @archaic_callable --archaic-exclude @archaic_exclude",
     "introgression scan --vcf @vcf --target a --archaic b --outgroup-frequencies @outgroup_frequencies --field AF",
+    "introgression summary @segments --samples @samples --manifest @manifest",
     "introgression train @regions",
     "model export @model",
     "model gates @model @sequences",
@@ -68,7 +86,7 @@ LINES = [
     "text train @files --held-out @held_out",
 ]
 # Folders: which of the files in them a run writes.
-FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz"}
+FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz", "bigwig_haplotypes": "S.1.bw"}
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:

@@ -17,6 +17,7 @@ from support.hostile import MAGIC, good_bundles, relisted, sealed, unzipped, zip
 from genolstm.alignment.context.model import read_aligner
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.comparison.gates import sequence_gates
+from genolstm.introgression.channels import CHANNELS, CLASSES
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.lstm.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from genolstm.runs.model import run_open, run_verify
@@ -42,14 +43,15 @@ def use_any(path: Path) -> None:
 def use_introgression(path: Path) -> None:
     use_any(path)
     model = IntrogressionClassifier.load(path, threads=1)
-    tracks = np.ones((2, 30, 22), np.float32)
+    tracks = np.ones((2, 30, len(CHANNELS)), np.float32)
     for baseline in (None, "hmm"):
         if baseline and model.metadata.hmm is None:
             continue
         model.decode_settings(baseline=baseline if model.metadata.hmm_threshold is not None else None)
         (found,) = model.predictor(baseline).stream([tracks])
-        assert found.shape == (2, 30)
+        assert found.shape == (2, 30, len(CLASSES))
         assert ((found >= 0) & (found <= 1)).all()
+        np.testing.assert_allclose(found.sum(axis=2), 1, atol=1e-4)
 
 
 def use_alignment(path: Path) -> None:

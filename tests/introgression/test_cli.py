@@ -17,6 +17,7 @@ from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -24,18 +25,21 @@ import pytest
 from support import DATA, EXAMPLE, Result
 from support.introgression import tiny_bundle, vcf_text
 
-from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.introgression.channels import CHANNELS
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
+from genolstm.introgression.peers import Reading
 from genolstm.introgression.settings import (
     NETWORK,
     TRAINING,
+    AgreementSettings,
     IntrogressionTraining,
     ScanSettings,
+    SimulatedSource,
     SimulationLimits,
     SimulationSettings,
     TrackSettings,
     VariantSettings,
 )
-from genolstm.introgression.tracks import CHANNELS
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
 from genolstm.lstm.train.settings import TrainingSettings
 
@@ -54,8 +58,9 @@ def vcf_door(folder: Path, vcf: str = "region.vcf.gz") -> list[object]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t", dtype={"sample": str, "haplotype": str})
-    return table.rename(columns={table.columns[0]: table.columns[0].split("#")[-1]})
+    stamped = int(path.name.endswith(".bed"))
+    table = pd.read_csv(path, sep="\t", skiprows=stamped, dtype={"sample": str, "haplotype": str})
+    return table.rename(columns={"#chrom": "chrom"})
 
 
 def measures(text: str) -> dict[str, float]:
@@ -89,13 +94,17 @@ def test_every_output_is_there_and_no_other(example_scan) -> None:
 def test_segments_are_bed(example_scan, door: str) -> None:
     path = example_scan[f"{door}.bed"]
     lines = path.read_text().splitlines()
-    digest = Bundle.open(find_bundle("neanderthal")).digest
-    made = f"genolstm={version('genolstm')};model=neanderthal;sha256={digest[:12]}"
-    assert lines[0] == f"##{made} #" + "\t".join(SEGMENT_COLUMNS)
+    digest = Bundle.open(find_bundle("archaic")).digest
+    made = f"genolstm={version('genolstm')};model=archaic;sha256={digest[:12]}"
+    assert lines[:2] == [f"##{made}", "#" + "\t".join((*SEGMENT_COLUMNS, *OF_SOURCES))]
     assert len(lines) > 5
     table = read_table(path)
     assert set(table["chrom"]) == {"chr21"}
-    assert set(table["name"]) == {"neanderthal"}
+    assert table["name"].is_unique
+    begins = {"archaic": "arc", "unknown": "unk", "archaic|unknown": "mix"}
+    assert (table["name"].str.partition("_")[0] == table["source"].map(begins)).all()
+    bp = (table["end"] - table["start"]).groupby(table["source"]).sum()
+    assert bp["archaic"] > 0.5 * bp.sum()
     assert set(table["strand"]) == {"."}
     assert set(table["sample"]) <= {"CEU0", "CEU1", "CEU2"}
     assert set(table["haplotype"]) <= {"1", "2"}
@@ -104,7 +113,7 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     assert (table["end"] <= 600_000).all()
     assert (table["start"] < table["end"]).all()
     assert (table["score"] - 1000 * table["posterior"]).abs().max() <= 0.56
-    threshold = Bundle.open(find_bundle("neanderthal")).metadata["threshold"]
+    threshold = Bundle.open(find_bundle("archaic")).metadata["threshold"]
     assert (table["posterior"] >= threshold).all()
     assert (table["n_match"] <= table["n_sites"]).all()
     assert table["n_match"].sum() > 50
@@ -116,7 +125,8 @@ def test_segments_are_bed(example_scan, door: str) -> None:
 @pytest.mark.parametrize("door", ["fasta", "vcf"])
 def test_posteriors_are_of_every_bin(example_scan, door: str) -> None:
     table = read_table(example_scan[f"{door}.tsv.gz"])
-    assert tuple(table.columns) == POSTERIOR_COLUMNS
+    assert tuple(table.columns) == (*POSTERIOR_COLUMNS, *OF_SOURCES)
+    assert (table[list(OF_SOURCES)].sum(axis=1) - table["posterior"]).abs().max() < 2e-4
     assert len(table) == 6 * 600
     assert table["start"].is_monotonic_increasing
     assert table["posterior"].between(0, 1).all()
@@ -191,11 +201,18 @@ def test_stdout_is_data_and_stderr_the_rest(cli: Cli, scan_args, tmp_path: Path,
     code, out, err = cli(*scan_args[door], "-o", path)
     assert (code, out) == (0, "")
     lines = path.read_text().splitlines()
-    segments = len(lines) - 1
-    scanned, model, found, *left_out = err.splitlines()
+    segments = len(lines) - 2
+    of_sources = len({line.split("\t")[11] for line in lines[2:]})
+    scanned, model, found, *rest = err.splitlines()
+    by_source, left_out = rest[:of_sources], rest[of_sources:]
     assert scanned == "scanned 6 haplotypes, 1.44 Mb in all, 100.0 % callable"
     assert re.fullmatch(r"model tiny \(sha256 [0-9a-f]{12}\), baseline hmm, threshold 0\.5", model)
     assert found.startswith(f"{segments} segments, ")
+    assert (
+        sum(int(re.search(r": (\d+) segments?, .* % of what is callable; median ", line)[1]) for line in by_source)
+        == segments
+    )
+    assert left_out.pop(0).startswith("whether the data are like those of training cannot be told: ")
     assert len(left_out) == (1 if door == "vcf" else 0)
     if door == "vcf":
         assert "677 sites in 677 records" in err
@@ -234,7 +251,7 @@ def test_thresholds_and_lengths(cli: Cli, scan_args, tmp_path: Path) -> None:
     def spans(*options: object) -> list[int]:
         code, out, _ = cli(*scan_args["vcf"], "-o", "-", "-q", *options)
         assert code == 0
-        rows = [line.split("\t") for line in out.splitlines()[1:]]
+        rows = [line.split("\t") for line in out.splitlines()[2:]]
         return [int(row[2]) - int(row[1]) for row in rows]
 
     default = spans()
@@ -320,6 +337,104 @@ def test_the_seed_of_an_evaluation(cli: Cli) -> None:
     one, two = (json.loads(cli(*args, seed).out) for seed in (1, 2))
     assert one["ap"] == two["ap"]
     assert one["ap_interval"] != two["ap_interval"]
+
+
+TRUTH_OF_SOURCES = """#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tsource
+chr1\t100000\t400000\tnea\t1000\t.\tS\t1\tnea
+chr1\t500000\t600000\tden\t1000\t.\tS\t1\tden
+chr1\t700000\t720000\tden\t1000\t.\tS\t1\tden
+chr1\t800000\t900000\tgho\t1000\t.\tS\t2\tgho
+"""
+CALLS_OF_SOURCES = """#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match\t{}
+chr1\t90000\t390000\tnea\t900\t.\tS\t1\t0.9\t5\t5\tnea\t0.9\t0\t0
+chr1\t500000\t550000\tden\t900\t.\tS\t1\t0.8\t5\t5\tden\t0\t0.8\t0
+chr1\t550000\t570000\tnea|den\t900\t.\tS\t1\t0.7\t5\t5\tnea|den\t0.4\t0.3\t0
+chr1\t570000\t580000\tnea\t900\t.\tS\t1\t0.7\t5\t5\tnea\t0.7\t0\t0
+chr1\t700000\t720000\tnea\t900\t.\tS\t1\t0.6\t5\t5\tnea\t0.6\t0\t0
+chr1\t800000\t860000\tunknown\t900\t.\tS\t2\t0.5\t5\t0\tunknown\t0\t0\t0.5
+"""
+
+
+def test_an_evaluation_by_source(cli: Cli, tmp_path: Path) -> None:
+    truth, calls = tmp_path / "t.bed", tmp_path / "s.bed"
+    truth.write_text(TRUTH_OF_SOURCES)
+    calls.write_text(CALLS_OF_SOURCES.format("source\tposterior_nea\tposterior_den\tposterior_unknown"))
+    code, out, err = cli("introgression", "evaluate", calls, truth)
+    assert (code, err) == (0, "")
+    found = measures(out)
+    # Of 300 kb, 290 kb are called nea; 10 kb elsewhere and 30 kb in tracts of den, too.
+    assert found["nea: recall of the segments"] == pytest.approx(290 / 300, abs=1e-4)
+    assert found["nea: precision of the segments"] == pytest.approx(290 / 330, abs=1e-4)
+    assert found["den: precision of the segments"] == 1
+    assert found["den: recall of the segments"] == pytest.approx(50 / 120, abs=1e-4)
+    # A ghost is rightly called unknown. Names of several sources are nobody's.
+    assert (found["unknown: precision of the segments"], found["unknown: recall of the segments"]) == (1, 0.6)
+    long = "of called bp in 3 tracts of 30 kb and more"
+    shares = [found[f"{kind} name, {long}"] for kind in ("right", "ambiguous", "wrong")]
+    assert shares == pytest.approx([(290 + 50 + 60) / 430, 20 / 430, 10 / 430], abs=1e-4)
+    assert found["bp in den tracts of 30 kb and more, called nea|den"] == 20_000
+    assert found["bp in den tracts of 30 kb and more, not called"] == 20_000
+    assert found["bp in gho tracts of 30 kb and more, called unknown"] == 60_000
+    assert found["bp outside all tracts, called nea"] == 10_000
+    whole = json.loads(cli("introgression", "evaluate", calls, truth, "--json").out)
+    assert list(whole["by_source"]) == ["den", "nea", "unknown"]
+    assert whole["by_source"]["den"]["recall"] == pytest.approx(50 / 120)
+    assert whole["naming"]["confusion"]["nea"]["not called"] == 10_000
+    assert whole["naming"]["least_length"] == 30_000
+
+
+def test_sources_that_only_one_file_names(cli: Cli, tmp_path: Path) -> None:
+    truth, calls = tmp_path / "t.bed", tmp_path / "s.bed"
+    named = CALLS_OF_SOURCES.format("source\tposterior_nea\tposterior_den\tposterior_unknown")
+    truth.write_text(TRUTH_OF_SOURCES)
+    for text, said in [
+        (named.replace("source", "other"), "warning: the truth names sources, the segments do not\n"),
+        (
+            named.replace("nea", "archaic").replace("den", "altai"),
+            "warning: no source of the truth (den, gho, nea) is one of the segments (altai, archaic): "
+            "sources are not compared\n",
+        ),
+    ]:
+        calls.write_text(text)
+        code, out, err = cli("introgression", "evaluate", calls, truth)
+        assert (code, err) == (0, said)
+        assert "name, of called bp" not in out
+    calls.write_text(named)
+    truth.write_text(TRUTH_OF_SOURCES.replace("\tsource\n", "\tother\n"))
+    code, out, err = cli("introgression", "evaluate", calls, truth, "--json")
+    assert (code, err, json.loads(out)["by_source"]) == (0, "", {})
+
+
+def test_no_introgression_at_all(cli: Cli, tmp_path: Path) -> None:
+    header = (DATA / "eval_truth.bed").read_text().splitlines(keepends=True)[0]
+    none, empty = tmp_path / "none.bed", tmp_path / "empty.bed"
+    none.write_text(header)
+    empty.write_text("")
+    inputs = [DATA / "eval_segments.bed", none, "--posteriors", DATA / "eval_posteriors.tsv"]
+    code, out, err = cli("introgression", "evaluate", *inputs, "--no-introgression")
+    assert (code, err) == (0, "")
+    found = measures(out)
+    assert found["falsely called bp"] == found["called bp"] == 910_000
+    assert found["called fraction on 2 haplotypes without tracts"] == pytest.approx(0.1517, abs=1e-4)
+    assert found["archaic fraction, true"] == 0
+    assert found["archaic fraction, mean posterior"] > 0.1
+    assert not {"best F1", "recall of the segments", "called over true"} & set(found)
+    whole = json.loads(cli("introgression", "evaluate", *inputs, "--no-introgression", "--json").out)
+    assert whole["recall"] is whole["ap"] is whole["called_over_true"] is None
+    assert whole["false_bp"] == 910_000
+    # Only if it is said, and only of a file that says so itself.
+    for path, options, said in [
+        (none, [], f"{none}: holds no tracts; if there is none to find, say --no-introgression"),
+        (empty, [], f"{empty}: is empty"),
+        (empty, ["--no-introgression"], f"{empty}: is empty"),
+        (
+            DATA / "eval_truth.bed",
+            ["--no-introgression"],
+            f"{DATA / 'eval_truth.bed'}:2: holds a tract, in spite of --no-introgression",
+        ),
+    ]:
+        result = cli("introgression", "evaluate", inputs[0], path, *options)
+        assert (result.code, result.out, result.err) == (1, "", said + "\n")
 
 
 # --- bad input ----------------------------------------------------------------------------------
@@ -441,7 +556,7 @@ MODELS = {
     "other kind": ({"kind": "text"}, "is a model for text, one for introgression is needed"),
     "other channels": (
         {"channels": [*CHANNELS[:-1], "depth"]},
-        "the model reads 22 channels, the data has 22; only the model: depth; only the data: target_size",
+        "the model reads 43 channels, the data has 43; only the model: depth; only the data: target_size",
     ),
     "no k": ({"k": None}, "lacks or misstates 'k'"),
 }
@@ -854,7 +969,7 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "scan",
         "scan q.fa -o x",
         "scan q.fa --archaic a -o x",
-        "scan q.fa --outgroup o -o x",
+        "scan q.fa --archaic unknown=a --outgroup o -o x",
         "scan q.fa --archaic a --outgroup o",
         "scan --archaic a --outgroup o -o x",
         "scan q.fa --archaic a --outgroup o --target t -o x",
@@ -865,8 +980,8 @@ def test_a_late_failure_takes_every_output_back(cli: Cli, scan_args, tmp_path: P
         "scan q.fa --vcf v --target t --archaic a --outgroup o -o x",
         "scan --vcf v --archaic a --outgroup o -o x",
         "scan --vcf v --target t --archaic a -o x",
-        "scan --vcf v --target t --outgroup a -o x",
-        "scan q.fa --outgroup a -o x",
+        "scan --vcf v --target t --outgroup a --archaic nea=b --archaic c -o x",
+        "scan q.fa --archaic modern=a --outgroup o -o x",
         "scan q.fa --archaic a --outgroup o --archaic-vcf v -o x",
         "scan q.fa --archaic a --outgroup o --region 1:1-5 -o x",
         "scan q.fa --archaic a --outgroup o --archaic-callable m.bed -o x",
@@ -943,7 +1058,9 @@ def told(monkeypatch):
     return replace_run
 
 
+OF_SOURCES = source_columns(["archaic", "unknown"])
 NO_MASKS = {f"{role}_{what}": () for role in ROLES for what in ("callable", "exclude")}
+PLAIN = {**NO_MASKS, "archaic_vcf": {}}
 
 
 def test_options_of_scan_arrive(cli: Cli, told) -> None:
@@ -951,14 +1068,16 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
 
     calls = told("scan", "run", ["found"])
     files = ["a.fa", "b.fa", "--archaic", "A", "--outgroup", "O", "-o", "x.bed"]
-    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u"]
+    outputs = ["--posteriors", "p", "--bedgraph", "b", "--unknown", "u", "--evidence", "e", "--weights"]
+    outputs += ["--track", "t", "--bigwig", "w", "--bigwig-haplotypes", "h", "--summary", "s", "--multiqc", "q"]
+    outputs += ["--report", "r.html"]
     of_fasta = ["--haplotypes", "file", "--no-sharing", "--skip-short", "--memory", "1G"]
     how = ["--model", "m", "--threshold", 0.3, "--baseline", "hmm", "--min-length", 7, "--bridge", 5000]
     how += ["-t", 5, "--force", "-q"]
     assert cli("introgression", "scan", *files, *outputs, *of_fasta, *how) == (0, "", "")
     vcf = ["--vcf", "v", "--target", "T", "--archaic", "A", "--outgroup", "O", "-o", "-"]
     of_vcf = ["--chrom", "7", "--callable", "c", "--exclude", "e", "--allow-unphased"]
-    of_vcf += ["--posteriors", "p.tsv.gz", "--index"]
+    of_vcf += ["--posteriors", "p.tsv.gz", "--index", "--annotate", "a.vcf.gz"]
     assert cli("introgression", "scan", *vcf, *of_vcf, "--fdr", 0.1) == (0, "", "found\n")
     assert cli("introgression", "scan", *vcf).code == 0
     assert cli("introgression", "scan", *files[:1], *files[2:]).code == 0
@@ -966,7 +1085,16 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
         "posteriors": None,
         "bedgraph": None,
         "unknown": None,
-        "model": "neanderthal",
+        "evidence": None,
+        "annotate": None,
+        "weights": False,
+        "track": None,
+        "bigwig": None,
+        "bigwig_haplotypes": None,
+        "summary": None,
+        "multiqc": None,
+        "report": None,
+        "model": "archaic",
         "settings": ScanSettings(),
         "index": False,
         "threads": 0,
@@ -976,12 +1104,21 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
     assert [options.pop("progress") is None for _, options in calls] == [True, False, False, False]
     assert calls == [
         (
-            (FastaDoor((Path("a.fa"), Path("b.fa")), "A", "O", "file", False, True, 1 << 30),),
+            (FastaDoor((Path("a.fa"), Path("b.fa")), {"archaic": ["A"]}, "O", "file", False, True, 1 << 30),),
             {
                 "output": Path("x.bed"),
                 "posteriors": Path("p"),
                 "bedgraph": Path("b"),
                 "unknown": Path("u"),
+                "evidence": Path("e"),
+                "annotate": None,
+                "weights": True,
+                "track": Path("t"),
+                "bigwig": Path("w"),
+                "bigwig_haplotypes": Path("h"),
+                "summary": Path("s"),
+                "multiqc": Path("q"),
+                "report": Path("r.html"),
                 "model": "m",
                 "settings": ScanSettings("hmm", 0.3, None, 7, 5000),
                 "index": False,
@@ -990,17 +1127,34 @@ def test_options_of_scan_arrive(cli: Cli, told) -> None:
             },
         ),
         (
-            (VcfDoor((Path("v"),), "T", "O", "A", ("7",), True, (Path("c"),), (Path("e"),), **NO_MASKS),),
+            (VcfDoor((Path("v"),), "T", "O", {"archaic": "A"}, ("7",), True, (Path("c"),), (Path("e"),), **PLAIN),),
             {
                 **nothing_said,
                 "output": Path("-"),
                 "posteriors": Path("p.tsv.gz"),
+                "annotate": Path("a.vcf.gz"),
                 "index": True,
                 "settings": ScanSettings(fdr=0.1),
             },
         ),
-        ((VcfDoor((Path("v"),), "T", "O", "A", (), False, (), (), **NO_MASKS),), {**nothing_said, "output": Path("-")}),
-        ((FastaDoor((Path("a.fa"),), "A", "O"),), {**nothing_said, "output": Path("x.bed")}),
+        (
+            (VcfDoor((Path("v"),), "T", "O", {"archaic": "A"}, (), False, (), (), **PLAIN),),
+            {**nothing_said, "output": Path("-")},
+        ),
+        ((FastaDoor((Path("a.fa"),), {"archaic": ["A"]}, "O"),), {**nothing_said, "output": Path("x.bed")}),
+    ]
+
+
+def test_options_of_report_arrive(cli: Cli, told) -> None:
+    calls = told("report", "run", ["left out", "warning: look"])
+    words = ["--posteriors", "p", "--samples", "s", "--truth", "t", "--manifest", "m", "--evidence", "e", "--force"]
+    assert cli("introgression", "report", "x.bed", "-o", "x.html", *words) == (0, "", "left out\nwarning: look\n")
+    assert cli("introgression", "report", "x.bed", "-o", "x.html", "-q") == (0, "", "warning: look\n")
+    names = ("posteriors", "samples", "truth", "manifest", "evidence")
+    given = {name: Path(name[0]) for name in names} | {"force": True}
+    assert calls == [
+        ((Path("x.bed"), Path("x.html")), given),
+        ((Path("x.bed"), Path("x.html")), dict.fromkeys(names) | {"force": False}),
     ]
 
 
@@ -1023,11 +1177,11 @@ def test_options_of_a_scan_of_several_files_arrive(cli: Cli, told) -> None:
         (Path("v"), Path("w")),
         "T",
         (),
-        (),
+        {},
         ("x", "y"),
         callable_mask=both,
         exclude_mask=both,
-        archaic_vcf=both,
+        archaic_vcf={"archaic": ["x", "y"]},
         outgroup_vcf=(Path("f"),),
         samples=Path("S"),
         region=(("7", 10, 20), ("8", 0, 5)),
@@ -1039,15 +1193,60 @@ def test_options_of_a_scan_of_several_files_arrive(cli: Cli, told) -> None:
         (Path("v"),),
         "T",
         (),
-        "A",
+        {"archaic": "A"},
         (),
         callable_mask=(),
         exclude_mask=(),
         outgroup_frequencies=(Path("g"), Path("h")),
         field="AF",
-        **NO_MASKS,
+        **PLAIN,
     )
     assert [door for (door,), _ in calls] == [expected, frequencies]
+
+
+def test_options_of_compare_arrive(cli: Cli, told) -> None:
+    calls = told("agreement", "run", ["read", "warning: few"])
+    files = ["ours.bed", "a=hmmix", "b", "-o", "t.tsv", "--figure", "f.svg", "--format", "sstar", "--truth", "t=bed"]
+    scope = ["--maps", "m", "--maps", "n", "--callable", "c", "--genome", "g", "--samples", "A,B"]
+    how = ["--sample", "b=A#1", "--state", "NEA", "--state", "DEN", "--min-score", "hmmix=.9", "--min-length", "bed=5"]
+    settings = ["--inclusive-end", "--level", "sample", "--reciprocal", 0.25, "--permutations", 7, "--seed", 3]
+    found = cli("introgression", "compare", *files, *scope, *how, *settings, "--force", "-q")
+    assert found == (0, "", "warning: few\n")
+    assert cli("introgression", "compare", "ours.bed", "a") == (0, "", "read\nwarning: few\n")
+    assert calls == [
+        (
+            ("ours.bed", ["a=hmmix", "b"], Path("t.tsv")),
+            {
+                "form": "sstar",
+                "figure": Path("f.svg"),
+                "truth": "t=bed",
+                "maps": (Path("m"), Path("n")),
+                "callable_mask": Path("c"),
+                "genome": Path("g"),
+                "samples": "A,B",
+                "reading": Reading(("NEA", "DEN"), {"hmmix": 0.9}, {"bed": 5}, True, {"b": "A#1"}),
+                "settings": AgreementSettings("sample", 0.25, 7),
+                "seed": 3,
+                "force": True,
+            },
+        ),
+        (
+            ("ours.bed", ["a"], Path("-")),
+            {
+                "form": None,
+                "figure": None,
+                "truth": None,
+                "maps": (),
+                "callable_mask": None,
+                "genome": None,
+                "samples": None,
+                "reading": Reading(),
+                "settings": AgreementSettings(),
+                "seed": 1,
+                "force": False,
+            },
+        ),
+    ]
 
 
 def test_options_of_train_arrive(cli: Cli, told) -> None:
@@ -1131,6 +1330,18 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
         recombination_rate=2e-8,
         chrom="c",
     )
+    # Several sources, one of them a ghost.
+    named = ["--archaic", "nea=N@2612", "--archaic", "den=D", "--donor", "den=D1", "--donor", "den=D2"]
+    gave = {"nea": {"archaic_fraction": 0.01}, "gho": {"archaic_fraction": 0.0023}}
+    summary["sources"] = gave
+    said = cli("introgression", "simulate", "-o", "r", *named, "--donor", "gho=G")
+    assert said == (0, "", "r: 3 sites, 2 archaic tracts, 1.23 % archaic (1.00 % nea, 0.23 % gho)\n")
+    sources = (
+        SimulatedSource("nea", "N", (), 2612.0),
+        SimulatedSource("den", "D", ("D1", "D2")),
+        SimulatedSource("gho", None, ("G",)),
+    )
+    assert calls.pop()[0][0] == SimulationSettings(sources=sources)
     assert calls == [
         ((settings, Path("r")), {"limits": SimulationLimits(), "replicates": 4, "force": True}),
         ((SimulationSettings(), Path("r")), {"limits": SimulationLimits(), "replicates": 1, "force": False}),
@@ -1144,13 +1355,39 @@ def test_options_of_simulate_arrive(cli: Cli, told) -> None:
     assert "--model" not in cli("introgression", "simulate", "--help").out
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--archaic A --archaic B", "--archaic: A, B need names; write NAME=A"),
+        ("--archaic A --archaic nea=B", "--archaic: A is of no named source, and others are; write NAME=A"),
+        ("--archaic nea=B --donor D", "--donor: D is of no named source, and others are; write NAME=D"),
+        ("--archaic A --donor nea=D", "--archaic: A is of no named source, and others are; write NAME=A"),
+        ("--archaic nea=A --archaic nea=B", "--archaic: nea has two populations, A and B"),
+        ("--archaic nea=A@old", "--archaic: 'old' is not an age in generations"),
+        ("--archaic nea=A@-1", "--archaic: '-1' is not an age in generations"),
+        ("--archaic unknown=A", "--archaic: a source cannot be called unknown"),
+        ("--archaic nea=", "--archaic: nothing is given for nea"),
+        ("--archaic nea=A --archaic-time 5", "exclude each other"),
+        ("--donor gho=G", "no source has an archaic that is sampled"),
+    ],
+)
+def test_sources_of_a_simulation_that_cannot_be_told_apart(cli: Cli, tmp_path: Path, given: str, said: str) -> None:
+    result = cli("introgression", "simulate", "-o", tmp_path / "r", *given.split())
+    assert result.code in (1, 2)
+    assert said in result.err
+    assert not (tmp_path / "r").exists()
+
+
 def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
-    evaluated, gathered, drawn = (told("evaluate", "run"), told("gather", "run", 8), told("plot", "run"))
-    rest = ["-o", "e.json", "--json", "--seed", 9, "--force"]
+    evaluated = told("evaluate", "run", SimpleNamespace(notes=[]))
+    gathered, drawn = told("gather", "run", 8), told("plot", "run", ["not drawn: x", "warning: no"])
+    rest = ["-o", "e.json", "--json", "--no-introgression", "--seed", 9, "--force"]
     assert cli("introgression", "evaluate", "s.bed", "t.bed", "--posteriors", "p.tsv", *rest) == (0, "", "")
     assert cli("introgression", "evaluate", "s.bed", "t.bed") == (0, "", "")
     options = {"posteriors": None, "output": Path("-"), "as_json": False, "seed": 1, "force": False}
+    options["no_introgression"] = False
     changed = {"posteriors": Path("p.tsv"), "output": Path("e.json"), "as_json": True, "seed": 9, "force": True}
+    changed["no_introgression"] = True
     files = (Path("s.bed"), Path("t.bed"))
     assert evaluated == [(files, changed), (files, options)]
 
@@ -1161,13 +1398,28 @@ def test_options_of_evaluate_gather_and_plot_arrive(cli: Cli, told) -> None:
         (((Path("a"),), Path("c")), {"force": False}),
     ]
 
-    what = ["--truth", "t", "--chrom", "7", "--posteriors", "p", "--haplotype", "A#1", "--force"]
-    assert cli("introgression", "plot", "s.bed", "-o", "f.svg", *what) == (0, "", "")
-    assert cli("introgression", "plot", "s.bed", "-o", "f.svg") == (0, "", "")
-    options = {"truth": None, "chrom": None, "posteriors": None, "haplotype": None, "force": False}
+    what = ["--truth", "t", "--chrom", "7", "--posteriors", "p", "--haplotype", "A#1", "--force", "-q"]
+    what += ["--view", "genome", "--samples", "t.tsv", "--population", "CEU", "--population", "YRI"]
+    what += ["--manifest", "m", "--manifest", "n", "--genome", "g.fai"]
+    assert cli("introgression", "plot", "s.bed", "-o", "f.svg", *what) == (0, "", "warning: no\n")
+    assert cli("introgression", "plot", "s.bed", "-o", "f.svg") == (0, "", "not drawn: x\nwarning: no\n")
+    options = {"truth": None, "chrom": None, "posteriors": None, "haplotype": None, "force": False, "view": "rows"}
+    options |= {"samples": None, "population": (), "manifest": (), "genome": None}
     changed = {"truth": Path("t"), "chrom": "7", "posteriors": Path("p"), "haplotype": "A#1", "force": True}
+    changed |= {"view": "genome", "samples": Path("t.tsv"), "population": ("CEU", "YRI"), "genome": Path("g.fai")}
+    changed["manifest"] = (Path("m"), Path("n"))
     files = (Path("s.bed"), Path("f.svg"))
     assert drawn == [(files, changed), (files, options)]
+
+
+def test_options_of_summary_arrive(cli: Cli, told) -> None:
+    calls = told("summary", "run", ["found", "warning: no"])
+    changed = ["--samples", "t", "--manifest", "m", "--manifest", "n", "-o", "o.tsv", "--multiqc", "q", "--force", "-q"]
+    assert cli("introgression", "summary", "s.bed", *changed) == (0, "", "warning: no\n")
+    assert cli("introgression", "summary", "-") == (0, "", "found\nwarning: no\n")
+    options = {"samples": Path("t"), "manifest": (Path("m"), Path("n")), "output": Path("o.tsv"), "multiqc": Path("q")}
+    nothing = {"samples": None, "manifest": (), "output": Path("-"), "multiqc": None, "force": False}
+    assert calls == [((Path("s.bed"),), {**options, "force": True}), ((Path("-"),), nothing)]
 
 
 def test_debug_shows_the_traceback(cli: Cli, scan_args, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,8 @@ from genolstm.introgression.evaluate import (
     pieces_of_posteriors,
     rank,
 )
+from genolstm.introgression.naming import Sources
+from genolstm.introgression.resampling import Draws
 from genolstm.introgression.segments import Interval, merge_intervals
 from genolstm.lstm.calibration import expected_calibration_error
 
@@ -57,10 +60,10 @@ def painted(some) -> np.ndarray:
     return bases
 
 
-def table_of(scores: np.ndarray, size: int) -> pd.DataFrame:
+def table_of(scores: np.ndarray, size: int, length: int = LENGTH) -> pd.DataFrame:
     """Posteriors of shape (haplotypes, bins) as the file has them."""
     rows = [
-        (chrom, b * size, min((b + 1) * size, LENGTH), sample, haplotype, float(p))
+        (chrom, b * size, min((b + 1) * size, length), sample, haplotype, float(p))
         for (chrom, sample, haplotype), row in zip(HAPLOTYPES, scores, strict=True)
         for b, p in enumerate(row)
     ]
@@ -347,8 +350,196 @@ def test_the_boundary_error_is_that_of_the_calls_that_touch(calls, truth) -> Non
                 abs(min(c.start for c in touching) - tract.start),
                 abs(max(c.end for c in touching) - tract.end),
             ]
+    if calls and truth and not {c.chrom for c in calls} & {t.chrom for t in truth}:
+        with pytest.raises(InputError, match="chromosome names must agree"):
+            evaluate([(call, 1.0) for call in calls], truth)
+        return
     found = evaluate([(call, 1.0) for call in calls], truth).boundary_error
     assert found == (float(np.median(distances)) if distances else None)
+
+
+NAMES = ("a", "b", "a|b", "unknown")
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_each_source_and_its_names_equal_counting_bases(data) -> None:
+    """Bases, a hundred to one, painted with one name each; tracts of "c" are of no source that was given."""
+    scale, row = 1000, HAPLOTYPES[0]
+    called, true = (
+        data.draw(st.lists(st.sampled_from(["", *names]), min_size=90, max_size=90))
+        for names in (NAMES, ("a", "b", "c"))
+    )
+    # Long runs, so that there are tracts long enough to be asked for their name.
+    called, true = ([name for name in names for _ in range(12)][:90] for names in (called, true))
+
+    def runs(names):
+        edges = [0, *(i for i in range(1, 90) if names[i] != names[i - 1]), 90]
+        spans = [(a, b, names[a]) for a, b in pairwise(edges) if names[a]]
+        return [Interval(row[0], a * scale, b * scale, *row[1:]) for a, b, _ in spans], [name for *_, name in spans]
+
+    (calls, call_names), (truth, true_names) = runs(called), runs(true)
+    sources = Sources(call_names, true_names, frozenset("ab"))
+    found = evaluate([(call, 0.5) for call in calls], truth, sources=sources)
+    right = ["unknown" if name == "c" else name for name in true]
+    for name, one in found.by_source.items():
+        is_called = np.array([c == name for c in called])
+        is_true = np.array([r == name for r in right])
+        hit = (is_called & is_true).sum()
+        assert one.precision == pytest.approx(hit / is_called.sum() if is_called.any() else 0)
+        assert one.recall == pytest.approx(hit / is_true.sum() if is_true.any() else 0)
+        assert one.false_bp == scale * (is_called & ~is_true).sum()
+    assert {"a", "b"} <= set(found.by_source) <= {"a", "b", "unknown"}
+    assert ("unknown" in found.by_source) == ("unknown" in [*called, *right])
+    long = np.zeros(90, dtype=bool)
+    for tract in truth:
+        if tract.end - tract.start >= 30_000:
+            long[tract.start // scale : tract.end // scale] = True
+    kinds = [
+        ""
+        if not c or not long[i]
+        else "right"
+        if c == right[i]
+        else "ambiguous"
+        if right[i] in c.split("|")
+        else "wrong"
+        for i, c in enumerate(called)
+    ]
+    total = sum(map(bool, kinds))
+    for kind in ("right", "ambiguous", "wrong"):
+        value = getattr(found.naming, kind)
+        assert value == (pytest.approx(kinds.count(kind) / total) if total else None)
+    for source in set(true) - {""}:
+        for name in set(called) - {""}:
+            bases = sum(
+                long[i] and t == source and c == name for i, (t, c) in enumerate(zip(true, called, strict=True))
+            )
+            assert found.naming.confusion[source][name] == scale * bases
+    for name in set(called) - {""}:
+        outside = sum(c == name and not t for c, t in zip(called, true, strict=True))
+        assert found.naming.confusion["none"][name] == scale * outside
+
+
+def test_posteriors_of_each_source_are_ranked() -> None:
+    random = np.random.default_rng(2)
+    size, n = 100, 40
+    table = table_of(np.zeros((3, n)), size, n * size)
+    a, b = random.random(3 * n), random.random(3 * n)
+    table = table.assign(posterior=(a + b) / 2, posterior_a=a, posterior_b=b, posterior_unknown=1 - a)
+    owners = {"a": (0, [3, 4, 9]), "b": (1, [7]), "ghost": (2, [11, 30])}
+    truth, names = [], []
+    for name, (key, bins) in owners.items():
+        for i in bins:
+            truth.append(interval(key, i * size, (i + 1) * size))
+            names.append(name)
+    found = evaluate([], truth, posteriors=table, sources=Sources([], names, frozenset("ab")))
+    for name, column, (key, bins) in [
+        ("a", a, owners["a"]),
+        ("b", b, owners["b"]),
+        ("unknown", np.round(1 - a, 10), owners["ghost"]),
+    ]:
+        of_haplotype = [(r.chrom, r.sample, r.haplotype) == HAPLOTYPES[key] for r in table.itertuples()]
+        labels = np.array(
+            [here and r.start // size in bins for here, r in zip(of_haplotype, table.itertuples(), strict=True)]
+        )
+        expected = average_precision_score(labels, np.round(column, 4))
+        one = found.by_source[name]
+        assert one.ap == pytest.approx(expected, abs=1e-9)
+        assert one.mean_posterior == pytest.approx(column.mean())
+        assert one.true_fraction == pytest.approx(len(bins) / (3 * n))
+        (row,) = one.per_haplotype
+        inside = np.array(of_haplotype)
+        assert row["ap"] == pytest.approx(average_precision_score(labels[inside], np.round(column, 4)[inside]))
+
+
+def test_recall_by_length_where_nine_of_ten_are_right() -> None:
+    random = np.random.default_rng(5)
+    size, n = 5_000, 600
+    truth = [
+        interval(0, 0, 5_000),
+        interval(0, 100_000, 120_000),
+        interval(1, 50_000, 95_000),
+        interval(1, 10**6, 2 * 10**6),
+    ]
+    true = np.zeros((3, n))
+    for tract in truth:
+        true[HAPLOTYPES.index((tract.chrom, *tract[3:])), tract.start // size : tract.end // size] = 1
+    scores = np.round(np.clip(true * 0.4 + random.random((3, n)) * 0.6, 0, 1), 4)
+    found = evaluate([], truth, posteriors=table_of(scores, size, n * size))
+    order = np.argsort(-scores.ravel())
+    hits = np.cumsum(true.ravel()[order])
+    precision = hits / np.arange(1, 3 * n + 1)
+    # The last that is right, of those with nine of ten.
+    last = max(np.flatnonzero(precision >= 0.9), key=lambda i: (hits[i], -i))
+    assert found.recall_at_90_precision == pytest.approx(hits[last] / true.sum())
+    threshold = scores.ravel()[order][last]
+    assert found.threshold_at_90_precision == pytest.approx(threshold)
+    for name, tract in zip(("0-10 kb", "10-30 kb", "30-60 kb", ">100 kb"), truth, strict=True):
+        row = HAPLOTYPES.index((tract.chrom, *tract[3:]))
+        inside = scores[row, tract.start // size : tract.end // size]
+        assert found.recall_by_length_at_90_precision[name] == pytest.approx((inside >= threshold).mean())
+        assert found.recall_by_length[name]["recall"] == 0  # nothing is called
+    assert found.called_over_true == 0
+
+
+def test_intervals_are_those_of_loci_drawn_one_by_one() -> None:
+    random = np.random.default_rng(6)
+    n = 12
+    upper, lower = random.random(n), random.random(n) + 0.5
+    values, locus = random.integers(0, 50, 101).astype(float), random.integers(0, n, 101)
+    score, length = random.random(300), random.integers(1, 9, 300).astype(float)
+    true, place = np.minimum(random.random(300) * length, length), random.integers(0, n, 300)
+    draws = Draws(n, seed=3)
+    rng = np.random.default_rng(3)
+    ratios, medians, errors = [], [], []
+    for _ in range(200):
+        drawn = rng.integers(0, n, n)
+        ratios.append(upper[drawn].sum() / lower[drawn].sum())
+        medians.append(np.median(np.concatenate([values[locus == k] for k in drawn])))
+        parts = [np.concatenate([part[place == k] for k in drawn]) for part in (score, true, length)]
+        errors.append(expected_calibration_error(parts[0], parts[1] / parts[2], parts[2]))
+    for found, expected in [
+        (draws.ratio(upper, lower), ratios),
+        (draws.median(values, locus), medians),
+        (draws.calibration_error(score, true, length, place), errors),
+    ]:
+        assert found == pytest.approx(np.percentile(expected, [2.5, 97.5]).tolist())
+    assert Draws(1).ratio(np.ones(1), np.ones(1)) == []
+    assert draws.ratio(upper, np.zeros(n)) == []
+
+
+@pytest.mark.parametrize(
+    ("n_loci", "n_tracts", "said"),
+    [
+        (10, 20, ""),
+        (9, 20, "only 9 loci of 1 Mb: the interval cannot be trusted"),
+        (10, 19, "only 19 tracts: the interval cannot be trusted"),
+        (2, 1, "only 2 loci of 1 Mb and 1 tract: the interval cannot be trusted"),
+        (1, 30, "only 1 locus of 1 Mb: no interval"),
+    ],
+)
+def test_small_data_say_so(n_loci: int, n_tracts: int, said: str) -> None:
+    truth = [
+        Interval("1", 10**6 * (i % n_loci) + 1000 * i, 10**6 * (i % n_loci) + 1000 * i + 500, "A", "1")
+        for i in range(n_tracts)
+    ]
+    calls = [(tract._replace(end=tract.end - 100), 0.5) for tract in truth]
+    calls += [(Interval("1", 10**6 * i + 900_000, 10**6 * i + 900_100, "A", "1"), 0.1) for i in range(n_loci)]
+    found = evaluate(calls, truth)
+    assert (found.loci, found.tracts, found.doubt) == (n_loci, n_tracts, said)
+    assert bool(found.recall_interval) == (n_loci > 1)
+
+
+def test_calls_on_haplotypes_without_tracts() -> None:
+    table = table_of(np.full((3, 4), 0.5), 100)
+    calls = [(interval(0, 0, 50), 0.9), (interval(1, 10, 40), 0.9)]
+    found = evaluate(calls, [interval(0, 0, 40)], posteriors=table)
+    assert found.without_tracts == {"haplotypes": 2, "called_bp": 30, "called_fraction": 30 / 800}
+    assert (found.false_bp, found.called_bp, found.true_bp) == (40, 80, 40)
+    nothing = evaluate(calls, [], posteriors=table)
+    assert nothing.without_tracts == {"haplotypes": 3, "called_bp": 80, "called_fraction": pytest.approx(80 / 1200)}
+    assert nothing.to_dict()["ap"] is None
+    assert nothing.false_bp == 80
 
 
 def test_loci_are_numbered_as_the_segments_touch_them() -> None:

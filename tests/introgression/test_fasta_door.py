@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import genolstm.introgression.doors.fasta as door_module
 import genolstm.introgression.knowledge as knowledge_module
 from genolstm.errors import InputError
-from genolstm.introgression.channels import CHANNELS, N_COUNTS
+from genolstm.introgression.channels import CALLABLE, CHANNELS, N_COUNTS
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.knowledge import RARE, Knowledge, known_at_all, known_haplotypes
 from genolstm.introgression.settings import TrackSettings
@@ -23,7 +23,6 @@ from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.panel import KmerPanel
 
 K = 31
-CALLABLE = CHANNELS.index("callable")
 
 
 # --- what is known at a place --------------------------------------------------------------------
@@ -87,8 +86,8 @@ def test_long_sequences_are_worked_through_in_chunks() -> None:
 
 @pytest.mark.parametrize(("share", "width"), [(0.0, 0), (None, 125), (RARE / 2, 125), (RARE, 32), (0.3, 32)])
 def test_what_the_stated_share_leads_to(share, width) -> None:
-    knowledge = Knowledge.of(share, share, 31)
-    assert (knowledge.archaic, knowledge.outgroup) == (width, width)
+    knowledge = Knowledge.of([share], share, 31)
+    assert (knowledge.archaic, knowledge.outgroup) == ((width,), width)
     assert knowledge.graded == (width == 32)
     assert knowledge.context == {0: 0, 125: 124, 32: 124}[width]
 
@@ -129,7 +128,7 @@ def track(query: str, archaic: KmerPanel, outgroup: KmerPanel, target: KmerPanel
 
     codes = encode(query)
     found = tracks_from_counts(
-        archaic.lookup(codes),
+        [archaic.lookup(codes)],
         outgroup.lookup(codes),
         None if target is None else target.lookup(codes),
         valid_kmers(codes, K),
@@ -137,10 +136,17 @@ def track(query: str, archaic: KmerPanel, outgroup: KmerPanel, target: KmerPanel
         outgroup_size=outgroup.n_haplotypes,
         target_size=1 if target is None else target.n_haplotypes,
         settings=SETTINGS,
-        knowledge=Knowledge.of(archaic.unknown_share, outgroup.unknown_share, K),
+        knowledge=Knowledge.of([archaic.unknown_share], outgroup.unknown_share, K),
     )[0]
     counts = {name: round(float(found[i]) * K, 3) for i, name in enumerate(CHANNELS[:N_COUNTS]) if found[i]}
-    return counts | {"callable": round(float(found[CALLABLE]) * LENGTH)}
+    everywhere, in_archaic = (round(float(found[CALLABLE + i]) * LENGTH) for i in (0, 1))
+    # Of the archaic, it is said only where less is known than of the outgroup.
+    return counts | {"callable": everywhere} | ({} if in_archaic == everywhere else {"callable_first": in_archaic})
+
+
+def carried(cell: str, n: int) -> dict[str, int]:
+    """The channels of n k-mers that the archaic carries."""
+    return {cell: n, f"{cell}_first": n}
 
 
 # K-mers at either end cannot be told from the beginning of an unknown stretch, so variants are kept away.
@@ -162,7 +168,7 @@ def test_unknown_in_some_outgroup_haplotypes_lowers_no_frequency(reference) -> N
     sequences = [masked(s, 40 * i, 40 * i + 60) if i < 15 else s for i, s in enumerate(sequences)]
     found = track(changed(reference, 300), archaic, panel_of(sequences))
     # The query's allele at 300 is the one of 4 haplotypes, none of them unknown there: 4 of 17 or 18 known.
-    assert found == {"differ_to0.5": K, "differ_to1": K, "callable": ALL}
+    assert found == {"to0.5": K, "to1_not_first": K, "callable": ALL}
 
 
 @pytest.mark.parametrize("end", [332, 350])
@@ -171,13 +177,15 @@ def test_unknown_in_the_archaic_is_no_difference(reference, end) -> None:
     archaic = panel_of([masked(changed(reference, 900), 330, end)])
     found = track(reference, archaic, outgroup)
     # Where the outgroup differs the archaic matches, and where the archaic differs it does.
-    assert found == {"match_absent_single": K, "differ_to1": K, "callable": ALL - (end - 330 + K - 1)}
+    lost = end - 330 + K - 1
+    expected = {**carried("absent_single", K), "to1_not_first": K, "callable": ALL, "callable_first": ALL - lost}
+    assert found == expected
 
 
 def test_one_known_haplotype_of_the_archaic_is_enough(reference) -> None:
     outgroup = panel_of([reference] * N_OUT)
     archaic = panel_of([masked(reference, 300, 400), masked(reference, 350, 450)])
-    assert track(reference, archaic, outgroup) == {"callable": ALL - (50 + K - 1)}
+    assert track(reference, archaic, outgroup) == {"callable": ALL, "callable_first": ALL - (50 + K - 1)}
 
 
 def test_a_complete_panel_is_taken_at_its_word(reference) -> None:
@@ -186,7 +194,7 @@ def test_a_complete_panel_is_taken_at_its_word(reference) -> None:
     full = panel_of([reference] * N_OUT)
     assert full.unknown_share == 0
     wide = 580 - 500 + K
-    assert track(query, panel_of([query]), full) == {"match_absent_single": wide, "callable": ALL}
+    assert track(query, panel_of([query]), full) == {**carried("absent_single", wide), "callable": ALL}
 
 
 def test_a_panel_that_says_nothing_is_asked_little(reference) -> None:
@@ -197,9 +205,9 @@ def test_a_panel_that_says_nothing_is_asked_little(reference) -> None:
     archaic = replace(panel_of([query]), **silent)
     wide = 60 + K
     assert wide < 4 * K + 1 <= 100 + K - 1
-    assert track(query, archaic, outgroup) == {"match_absent_single": wide, "callable": ALL - (100 + K - 1)}
+    assert track(query, archaic, outgroup) == {**carried("absent_single", wide), "callable": ALL - (100 + K - 1)}
     less = replace(panel_of([masked(reference, 800, 890)] * N_OUT), **silent)
-    assert track(query, archaic, less) == {"match_absent_single": wide + 90 + K - 1, "callable": ALL}
+    assert track(query, archaic, less) == {**carried("absent_single", wide + 90 + K - 1), "callable": ALL}
 
 
 def test_other_targets_tell_variants_from_unknown_bases(reference) -> None:
@@ -209,34 +217,34 @@ def test_other_targets_tell_variants_from_unknown_bases(reference) -> None:
     outgroup = panel_of([masked(reference, 900, 920)] * N_OUT)
     wide, lost = 20 + K, 20 + K - 1
     targets = panel_of([query] + [reference] * 9)
-    assert track(query, archaic, outgroup, targets) == {"match_absent_single": wide, "callable": ALL - lost}
+    assert track(query, archaic, outgroup, targets) == {**carried("absent_single", wide), "callable": ALL - lost}
     two = panel_of([query, reference])
-    assert track(query, archaic, outgroup, two) == {"match_absent_single": wide, "callable": ALL - lost}
+    assert track(query, archaic, outgroup, two) == {**carried("absent_single", wide), "callable": ALL - lost}
     # What most carry, or without other targets to ask, is not counted.
     assert track(query, archaic, outgroup) == {"callable": ALL - lost - wide}
     most = panel_of([query] * 6 + [reference] * 4)
     assert track(query, archaic, outgroup, most) == {"callable": ALL - lost - wide}
     half = panel_of([query] * 5 + [reference] * 5)
-    assert track(query, archaic, outgroup, half) == {"match_absent_shared": wide, "callable": ALL - lost}
+    assert track(query, archaic, outgroup, half) == {**carried("absent_shared", wide), "callable": ALL - lost}
 
 
 def test_single_unknown_bases_show_if_all_targets_have_what_the_outgroup_lacks(reference) -> None:
     outgroup = panel_of([masked(reference, 600, 601)] * N_OUT)
     targets = panel_of([reference] * 10)
     assert track(reference, panel_of([reference]), outgroup, targets) == {"callable": ALL - K}
-    assert track(reference, panel_of([reference]), outgroup) == {"match_absent_single": K, "callable": ALL}
+    assert track(reference, panel_of([reference]), outgroup) == {**carried("absent_single", K), "callable": ALL}
     # Next to a site at which the targets differ, too.
     mixed = panel_of([changed(reference, 610)] * 2 + [reference] * 8)
     assert track(reference, panel_of([reference]), outgroup, mixed) == {"callable": ALL - K}
     few = panel_of([reference] * 7)
-    assert track(reference, panel_of([reference]), outgroup, few) == {"match_absent_shared": K, "callable": ALL}
+    assert track(reference, panel_of([reference]), outgroup, few) == {**carried("absent_shared", K), "callable": ALL}
 
 
 def test_unknown_in_the_query_is_not_compared(reference) -> None:
     full = panel_of([reference] * N_OUT)
     query = masked(changed(reference, 600), 300, 350)
     lost = 50 + K - 1
-    assert track(query, full, full) == {"differ_absent_single": K, "callable": ALL - lost}
+    assert track(query, full, full) == {"absent_single": K, "callable": ALL - lost}
     doubtful = panel_of([masked(reference, 1000, 1002)] * N_OUT)
     # What is next to it may be unknown as well: 20 of the k-mers over a variant are too few to tell.
     query = masked(changed(reference, 370), 300, 350)
@@ -278,7 +286,7 @@ def test_stretches_do_not_show(population, monkeypatch, stretch, threads, silent
     (found,) = door.tracks(TrackSettings(31, 100), threads=threads)
     np.testing.assert_array_equal(found.tracks, whole.tracks)
     assert whole.tracks.shape == (10, 90, len(CHANNELS))
-    assert 0.1 < (whole.tracks[:, :, CALLABLE] < 0.99).mean() < 0.9
+    assert 0.1 < (whole.tracks[:, :, CALLABLE + 1] < 0.99).mean() < 0.9
     assert door.warnings() == said
 
 

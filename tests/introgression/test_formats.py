@@ -13,15 +13,18 @@ import pandas as pd
 import pytest
 from support import DATA
 
-from genolstm.errors import InputError
-from genolstm.introgression import formats
+from genolstm.errors import InputError, SettingError
+from genolstm.introgression import exports, formats
+from genolstm.introgression.doors.fasta import FastaDoor
+from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment
 
 SEGMENTS = [
-    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11),
-    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0),
-    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899),
+    Segment("chr1", 0, 12_345, "NA1", "1", 0.98765, 12, 11, "nea", (0.9, 0.0, 0.08765)),
+    Segment("chr1", 40_000, 40_001, "NA1", "2", 0.5, 1, 0, "unknown", (0.00004, 0.00006, 0.4999)),
+    Segment("chrX", 7, 5_000_000, "pop#a", "hapB", 0.99996, 900, 899, "nea|den", (0.5, 0.49996, 0.0)),
 ]
+SOURCES = ("nea", "den", "unknown")
 TRUTH = [Interval("chr1", 0, 10, "NA1", "1"), Interval("chr2", 5, 700_000, "B", "mat")]
 
 
@@ -45,7 +48,7 @@ def blocks() -> list[PosteriorBlock]:
 def written(kind: str) -> str:
     stream = io.StringIO()
     if kind == "segments.bed":
-        formats.write_segments(stream, SEGMENTS, "neanderthal")
+        formats.write_segments(stream, SEGMENTS, SOURCES)
     elif kind == "truth.bed":
         formats.write_truth(stream, TRUTH)
     elif kind == "posteriors.tsv":
@@ -99,12 +102,12 @@ def test_long_posteriors_are_written_in_pieces() -> None:
 
 
 def test_segments_frame_has_the_columns_of_the_file() -> None:
-    frame = formats.segments_frame(SEGMENTS, "neanderthal")
+    frame = formats.segments_frame(SEGMENTS, SOURCES)
     table = pd.read_csv(DATA / "segments.bed", sep="\t", dtype={"haplotype": str})
     table = table.rename(columns={"#chrom": "chrom"})
     assert list(frame.columns) == list(table.columns)
     pd.testing.assert_frame_equal(frame, table, check_exact=False, rtol=0, atol=5.1e-5)
-    empty = formats.segments_frame([], "x")
+    empty = formats.segments_frame([], SOURCES)
     assert list(empty.columns) == list(frame.columns)
     assert empty.empty
 
@@ -371,12 +374,20 @@ def test_names_hold_no_control_characters(tmp_path: Path, letter: str) -> None:
         formats.read_posteriors(path)
 
 
-def test_a_label_with_a_tab_stays_in_its_column() -> None:
+@pytest.mark.parametrize("name", ["a\tb", "a\x1b[1m", "a\n", "a b", "a|b", "", "unknown", "modern"])
+def test_a_source_whose_name_would_not_stay_in_its_column_is_refused(name) -> None:
+    """They name columns, and stand in two; so they are checked where they come in."""
+    for door in (lambda: FastaDoor(["q"], {name: "p"}, "o"), lambda: VcfDoor("v", "t", "o", {name: "a"})):
+        with pytest.raises(SettingError, match="a source cannot be called"):
+            door()
+
+
+def test_a_model_with_control_characters_in_its_name_keeps_the_header_whole() -> None:
     stream = io.StringIO()
-    formats.write_segments(stream, SEGMENTS[:1], "a\tb\x1b[1m\n", stamp=formats.model_stamp("m\x1b x", "0" * 64))
-    header, line, rest = stream.getvalue().split("\n")
-    assert (line.split("\t")[3], len(line.split("\t")), rest) == (r"a\tb\x1b[1m\n", 11, "")
-    assert ";model=m\\x1b_x;" in header
+    formats.write_segments(stream, SEGMENTS[:1], SOURCES, stamp=formats.model_stamp("m\x1b x", "0" * 64))
+    stamp, header, line, rest = stream.getvalue().split("\n")
+    assert (len(line.split("\t")), len(header.split("\t")), rest) == (15, 15, "")
+    assert ";model=m\\x1b_x;" in stamp
 
 
 def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
@@ -386,6 +397,7 @@ def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
     stream = io.StringIO()
     for write in (
         lambda: formats.write_segments(stream, [SEGMENTS[0]._replace(chrom="#1")], "x"),
+        lambda: exports.write_track(stream, [SEGMENTS[0]._replace(chrom="#1")], ["nea"]),
         lambda: formats.write_truth(stream, [TRUTH[0]._replace(chrom="#1")]),
         lambda: formats.write_posteriors(stream, block, 1000),
         lambda: formats.BedGraphCollector(1000).add(block),
@@ -393,3 +405,52 @@ def test_a_sequence_whose_lines_would_be_comments_is_refused() -> None:
     ):
         with pytest.raises(InputError, match="#1: a sequence whose name begins with '#' cannot be written"):
             write()
+
+
+SHARES = (
+    "#chrom\tstart\tend\tsample\thaplotype\tposterior\tposterior_a\tposterior_unknown\tcallable\n"
+    "c\t0\t10\tS\t1\t0.5\t0.25\t0.2500\tx\nc\t10\t20\tS\t1\t1\t0\t1e-1\ty\n"
+)
+
+
+def test_posteriors_of_each_source_are_read_if_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "p.tsv"
+    path.write_text(SHARES)
+    usual = ["chrom", "start", "end", "sample", "haplotype", "posterior"]
+    assert sorted(formats.read_posteriors(path)) == sorted(usual)
+    table = formats.read_posteriors(path, by_source=True)
+    assert sorted(table) == sorted([*usual, "posterior_a", "posterior_unknown"])
+    assert table["posterior_a"].tolist() == [0.25, 0]
+    assert table["posterior_unknown"].tolist() == [0.25, 0.1]
+    for old, new, said, line in [
+        ("\t0\t1e-1", "\t1.5\t1e-1", "is not a line of a posterior table", 3),
+        ("0.2500", "-0.1", "is not a line of a posterior table", 2),
+        ("0.25\t", "nan\t", "is not a line of a posterior table", 2),
+        ("posterior_unknown", "posterior_a", "has the column posterior_a twice", 1),
+    ]:
+        path.write_text(SHARES.replace(old, new))
+        assert len(formats.read_posteriors(path)) == 2
+        with pytest.raises(InputError, match=said) as error:
+            formats.read_posteriors(path, by_source=True)
+        assert error.value.line == line
+
+
+def test_a_file_that_names_sources_says_which(tmp_path: Path) -> None:
+    path = tmp_path / "t.bed"
+    header = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype"
+    for columns, sources, name in [
+        ("", None, "n"),
+        ("\tsource", (), "a"),
+        ("\tsource\tposterior_a\tposterior_b", ("a", "b"), "a"),
+    ]:
+        path.write_text(f"{header}{columns}\nc\t1\t9\tn\t0\t.\tS\t1\ta\t0\t1\n")
+        (entry,) = formats.read_numbered_intervals(path)
+        assert (entry.sources, entry.source) == (sources, name)
+    stream = io.StringIO()
+    tract = Interval("c", 5, 9, "S", "1")
+    formats.write_truth_by_source(stream, {"b": [tract], "a": [tract._replace(start=6), tract._replace(start=2)]})
+    assert stream.getvalue() == (
+        f"{header}\tsource\nc\t2\t9\ta\t1000\t.\tS\t1\ta\nc\t5\t9\tb\t1000\t.\tS\t1\tb\nc\t6\t9\ta\t1000\t.\tS\t1\ta\n"
+    )
+    with pytest.raises(InputError, match="begins with '#'"):
+        formats.write_truth_by_source(stream, {"a": [tract._replace(chrom="#1")]})

@@ -47,23 +47,26 @@ def refused(read, path: Path, text: str) -> tuple[str, int | None]:
 
 def test_segments_and_truth() -> None:
     stream = io.StringIO()
-    write_segments(stream, [Segment("c", 5, 9, "S", "1", 0.12345, 7, 3)], "x")
+    write_segments(stream, [Segment("c", 5, 9, "S", "1", 0.12345, 7, 3, "x", (0.1, 0.02345))], ("x", "unknown"))
     write_truth(stream, [Interval("c", 5, 9, "S", "2")], "y")
     write_truth(stream, [])
     truth_header = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\n"
     assert stream.getvalue() == (
-        "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match\n"
-        "c\t5\t9\tx\t123\t.\tS\t1\t0.1235\t7\t3\n"
+        "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\tposterior\tn_sites\tn_match"
+        "\tsource\tposterior_x\tposterior_unknown\n"
+        "c\t5\t9\tx_0001\t123\t.\tS\t1\t0.1235\t7\t3\tx\t0.1000\t0.0234\n"
         f"{truth_header}c\t5\t9\ty\t1000\t.\tS\t2\n{truth_header}"
     )
 
 
 def test_a_frame_of_segments_rounds_the_score() -> None:
-    found = segments_frame([Segment("c", 5, 9, "S", "1", p, 7, 3) for p in (0.1234, 0.9996, 0.5)], "x")
+    rows = [Segment("c", 5, 9, "S", "1", p, 7, 3, "x", (p, 0.0)) for p in (0.1234, 0.9996, 0.5)]
+    found = segments_frame(rows, ("x", "unknown"))
     assert found["score"].tolist() == [123, 1000, 500]
     assert set(found["strand"]) == {"."}
-    assert set(found["name"]) == {"x"}
-    columns = "chrom start end name score strand sample haplotype posterior n_sites n_match"
+    assert found["name"].tolist() == ["x_0001", "x_0002", "x_0003"]
+    columns = "chrom start end name score strand sample haplotype posterior n_sites n_match source"
+    columns += " posterior_x posterior_unknown"
     assert found.columns.tolist() == columns.split()
 
 

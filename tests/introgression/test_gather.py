@@ -8,16 +8,18 @@ import pytest
 from click.testing import CliRunner
 
 from genolstm.cli.gather import gather as command
-from genolstm.errors import InputError, OutputError
-from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS
+from genolstm.errors import InputError, OutputError, SettingError
+from genolstm.introgression.formats import POSTERIOR_COLUMNS, SEGMENT_COLUMNS, source_columns
 from genolstm.runs.gather import run
 
-SEGMENTS = "#" + "\t".join(SEGMENT_COLUMNS)
-POSTERIORS = "#" + "\t".join(POSTERIOR_COLUMNS)
+SOURCES = source_columns(["nea", "unknown"])
+SEGMENTS = "#" + "\t".join((*SEGMENT_COLUMNS, *SOURCES))
+POSTERIORS = "#" + "\t".join((*POSTERIOR_COLUMNS, *SOURCES))
+SHARES = "\t0.3000\t0.1000"
 
 
-def segment(chrom, start, end, sample, haplotype=1):
-    return f"{chrom}\t{start}\t{end}\tneanderthal\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4"
+def segment(chrom, start, end, sample, haplotype=1, number=1):
+    return f"{chrom}\t{start}\t{end}\tnea_{number:04}\t900\t.\t{sample}\t{haplotype}\t0.9\t5\t4\tnea{SHARES}"
 
 
 def write(path, *lines):
@@ -43,16 +45,16 @@ def test_segments_are_sorted_by_position_and_keep_one_header(tmp_path):
     assert run([a, b, empty], tmp_path / "all.bed") == 5
     assert (tmp_path / "all.bed").read_text().splitlines() == [
         SEGMENTS,
-        segment("chr1", 9000, 9500, "B"),
-        segment("chr1", 10000, 10500, "B"),
-        segment("chr2", 5, 8, "B"),
-        segment("chr2", 5, 9, "A"),
-        segment("chr2", 7, 8, "A"),
+        segment("chr1", 9000, 9500, "B", number=1),
+        segment("chr1", 10000, 10500, "B", number=2),
+        segment("chr2", 5, 8, "B", number=3),
+        segment("chr2", 5, 9, "A", number=4),
+        segment("chr2", 7, 8, "A", number=5),
     ]
 
 
 def test_posteriors_follow_one_another(tmp_path):
-    rows = [f"chr{c}\t0\t1000\tA\t1\t0.{c}000" for c in (3, 1, 2)]
+    rows = [f"chr{c}\t0\t1000\tA\t1\t0.{c}000{SHARES}" for c in (3, 1, 2)]
     parts = [write(tmp_path / f"{i}.tsv.gz", POSTERIORS, row) for i, row in enumerate(rows)]
     assert run(parts, tmp_path / "all.tsv.gz") == 3
     text = gzip.decompress((tmp_path / "all.tsv.gz").read_bytes()).decode()
@@ -63,7 +65,7 @@ def test_posteriors_follow_one_another(tmp_path):
     ("lines", "reason"),
     [
         ([""], "different header"),
-        ([POSTERIORS, "chr1\t0\t1000\tA\t1\t0.5"], "different header"),
+        ([POSTERIORS, f"chr1\t0\t1000\tA\t1\t0.5{SHARES}"], "different header"),
         ([SEGMENTS, segment("chr1", 1, 5, "A")], "bad.bed:2: the haplotype A 1 of chr1"),
         ([SEGMENTS, segment("chr3", 1, 5, "A"), "chr3\t9"], "bad.bed:3: does not fit"),
         ([SEGMENTS, segment("chr3", "x", 5, "A")], "bad.bed:2: 'x' is not a position"),
@@ -77,11 +79,37 @@ def test_bad_part_leaves_no_output(tmp_path, lines, reason):
     assert not (tmp_path / "all.bed").exists()
 
 
+@pytest.mark.parametrize("name", ["all.gff3", "all.gff.gz", "all.bw", "all.csv"])
+def test_what_is_gathered_has_no_name_of_another_format(tmp_path, name):
+    segments = write(tmp_path / "a.bed", SEGMENTS, segment("chr1", 5, 9, "A"))
+    posteriors = write(tmp_path / "a.tsv", POSTERIORS, f"chr1\t0\t1000\tA\t1\t0.5{SHARES}")
+    for part in (segments, posteriors):
+        with pytest.raises(SettingError, match=r"the name of what is gathered must end in \.bed, \.tsv or \.txt"):
+            run([part], tmp_path / name)
+        assert run([part], tmp_path / "all", force=True) == 1
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("end", ["\n", " "])
+def test_the_stamp_is_kept(tmp_path, end):
+    """In a line of its own, or in that of the columns, as earlier versions wrote it."""
+    stamp = f"##genolstm=1;model=m;sha256=0{end}"
+    rows = [segment(f"chr{n}", 5, 9, "A", number=n) for n in (1, 2)]
+    parts = [write(tmp_path / f"{i}.bed", stamp + SEGMENTS, row) for i, row in enumerate(rows)]
+    assert run(parts, tmp_path / "all.bed") == 2
+    assert (tmp_path / "all.bed").read_text() == f"{stamp}{SEGMENTS}\n{rows[0]}\n{rows[1]}\n"
+    for other in (SEGMENTS, f"##genolstm=2{end}{SEGMENTS}", f"{stamp}{SEGMENTS}".swapcase()):
+        with pytest.raises(InputError, match=r"other\.bed:1: has a different header"):
+            run([parts[0], write(tmp_path / "other.bed", other)], tmp_path / "x.bed")
+    with pytest.raises(InputError, match=r"other\.bed:2: has the header of neither"):
+        run([write(tmp_path / "other.bed", "##genolstm=1", "chr1\t5\t9")], tmp_path / "x.bed")
+
+
 def test_first_file_of_another_kind_and_truncated_file(tmp_path):
     other = write(tmp_path / "other.bed", "chr1\t1\t2")
-    with pytest.raises(InputError, match="neither the header"):
+    with pytest.raises(InputError, match="the header of neither"):
         run([other], tmp_path / "all.bed")
-    whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *["chr1\t0\t1000\tA\t1\t0.5"] * 5000)
+    whole = write(tmp_path / "p.tsv.gz", POSTERIORS, *[f"chr1\t0\t1000\tA\t1\t0.5{SHARES}"] * 5000)
     whole.write_bytes(whole.read_bytes()[:-20])
     with pytest.raises(InputError, match="truncated"):
         run([whole], tmp_path / "all.tsv.gz")
@@ -103,11 +131,11 @@ def test_command_needs_force_to_replace(tmp_path):
 
 @pytest.mark.parametrize("text", ["²", "1e3", "1_0", "2147483648", "٣", " 5", "9" * 5000])
 def test_numbers_of_a_part_are_those_of_the_format(tmp_path, text):
-    for header, row in ((SEGMENTS, segment("c", 1, text, "A")), (POSTERIORS, f"c\t{text}\t99\tA\t1\t0.5")):
+    for header, row in ((SEGMENTS, segment("c", 1, text, "A")), (POSTERIORS, f"c\t{text}\t99\tA\t1\t0.5{SHARES}")):
         with pytest.raises(InputError, match="p:2: "):
             run([write(tmp_path / "p", header, row)], tmp_path / "out")
     with pytest.raises(InputError, match=r"p:2: '1\.5' is not a posterior"):
-        run([write(tmp_path / "p", POSTERIORS, "c\t1\t2\tA\t1\t1.5")], tmp_path / "out")
+        run([write(tmp_path / "p", POSTERIORS, f"c\t1\t2\tA\t1\t1.5{SHARES}")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -118,3 +146,27 @@ def test_names_of_a_part_are_those_of_the_format(tmp_path, name):
     for row in rows if name != "#x" else rows[:1]:
         with pytest.raises(InputError, match="p:3: "):
             run([write(tmp_path / "p", SEGMENTS, segment("c", 5, 6, "A"), row)], tmp_path / "out")
+
+
+def test_tables_without_sources_are_joined_too(tmp_path):
+    """Those of earlier versions."""
+    header, row = "#" + "\t".join(POSTERIOR_COLUMNS), "chr1\t0\t1000\tA\t1\t0.5"
+    assert run([write(tmp_path / "a.tsv", header, row)], tmp_path / "all.tsv") == 1
+    assert (tmp_path / "all.tsv").read_text().splitlines() == [header, row]
+
+
+def test_parts_of_other_sources_are_not_joined(tmp_path):
+    other = "#" + "\t".join((*SEGMENT_COLUMNS, *source_columns(["den", "unknown"])))
+    parts = [write(tmp_path / "a.bed", SEGMENTS), write(tmp_path / "b.bed", other)]
+    with pytest.raises(InputError, match=r"b\.bed:1: has a different header .* other archaic sources"):
+        run(parts, tmp_path / "all.bed")
+    with pytest.raises(InputError, match="the header of neither"):
+        run([write(tmp_path / "c.bed", SEGMENTS + "\tdepth")], tmp_path / "all.bed")
+
+
+@pytest.mark.parametrize("column", [-1, -2])
+def test_the_posteriors_of_sources_are_probabilities(tmp_path, column):
+    fields = segment("chr1", 1, 5, "A").split("\t")
+    fields[column] = "1.5"
+    with pytest.raises(InputError, match=r"p:2: '1\.5' is not a posterior"):
+        run([write(tmp_path / "p", SEGMENTS, "\t".join(fields))], tmp_path / "out")

@@ -17,6 +17,7 @@ from support import EXAMPLE
 from support.introgression import vcf_text
 
 from genolstm.errors import InputError, SettingError
+from genolstm.introgression.channels import CALLABLE
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.settings import TrackSettings, VariantSettings
 from genolstm.introgression.variants.block import (
@@ -493,7 +494,7 @@ def test_what_the_archaic_does_not_state_is_not_callable(tmp_path: Path, merged_
     path.write_text("".join(kept))
     door = {"vcf": EXAMPLE / "people.vcf.gz", "samples": EXAMPLE / "people.tsv", "target": "CEU", "outgroup": "AFR"}
     (found,) = tracks_of(**door, archaic_vcf=path)
-    share = found[0, :, 19]
+    share = found[0, :, CALLABLE]
     first = next(int(line.split("\t")[1]) for line in kept if line[0] != "#" and int(line.split("\t")[1]) > 200_000)
     assert (share[101:200] == 0).all()
     assert (share[:98] > 0.96).all()
@@ -501,4 +502,4 @@ def test_what_the_archaic_does_not_state_is_not_callable(tmp_path: Path, merged_
     np.testing.assert_array_equal(found[:, :98], merged_tracks[0][:, :98])
     told = VariantSettings(archaic_absent="reference")
     (taken,) = tracks_of(**door, archaic_vcf=path, settings=told)
-    assert (taken[0, 1:-1, 19] == 1).all()
+    assert (taken[0, 1:-1, CALLABLE] == 1).all()

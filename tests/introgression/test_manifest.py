@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import json
@@ -23,14 +24,14 @@ from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.runs.scan import Step, VcfDoor, manifest_path, run
 from genolstm.sequences.fasta import read_records
 
-THRESHOLD = Bundle.open(find_bundle("neanderthal")).metadata["hmm_threshold"]
+THRESHOLD = Bundle.open(find_bundle("archaic")).metadata["hmm_threshold"]
 HMM = ScanSettings(baseline="hmm")
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     """The shipped model under another name; its baseline is fast."""
-    return Path(shutil.copy(find_bundle("neanderthal"), tmp_path_factory.mktemp("model") / "tiny.genolstm"))
+    return Path(shutil.copy(find_bundle("archaic"), tmp_path_factory.mktemp("model") / "tiny.genolstm"))
 
 
 @pytest.fixture(scope="module")
@@ -86,14 +87,18 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
     account = json.loads(text)
     assert text == json.dumps(account, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     assert sorted(account) == [
+        "callable_bp",
         "command",
         "counts",
         "created",
+        "ids",
         "inputs",
         "left_out",
+        "likeness",
         "model",
         "seeds",
         "settings",
+        "unlike_training",
         "versions",
         "warnings",
     ]
@@ -104,7 +109,7 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "outgroup": {"file": "outgroup.panel", "sha256": digest(EXAMPLE / "outgroup.panel")},
     }
     lines = gzip.decompress((tmp_path / "x.bed.gz").read_bytes()).decode().splitlines()
-    spans = [(int(b) - int(a), *names) for _, a, b, _, _, _, *names in (line.split("\t")[:8] for line in lines[1:])]
+    spans = [(int(b) - int(a), *names) for _, a, b, _, _, _, *names in (line.split("\t")[:8] for line in lines[2:])]
     assert account["counts"] == {
         "haplotypes": 2,
         "samples": len({name.split("#")[0] for name in query.read_text().split(">")[1:3]}),
@@ -114,16 +119,20 @@ def test_the_manifest_of_fasta(tmp_path: Path, query: Path, model: Path) -> None
         "segment_bp": sum(span[0] for span in spans),
         "haplotypes_with_segments": len({span[1:] for span in spans}),
     }
+    names = [name.split("#")[:2] for name in query.read_text().split(">")[1:3]]
+    assert sorted((s, h) for s, own in account["callable_bp"].items() for h in own) == sorted(map(tuple, names))
+    callable_bp = [bp for own in account["callable_bp"].values() for bp in own.values()]
+    assert all(0 < bp <= 40_000 and bp % 1000 == 0 for bp in callable_bp)
     assert account["left_out"] == ["1 records shorter than a bin left out"]
     assert account["warnings"] == []
     whole = Bundle.open(model).digest
-    assert account["model"] == {"name": "tiny", "sha256": whole, "label": "neanderthal"}
+    assert account["model"] == {"name": "tiny", "sha256": whole, "sources": ["archaic"]}
     settings = account["settings"]
     assert (settings["baseline"], settings["threshold"], settings["min_length"]) == ("hmm", THRESHOLD, 0)
     assert (settings["k"], settings["bin"]) == (31, 1000)
     assert settings["door"] == {"haplotypes": "record", "sharing": None, "skip_short": True, "memory": 4 << 30}
-    stamp = f"##genolstm={version('genolstm')};model=tiny;sha256={whole[:12]} #chrom\t"
-    assert lines[0].startswith(stamp)
+    assert lines[0] == f"##genolstm={version('genolstm')};model=tiny;sha256={whole[:12]}"
+    assert lines[1].startswith("#chrom\tstart\tend\t")
     assert said[0].startswith("scanned 2 haplotypes, 0.08 Mb in all")
     assert said[1] == f"model tiny (sha256 {whole[:12]}), baseline hmm, threshold {THRESHOLD:.4g}"
     assert said[-1] == "1 records shorter than a bin left out"
@@ -147,6 +156,19 @@ def test_the_manifest_of_a_vcf(tmp_path: Path, model: Path) -> None:
     assert not any("/" in json.dumps(value) for value in account["settings"]["door"].values())
     assert account["counts"]["haplotypes"] == 4
     assert account["counts"]["haplotype_bp"] == 4 * 600_000
+
+
+def test_a_manifest_names_no_folders(tmp_path: Path, model: Path) -> None:
+    other = tmp_path / "home" / "other.vcf"
+    other.parent.mkdir()
+    other.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tSTRANGER\n")
+    door = dataclasses.replace(vcf(), vcf=[EXAMPLE / "region.vcf.gz", other])
+    said = run(door=door, output=tmp_path / "x.bed", model=model, settings=HMM)
+    assert f"{other}: holds none of the named samples, not read" in said
+    manifest = (tmp_path / "x.json").read_text()
+    assert "other.vcf: holds none of the named samples, not read" in json.loads(manifest)["left_out"]
+    assert str(other.parent) not in manifest
+    assert str(EXAMPLE) not in manifest
 
 
 def test_a_manifest_is_an_output_like_any_other(tmp_path: Path, model: Path, monkeypatch) -> None:
@@ -225,7 +247,11 @@ def test_tabix_reads_tables(tmp_path: Path, model: Path) -> None:
             ["tabix", tmp_path / name, "chr21:100001-400000"], check=True, text=True, capture_output=True
         )
         assert asked.stderr == ""
-        here = [row for row in rows[1:] if int(row.split("\t")[1]) < 400_000 and int(row.split("\t")[2]) > 100_000]
+        here = [
+            row
+            for row in rows
+            if row[0] != "#" and int(row.split("\t")[1]) < 400_000 and int(row.split("\t")[2]) > 100_000
+        ]
         assert asked.stdout.splitlines() == here
         assert here
 
@@ -241,7 +267,7 @@ def test_bedtools_passes_over_the_stamp(tmp_path: Path, model: Path, name: str) 
         asked = subprocess.run(["bedtools", *command, tmp_path / name], check=True, text=True, capture_output=True)
         assert asked.stderr == ""
         assert asked.stdout.splitlines()
-        assert set(asked.stdout.splitlines()) <= set(rows[1:])
+        assert set(asked.stdout.splitlines()) <= set(rows[2:])
 
 
 def test_haplotypes_that_come_one_after_another_have_no_index(tmp_path: Path, query: Path, model: Path) -> None:

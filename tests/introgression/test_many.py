@@ -53,7 +53,7 @@ def test_a_scan_in_small_parts_is_the_same(
     region_folder: Path, tiny_model: Path, tmp_path: Path, monkeypatch, tile, baseline
 ) -> None:
     hmm = SupervisedHMM.from_dict(Bundle.open(tiny_model).metadata["hmm"])
-    path = tiny_bundle(tmp_path / "tiny.genolstm", context=7 if tile else 40, tile=tile, seed=8, hmm=hmm)
+    path = tiny_bundle(tmp_path / "tiny.genolstm", context=7 if tile else 60, tile=tile, seed=8, hmm=hmm)
     model = IntrogressionClassifier.load(path, threads=2)
     lists = {role: region_folder / f"{role}.txt" for role in ("target", "outgroup", "archaic")}
 

@@ -90,9 +90,14 @@ def test_several_sequences_need_a_name_and_an_empty_one_is_drawn():
     with pytest.raises(SettingError, match="2 sequences"):
         plot_segments(both)
     assert bars(plot_segments(both, chrom="chr2"), FOUND) == bars(plot_segments(SEGMENTS), FOUND)
-    ax = plot_segments(both, chrom="chrX")
-    assert bars(ax, FOUND) == []
-    assert ax.texts[0].get_text() == "nothing on chrX"
+    with pytest.raises(SettingError, match=r"^there is no chrX; there are chr1, chr2; if"):
+        plot_segments(both, chrom="chrX")
+    # One that a table or a length speaks of is there, and so may any be where nothing was found at all.
+    for ax in (plot_segments(both, chrom="chrX", length=1_000_000), plot_segments(both[:0], chrom="chrX")):
+        assert bars(ax, FOUND) == []
+        assert ax.texts[0].get_text() == "nothing on chrX"
+    quiet = plot_segments(both, chrom="chrX", posteriors=BINS.assign(chrom="chrX"))
+    assert [t.get_text() for t in quiet.get_yticklabels()] == ["CEU10 haplotype 1"]
     with pytest.raises(InputError, match="no column haplotype"):
         plot_segments(SEGMENTS.drop(columns="haplotype"))
 
@@ -113,6 +118,7 @@ def test_posterior_is_the_table_and_other_haplotypes_stay_out():
     assert bars(ax, FOUND) == [(0.1, 0.3, 0)]
     names = [t.get_text() for t in ax.get_legend().get_texts()]
     assert names == ["posterior", "threshold", "found", "true"]
+    assert ax.get_xlabel() == "position on chr1 of CEU10 haplotype 1 (Mb)"
     with pytest.raises(SettingError, match="CEU10 haplotype 7"):
         plot_posterior(BINS, sample="CEU10", haplotype=7)
 
@@ -150,3 +156,32 @@ def test_names_are_drawn_as_they_are(name, tmp_path):
     texts = ["".join(node.itertext()) for node in ElementTree.parse(path).iter() if node.tag.endswith("text")]
     assert f"position on {shown(name)} (Mb)" in texts
     assert f"{shown(name)} haplotype 2" in texts
+
+
+def test_segments_have_the_colours_of_their_sources():
+    told = SEGMENTS.assign(source=["den", "unknown"], posterior_nea=0.1, posterior_den=0.8, posterior_unknown=0.1)
+    for draw in (plot_segments, lambda t: plot_posterior(BINS, sample="CEU10", haplotype=1, segments=t)):
+        ax = draw(told)
+        # The first of the sources is blue, though nothing is of it.
+        names = [t.get_text() for t in ax.get_legend().get_texts()]
+        assert names == (["den", "unknown"] if draw is plot_segments else ["posterior", "den"])
+        assert [bar[:2] for bar in bars(ax, "#D55E00")] == [(0.1, 0.3)]
+    assert bars(plot_segments(told), "#7F7F7F") == [(0.5, 0.6, 0)]
+    both = plot_segments(told.assign(source="nea|den"))
+    assert len(bars(both, "#000000")) == 2
+    assert [t.get_text() for t in both.get_legend().get_texts()] == ["several possible"]
+    # Of a single source, all that is to be told is that it was found.
+    assert [t.get_text() for t in plot_segments(SEGMENTS).get_legend().get_texts()] == ["found"]
+
+
+def test_what_is_narrower_than_a_dot_is_as_wide_as_one():
+    tiny = pd.DataFrame([("1", 500_000, 500_010, "A", "1"), ("1", 0, 10, "A", "2")], columns=COLUMNS)
+    assert bars(plot_segments(tiny, length=1_000_000), FOUND) == [(0.0, 0.000505, 1), (0.499505, 0.500505, 0)]
+
+
+def test_rows_without_room_for_names_are_counted():
+    many = pd.concat([SEGMENTS.assign(sample=f"S{k}") for k in range(150)])
+    ax = plot_segments(many)
+    assert ax.get_ylabel() == "300 haplotypes"
+    assert ax.get_yticklabels() == []
+    assert len(bars(ax, FOUND)) == 300

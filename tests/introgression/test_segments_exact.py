@@ -57,7 +57,7 @@ def test_an_open_segment_does_not_go_on_in_another_chromosome() -> None:
     # The mean posterior is that of the two bins here, 0.75 and 0.625, alone.
     assert decoder.add(block_of([0.75], chrom="chr2", last=False)) == []
     (found,) = decoder.add(block_of([0.625], chrom="chr2", first_bin=1))
-    assert found == Segment("chr2", 0, 2000, "S", "1", 0.6875, 2, 2)
+    assert found == Segment("chr2", 0, 2000, "S", "1", 0.6875, 2, 2, "archaic", (0.6875,))
 
 
 def test_the_posterior_before_a_chromosome_does_not_move_its_first_edge() -> None:
@@ -87,7 +87,7 @@ def test_a_segment_that_closes_with_the_first_bin_of_a_block() -> None:
     assert decoder.add(block_of([0.75, 0.75], last=False, match=1.5, differ=0.5)) == []
     (found,) = decoder.add(block_of([0.25, 0.0], first_bin=2, match=9, differ=9))
     # From 0.75 at 150 to 0.25 at 250; the bins of the second block are not part of it.
-    assert found == Segment("chr1", 0, 200, "S", "1", 0.75, 4, 3)
+    assert found == Segment("chr1", 0, 200, "S", "1", 0.75, 4, 3, "archaic", (0.75,))
 
 
 def test_a_bin_that_only_touches_the_threshold_is_no_segment() -> None:
@@ -111,7 +111,7 @@ def test_many_bins_in_one_block() -> None:
     row[300:900] = 1.0
     decoder = SegmentDecoder(DecodeSettings(0.5), 10)
     (found,) = decoder.add(block_of(row, match=0.25, differ=0.125))
-    assert found == Segment("chr1", 3000, 9000, "S", "1", 1.0, 225, 150)
+    assert found == Segment("chr1", 3000, 9000, "S", "1", 1.0, 225, 150, "archaic", (1.0,))
 
 
 def test_segments_of_several_haplotypes_come_in_order_of_start() -> None:

@@ -18,14 +18,15 @@ import pytest
 from support import DATA
 
 from genolstm.errors import InputError, MissingExtraError, OutputError, SettingError
+from genolstm.introgression.dataset import read_sources
 from genolstm.introgression.demography import Sampled, follow_pairs
 from genolstm.introgression.evaluate import Coverage
-from genolstm.introgression.formats import read_intervals
+from genolstm.introgression.formats import read_intervals, read_numbered_intervals
 from genolstm.introgression.segments import merge_intervals
-from genolstm.introgression.settings import SimulationSettings
+from genolstm.introgression.settings import SimulatedSource, SimulationSettings
 from genolstm.introgression.simulate import KNOWN_MODELS, introgressed_tracts, resolve, simulate_region
 from genolstm.introgression.variants.join import VariantReader
-from genolstm.runs.simulate import SIMULATION_FILES
+from genolstm.runs.simulate import SIMULATION_FILES, simulation_files
 from genolstm.runs.simulate import run as simulate_to_folders
 
 SMALL = SimulationSettings(
@@ -134,6 +135,197 @@ def test_every_site_varies_and_lies_in_the_region(region) -> None:
     assert region.alleles.shape[1] == 2 * (3 + 10 + 1)
 
 
+# --- several sources ----------------------------------------------------------------------------
+
+SOURCES = SimulationSettings(
+    model=str(DATA / "two_archaics.yaml"),
+    length=400_000,
+    seed=13,
+    n_target=3,
+    n_outgroup=2,
+    target="target",
+    outgroup="outgroup",
+    mutation_rate=1e-8,
+    recombination_rate=1e-8,
+    sources=(
+        SimulatedSource("nea", "nea", ("nea_donor",), 2500.0),
+        SimulatedSource("den", "den"),
+        SimulatedSource("ghost", None, ("ghost",)),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def several():
+    return simulate_region(SOURCES)
+
+
+def test_each_source_has_the_tracts_of_its_donors(several) -> None:
+    """Against a census just before each pulse: the population in which a target's lineage then is."""
+    _, demography = resolve(SOURCES)
+    pulses = {"nea": 1801, "den": 1601, "ghost": 1401}  # each a generation before (older than) its pulse
+    donor = {"nea": "nea_donor", "den": "den", "ghost": "ghost"}
+    for time_of in pulses.values():
+        demography.add_census(time=time_of)
+    demography.sort_events()
+    n, length = 4, 100_000
+    ancestry = msprime.sim_ancestry(
+        samples=[msprime.SampleSet(n, population="target"), msprime.SampleSet(2, population="outgroup")],
+        demography=demography,
+        sequence_length=length,
+        recombination_rate=2e-8,
+        record_migrations=True,
+        random_seed=4,
+    )
+    names = [(f"t{h // 2}", str(h % 2 + 1)) for h in range(2 * n)]
+    population = {p.id: p.metadata["name"] for p in ancestry.populations()}
+    seen = 0
+    for source, when in pulses.items():
+        census = {node.id: population[node.population] for node in ancestry.nodes() if node.time == when}
+        expected = np.zeros((2 * n, length), dtype=bool)
+        for tree in ancestry.trees():
+            for h in range(2 * n):
+                node = h
+                while node not in census:
+                    node = tree.parent(node)
+                expected[h, int(tree.interval.left) : int(tree.interval.right)] = census[node] == donor[source]
+        found = introgressed_tracts(
+            ancestry, donors=(donor[source],), archaic={"nea", "nea_donor", "den", "ghost"}, haplotypes=names, chrom="1"
+        )
+        painted = np.zeros_like(expected)
+        for tract in found:
+            painted[names.index((tract.sample, tract.haplotype)), tract.start : tract.end] = True
+        np.testing.assert_array_equal(painted, expected)
+        seen += 0.02 < expected.mean() < 0.5
+    assert seen == 3
+
+
+def test_sources_of_one_region(several, tmp_path: Path) -> None:
+    assert list(several.by_source) == ["nea", "den", "ghost"]
+    assert all(several.by_source.values())
+    assert several.truth == merge_intervals(t for tracts in several.by_source.values() for t in tracts)
+    assert several.archaics() == {"nea": [5], "den": [6]}
+    assert several.samples[5:] == ["nea0", "den0"]
+    assert [source.donors for source in several.settings.sources] == [("nea_donor",), ("den",), ("ghost",)]
+    assert [source.time for source in several.settings.sources] == [2500, 0, None]
+    # In its tracts a haplotype has the alleles that only its own archaic has; a ghost's has neither's.
+    block = several.block()
+    common = (block.outgroup == block.outgroup[:, :1]).all(axis=1)
+    carried = {}
+    for i, name in enumerate(("nea", "den")):
+        mine, other = block.archaic[:, 2 * i], block.archaic[:, 2 - 2 * i]
+        own = common & (mine != block.outgroup[:, 0]) & (mine != other)
+        for source, tracts in several.by_source.items():
+            coverage = Coverage(tracts)
+            at = block.positions[own]
+            hits = []
+            for h, (sample, haplotype) in enumerate(several.haplotype_names("target")):
+                inside = coverage.of(("chr1", sample, haplotype), at, at + 1) > 0
+                hits += (block.target[own, h] == mine[own])[inside].tolist()
+            carried[source, name] = np.mean(hits)
+    assert carried["nea", "nea"] > 5 * carried["nea", "den"]
+    assert carried["den", "den"] > 5 * carried["den", "nea"]
+    assert max(carried["ghost", "nea"], carried["ghost", "den"]) < 0.2
+
+
+def test_files_of_several_sources(several, tmp_path: Path) -> None:
+    ((place, summary),) = simulate_to_folders(SOURCES, tmp_path / "r")
+    assert sorted(contents(place)) == sorted(simulation_files(SOURCES))
+    assert "archaic.fa.gz" not in contents(place)
+    for i, name in enumerate(("nea", "den")):
+        assert (place / f"archaic.{name}.txt").read_text() == f"{name}0\n"
+        sequences = fasta(place / f"archaic.{name}.fa.gz")
+        assert list(sequences) == [f"{name}0#1#chr1", f"{name}0#2#chr1"]
+        letters = np.frombuffer(sequences[f"{name}0#2#chr1"].encode(), dtype="S1")[several.positions]
+        alleles = several.alleles[:, 2 * (5 + i) + 1]
+        np.testing.assert_array_equal(letters, np.frombuffer(b"ACGT", dtype="S1")[alleles])
+    # As `train` reads them, and as `evaluate` does.
+    assert read_sources(place / "archaic.txt") == {"nea": ["nea0"], "den": ["den0"]}
+    entries = read_numbered_intervals(place / "truth.bed")
+    found = {name: [e.interval for e in entries if e.source == name] for name in ("nea", "den", "ghost")}
+    assert found == several.by_source
+    assert [e.interval for e in entries] == sorted(e.interval for e in entries)
+    assert summary["tracts"] == len(entries)
+    length = 6 * SOURCES.length
+    for name, one in summary["sources"].items():
+        tracts = several.by_source[name]
+        share = sum(t.end - t.start for t in tracts) / length
+        assert one == {"tracts": len(tracts), "archaic_fraction": pytest.approx(share)}
+    # The same again is not simulated again, and other sources are another simulation.
+    assert [json.loads(json.dumps(again)) for _, again in simulate_to_folders(SOURCES, place)] == [summary]
+    for sources in (SOURCES.sources[:2], (replace(SOURCES.sources[0], donors=("nea",)), *SOURCES.sources[1:])):
+        with pytest.raises(OutputError, match="holds another simulation"):
+            list(simulate_to_folders(replace(SOURCES, sources=sources), place))
+
+
+def test_archaics_of_an_older_simulation_do_not_stay(tmp_path: Path) -> None:
+    small = replace(SOURCES, length=2000)
+    single = replace(small, sources=(), archaic="nea")
+    own = tmp_path / "archaic.notes"
+    own.write_text("mine")
+    list(simulate_to_folders(small, tmp_path))
+    list(simulate_to_folders(single, tmp_path, force=True))
+    assert sorted(contents(tmp_path)) == sorted([*SIMULATION_FILES, "archaic.notes"])
+    assert "sources" not in json.loads((tmp_path / "simulation.json").read_text())["settings"]
+    list(simulate_to_folders(small, tmp_path, force=True))
+    assert sorted(contents(tmp_path)) == sorted([*simulation_files(small), "archaic.notes"])
+
+
+def test_known_archaics_have_donors_of_their_own() -> None:
+    papuans = SimulationSettings(target="Papuan", sources=(SimulatedSource("n", "NeaA"), SimulatedSource("d", "DenA")))
+    full, _ = resolve(papuans)
+    assert [(s.donors, s.time) for s in full.sources] == [(("Nea1",), 2612.0), (("Den1", "Den2"), 2058.0)]
+    assert resolve(full)[0] == full
+    # Of one archaic too: those of the Neanderthal gave no Denisovan tract.
+    assert resolve(SimulationSettings(target="Papuan", archaic="DenA"))[0].donors == ("Den1", "Den2")
+    assert resolve(SimulationSettings())[0].donors == ("Nea1",)
+
+
+def test_a_donor_that_nobody_sampled() -> None:
+    """One archaic that is sampled, and tracts of another population."""
+    settings = replace(SOURCES, sources=(), archaic="nea", donors=("ghost",))
+    assert simulate_region(settings).samples[5:] == ["nea0"]
+    both = simulate_region(replace(settings, donors=("ghost", "nea_donor")))
+    ghost, nea = (simulate_region(replace(settings, donors=(name,))).truth for name in ("ghost", "nea_donor"))
+    assert ghost
+    assert both.truth == merge_intervals([*ghost, *nea])
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ([("a", "elves")], "has no population elves; it has ancestral"),
+        ([("a", "nea", ("elves",))], "has no population elves"),
+        ([("a", "nea"), ("b", None, ("elves",))], "has no population elves"),
+        ([("a", "nea", ("ghost",)), ("b", "den", ("ghost",))], "ghost is a donor of both a and b"),
+        ([("a", "nea", ("ghost",)), ("b", "nea")], "two individuals would be named nea0"),
+    ],
+)
+def test_sources_that_the_demography_lacks(sources, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        simulate_region(replace(SOURCES, sources=tuple(SimulatedSource(*one) for one in sources)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: SimulatedSource("unknown", "x"), "cannot be called unknown"),
+        (lambda: SimulatedSource("a b", "x"), "cannot be called 'a b'"),
+        (lambda: SimulatedSource("a"), "neither an archaic that is sampled nor a donor"),
+        (lambda: SimulatedSource("a", "x", (), -1.0), "time is -1.0"),
+        (lambda: SimulatedSource("a", None, ("x",), 5.0), "the age of an archaic that is not sampled"),
+        (lambda: replace(SOURCES, archaic="nea"), "exclude each other"),
+        (lambda: replace(SOURCES, donors=("nea",)), "exclude each other"),
+        (lambda: replace(SOURCES, archaic_time=1.0), "exclude each other"),
+        (lambda: replace(SOURCES, sources=SOURCES.sources[:1] * 2), "two sources are called nea"),
+        (lambda: replace(SOURCES, sources=SOURCES.sources[2:]), "no source has an archaic that is sampled"),
+    ],
+)
+def test_sources_that_cannot_be(wrong, said: str) -> None:
+    with pytest.raises(SettingError, match=said):
+        wrong()
+
+
 # --- files --------------------------------------------------------------------------------------
 
 
@@ -179,7 +371,10 @@ def test_bcftools_indexes_the_vcf(region_folder: Path, tmp_path: Path) -> None:
 
 def test_manifest(region, region_folder: Path) -> None:
     found = json.loads((region_folder / "simulation.json").read_text())
-    assert found["settings"] == json.loads(json.dumps(asdict(region.settings)))
+    # What is said of a single archaic is what was said before there could be several.
+    settings = asdict(region.settings)
+    assert settings.pop("sources") == ()
+    assert found["settings"] == json.loads(json.dumps(settings))
     assert found["sites"] == len(region.positions)
     assert found["tracts"] == len(region.truth)
     assert found["archaic_fraction"] == pytest.approx(region.truth_coverage(240_000).mean())

@@ -21,6 +21,7 @@ from genolstm.introgression.formats import (
     read_intervals,
     read_numbered_intervals,
     read_posteriors,
+    stamp_line,
 )
 from genolstm.introgression.settings import TrackSettings
 from genolstm.sequences.fasta import file_stem, parse_file_name, parse_pansn, read_records
@@ -208,7 +209,7 @@ def test_sequences_may_be_called_as_the_lines_for_browsers(tmp_path: Path, name:
     path = tmp_path / "m.bed"
     path.write_text(f"track\nbrowser\ttight\ntrack type=bed\n{name}\t5\t9\tx\t0\t.\tS\t1\n")
     assert read_bed(path) == {name: [(5, 9)]}
-    assert read_numbered_intervals(path) == [((name, 5, 9, "S", "1"), 1.0, 4)]
+    assert read_numbered_intervals(path) == [((name, 5, 9, "S", "1"), 1.0, 4, "x", None)]
 
 
 @pytest.mark.parametrize(
@@ -254,17 +255,20 @@ def test_the_one_header_line() -> None:
     words = stamp.split(";")
     assert words[0].startswith("genolstm=")
     assert words[1:] == ["model=my_model_x_1", "sha256=0123456789ab"]
-    line = header_line(SEGMENT_COLUMNS, stamp)
-    assert line.startswith(f"##{stamp} #chrom\tstart\tend\t")
-    assert header_columns(line) == list(SEGMENT_COLUMNS) == header_columns(header_line(SEGMENT_COLUMNS))
+    line = header_line(SEGMENT_COLUMNS)
+    assert line.startswith("#chrom\tstart\tend\t")
+    assert stamp_line(stamp) == f"##{stamp}"
+    assert header_columns(stamp_line(stamp)) is None
+    # As earlier versions wrote it, too.
+    assert header_columns(line) == list(SEGMENT_COLUMNS) == header_columns(f"##{stamp} {line}")
     assert [header_columns(text) for text in ("chrom\tstart", "#start\tend", "#", "##x y\tz")] == [None] * 4
 
 
-@pytest.mark.parametrize("stamp", [None, "genolstm=1;model=m;sha256=0"])
-def test_columns_are_found_behind_a_stamp(tmp_path: Path, stamp: str | None) -> None:
+@pytest.mark.parametrize("stamp", ["", "##genolstm=1;model=m;sha256=0\n", "##genolstm=1;model=m;sha256=0 "])
+def test_columns_are_found_behind_a_stamp(tmp_path: Path, stamp: str) -> None:
     columns = ("chrom", "start", "end", "haplotype", "sample", "posterior")
     path = tmp_path / "x.bed"
-    path.write_text(f"{header_line(columns, stamp)}\nc\t1\t2\t1\tS\t0.25\n")
+    path.write_text(f"{stamp}{header_line(columns)}\nc\t1\t2\t1\tS\t0.25\n")
     assert read_intervals(path) == [(("c", 1, 2, "S", "1"), 0.25)]
 
 

@@ -13,27 +13,18 @@ from hypothesis import strategies as st
 from support.introgression import haplotype_texts, tracks_by_kmers, vcf_of_alleles
 
 from genolstm.errors import InputError, PanelError, SettingError
+from genolstm.introgression.channels import CALLABLE, CELLS, CHANNELS, COUNT_CHANNELS, N_COUNTS, PARTS
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.tracks import (
-    CHANNELS,
-    COUNT_CHANNELS,
-    N_COUNTS,
-    RARE_DIFFER,
-    RARE_MATCH,
-    TrackSettings,
-    frequency_classes,
-    tracks_from_counts,
-    tracks_from_variants,
-)
+from genolstm.introgression.segments import merge_spans
+from genolstm.introgression.settings import TrackSettings
+from genolstm.introgression.tracks import frequency_classes, rare_evidence, tracks_from_counts, tracks_from_variants
 from genolstm.introgression.variants.block import VariantBlock
 from genolstm.introgression.variants.join import VariantReader
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.kmers import valid_kmers
 from genolstm.sequences.panel.builder import PanelBuilder
 from genolstm.sequences.panel.panel import KmerPanel
-
-CALLABLE = CHANNELS.index("callable")
 
 
 @st.composite
@@ -134,7 +125,7 @@ def test_panels_give_what_the_kmers_say(region) -> None:
     for h, text in enumerate(texts[0]):
         codes = encode(text)
         found = tracks_from_counts(
-            archaic.lookup(codes),
+            [archaic.lookup(codes)],
             outgroup.lookup(codes),
             target.lookup(codes),
             valid_kmers(codes, k),
@@ -158,29 +149,33 @@ def test_frequency_classes_agree_between_the_doors() -> None:
         track = tracks_from_variants(block, first_bin=0, last_bin=1, length=100, settings=TrackSettings(31, 100))
         (channel,) = np.flatnonzero(track[0, 0, :N_COUNTS])
         f = frequency_classes(size)[count]
-        assert COUNT_CHANNELS[channel].startswith(
-            (
-                "differ_absent",
-                "differ_to0.01",
-                "differ_to0.05",
-                "differ_to0.2",
-                "differ_to0.5",
-                "differ_to0.9",
-                "differ_to1",
-            )[f]
-        )
+        names = ["absent_single", "to0.01_single", "to0.05_single", "to0.2", "to0.5", "to0.9", "to1_not_first"]
+        assert COUNT_CHANNELS[channel] == names[f]
         assert track[0, 0, channel] == pytest.approx(1)  # one variant is one unit
 
 
 def test_channels_are_those_that_models_were_made_for() -> None:
-    assert len(CHANNELS) == 22
-    assert len(set(CHANNELS)) == 22
-    assert [CHANNELS[i] for i in RARE_MATCH] == [
-        f"match_{f}_{s}" for f in ("absent", "to0.01", "to0.05") for s in ("single", "shared")
+    assert len(CHANNELS) == 43
+    assert len(set(CHANNELS)) == 43
+    rare = [f"{f}_{s}" for f in ("absent", "to0.01", "to0.05") for s in ("single", "shared")]
+    cells = [*rare, "to0.2", "to0.5", "to0.9"]
+    assert list(CHANNELS) == [
+        *(cell + part for cell in cells for part in ("", "_first", "_second", "_both")),
+        "to1_not_first",
+        "to1_not_second",
+        "callable",
+        "callable_first",
+        "callable_second",
+        "outgroup_size",
+        "target_size",
     ]
-    assert [CHANNELS[i] for i in RARE_DIFFER] == [
-        f"differ_{f}_{s}" for f in ("absent", "to0.01", "to0.05") for s in ("single", "shared")
-    ]
+    # What a scan reports as evidence is counted in the cells of what is rare, each source once.
+    tracks = np.zeros((1, 1, len(CHANNELS)))
+    for name in rare:
+        tracks[0, 0, [CHANNELS.index(name + part) for part in PARTS]] = 10, 4, 3, 2
+    tracks[0, 0, [CHANNELS.index(cell) for cell in cells[6:]]] = 100
+    assert [float(part[0, 0]) for part in rare_evidence(tracks, 2)] == [30, 30]
+    assert [float(part[0, 0]) for part in rare_evidence(tracks, 0)] == [60, 0]
 
 
 @pytest.mark.parametrize(("k", "size", "said"), [(0, 100, "k is 0"), (32, 100, "k is 32"), (31, 30, "bin is 30 bp")])
@@ -253,10 +248,12 @@ def test_doors_differ_where_a_kmer_covers_two_heterozygous_archaic_sites(region)
     loose = np.bincount((np.arange(length - k + 1) + k // 2) // size, several, bins) > 0
     np.testing.assert_allclose(by_sites[:, ~loose], by_kmers[:, ~loose], atol=1e-5)
     np.testing.assert_allclose(by_sites[:, :, N_COUNTS:], by_kmers[:, :, N_COUNTS:], atol=1e-5)
-    match = [i for i, name in enumerate(CHANNELS) if name.startswith("match")]
-    differ = [i for i, name in enumerate(CHANNELS) if name.startswith("differ")]
+    match = [i for i, name in enumerate(CHANNELS) if name.endswith("_first") and name[:4] not in ("call", "to1_")]
+    lacks = CHANNELS.index("to1_not_first")
     assert (by_sites[:, :, match] >= by_kmers[:, :, match] - 1e-5).all()
-    assert (by_sites[:, :, differ] <= by_kmers[:, :, differ] + 1e-5).all()
+    assert (by_sites[:, :, lacks] <= by_kmers[:, :, lacks] + 1e-5).all()
+    every = [CHANNELS.index(cell) for cell in CELLS]
+    np.testing.assert_allclose(by_sites[:, :, every], by_kmers[:, :, every], atol=1e-5)
 
 
 def test_two_archaic_haplotypes_mixed() -> None:
@@ -267,12 +264,12 @@ def test_two_archaic_haplotypes_mixed() -> None:
     found = tracks_from_variants(
         block_of(positions, target, outgroup, archaic), first_bin=0, last_bin=1, length=100, settings=track_settings
     )
-    channel = CHANNELS.index("match_absent_single")
+    channel = CHANNELS.index("absent_single_first")
     assert found[0, 0, channel] * 21 == pytest.approx(31)
     texts = [haplotype_texts(np.zeros(100, int), positions, a) for a in (target, outgroup, archaic)]
     plain = tracks_by_kmers(*texts, track_settings)
     assert plain[0, 0, channel] * 21 == pytest.approx(20)  # 11 k-mers cover both sites
-    assert plain[0, 0, CHANNELS.index("differ_absent_single")] * 21 == pytest.approx(11)
+    assert plain[0, 0, CHANNELS.index("absent_single")] * 21 == pytest.approx(31)
 
 
 def test_doors_are_equal_for_one_archaic_haplotype(region, region_folder, panels, tmp_path) -> None:
@@ -318,12 +315,18 @@ def test_spans_with_and_without_a_length_in_the_header(tmp_path_factory, region,
     blocks = list(VcfDoor(VariantReader(path, *names, absent=absent), span=span).tracks(track_settings))
     found = joined(blocks, rows=2 * target.shape[1]) if blocks else np.zeros(0)
     first, last = ((int(positions[0]) + shift) // track_settings.bin, -(-(end + shift) // track_settings.bin))
+    # Where all who were called are alike, a site says only of whom nothing is known, which hides the place.
+    known = np.where(alleles < 0, alleles.max(axis=1, keepdims=True, initial=-1), alleles)
+    alike = (known == known[:, :1]).all(axis=1)
+    silent = np.logical_or.reduce([(a < 0).all(axis=1) for a in (target, outgroup, archaic)])
+    hidden = (positions[alike & silent] + shift).tolist()
     expected = tracks_from_variants(
         block_of(positions + shift, *(np.repeat(a, 2, axis=1) for a in (target, outgroup, archaic))),
         first_bin=first,
         last_bin=last,
         length=length + shift,
         settings=track_settings,
+        uncallable=merge_spans([(p, p + 1) for p in hidden]),
     )
     assert blocks[0].first_bin == first
     np.testing.assert_array_equal(found, expected)
@@ -363,8 +366,8 @@ def test_fasta_in_any_dress_gives_the_same_tracks(
 
 def test_without_sharing_every_haplotype_is_single(region_folder, panels, fasta_whole) -> None:
     alone = from_fasta(region_folder / "target.fa.gz", panels, sharing=False)
-    shared = [i for i, name in enumerate(CHANNELS) if name.endswith("_shared")]
-    single = [i for i, name in enumerate(CHANNELS) if name.endswith("_single")]
+    shared = [i for i, name in enumerate(CHANNELS) if "_shared" in name]
+    single = [i for i, name in enumerate(CHANNELS) if "_single" in name]
     assert fasta_whole[:, :, shared].sum() > 0
     assert alone[:, :, shared].sum() == 0
     np.testing.assert_allclose(alone[:, :, single], fasta_whole[:, :, single] + fasta_whole[:, :, shared], atol=1e-5)

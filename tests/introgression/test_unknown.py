@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genolstm.introgression.channels import CHANNELS, N_COUNTS
+from genolstm.introgression.channels import CALLABLE, CHANNELS, CLASSES, N_COUNTS, OUTGROUP_SIZE
 from genolstm.introgression.doors.blocks import TrackBlock, posterior_blocks
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.formats import BedGraphCollector, UnknownCollector, write_posteriors
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.introgression.segments import PosteriorBlock, SegmentDecoder
 from genolstm.introgression.settings import GAP_BINS, PRIOR, DecodeSettings, TrackSettings
-from genolstm.introgression.tracks import RARE_DIFFER, RARE_MATCH, Presence, tracks_from_variants
+from genolstm.introgression.tracks import Presence, rare_evidence, tracks_from_variants
 from genolstm.introgression.variants.block import ABSENT, VariantBlock
 
 EXAMPLE = Path(__file__).parents[2] / "example_data"
@@ -85,7 +85,7 @@ def test_a_segment_does_not_end_where_nothing_is_known() -> None:
 
 
 class Spy:
-    """Returns for each bin the sum of its counts, and keeps what it was given."""
+    """Says of each bin the sum of its counts as the first source's share, and keeps what it was given."""
 
     def __init__(self) -> None:
         self.given: list[np.ndarray] = []
@@ -96,17 +96,23 @@ class Spy:
             self.given.append(block.copy())
             held.append(block)
             if len(held) == 2:  # like the network, it holds some back
-                yield np.concatenate(held, axis=1)[:, :, :N_COUNTS].sum(axis=2)
+                yield self.said(held)
                 held = []
         if held:
-            yield np.concatenate(held, axis=1)[:, :, :N_COUNTS].sum(axis=2)
+            yield self.said(held)
+
+    def said(self, held) -> np.ndarray:
+        tracks = np.concatenate(held, axis=1)
+        classes = np.zeros((*tracks.shape[:2], len(CLASSES)), dtype=np.float32)
+        classes[:, :, 1] = tracks[:, :, :N_COUNTS].sum(axis=2)
+        return classes
 
 
 def tracks_of(known: np.ndarray, seed: int = 1) -> np.ndarray:
     tracks = np.zeros((*known.shape, len(CHANNELS)), dtype=np.float32)
     tracks[:, :, :N_COUNTS] = np.random.default_rng(seed).integers(0, 5, (*known.shape, N_COUNTS)) / 31
-    tracks[:, :, N_COUNTS] = known
-    tracks[:, :, N_COUNTS + 1 :] = 2
+    tracks[:, :, CALLABLE : CALLABLE + 2] = known[:, :, None]
+    tracks[:, :, OUTGROUP_SIZE:] = 2
     tracks[known == 0, :N_COUNTS] = 0
     return tracks
 
@@ -149,8 +155,8 @@ def test_bins_without_evidence_are_taken_out_and_put_back(data) -> None:
     (posterior, share, match, differ), given_tracks = scanned(tracks, [0, *cuts, len(common)])
     # Whatever the blocks: every bin has its own evidence.
     np.testing.assert_array_equal(share, known)
-    np.testing.assert_allclose(match, tracks[:, :, RARE_MATCH].sum(axis=2), atol=1e-6)
-    np.testing.assert_allclose(differ, tracks[:, :, RARE_DIFFER].sum(axis=2), atol=1e-6)
+    for found, expected in zip((match, differ), rare_evidence(tracks, 1), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
     expected = np.where(known > 0, tracks[:, :, :N_COUNTS].sum(axis=2), 0.25)
     np.testing.assert_allclose(posterior, expected, atol=1e-5)
     # The network reads the bins that anybody knows, and background for what is too long to bridge.
@@ -166,7 +172,7 @@ def test_bins_without_evidence_are_taken_out_and_put_back(data) -> None:
     for place, b in enumerate(shown):
         if b < 0:
             assert given_tracks[:, place, :N_COUNTS].max() == 0
-            assert (given_tracks[:, place, N_COUNTS] == 1).all()
+            assert (given_tracks[:, place, CALLABLE:OUTGROUP_SIZE] == [1, 1, 0]).all()
             continue
         for h in range(rows):
             mean = tracks[known[:, b] > 0, b].mean(axis=0)
@@ -262,7 +268,7 @@ def test_any_mask_on_the_example(model, unmasked, data) -> None:
         if not spans or start > spans[-1][1]:
             spans.append((start, end))
     posterior, segments, _ = example(model, spans)
-    assert all(s.n_match >= 1 for s in segments)
+    assert all((s.n_sites if s.source == "unknown" else s.n_match) >= 1 for s in segments)
     for start, end in spans:
         if end - start > 20_000:
             assert not [s for s in segments if s.start < start and s.end > end]
@@ -304,7 +310,7 @@ def test_haplotypes_that_do_not_exist_have_no_size(model) -> None:
         tracks[0, :, CHANNELS.index("outgroup_size")], np.log10(np.where(np.arange(12) < 7, 4, 8))
     )
     np.testing.assert_allclose(tracks[0, :, CHANNELS.index("target_size")], np.log10(np.where(np.arange(12) < 7, 2, 4)))
-    assert tracks[1, :7].max(axis=0)[: N_COUNTS + 1].max() == 0
+    assert tracks[1, :7].max(axis=0)[:OUTGROUP_SIZE].max() == 0
     # The same as if the columns were not there.
     first = positions < 7000
     haploid = VariantBlock(
@@ -337,10 +343,10 @@ def test_what_nobody_was_called_at_is_unknown() -> None:
         return tracks_from_variants(block, first_bin=0, last_bin=4, length=4000, settings=TrackSettings())
 
     for role in ("target", "outgroup", "archaic"):
-        share = tracks(**{role: (1000, 3000)})[:, :, N_COUNTS]
+        share = tracks(**{role: (1000, 3000)})[:, :, CALLABLE + (role == "archaic")]
         # Three sites of bin 1 and none is usable; bin 2 has two sites, of which one alone says little.
         assert share[:, 1].max() == 0
         assert share[:, [0, 2, 3]].min() > 0.8
-        assert tracks(**{role: (1000, 1600)})[:, 1, N_COUNTS].min() > 0.8
+        assert tracks(**{role: (1000, 1600)})[:, 1, CALLABLE : CALLABLE + 2].min() > 0.8
     # It takes no more than one group each.
-    assert tracks(target=(1000, 1600), archaic=(1600, 2000))[:, 1, : N_COUNTS + 1].max() == 0
+    assert tracks(target=(1000, 1600), archaic=(1600, 2000))[:, 1, :OUTGROUP_SIZE].max() == 0

@@ -12,7 +12,7 @@ from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.introgression.doors.blocks import TrackBlock
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior
+from genolstm.introgression.gates import find_haplotype, haplotype_gates, haplotype_posterior, step_posteriors
 from genolstm.introgression.model import IntrogressionClassifier
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
 from genolstm.lstm.bundle.initializers import read_weights
@@ -50,8 +50,8 @@ def dna(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def neanderthal():
-    return IntrogressionClassifier.load("neanderthal", threads=1)
+def shipped():
+    return IntrogressionClassifier.load("archaic", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def example(request):
 
 
 @pytest.fixture(scope="module")
-def track(neanderthal, example):
+def track(shipped, example):
     vcf, target, outgroup, archaic = (
         example / name for name in ("region.vcf.gz", "target.txt", "outgroup.txt", "archaic.txt")
     )
-    return find_haplotype(VcfDoor(vcf, target, outgroup, archaic).tracks(neanderthal.settings), "CEU1#1")
+    return find_haplotype(VcfDoor(vcf, target, outgroup, archaic).tracks(shipped.settings), "CEU1#1")
 
 
 def call(*args):
@@ -276,36 +276,64 @@ def test_dna_that_is_neither_file_nor_dna(dna, capsys):
 # --- introgression ------------------------------------------------------------------------------
 
 
-def test_both_doors_show_the_same(neanderthal, example, track):
+def test_both_doors_show_the_same(shipped, example, track):
     door = FastaDoor([example / "query.fa.gz"], example / "archaic.panel", example / "outgroup.panel")
-    other = find_haplotype(door.tracks(neanderthal.settings), "CEU1#1", "chr21")
+    other = find_haplotype(door.tracks(shipped.settings), "CEU1#1", "chr21")
     assert other.name == track.name == "CEU1#1#chr21"
     assert other.length == track.length == 600_000
     # 31-mers that occur twice in the region tell the doors apart in a few bins only.
     assert (other.tracks != track.tracks).any(axis=1).mean() < 0.05
 
 
-def test_a_region_is_read_with_its_context(neanderthal, track):
-    whole = haplotype_gates(neanderthal, track, layer=2, units=[6, 26])
-    part = haplotype_gates(neanderthal, track, layer=2, units=[6, 26], region=(430_500, 600_000))
-    assert (part.starts[0], part.ends[-1], len(part)) == (430_000, 600_000, 170)
+def test_a_region_is_read_with_its_context(shipped, track):
+    whole = haplotype_gates(shipped, track, layer=2, units=[6, 26])
+    part = haplotype_gates(shipped, track, layer=2, units=[6, 26], region=(430_500, 600_000))
+    # One step reads two bins.
+    assert (part.starts[0], part.ends[-1], len(part)) == (430_000, 600_000, 85)
+    assert len(whole) == 300
     for name in PARTS:
-        np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[430:], atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(getattr(part, name), getattr(whole, name)[215:], atol=1e-4, err_msg=name)
 
 
-def test_gates_turn_at_the_edges_of_a_true_segment(neanderthal, track):
+@pytest.mark.parametrize("first", [1000, 1001])
+def test_a_region_far_from_the_start_is_read_in_the_same_steps(shipped, track, first):
+    """Where the context does not reach the start of the sequence, the bins must still pair up as they do from there."""
+    long = replace(track, tracks=np.tile(track.tracks, (3, 1))[:1501], length=1_500_500)
+    assert first > shipped.bundle.context
+    whole = haplotype_gates(shipped, long, layer=1, units=[0, 1, 2])
+    part = haplotype_gates(shipped, long, layer=1, units=[0, 1, 2], region=(first * 1000, first * 1000 + 20_000))
+    step = int(np.flatnonzero(whole.starts == part.starts[0])[0])
+    assert part.starts[0] <= first * 1000 < part.ends[0]
+    assert part.ends[-1] >= first * 1000 + 20_000
+    for name in PARTS:
+        expected = getattr(whole, name)[step : step + len(part)]
+        # Some of what a cell holds is older than the context.
+        np.testing.assert_allclose(getattr(part, name), expected, rtol=0.01, atol=5e-3, err_msg=name)
+    # The last step has one bin alone, and ends where the sequence does.
+    assert (whole.starts[-1], whole.ends[-1], len(whole)) == (1_500_000, 1_500_500, 751)
+    posterior = step_posteriors(shipped, long, whole)
+    of_bins = haplotype_posterior(shipped, long)
+    assert posterior[-1] == of_bins[-1]
+    np.testing.assert_allclose(posterior[:-1], of_bins[:-1].reshape(-1, 2).mean(axis=1))
+
+
+def test_gates_turn_at_the_edges_of_a_true_segment(shipped, track):
     # CEU1 haplotype 1 is archaic from 461,401 to 561,014.
-    posterior = haplotype_posterior(neanderthal, track)
+    posterior = haplotype_posterior(shipped, track)
     assert posterior.shape == (600,)
     assert posterior[475:550].min() > 0.5 > posterior[400:450].max()
-    gates = haplotype_gates(neanderthal, track, layer=2, units=range(48))
+    gates = haplotype_gates(shipped, track, layer=2, units=range(32))
     cell = np.tanh(gates.cell)
-    inside, outside = cell[475:550].mean(axis=0), cell[400:450].mean(axis=0)
+    inside, outside = (cell[(gates.starts >= a) & (gates.ends <= b)].mean(axis=0) for a, b in (TRUE, BEFORE))
     assert np.abs(inside - outside).max() > 1.5
     # Some unit remembers for the length of a segment, most for a few bins.
     lives = gates.half_lives()
     assert lives.max() > 20
     assert np.median(lives) < 5
+
+
+#: Stretches in a true segment, and before it.
+TRUE, BEFORE = (475_000, 550_000), (400_000, 450_000)
 
 
 def test_the_command_on_introgression(example, tmp_path, capsys):
@@ -314,7 +342,7 @@ def test_the_command_on_introgression(example, tmp_path, capsys):
         [
             "model",
             "gates",
-            "neanderthal",
+            "archaic",
             "--vcf",
             str(example / "region.vcf.gz"),
             "--target",
@@ -335,9 +363,10 @@ def test_the_command_on_introgression(example, tmp_path, capsys):
     )
     captured = capsys.readouterr()
     rows = rows_of(captured.out)
-    assert len(rows) == 30
+    assert len(rows) == 16  # two units; eight steps of two bins, the first of which begins before the region
     assert rows[0]["sequence"] == "CEU1#1#chr21"
-    assert (rows[0]["start"], rows[0]["end"], rows[0]["symbol"]) == ("455000", "456000", ".")
+    assert (rows[0]["start"], rows[0]["end"], rows[0]["symbol"]) == ("454000", "456000", ".")
+    assert (rows[-1]["start"], rows[-1]["end"]) == ("468000", "470000")
     assert " bp" in captured.err
     assert figure.read_bytes().startswith(b"\x89PNG")
 
@@ -358,15 +387,15 @@ def test_which_haplotype():
         find_haplotype(blocks())
 
 
-def test_a_region_beyond_the_end(neanderthal, track):
+def test_a_region_beyond_the_end(shipped, track):
     with pytest.raises(InputError, match="beyond the end of the sequence"):
-        haplotype_gates(neanderthal, track, region=(700_000, 800_000))
+        haplotype_gates(shipped, track, region=(700_000, 800_000))
 
 
 def test_introgression_needs_its_references(capsys):
-    assert call("model", "gates", "neanderthal") == 2
+    assert call("model", "gates", "archaic") == 2
     assert "give --vcf" in capsys.readouterr().err
-    assert call("model", "gates", "neanderthal", "q.fa", "--archaic", "a.panel") == 2
+    assert call("model", "gates", "archaic", "q.fa", "--archaic", "a.panel") == 2
     assert "need --outgroup" in capsys.readouterr().err
 
 
@@ -374,14 +403,14 @@ def test_introgression_needs_its_references(capsys):
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_the_reference_agrees_with_keras_on_the_shipped_model(neanderthal, track):
+def test_the_reference_agrees_with_keras_on_the_shipped_model(shipped, track):
     pytest.importorskip("tensorflow")
     from genolstm.lstm.bundle.saving import load_network
     from genolstm.lstm.cell import forward
     from genolstm.lstm.train.network import load_tensorflow
 
     _, keras = load_tensorflow()
-    bundle = neanderthal.bundle
+    bundle = shipped.bundle
     model = load_network(bundle)
     x = track.tracks[None, 450:480]
     weights = read_weights(bundle)
@@ -394,8 +423,10 @@ def test_the_reference_agrees_with_keras_on_the_shipped_model(neanderthal, track
         inputs = np.asarray(below(x))[0]
         for direction, one in (("forward", wrapper.forward_layer), ("backward", wrapper.backward_layer)):
             gates = trace(bundle.config, weights, x, layer=layer, direction=direction)
-            order = range(30) if direction == "forward" else range(29, -1, -1)
-            h = c = np.zeros((1, 48), np.float32)
+            steps = x.shape[1] // bundle.config.stride
+            assert inputs.shape[0] == steps == 15
+            order = range(steps) if direction == "forward" else range(steps - 1, -1, -1)
+            h = c = np.zeros((1, bundle.config.units), np.float32)
             for t in order:
                 _, (h, c) = one.cell(inputs[t : t + 1], [h, c])
                 assert np.abs(np.asarray(c) - gates.cell[:, t]).max() <= 2e-6 * max(1, np.abs(gates.cell[:, t]).max())
@@ -433,6 +464,6 @@ def test_no_tensorflow(text):
 
 
 def test_shipped_models_have_gates_to_show():
-    bundle = Bundle.open(find_bundle("neanderthal"))
+    bundle = Bundle.open(find_bundle("archaic"))
     assert json.loads(json.dumps(bundle.config.to_dict()))["cell"] == "lstm"
     assert random_weights(bundle.config).keys() == read_weights(bundle).keys()

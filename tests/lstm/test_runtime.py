@@ -7,6 +7,7 @@ from support.lstm import CONFIGS, onnx_of, random_input, random_weights
 from genolstm.errors import ModelError, SettingError
 from genolstm.lstm.bundle.export import write_onnx
 from genolstm.lstm.bundle.runtime import Runtime
+from genolstm.lstm.cell import forward
 from genolstm.lstm.config import LSTMConfig
 
 CONFIG = LSTMConfig(n_features=4, input_units=6, units=8, n_outputs=2, transform="log1p")
@@ -146,3 +147,34 @@ def test_a_stream_of_many_sequences_is_computed_some_at_a_time(content, monkeypa
     assert len(parts) > 2
     assert max(batches) < 20
     np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-5, rtol=0)
+
+
+STRIDED = CONFIGS["conv-strides"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.integers(1, 300),
+    cuts=st.lists(st.integers(0, 300), max_size=5),
+    chunk=st.integers(5, 120),
+    tile=st.sampled_from([0, 64]),
+)
+def test_a_network_with_a_stride_reads_any_length_in_any_pieces(steps, cuts, chunk, tile):
+    # With larger weights the network remembers for longer than the context, and the pieces show.
+    weights = random_weights(STRIDED, scale=0.2)
+    x = random_input(STRIDED, 2, 300)[:, :steps]
+    filled = np.pad(x, ((0, 0), (0, -steps % STRIDED.stride), (0, 0)))
+    expected = forward(STRIDED, weights, filled)[:, :steps]
+    runtime = Runtime(write_onnx(STRIDED, weights), threads=1, context=4 * CONTEXT, tile=tile, stride=STRIDED.stride)
+    found = runtime.predict(x, chunk=chunk)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=0)
+    parts = list(runtime.predict_stream(np.split(x, sorted(cuts), axis=1), chunk=chunk))
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, atol=1e-5, rtol=0)
+
+
+def test_context_and_tile_are_multiples_of_the_stride():
+    content = onnx_of(STRIDED)
+    for option in ("context", "tile"):
+        with pytest.raises(SettingError, match="multiples of 4"):
+            Runtime(content, stride=4, **{option: 6})

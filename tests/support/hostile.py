@@ -21,7 +21,7 @@ from support.text import toy_bytes
 from genolstm.alignment.context.model import aligner_metadata
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.introgression.channels import LEVELS, N_COUNTS
+from genolstm.introgression.channels import BASELINE_COUNTS, LEVELS
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.lstm.bundle.archive import write_archive
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, pack
@@ -69,7 +69,7 @@ def _but(members: Files, name: str) -> Files:
 def good_bundles(folder: Path) -> dict[str, bytes]:
     """A small model of every kind, as it should be, with every field that its kind may have."""
     hmm = SupervisedHMM(
-        np.full((2, N_COUNTS, LEVELS), np.log(1 / LEVELS)), np.log(np.full((2, 2), 0.5)), np.log(np.full(2, 0.5))
+        np.full((2, BASELINE_COUNTS, LEVELS), np.log(1 / LEVELS)), np.log(np.full((2, 2), 0.5)), np.log(np.full(2, 0.5))
     )
     path = tiny_bundle(folder / "i.genolstm", hmm=hmm, prior=0.02, tile=60)
     config = LSTMConfig(

@@ -8,8 +8,18 @@ from pathlib import Path
 import numpy as np
 from support.lstm import random_weights
 
+from genolstm.introgression.channels import (
+    CALLABLE,
+    CELL_NAMES,
+    CHANNELS,
+    CLASSES,
+    FREQUENCY_EDGES,
+    N_COUNTS,
+    OUTGROUP_SIZE,
+    TARGET_SIZE,
+)
 from genolstm.introgression.hmm import SupervisedHMM
-from genolstm.introgression.tracks import CHANNEL_OF, CHANNELS, FREQUENCY_EDGES, N_COUNTS, TrackSettings
+from genolstm.introgression.settings import TrackSettings
 from genolstm.lstm.bundle.bundle import save_bundle
 from genolstm.lstm.bundle.export import write_onnx
 from genolstm.lstm.config import LSTMConfig
@@ -78,17 +88,20 @@ def tracks_by_kmers(
     archaic: Sequence[str],
     settings: TrackSettings,
     *,
+    second: Sequence[str] = (),
     masked: Iterable[tuple[int, int]] = (),
 ) -> np.ndarray:
     """Return tracks by asking of every k-mer, as text, who carries it: slow and plain.
 
     A k-mer is a text at a position, which is what a k-mer panel sees where none occurs twice. One
-    with N, on a masked base, or where every archaic or outgroup haplotype has N, is not callable.
+    with N, on a masked base, or where every outgroup haplotype has N, is not callable; one where every
+    haplotype of a source has N says nothing of that source.
     """
     k, size, length = settings.k, settings.bin, len(target[0])
     bins = -(-length // size)
     counts = np.zeros((len(target), bins, N_COUNTS))
     windows = np.zeros((len(target), bins))
+    possible, told = np.zeros(bins), np.zeros((2, bins))
     hidden = np.zeros(length, dtype=bool)
     for start, end in masked:
         hidden[start:end] = True
@@ -98,21 +111,35 @@ def tracks_by_kmers(
         b = (p + k // 2) // size
         texts = [text[p : p + k] for text in target]
         others = [text[p : p + k] for text in outgroup if "N" not in text[p : p + k]]
-        known = [text[p : p + k] for text in archaic if "N" not in text[p : p + k]]
+        known = [[text[p : p + k] for text in source if "N" not in text[p : p + k]] for source in (archaic, second)]
+        possible[b] += 1
+        told[:, b] += [bool(source) for source in known]
         for h, text in enumerate(texts):
-            if "N" in text or not others or not known:
+            if "N" in text or not others:
                 continue
             windows[h, b] += 1
             frequency = others.count(text) / len(others)
             f = next((i for i, edge in enumerate(FREQUENCY_EDGES) if frequency <= edge), len(FREQUENCY_EDGES))
-            channel = CHANNEL_OF[int(text in known), f, int(texts.count(text) > 1)]
-            if channel >= 0:
-                counts[h, b, channel] += 1
+            carried = [text in source for source in known]
+            names = []
+            if f < len(FREQUENCY_EDGES):
+                cell = CELL_NAMES[f, int(texts.count(text) > 1)]
+                names.append(cell)
+                names += [cell + part for part, has in zip(("_first", "_second"), carried, strict=True) if has]
+                if all(carried):
+                    names.append(cell + "_both")
+            else:
+                lacks = [bool(source) and not has for source, has in zip(known, carried, strict=True)]
+                names += [f"to1_not_{slot}" for slot, has in zip(("first", "second"), lacks, strict=True) if has]
+            for name in names:
+                counts[h, b, CHANNELS.index(name)] += 1
     tracks = np.empty((len(target), bins, len(CHANNELS)))
     tracks[:, :, :N_COUNTS] = counts / k
-    tracks[:, :, N_COUNTS] = windows / size
-    tracks[:, :, N_COUNTS + 1] = np.log10(len(outgroup))
-    tracks[:, :, N_COUNTS + 2] = np.log10(len(target))
+    tracks[:, :, CALLABLE] = windows / size
+    for slot in range(2):
+        tracks[:, :, CALLABLE + 1 + slot] = windows / size * told[slot] / np.maximum(possible, 1)
+    tracks[:, :, OUTGROUP_SIZE] = np.log10(len(outgroup))
+    tracks[:, :, TARGET_SIZE] = np.log10(len(target))
     return tracks
 
 
@@ -126,15 +153,20 @@ def tiny_bundle(
 ) -> Path:
     """Write an introgression model with random weights: right in form, and quick."""
     config = LSTMConfig(
-        head="tag", n_outputs=1, n_features=len(CHANNELS), transform="log1p", input_units=6, units=5, layers=2
+        head="tag",
+        n_outputs=len(CLASSES),
+        activation="softmax",
+        n_features=len(CHANNELS),
+        transform="log1p",
+        input_units=6,
+        units=5,
+        layers=2,
     )
     metadata: dict[str, object] = {
         **(settings or TrackSettings()).requirements(),
         "label": "archaic",
-        "threshold": 0.5,
         "context": 40,
-        "precision_curve": [[0.9, 0.99], [0.5, 0.8], [0.1, 0.4]],
-        "calibration": {"method": "temperature", "classes": 1, "temperature": 1.1},
+        "calibration": {"method": "temperature", "classes": len(CLASSES), "temperature": 1.1},
     }
     if hmm is not None:
         metadata |= {"hmm": hmm.to_dict(), "hmm_threshold": 0.5}

@@ -16,6 +16,7 @@ def random_weights(config: LSTMConfig, seed: int = 0, scale: float = 0.5) -> dic
 
 def random_input(config: LSTMConfig, n: int, steps: int, seed: int = 0) -> np.ndarray:
     random = np.random.default_rng(seed)
+    steps += -steps % config.stride
     if config.input == "embedding":
         return random.integers(0, config.vocabulary, (n, steps), dtype=np.int32)
     return random.poisson(1.0, (n, steps, config.n_features)).astype(np.uint8)
@@ -66,6 +67,18 @@ CONFIGS = {
         head="embed",
         n_outputs=3,
         pooling="mean",
+    ),
+    "conv-strides": LSTMConfig(
+        input="conv",
+        n_features=5,
+        input_units=6,
+        kernel_size=7,
+        stride=4,
+        input_activation="relu",
+        units=5,
+        n_outputs=3,
+        activation="softmax",
+        transform="log1p",
     ),
     "embed-max-bare": LSTMConfig(n_features=4, units=5, head="embed", n_outputs=0, pooling="max", cell="rnn"),
     "lstm-next": LSTMConfig(

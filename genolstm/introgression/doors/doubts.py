@@ -50,7 +50,7 @@ class Doubts:
         self._carriers = np.zeros(self.outgroup_size + 1, dtype=np.int64)
 
     def add(
-        self, archaic: np.ndarray, outgroup: np.ndarray, target: np.ndarray | None, valid: np.ndarray, start: int
+        self, archaic: np.ndarray | None, outgroup: np.ndarray, target: np.ndarray | None, valid: np.ndarray, start: int
     ) -> Doubts:
         """Count a stretch whose first k-mer begins at ``start``; return what was counted alone, to be merged."""
         sample = slice(-start % _EVERY, None, _EVERY)
@@ -61,7 +61,8 @@ class Doubts:
         part._carriers += np.bincount(carriers, minlength=self.outgroup_size + 1)
         part.valid = len(carriers)
         part.conserved = int(common.sum())
-        part.archaic = int((archaic[sample][kept][common] > 0).sum())
+        # Without an archaic there is nothing to doubt.
+        part.archaic = part.conserved if archaic is None else int((archaic[sample][kept][common] > 0).sum())
         part.single = 0 if target is None else int((target[sample][kept] <= 1).sum())
         return part
 

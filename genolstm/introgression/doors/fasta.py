@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from genolstm.errors import InputError, PanelError, SettingError
 from genolstm.files import Meter, PathLike, display_name, is_regular
-from genolstm.introgression.doors.blocks import Stages, TrackBlock
+from genolstm.introgression.doors.blocks import Stages, TrackBlock, readings
 from genolstm.introgression.doors.doubts import Doubts
 from genolstm.introgression.knowledge import Knowledge
-from genolstm.introgression.settings import TrackSettings
+from genolstm.introgression.settings import UNNAMED, TrackSettings, check_source
+from genolstm.introgression.sites import site_type, sites_of_kmers
 from genolstm.introgression.tracks import KmerTrack
+from genolstm.introgression.variants.people import Populations
 from genolstm.sequences.alphabet import encode
 from genolstm.sequences.fasta import (
     HaplotypeName,
@@ -35,6 +37,8 @@ from genolstm.sequences.panel.settings import MEMORY
 if TYPE_CHECKING:
     from genolstm.sequences.panel.panel import KmerPanel
 
+Panels: TypeAlias = "PathLike | KmerPanel | Sequence[PathLike | KmerPanel]"
+
 #: Number of haplotypes that are given to the network together.
 _GROUP = 32
 #: Bases of a sequence that are looked up at a time; affects memory use, not results.
@@ -49,8 +53,13 @@ class FastaDoor:
     ----------
     paths
         FASTA or FASTQ files; ``-`` is standard input.
-    archaic, outgroup
-        Panels, or their files.
+    archaic
+        Panel of the archaic, or its file. Several archaic sources are given by their names, each with one
+        panel or several: ``{"neanderthal": ["altai.panel", "vindija.panel"], "denisovan": "d3.panel"}``.
+        None: without an archaic, what is rare and shared speaks alone, and what is found is of an unknown
+        source.
+    outgroup
+        Panel of the outgroup, or its file.
     haplotypes
         ``record``: each record is one haplotype. ``file``: each file is one haplotype and its
         records are contigs.
@@ -71,7 +80,7 @@ class FastaDoor:
     """
 
     paths: Sequence[PathLike]
-    archaic: PathLike | KmerPanel
+    archaic: Panels | Mapping[str, Panels] | None
     outgroup: PathLike | KmerPanel
     haplotypes: str = "record"
     sharing: bool | None = None
@@ -86,11 +95,24 @@ class FastaDoor:
             raise SettingError(f"haplotypes is '{self.haplotypes}'; it must be 'record' or 'file'")
         if not self.paths:
             raise SettingError("no query is given")
+        for name, panels in self._by_source().items():
+            check_source(name)
+            if not panels:
+                raise SettingError(f"no panel of {name} is given")
 
     def names(self) -> list[tuple[str, str]]:
         """Return (sample, haplotype) of the query; this reads the files."""
         found = (self.name(path, record) for path, record in self.records())
         return list(dict.fromkeys((sample, haplotype) for _, sample, haplotype in found))
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the names of the archaic sources."""
+        return tuple(self._by_source())
+
+    def _by_source(self) -> dict[str, list[PathLike | KmerPanel]]:
+        """Return the panels of each archaic source."""
+        given = self.archaic if isinstance(self.archaic, Mapping) else {UNNAMED: self.archaic}
+        return {name: _listed(panels) for name, panels in given.items() if panels is not None}
 
     def warnings(self) -> list[str]:
         """Return lines on what is likely wrong with the input, once it has been read."""
@@ -118,16 +140,25 @@ class FastaDoor:
         """
         from genolstm.sequences.panel.panel import KmerPanel
 
-        archaic, outgroup = (
-            p if isinstance(p, KmerPanel) else KmerPanel.open(p) for p in (self.archaic, self.outgroup)
-        )
-        return self._tracks(archaic, outgroup, settings, threads=threads, stages=stages or Stages())
+        def opened(panel: PathLike | KmerPanel) -> KmerPanel:
+            return panel if isinstance(panel, KmerPanel) else KmerPanel.open(panel)
+
+        archaics = [[opened(panel) for panel in panels] for panels in self._by_source().values()]
+        return self._tracks(archaics, opened(self.outgroup), settings, threads=threads, stages=stages or Stages())
 
     def _tracks(
-        self, archaic: KmerPanel, outgroup: KmerPanel, settings: TrackSettings, *, threads: int, stages: Stages
+        self,
+        archaics: Sequence[Sequence[KmerPanel]],
+        outgroup: KmerPanel,
+        settings: TrackSettings,
+        *,
+        threads: int,
+        stages: Stages,
     ) -> Iterator[TrackBlock]:
-        for panel in (archaic, outgroup):
+        every = [panel for panels in archaics for panel in panels]
+        for panel in (*every, outgroup):
             panel.require_k(settings.k)
+        orders = readings(len(archaics))
         records: Iterable[tuple[PathLike, Record]] = self.records()
         target: KmerPanel | None = None
         if self._is_shared():
@@ -138,39 +169,66 @@ class FastaDoor:
             if not isinstance(records, list):
                 records = self.records()
 
-        knowledge = Knowledge.of(_unknown_share(archaic), _unknown_share(outgroup), settings.k)
+        unknown = [_of_all(panels) for panels in archaics]
+        knowledges = [
+            Knowledge.of([_least(unknown[i] for i in slot) for slot in slots], _unknown_share(outgroup), settings.k)
+            for slots in orders
+        ]
+        of_all = Knowledge.of(unknown, _unknown_share(outgroup), settings.k)
+        # What is known where k-mers cover a site, and whether those beside them are rare.
+        context = max(knowledge.context for knowledge in (*knowledges, of_all)) + settings.k + 1
         doubts = Doubts(
             outgroup.n_haplotypes,
             target.n_haplotypes if target is not None else 1,
-            archaic.unknown_share,
+            _least(panel.unknown_share for panel in every) if every else None,
             outgroup.unknown_share,
             self.haplotypes == "record",
             outgroup.path,
         )
         self._doubts[:] = [doubts]
 
-        def empty(length: int) -> KmerTrack:
-            return KmerTrack(
-                length,
-                settings,
+        def empty(length: int) -> list[KmerTrack]:
+            return [
+                KmerTrack(
+                    length,
+                    settings,
+                    outgroup_size=outgroup.n_haplotypes,
+                    target_size=target.n_haplotypes if target is not None else 1,
+                    knowledge=knowledge,
+                )
+                for knowledge in knowledges
+            ]
+
+        def count(task: tuple[bytes, _Row, int, int]) -> Doubts:
+            sequence, row, first, last = task
+            start = max(first - context, 0)
+            codes = encode(sequence[start : last + context + settings.k - 1])
+            carried = [_most([panel.lookup(codes) for panel in panels]) for panels in archaics]
+            found = outgroup.lookup(codes), target.lookup(codes) if target is not None else None
+            valid = valid_kmers(codes, settings.k)
+            half, at_end = settings.k // 2, last == len(sequence) - settings.k + 1
+            row.sites[first] = sites_of_kmers(
+                codes,
+                carried,
+                *found,
+                valid,
+                start=start,
+                low=first + half if first else 0,
+                high=len(sequence) if at_end else last + half,
+                settings=settings,
                 outgroup_size=outgroup.n_haplotypes,
                 target_size=target.n_haplotypes if target is not None else 1,
-                knowledge=knowledge,
+                knowledge=of_all,
             )
-
-        def count(task: tuple[bytes, KmerTrack, int, int]) -> Doubts:
-            sequence, track, first, last = task
-            start = max(first - knowledge.context, 0)
-            codes = encode(sequence[start : last + knowledge.context + settings.k - 1])
-            found = archaic.lookup(codes), outgroup.lookup(codes), target.lookup(codes) if target is not None else None
-            valid = valid_kmers(codes, settings.k)
-            track.add(*found, valid, start=start, first=first - start, last=last - start)
-            return doubts.add(*found, valid, start)
+            for track, slots in zip(row.tracks, orders, strict=True):
+                slotted = [_most([carried[i] for i in slot]) for slot in slots]
+                track.add(slotted, *found, valid, start=start, first=first - start, last=last - start)
+            return doubts.add(_most(carried) if carried else None, *found, valid, start)
 
         def tracks(batch: Sequence[tuple[PathLike, Record]]) -> list[_Row]:
             rows = [_Row(*self.name(path, record), len(record), empty(len(record))) for path, record in batch]
             tasks = [
-                (record.sequence, row.track, first, last)
+                (record.sequence, row, first, last)
                 for row, (_, record) in zip(rows, batch, strict=True)
                 for first, last in _stretches(len(record), settings)
             ]
@@ -196,17 +254,26 @@ class FastaDoor:
                     by_chrom.setdefault(row.chrom, []).append(row)
                 for chrom, members in by_chrom.items():
                     names = [(row.sample, row.haplotype) for row in members]
-                    stacked = np.stack([row.track.finish() for row in members])
-                    yield TrackBlock(chrom, names, 0, stacked, group[0].length, True)
+                    stacked = np.stack([row.tracks[i].finish() for i in range(len(orders)) for row in members])
+                    sites = _sites(members, len(archaics))
+                    yield TrackBlock(
+                        chrom, names, 0, stacked, group[0].length, True, sources=self.sources(), sites=sites
+                    )
+
+    def populations(self) -> Populations | None:
+        """Return None: FASTA says nothing of populations."""
+        return None
 
     def inputs(self) -> dict[str, PathLike]:
         """Return the files that are read, by their role."""
         found: dict[str, PathLike] = {}
         for number, path in enumerate(self.paths, start=1):
             found["query" if len(self.paths) == 1 else f"query {number}"] = path
-        for role, panel in (("archaic", self.archaic), ("outgroup", self.outgroup)):
-            if isinstance(panel, str | os.PathLike):
-                found[role] = panel
+        roles = {"archaic" if name == UNNAMED else name: panels for name, panels in self._by_source().items()}
+        for role, panels in (*roles.items(), ("outgroup", [self.outgroup])):
+            files = [panel for panel in panels if isinstance(panel, str | os.PathLike)]
+            for number, path in enumerate(files, start=1):
+                found[role if len(files) == 1 else f"{role} {number}"] = path
         return found
 
     def fraction(self) -> float | None:
@@ -365,6 +432,32 @@ def _unknown_share(panel: KmerPanel) -> float | None:
     return panel.unknown_share if panel.min_count == 1 else None
 
 
+def _of_all(panels: Sequence[KmerPanel]) -> float | None:
+    """Return the share of bases that may be unknown to all panels of a source; None if it is not stated."""
+    return _least(_unknown_share(panel) for panel in panels)
+
+
+def _least(shares: Iterable[float | None]) -> float | None:
+    """Return the least share; None if one is not stated and none is 0."""
+    found = list(shares)
+    stated = [share for share in found if share is not None]
+    return min(stated) if len(stated) == len(found) or 0 in stated else None
+
+
+def _most(counts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the largest of several panels' counts."""
+    most = counts[0]
+    for other in counts[1:]:
+        most = np.maximum(most, other)
+    return most
+
+
+def _listed(panels: Panels) -> list[PathLike | KmerPanel]:
+    if isinstance(panels, Sequence) and not isinstance(panels, str):
+        return list(panels)
+    return [panels]
+
+
 def _of_file(path: PathLike) -> tuple[str, str]:
     """Return sample and haplotype of a file that is one haplotype."""
     parsed = parse_file_name(path)
@@ -379,7 +472,20 @@ class _Row:
     sample: str
     haplotype: str
     length: int
-    track: KmerTrack
+    tracks: list[KmerTrack]
+    #: By the first start of each stretch.
+    sites: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+def _sites(rows: Sequence[_Row], n_sources: int) -> np.ndarray:
+    """Return the sites of several records, by position."""
+    parts = [np.zeros(0, dtype=site_type(n_sources))]
+    for number, row in enumerate(rows):
+        for first in sorted(row.sites):
+            row.sites[first]["row"] = number
+            parts.append(row.sites[first])
+    found = np.concatenate(parts)
+    return found[np.argsort(found["position"], kind="stable")]
 
 
 def _stretches(length: int, settings: TrackSettings) -> Iterator[tuple[int, int]]:

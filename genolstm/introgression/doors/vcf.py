@@ -8,16 +8,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, is_input
-from genolstm.introgression.doors.blocks import Stages, TrackBlock, bounded_span
+from genolstm.introgression.doors.blocks import SPAN, Stages, TrackBlock, bounded_span, readings
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
-from genolstm.introgression.settings import VARIANTS, TrackSettings, VariantSettings
+from genolstm.introgression.settings import EMPTY, UNNAMED, VARIANTS, TrackSettings, VariantSettings, check_source
+from genolstm.introgression.sites import sites_of_variants
 from genolstm.introgression.tracks import Presence, n_bins, tracks_from_variants
-from genolstm.introgression.variants.block import Source, Stretch
+from genolstm.introgression.variants.block import Source, Stretch, VariantBlock
 from genolstm.introgression.variants.frequencies import FrequencySource
 from genolstm.introgression.variants.join import VariantReader, opened
 from genolstm.introgression.variants.people import Populations, chosen_samples, read_populations
@@ -29,9 +32,6 @@ Masks = PathLike | Mask | Sequence[PathLike | Mask] | None
 Paths = PathLike | Sequence[PathLike]
 Files = PathLike | Source | Sequence[PathLike | Source]
 Region = tuple[str | None, int, int | None]
-
-#: Bases read before tracks are computed; affects memory use, not results.
-SPAN = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class VcfDoor:
     target, outgroup, archaic
         Names of samples or populations: a list, comma-separated text, or a file with one name per
         line. The outgroup and the archaic are looked for in files of their own, if there are any, and
-        then are all samples of these if none is named.
+        then are all samples of these if none is named. Several archaic sources are given by their
+        names: ``{"neanderthal": "Altai,Vindija", "denisovan": "Denisova3"}``. Without an archaic, what
+        is rare and shared speaks alone, and what is found is of an unknown source.
     chrom
         The only chromosome to read, or several; None reads all.
     allow_unphased
@@ -57,7 +59,8 @@ class VcfDoor:
     span
         Most bases per block, rounded down to whole bins; fewer if the haplotypes are many.
     archaic_vcf, outgroup_vcf
-        Files of the archaic and of the outgroup, as far as they are not in ``vcf``.
+        Files of the archaic and of the outgroup, as far as they are not in ``vcf``. Those of several
+        archaic sources are given by the sources' names, like ``archaic``.
     outgroup_frequencies
         Instead of an outgroup: VCF without genotypes, with allele frequencies in INFO.
     field
@@ -78,13 +81,13 @@ class VcfDoor:
     vcf: Files | VariantReader
     target: Names = ()
     outgroup: Names = ()
-    archaic: Names = ()
+    archaic: Names | Mapping[str, Names] | None = ()
     chrom: str | Sequence[str] | None = None
     allow_unphased: bool = False
     callable_mask: Masks = None
     exclude_mask: Masks = None
     span: int = SPAN
-    archaic_vcf: Files = ()
+    archaic_vcf: Files | Mapping[str, Files] = ()
     outgroup_vcf: Files = ()
     outgroup_frequencies: Paths = ()
     field: str | None = None
@@ -100,15 +103,19 @@ class VcfDoor:
     settings: VariantSettings = VARIANTS
     _told: _Told = dataclass_field(default_factory=lambda: _Told(), init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        for name in (*_by_source(self.archaic), *_by_source(self.archaic_vcf)):
+            check_source(name)
+
     @cached_property
     def reader(self) -> VariantReader:
         """The open files, with counts of what was left out."""
         if isinstance(self.vcf, VariantReader):
             return self.vcf
         sources = {
-            "target": opened(self.vcf),
+            "target": self._target_files,
             "outgroup": opened(self.outgroup_vcf),
-            "archaic": opened(self.archaic_vcf),
+            "archaic": [source for files in self._archaic_files.values() for source in files],
         }
         if not sources["target"]:
             raise SettingError("no file of genotypes is given")
@@ -121,9 +128,8 @@ class VcfDoor:
             sources["outgroup"] = [FrequencySource(path, self.field) for path in frequencies]
         elif self.field:
             raise SettingError("field goes with outgroup_frequencies")
-        names = {
-            role: self._names(role, sources, own=bool(sources[role])) for role in ("target", "outgroup", "archaic")
-        }
+        names = {role: self._names(role, sources, own=bool(sources[role])) for role in ("target", "outgroup")}
+        names["archaic"] = [name for members in self._members(sources).values() for name in members]
         calls = self.settings
         return VariantReader(
             cast("Sequence[PathLike | Source]", sources["target"]),
@@ -140,20 +146,90 @@ class VcfDoor:
             min_dp=calls.archaic_min_dp,
         )
 
+    @cached_property
+    def _target_files(self) -> list[Source]:
+        """The files of the targets, opened once: one may be standard input."""
+        return [] if isinstance(self.vcf, VariantReader) else opened(self.vcf)
+
+    @cached_property
+    def _archaic_files(self) -> dict[str, list[Source]]:
+        """The files of each archaic source that has its own."""
+        if isinstance(self.archaic_vcf, Mapping):
+            return {name: list(opened(files)) for name, files in self.archaic_vcf.items()}
+        files = list(opened(self.archaic_vcf))
+        return {UNNAMED: files} if files else {}
+
+    @cached_property
+    def _archaic_named(self) -> dict[str, Names]:
+        """What names the samples of each archaic source, in order."""
+        named = _by_source(self.archaic)
+        own = dict.fromkeys(self._archaic_files, cast("Names", ()))
+        if own and named and UNNAMED in (*own, *named) and list(own) != list(named):
+            if len(own) > 1:
+                raise SettingError(
+                    "the archaic samples are named without a source, and the archaic files are of several",
+                    hint="name the sources of the samples, too",
+                )
+            # One set of files for all sources, or samples of the one source that has files.
+            if UNNAMED in named:
+                return {next(iter(own)): named[UNNAMED]}
+            return dict(named)
+        return {**own, **named}
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the names of the archaic sources."""
+        if isinstance(self.vcf, VariantReader):
+            return (UNNAMED,) if self.vcf.archaic else ()
+        return tuple(self._archaic_named)
+
+    def _members(self, sources: Mapping[str, Sequence[Source]]) -> dict[str, list[str]]:
+        """Return the samples of each archaic source."""
+        found: dict[str, list[str]] = {}
+        source_of: dict[str, str] = {}
+        everyone = [source for files in self._archaic_files.values() for source in files]
+        for source, named in self._archaic_named.items():
+            own = self._archaic_files.get(source)
+            if own is None and everyone and not set(self._archaic_files) & set(self._archaic_named):
+                own = everyone
+            files = own if own is not None else sources["target"]
+            inside = list(dict.fromkeys(name for file in files for name in file.samples))
+            if own is not None and _names_nobody(named):
+                found[source] = inside
+            else:
+                path = files[0].path if len(files) == 1 else None
+                role = "archaic" if source == UNNAMED else source
+                found[source] = chosen_samples(named, inside, self.populations(), role=role, path=path)
+            for name in found[source]:
+                if name in source_of:
+                    raise SettingError(f"sample {name} is named as {source_of[name]} and as {source}")
+                source_of[name] = source
+        return found
+
+    def _columns(self) -> list[list[int]]:
+        """Return the columns of the archaic alleles that belong to each source."""
+        if isinstance(self.vcf, VariantReader):
+            return [list(range(len(self.vcf.names("archaic"))))] if self.vcf.archaic else []
+        members = self._members({"target": self._target_files})
+        place = {name: i for i, name in enumerate(self.reader.archaic)}
+        return [[2 * place[name] + h for name in names for h in (0, 1)] for names in members.values()]
+
     def _names(self, role: str, sources: Mapping[str, Sequence[Source]], *, own: bool) -> list[str]:
         """Return the samples of a role, all those of its own files if none is named."""
         named: Names = getattr(self, role)
         files = sources[role] if own else sources["target"]
         inside = list(dict.fromkeys(name for source in files for name in source.samples))
-        # Only without a name: an empty text names nobody, and is an error.
-        if own and role != "target" and (isinstance(named, Sequence) and not isinstance(named, str)) and not named:
+        if own and role != "target" and _names_nobody(named):
             return inside
         return chosen_samples(
-            named, inside, self._populations, role=role, path=files[0].path if len(files) == 1 else None
+            named, inside, self.populations(), role=role, path=files[0].path if len(files) == 1 else None
         )
 
+    def populations(self) -> Populations | None:
+        """Return which samples belong to which population."""
+        return self._read_populations
+
     @cached_property
-    def _populations(self) -> Populations | None:
+    def _read_populations(self) -> Populations | None:
         return None if self.samples is None else read_populations(self.samples)
 
     def names(self) -> list[tuple[str, str]]:
@@ -171,10 +247,13 @@ class VcfDoor:
 
         add("vcf", self.vcf.paths() if isinstance(self.vcf, VariantReader) else _given(self.vcf))
         add("outgroup vcf", _given(self.outgroup_vcf))
-        add("archaic vcf", _given(self.archaic_vcf))
+        for source, files in _by_source(self.archaic_vcf).items():
+            add("archaic vcf" if source == UNNAMED else f"{source} vcf", _given(cast("Files", files)))
         add("outgroup frequencies", _listed(self.outgroup_frequencies))
-        for role in ("target", "outgroup", "archaic"):
-            named = getattr(self, role)
+        named_by = {"target": self.target, "outgroup": self.outgroup}
+        for source, those in _by_source(self.archaic).items():
+            named_by["archaic" if source == UNNAMED else source] = cast("Names", those)
+        for role, named in named_by.items():
             # Samples may be named by a file, or in the option itself.
             if isinstance(named, str | os.PathLike) and is_input(os.fspath(named)):
                 add(role, [named])
@@ -250,7 +329,9 @@ class VcfDoor:
                 _check_names(mask.spans, reader.contigs)
         seen: set[str] = set()
         presence = Presence()
-        blocks = reader.blocks(span=span, overlap=settings.k + size, stretches=stretches)
+        archaics, columns = self.sources(), self._columns()
+        # As far as it takes to see that a stretch is too long to be without a site.
+        blocks = reader.blocks(span=span, overlap=max(settings.k + size, EMPTY), stretches=stretches)
         for block in stages.timed("read", blocks):
             with stages.time("tracks"):
                 if block.chrom not in seen:
@@ -267,7 +348,7 @@ class VcfDoor:
                 self._told.hidden(hidden, block.start, block.end)
                 uncallable = merge_spans([*hidden, *((a, b) for a, b in block.uncallable if b > low and a < high)])
                 found = presence.of(block, first, last, size)
-                tracks = tracks_from_variants(
+                tracks = variant_tracks(
                     block,
                     first_bin=first,
                     last_bin=last,
@@ -275,10 +356,20 @@ class VcfDoor:
                     settings=settings,
                     uncallable=uncallable,
                     presence=found,
+                    sources=columns,
+                )
+                sites = sites_of_variants(
+                    block,
+                    first_bin=first,
+                    last_bin=last,
+                    length=length,
+                    settings=settings,
+                    uncallable=uncallable,
+                    sources=columns,
                 )
             end = block.length if block.length is not None else (block.end if block.last else None)
             exists = None if found is None else found[0]
-            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists)
+            yield TrackBlock(block.chrom, names, first, tracks, end, block.last, exists, archaics, sites)
         for mask in masks:
             _check_names(mask.spans, seen)
 
@@ -326,6 +417,27 @@ class _Told:
         if self.seen and self.masked == self.seen:
             found.append("the masks hide everything: 0 % is callable, and nothing can be called")
         return found
+
+
+def variant_tracks(block: VariantBlock, *, sources: Sequence[Sequence[int]], **where: Any) -> np.ndarray:
+    """Return the tracks of all readings, shape (readings * haplotypes, bins, channels)."""
+    made = []
+    for slots in readings(len(sources)):
+        columns = [[column for source in slot for column in sources[source]] for slot in slots]
+        made.append(tracks_from_variants(block, sources=columns, **where))
+    return made[0] if len(made) == 1 else np.concatenate(made)
+
+
+def _by_source(given: Any) -> Mapping[str, Any]:
+    """Return what was given for each archaic source; nothing stands for no source."""
+    if isinstance(given, Mapping):
+        return given
+    return {} if given is None or _names_nobody(given) else {UNNAMED: given}
+
+
+def _names_nobody(named: Names) -> bool:
+    """Return whether no name is given; an empty text is one that nobody bears, and an error."""
+    return isinstance(named, Sequence) and not isinstance(named, str) and not named
 
 
 def _listed(files: Paths) -> list[PathLike]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from genolstm.bgzf import END
-from genolstm.errors import InputError
+from genolstm.errors import InputError, cause
 from genolstm.files import PathLike, display_name, open_input, open_packed, read_start, readable, unpack
 from genolstm.introgression.variants.block import FAR, Stretch
 
@@ -25,6 +25,8 @@ _MAX_INDEX = 1 << 27
 #: Bytes of a BGZF block, packed or not; its first ones hold a header of 18, its last ones the checksum and the length.
 _MAX_BLOCK = 1 << 16
 _HEAD, _TAIL = 18, 8
+#: Size of the stretches that a linear index has an offset of, as a power of 2.
+_LINEAR_SHIFT = 14
 
 
 def _inflate() -> tuple[Any, Any, Any]:
@@ -67,7 +69,7 @@ class Bytes:
         try:
             self._start = read_start(self._raw, _HEAD)
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", path=self.name) from error
+            raise InputError(f"cannot be read ({cause(error)})", path=self.name) from error
         if not self._start:
             raise InputError("is empty; a VCF or BCF file is needed", path=self.name)
         self.is_bgzf = self._start[:2] == b"\x1f\x8b" and self._start[3:4] == b"\x04" and self._start[12:14] == b"BC"
@@ -312,7 +314,7 @@ class Index:
         numbers, begins, ends, least = self.bins[chrom].table.T
         floor = 0
         if len(self.linear[chrom]):
-            floor = int(self.linear[chrom][min(start >> 14, len(self.linear[chrom]) - 1)])
+            floor = int(self.linear[chrom][min(start >> _LINEAR_SHIFT, len(self.linear[chrom]) - 1)])
         leaf = numbers == ((1 << (3 * self.depth)) - 1) // 7 + (start >> self.min_shift)
         if leaf.any():
             floor = max(floor, int(least[leaf].max()))

@@ -172,6 +172,8 @@ class VariantBlock:
     uncallable
         Sorted, disjoint stretches (start, end) in bp of which nothing is known, because of masks or because a
         file that states invariant positions has none there; they reach over the overlap too.
+    reference
+        Base of the reference at each site, or :data:`UNKNOWN`, shape (sites,), int8; None if it is not told.
     """
 
     chrom: str
@@ -184,3 +186,4 @@ class VariantBlock:
     length: int | None = None
     last: bool = True
     uncallable: Sequence[tuple[int, int]] = ()
+    reference: np.ndarray | None = None

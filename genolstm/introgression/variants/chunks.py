@@ -14,7 +14,7 @@ import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from io import BytesIO, FileIO
@@ -34,6 +34,8 @@ _MAX_META, _MAX_FILE, _MAX_CHUNK = 1 << 24, 1 << 28, 1 << 28
 #: Chunks side by side: the samples of a cohort are in thousands of them at the most.
 _MAX_ACROSS = 1 << 20
 _META = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")
+AGAIN = "copy or download the store again"
+"""What to do about a store that is not whole."""
 
 
 def is_store(path: PathLike) -> bool:
@@ -187,6 +189,10 @@ class Array:
         Of the elements; None if they are strings.
     fill
         Value of what is in no chunk; 0 if the store states none.
+    key
+        Returns the name of a chunk's file within the array, given its place along each axis.
+    decode
+        Unpacks the content of such a file; None if only zarr can.
     """
 
     store: Store
@@ -276,17 +282,13 @@ class Array:
     def damaged(self, index: tuple[int, ...], reason: str) -> InputError:
         """Return the error of a chunk that cannot be used."""
         return InputError(
-            f"the chunk {self.file(index)} is damaged or cut short ({reason})",
-            path=self.store.path,
-            hint="copy or download the store again",
+            f"the chunk {self.file(index)} is damaged or cut short ({reason})", path=self.store.path, hint=AGAIN
         )
 
     def missing(self, index: tuple[int, ...]) -> InputError:
         """Return the error of a chunk whose file is not there."""
         return InputError(
-            f"the chunk {self.file(index)} is missing: the store was cut short",
-            path=self.store.path,
-            hint="copy or download the store again",
+            f"the chunk {self.file(index)} is missing: the store was cut short", path=self.store.path, hint=AGAIN
         )
 
     def whole(self) -> np.ndarray:
@@ -316,7 +318,7 @@ class Array:
         self,
         begin: int,
         end: int,
-        columns: list[int] | None = None,
+        columns: Sequence[int] | None = None,
         absent: Callable[[Array, tuple[int, ...]], Any] | None = None,
     ) -> np.ndarray:
         """Return rows [begin, end) of an array of numbers.
@@ -329,15 +331,15 @@ class Array:
             Called with a chunk that is not there; raises if it should be, else the fill value is taken.
         """
         assert self.dtype is not None
-        rest = [range(-(-n // c)) for n, c in zip(self.shape[1:], self.chunks[1:], strict=True)]
+        across: list[Sequence[int]] = [range(-(-n // c)) for n, c in zip(self.shape[1:], self.chunks[1:], strict=True)]
         if columns is not None:
-            rest[0] = columns  # type: ignore[call-overload]
+            across[0] = columns
         step = self.chunks[0]
         bands = []
         for i in range(begin // step, -(-end // step)):
             low, high = max(begin - i * step, 0), min(end - i * step, step)
             parts = {}
-            for others in product(*rest):
+            for others in product(*across):
                 index = (i, *others)
                 part = self.chunk(index)
                 if part is None:
@@ -345,7 +347,7 @@ class Array:
                         absent(self, index)
                     part = np.full(self.size(index), self.fill, dtype=self.dtype)
                 parts[others] = part[low:high]
-            bands.append(_side_by_side(parts, rest))
+            bands.append(_side_by_side(parts, len(across)))
         if len(bands) == 1:
             return bands[0]
         if not bands:
@@ -353,11 +355,11 @@ class Array:
         return np.concatenate(bands)
 
 
-def _side_by_side(parts: dict[tuple[int, ...], np.ndarray], rest: list[Any]) -> np.ndarray:
-    """Join chunks along all axes but the first."""
+def _side_by_side(parts: dict[tuple[int, ...], np.ndarray], axes: int) -> np.ndarray:
+    """Join chunks along the axes after the first, given by their places along these."""
     if len(parts) == 1:
         return next(iter(parts.values()))
-    for axis in range(len(rest) - 1, -1, -1):
+    for axis in range(axes - 1, -1, -1):
         joined: dict[tuple[int, ...], list[np.ndarray]] = {}
         for place, part in parts.items():
             joined.setdefault(place[:axis], []).append(part)
@@ -446,7 +448,7 @@ def _separator(given: object) -> str:
 
 
 def _sizes(given: object) -> tuple[int, ...]:
-    """Return the numbers in a list of sizes; the first is that of records."""
+    """Return the sizes that metadata state for the axes, if they are such."""
     if not isinstance(given, list) or not all(type(n) is int and 0 <= n <= LAST_POSITION for n in given):
         raise ValueError("its sizes are no list of whole numbers")
     return tuple(given)

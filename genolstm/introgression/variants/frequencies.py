@@ -20,11 +20,13 @@ from genolstm.numbers import LAST_POSITION, parse_integer, parse_number
 
 #: Most haplotypes that stand for the frequencies: about as many as a cohort's outgroup has.
 MOST = 200
+#: Records that are looked at for the field and for the number of alleles called.
 _LOOK = 2000
 #: Records that one position may have: of a few hundred alternatives, each in a record of its own.
 _MOST_RECORDS = 1000
 #: Frequencies are rounded where they are written, so that their sum may exceed 1 a little.
 _WHOLE = 1.01
+#: Sites that are passed on together.
 _ROWS = 1 << 14
 
 
@@ -90,9 +92,8 @@ class FrequencySource:
         self.warnings: list[str] = []
         self.all_sites: bool | None = False
         self.contigs: dict[str, int | None] = dict(self._stream.header.contigs)
-        key = re.escape(field.encode())
-        self._value = re.compile(rb"(?:^|;)" + key + rb"=([^;]*)")
-        self._called = re.compile(rb"(?:^|;)" + re.escape(_number_field(field).encode()) + rb"=0*([0-9]+)")
+        self._value = _pattern(field, rb"([^;]*)")
+        self._called = _pattern(_number_field(field), rb"0*([0-9]+)")
         n = self._n_haplotypes()
         self.samples: list[str] = [f"{field}:{i + 1}" for i in range(n // 2)]
 
@@ -235,8 +236,8 @@ class FrequencySource:
                         hint="a position has only one reference base",
                     )
                 before.join(alts, frequencies)
-                if before.records > _MOST_RECORDS or not sum(before.frequencies or ()) <= _WHOLE:
-                    many = before.records > _MOST_RECORDS
+                many = before.records > _MOST_RECORDS
+                if many or not sum(before.frequencies or ()) <= _WHOLE:
                     what = f"more than {_MOST_RECORDS} records" if many else f"{self.field} of more than 1 in all"
                     raise InputError(
                         f"has {what} at one position", path=self.path, line=number, record=f"{name}:{position + 1}"
@@ -394,6 +395,11 @@ def _split(pieces: Iterator[bytes], before: int | None, path: str) -> Iterator[t
 def _number_field(field: str) -> str:
     """Return what the number of called alleles is called where the frequency is called ``field``."""
     return re.sub("AF", "AN", field, count=1) if "AF" in field else f"AN_{field}"
+
+
+def _pattern(field: str, value: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a field in INFO."""
+    return re.compile(rb"(?:^|;)" + re.escape(field.encode()) + b"=" + value)
 
 
 def _base(ref: bytes, alt: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 from genolstm.errors import InputError, control_character
 from genolstm.numbers import LAST_POSITION, parse_integer, quoted
 
-FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
+_FIXED = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 _QUOTED = re.compile(r'"(?:[^"\\]++|\\.)*+"')
 _META = re.compile(rb"##(contig|FORMAT|INFO|FILTER)=<(.*)>\s*$")
 #: Lines of a header: that of an assembly in pieces has one for each.
@@ -52,9 +52,9 @@ def _parts(text: str) -> Iterator[tuple[str, str]]:
     at = 0
     while (equals := text.find("=", at)) >= 0:
         key = text[at:equals].replace(",", " ").split()
-        quoted = _QUOTED.match(text, equals + 1)
-        if quoted is not None and text[quoted.end() : quoted.end() + 1] in ("", ","):
-            value, at = quoted[0][1:-1], quoted.end() + 1
+        word = _QUOTED.match(text, equals + 1)
+        if word is not None and text[word.end() : word.end() + 1] in ("", ","):
+            value, at = word[0][1:-1], word.end() + 1
         else:
             comma = text.find(",", equals)
             end = len(text) if comma < 0 else comma
@@ -142,7 +142,7 @@ def parse_header(text: bytes, path: str, *, binary: bool = False) -> Header:
             if wrong and binary:
                 raise InputError(wrong, path=path, line=number)
         elif line.startswith(b"#"):
-            _names(header, line, path, number)
+            header.samples = _samples(line, path, number)
             return header
     raise InputError("is not a whole VCF or BCF file: its header has no #CHROM line", path=path)
 
@@ -173,22 +173,20 @@ def _add_contig(header: Header, name: str, parts: dict[str, str], path: str, lin
     header.contigs[name] = length if length is not None else before
 
 
-def _names(header: Header, line: bytes, path: str, number: int) -> None:
+def _samples(line: bytes, path: str, number: int) -> list[str]:
+    """Return the names of the samples in the ``#CHROM`` line."""
     try:
         words = line.decode("utf-8").split("\t")
     except UnicodeDecodeError as error:
         raise InputError("the names of the samples are not UTF-8", path=path, line=number) from error
-    if tuple(words[:8]) != FIXED:
+    if tuple(words[:8]) != _FIXED:
         hint = "the columns are separated by tabs" if " " in words[0] else None
-        raise InputError(f"the header line must name the columns {' '.join(FIXED)}", path=path, line=number, hint=hint)
-    if len(words) < 10 or words[8] != "FORMAT":
-        header.samples = []
-        if len(words) > 8 and words[8] != "FORMAT":
-            raise InputError(f"the ninth column is {quoted(words[8])}, not FORMAT", path=path, line=number)
-        return
-    header.samples = words[9:]
+        raise InputError(f"the header line must name the columns {' '.join(_FIXED)}", path=path, line=number, hint=hint)
+    if len(words) > 8 and words[8] != "FORMAT":
+        raise InputError(f"the ninth column is {quoted(words[8])}, not FORMAT", path=path, line=number)
+    samples = words[9:]
     seen: set[str] = set()
-    for name in header.samples:
+    for name in samples:
         if not name.strip():
             raise InputError(
                 "the #CHROM line holds an empty sample name",
@@ -200,3 +198,4 @@ def _names(header: Header, line: bytes, path: str, number: int) -> None:
         if name in seen:
             raise InputError(f"the sample {name} stands twice in the header", path=path, line=number)
         seen.add(name)
+    return samples

@@ -13,6 +13,7 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike
+from genolstm.introgression.settings import EMPTY
 from genolstm.introgression.variants.block import ABSENT, FAR, UNKNOWN, CallSettings, Source, Stretch, VariantBlock
 from genolstm.introgression.variants.feed import ROLES, File, Part, Role, covered, gaps, merged, of_positions
 from genolstm.introgression.variants.regions import check_stretches, merge_stretches
@@ -49,6 +50,8 @@ class VariantCounts:
         Sites at which the archaic is missing.
     other_ref
         Positions at which a file has another REF than that of the targets.
+    empty
+        Bases in stretches without any site that are too long for that; nothing is counted there.
     """
 
     records: int = 0
@@ -62,6 +65,7 @@ class VariantCounts:
     uncalled: int = 0
     archaic_missing: int = 0
     other_ref: int = 0
+    empty: int = 0
 
 
 @compiled()
@@ -89,7 +93,7 @@ def _judge(
             missing[i, role] = n
             if n:
                 found |= 2
-            if not known:
+            if not known and row.shape[0] > 0:
                 found |= 4 << role
         verdict[i] = found
 
@@ -166,8 +170,16 @@ class VariantReader:
             if twice is not None and Path(twice).exists():
                 raise InputError("is given twice", path=twice)
         self._files: list[File] = []
+        # One archaic source may have files of its own, and another lie among the targets.
+        inside = {
+            holder: {name for source in own[holder] for name in source.samples} for holder in ("target", "archaic")
+        }
+        beside = [name for name in self.archaic if name in inside["target"] - inside["archaic"] and own["archaic"]]
         for holder in ROLES:
-            served = {r: samples[r] for r in ROLES if r == holder or (holder == "target" and not own[r])}
+            served = {r: samples[r] for r in self._roles() if r == holder or (holder == "target" and not own[r])}
+            if beside and holder in ("target", "archaic"):
+                # A name in the place of another keeps the columns of the rest.
+                served["archaic"] = [name if (name in beside) == (holder == "target") else "" for name in self.archaic]
             for source in own[holder]:
                 self._files.append(File(source, served))
             if own[holder]:
@@ -188,9 +200,13 @@ class VariantReader:
 
     # --- checks before reading --------------------------------------------------------------
 
+    def _roles(self) -> list[Role]:
+        """Return the roles that somebody has; a scan needs no archaic."""
+        return [role for role in ROLES if getattr(self, role)]
+
     def _check_roles(self) -> None:
         for role in ROLES:
-            if not getattr(self, role):
+            if not getattr(self, role) and role != "archaic":  # a scan needs none
                 raise SettingError(f"no {role} samples are named")
         role_of: dict[str, str] = {}
         for role in ROLES:
@@ -203,7 +219,7 @@ class VariantReader:
 
     def _check_samples(self, sources: Sequence[Source], served: Mapping[Role, Sequence[str]], holder: str) -> None:
         inside = {name for source in sources for name in source.samples}
-        wanted = [name for names in served.values() for name in names]
+        wanted = [name for names in served.values() for name in names if name]
         missing = [name for name in wanted if name not in inside]
         if missing:
             shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
@@ -263,8 +279,9 @@ class VariantReader:
         found += [line for file in self._files for line in getattr(file.source, "warnings", ())]
         if self._judged:
             n = {"target": len(self.target), "outgroup": len(self.outgroup), "archaic": len(self.archaic)}
-            shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in ROLES}
-            shares["archaic"] = self.counts.archaic_missing / self._judged
+            shares = {role: self._missing[role] / (2 * n[role] * self._judged) for role in self._roles()}
+            if self.archaic:
+                shares["archaic"] = self.counts.archaic_missing / self._judged
             merged = "was it merged without the reference (bcftools merge -0)? Give"
             hint = {
                 "archaic": f"{merged} its own file: --archaic-vcf",
@@ -277,7 +294,7 @@ class VariantReader:
                         hint[part.role] = f"does a position without a record mean the reference? --{part.role}-absent"
             found += [
                 f"the {role} is missing at {100 * shares[role]:.0f} % of the sites: {hint[role]}"
-                for role in ROLES
+                for role in shares
                 if shares[role] > 0.5
             ]
         return list(dict.fromkeys(found))
@@ -303,6 +320,7 @@ class VariantReader:
         items = [
             (counts.uncalled, "sites that no target or no outgroup sample is called at: nothing is counted there"),
             (counts.archaic_missing, "sites that the archaic is missing at: nothing is counted there"),
+            (counts.empty, f"bp in stretches of {EMPTY // 1000} kb or more without any site: nothing is counted there"),
         ]
         lines += [f"{number:,} {what}" for number, what in items if number]
         lines += [
@@ -439,7 +457,7 @@ class VariantReader:
 
     def _check_chromosome(self, chrom: str, joined: Sequence[File]) -> None:
         """Refuse a sample that two files have here, and say whom none has."""
-        for role in ROLES:
+        for role in self._roles():
             names = getattr(self, role)
             holder: dict[int, File] = {}
             for file in joined:
@@ -549,9 +567,11 @@ class VariantReader:
                 kept[:1] |= is_first
         self._tally(verdict, missing, kept, (positions >= begin) & (positions < end))
         edge = high if length is None else min(high, length)
-        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in ROLES)]
+        dark = [of_positions(blank), *(self._dark(role, files, windows, known, low, edge) for role in self._roles())]
+        dark.append(empty := self._empty(files, positions, known, low, edge))
+        self.counts.empty += int(np.maximum(np.minimum(empty[:, 1], end) - np.maximum(empty[:, 0], begin), 0).sum())
         if not kept.all():
-            positions = positions[kept]
+            positions, reference = positions[kept], reference[kept]
             alleles = {role: a[kept] for role, a in alleles.items()}
         return VariantBlock(
             chrom,
@@ -564,6 +584,7 @@ class VariantReader:
             length,
             last,
             [(int(a), int(b)) for a, b in merged(np.concatenate(dark)).tolist()],
+            reference,
         )
 
     def _absent_before(self, role: str, files: Sequence[File]) -> np.ndarray:
@@ -689,6 +710,17 @@ class VariantReader:
                     stated += [known[i], of_positions(windows[i][0])]
         return gaps(merged(np.concatenate(stated)), low, high)
 
+    def _empty(
+        self, files: Sequence[File], positions: np.ndarray, known: Sequence[np.ndarray], low: int, high: int
+    ) -> np.ndarray:
+        """Return the stretches of [low, high) that are too long for nobody to vary there, where nothing says so."""
+        told = [part.reference for file in files for part in file.parts if part.role != "archaic" and part.auto]
+        n_told = sum(part.role != "archaic" for file in files for part in file.parts)
+        if not told or len(told) < n_told or not all(told):
+            return np.empty((0, 2), dtype=np.int64)
+        found = gaps(merged(np.concatenate([of_positions(positions), *known])), max(low, 0), high)
+        return found[found[:, 1] - found[:, 0] >= EMPTY]
+
     def _tally(self, verdict: np.ndarray, missing: np.ndarray, kept: np.ndarray, inner: np.ndarray) -> None:
         counted = verdict[kept & inner]
         uncalled = (counted & (_NO_TARGET | _NO_OUTGROUP)) != 0
@@ -715,7 +747,7 @@ class VariantReader:
                 if chrom not in scanned and scanned:
                     self._warnings.append(f"no target has a record on {chrom} where it was asked for: not scanned")
         if scanned:
-            for role in ROLES[1:]:
+            for role in self._roles()[1:]:
                 holders = [file for file in self._files if role in file.roles]
                 if not any(set(file.chroms) & scanned for file in holders):
                     chroms = [chrom for file in holders for chrom in file.chroms or file.source.contigs]

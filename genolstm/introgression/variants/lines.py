@@ -53,6 +53,11 @@ from genolstm.introgression.variants.records import (
 _D, _E, _G, _N, _P, _Q, _T, _IS = (ord(c) for c in "DEGNPQT=")
 #: More digits than any position has, so that a number never wraps; :func:`~.records.place` bounds what is left.
 _MOST_DIGITS = 13
+#: The call that nearly every sample has, with the tab behind it, as a number, and the bits that tell its alleles
+#: from 0: those of 1 in each. Written by :func:`_four`, lowest byte first.
+_PLAIN = np.uint32(int.from_bytes(b"0|0\t", "little"))
+_FIRST, _SECOND = np.uint32(1), np.uint32(1 << 16)
+_REST = np.uint32(0xFFFFFFFF) ^ _FIRST ^ _SECOND
 #: Larger numbers than any that is compared with are as good as this one.
 _PLENTY = np.int64(1 << 40)
 
@@ -231,8 +236,42 @@ def _genotype(buf, j, stop, gt, n_alleles, state):
 
 
 @compiled()
-def _calls(buf, i, end, form, form_end, n_alleles, lut, choice, row, out):
-    """Fill a row with the calls that begin at ``i``; return where the line ends, and what is wrong (or 0)."""
+def _four(buf, i):
+    """Return the four bytes from ``i`` on as a number; with an unsigned index, that is one instruction."""
+    at, one = np.uint64(i), np.uint64(1)
+    low = np.uint32(buf[at]) | np.uint32(buf[at + one]) << np.uint32(8)
+    at += one + one
+    return low | np.uint32(buf[at]) << np.uint32(16) | np.uint32(buf[at + one]) << np.uint32(24)
+
+
+@compiled()
+def _plain_calls(buf, i, end, sample, column_of, lut, row, ploidy):
+    """Fill a row as long as the alleles of the calls are 0 or 1 and phased; return where that ends, and the sample.
+
+    The last call of a line is left: it may end in another way.
+    """
+    last = min(column_of.size - 1, sample + (end - i) // 4)
+    reference, other = lut[0], lut[1]
+    while sample < last:
+        call = np.uint32(_four(buf, i)) ^ _PLAIN
+        if call & _REST:
+            break
+        column = column_of[sample]
+        if column >= 0:
+            ploidy[column] = 2
+            row[2 * column] = other if call & _FIRST else reference
+            row[2 * column + 1] = other if call & _SECOND else reference
+        i += 4
+        sample += 1
+    return i, sample
+
+
+@compiled()
+def _calls(buf, i, end, form, form_end, n_alleles, lut, choice, least, row, out):
+    """Fill a row with the calls that begin at ``i``; return where the line ends, and what is wrong (or 0).
+
+    ``least`` tells whether any call needs some quality.
+    """
     column_of, need_phase, allow_unphased, min_gq, min_dp, ploidy = choice
     state, counts = out.state, out.counts
     gt = _subfield(buf, form, form_end, _G, _T)
@@ -241,7 +280,10 @@ def _calls(buf, i, end, form, form_end, n_alleles, lut, choice, row, out):
     gq = _subfield(buf, form, form_end, _G, _Q)
     dp = _subfield(buf, form, form_end, _D, _P)
     sample = 0
+    quick = gt == 0 and n_alleles > 1 and not least
     while True:
+        if quick:
+            i, sample = _plain_calls(buf, i, end, sample, column_of, lut, row, ploidy)
         if sample >= column_of.size:
             return i, BAD_COLUMNS
         column = column_of[sample]
@@ -316,6 +358,7 @@ def parse_lines(buf, begin, end, chrom, skip, filters, span, choice, out):
     at = begin
     lut = np.empty(MAX_ALLELES + 2, dtype=np.int8)
     ends = np.empty(9, dtype=np.int64)
+    least = (choice.min_gq > 0).any() or (choice.min_dp > 0).any()
     while at < end:
         state[NEXT] = at
         state[LINE] += 1
@@ -367,7 +410,7 @@ def parse_lines(buf, begin, end, chrom, skip, filters, span, choice, out):
             at = _rest(buf, ends[8])
             continue
         row = out.rows[state[ROWS]]
-        i, why = _calls(buf, ends[8] + 1, end, ends[7] + 1, ends[8], alleles.number, lut, choice, row, out)
+        i, why = _calls(buf, ends[8] + 1, end, ends[7] + 1, ends[8], alleles.number, lut, choice, least, row, out)
         if why:
             state[LIMIT] = alleles.number
             state[WHY] = why

@@ -43,10 +43,13 @@ class Populations:
         Samples of each population and super-population, in the order of the table.
     path
         Where it was read from.
+    groups
+        Population and super-population of each sample, in the order of the columns.
     """
 
     members: Mapping[str, Sequence[str]] = field(default_factory=dict)
     path: str | None = None
+    groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def read_populations(path: PathLike) -> Populations:
@@ -65,6 +68,7 @@ def read_populations(path: PathLike) -> Populations:
     tabs = False
     at = -1
     members: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     lines: dict[str, int] = {}
     for number, line in read_lines(path):
         if not line.strip() or (columns and line.startswith("##")):
@@ -85,12 +89,12 @@ def read_populations(path: PathLike) -> Populations:
         lines[sample] = number
         if min(columns) >= len(words):
             raise InputError(f"the sample {sample} has no population", path=name, line=number)
-        for group in dict.fromkeys(words[column] for column in columns if column < len(words)):
-            if group:
-                members.setdefault(group, []).append(sample)
+        groups[sample] = [g for g in dict.fromkeys(words[c] for c in columns if c < len(words)) if g]
+        for group in groups[sample]:
+            members.setdefault(group, []).append(sample)
     if not lines:
         raise InputError("names no sample", path=name)
-    return Populations(members, name)
+    return Populations(members, name, groups)
 
 
 def _columns(words: Sequence[str], name: str, number: int) -> tuple[int, list[int]]:

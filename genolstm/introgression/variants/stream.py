@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -17,7 +18,6 @@ from genolstm.introgression.variants.header import Header, parse_header
 MAX_HEADER = 1 << 26
 #: Bytes of a record: more is a damaged length, or no file of records.
 MAX_RECORD = 1 << 28
-_MARK = b"\xef\xbb\xbf"
 #: The line of a header that is its last, or one that is no header's.
 _LAST = re.compile(rb"^(?:#[^#][^\n]*\n|[^#])", re.MULTILINE)
 
@@ -56,7 +56,7 @@ class Stream:
         start = b""
         while len(start) < 4096 and (more := self._more()):
             start += more
-        start = start.removeprefix(_MARK)
+        start = start.removeprefix(codecs.BOM_UTF8)
         self.is_bcf = start[:3] == b"BCF"
         self.rest, self.header = self._binary_header(start) if self.is_bcf else self._text_header(start)
 

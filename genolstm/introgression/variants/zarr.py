@@ -19,7 +19,7 @@ from genolstm.compiled import compiled
 from genolstm.errors import InputError
 from genolstm.files import PathLike
 from genolstm.introgression.variants.block import UNKNOWN, CallSettings, SiteRows, SourceCounts, Stretch
-from genolstm.introgression.variants.chunks import Array, Store, join_strings
+from genolstm.introgression.variants.chunks import AGAIN, Array, Store, join_strings
 from genolstm.introgression.variants.header import check_name
 from genolstm.introgression.variants.records import (
     BAD_GT,
@@ -62,12 +62,12 @@ _LOOK = 2000
 #: Calls of variant records that may all be of the reference. Writers leave out chunks that hold
 #: nothing but the fill value, which is the reference's number; a lost chunk looks the same.
 _CHANCE = 1000
-_FEW = 2
+#: Records that may all have POS 0, which writers leave out too; and those that may all lack a FILTER.
+_FEW, _FEW_FILTERS = 2, 20
 #: Columns of genotypes and of alleles.
 _MOST_PLOIDY, _MOST_COLUMNS = 64, 1 << 14
 #: Numbers that the format has for a missing allele, and for one that does not exist.
 _NO_CALL, _NO_ALLELE = -1, -2
-_AGAIN = "copy or download the store again"
 
 
 class _Slice(NamedTuple):
@@ -174,7 +174,7 @@ class ZarrSource:
                 raise InputError(
                     f"{name} has {size} entries where other arrays have {expected}: the store was cut short",
                     path=self.path,
-                    hint=_AGAIN,
+                    hint=AGAIN,
                 )
         return found
 
@@ -228,17 +228,17 @@ class ZarrSource:
             low, high = max(begin, i * step), min(end, (i + 1) * step)
             text = parts[0] if len(parts) == 1 else self._side_by_side(parts, i)
             span = across * len(parts)
-            at = low - begin
+            rows = slice(low - begin, high - begin)
             bad = _read_alleles(
                 np.frombuffer(text, dtype=np.uint8),
                 low - i * step,
                 high - i * step,
                 span,
-                luts[at : at + high - low],
-                n_alleles[at : at + high - low],
-                bases[at : at + high - low],
-                any_other[at : at + high - low],
-                sizes[at : at + high - low],
+                luts[rows],
+                n_alleles[rows],
+                bases[rows],
+                any_other[rows],
+                sizes[rows],
             )
             if bad == -2:
                 raise self.allele.damaged((i, 0), "its alleles cannot be read")
@@ -432,11 +432,7 @@ class _Reading(Reading):
     def _load(self, begin: int, end: int) -> _Slice:
         source = self.source
         luts, n_alleles, bases, any_other, sizes = source.alleles(begin, end)
-
-        def check(array: Array, index: tuple[int, ...]) -> None:
-            self._check_genotypes(array, index)
-
-        calls = source.genotype.rows(begin, end, self.columns, check)
+        calls = source.genotype.rows(begin, end, self.columns, self._check_genotypes)
         if calls.dtype != np.int8:  # the loop is compiled for two widths, not for all
             calls = np.clip(calls, -(1 << 15), (1 << 15) - 1).astype(np.int16)
         phased = np.zeros((0, 0), dtype=np.bool_)
@@ -445,14 +441,14 @@ class _Reading(Reading):
                 phased = np.zeros(calls.shape[:2], dtype=np.bool_)
             else:
                 phased = self._rows_of(source.phased, begin, end)
+
+        def check_quality(array: Array, index: tuple[int, ...]) -> None:
+            if (calls >= 0).any():  # a quality is missing where nothing is called
+                raise array.missing(index)
+
         low = np.zeros((0, 0), dtype=np.bool_)
         for array, least in self.qualities:
-
-            def called(array: Array, index: tuple[int, ...]) -> None:
-                if (calls >= 0).any():
-                    raise array.missing(index)
-
-            values = self._rows_of(array, begin, end, called)
+            values = self._rows_of(array, begin, end, check_quality)
             needed = np.where(self.choice.column_of >= 0, least[self.choice.column_of], 0)
             # Codes of missing values are below 0, or no number.
             below = (needed > 0) & ~(values >= needed)
@@ -502,11 +498,13 @@ class _Reading(Reading):
         named = np.asarray(values.any(axis=1), dtype=np.bool_)
         return np.asarray(~values[:, refused].any(axis=1) & (named | ("." in self.filters)), dtype=np.bool_)
 
+    @cached_property
+    def _any_filter(self) -> bool:
+        return self.filter is not None and self.source.store.has_chunks(self.filter.name)
+
     def _check_filter(self, array: Array, index: tuple[int, ...]) -> None:
         """Refuse a missing chunk of filters if there are others: hardly any file has FILTER here and not there."""
-        if not hasattr(self, "_any_filter"):
-            self._any_filter = self.source.store.has_chunks(array.name)
-        if self._any_filter and array.size(index)[0] >= 20:
+        if self._any_filter and array.size(index)[0] >= _FEW_FILTERS:
             raise array.missing(index)
 
     def _ends(self, begin: int, end: int, sizes: np.ndarray) -> np.ndarray:

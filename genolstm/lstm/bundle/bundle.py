@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from genolstm.errors import GenolstmError, InputError, ModelError, shown
+from genolstm.errors import GenolstmError, InputError, ModelError, cause, shown
 from genolstm.fields import MAX_WORD, strict_json
 from genolstm.files import PathLike, atomic_path
 from genolstm.lstm.bundle.archive import MalformedArchive, read_archive, write_archive
@@ -88,7 +88,7 @@ class Bundle:
         except FileNotFoundError as error:
             raise InputError("no such model bundle", path=path) from error
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror})", path=path) from error
+            raise InputError(f"cannot be read ({cause(error)})", path=path) from error
         return cls.from_bytes(content, path=path)
 
     @classmethod
@@ -277,7 +277,7 @@ def find_bundle(name_or_path: PathLike) -> Path:
         return path
     name = str(name_or_path)
     if re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        shipped = _MODELS / f"{name}{SUFFIX}"
+        shipped = shipped_path(name)
         if shipped.is_file():
             return shipped
     known = shipped_models()
@@ -287,6 +287,11 @@ def find_bundle(name_or_path: PathLike) -> Path:
 def shipped_models() -> list[str]:
     """Return the names of the models that come with the package."""
     return sorted(path.name.removesuffix(SUFFIX) for path in _MODELS.glob(f"*{SUFFIX}"))
+
+
+def shipped_path(name: str) -> Path:
+    """Return where a model that comes with the package lies, whatever files of this name lie elsewhere."""
+    return _MODELS / f"{name}{SUFFIX}"
 
 
 def _manifest(

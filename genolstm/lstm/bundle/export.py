@@ -89,7 +89,8 @@ def check_onnx(content: bytes, model: Any, config: LSTMConfig | None = None) -> 
     session = load_onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
     random = np.random.default_rng(0)
     worst = 0.0
-    for n, steps in ((3, 17), (1, 5)):
+    stride = 1 if config is None else config.stride
+    for n, steps in ((3, 17 * stride), (1, 5 * stride)):
         inputs = [_random_input(random, tensor, n, steps, config) for tensor in model.inputs]
         names = [value.name for value in session.get_inputs()]
         found = session.run(None, dict(zip(names, inputs, strict=True)))

@@ -26,8 +26,8 @@ IR_VERSION = 8
 
 Weights = Mapping[str, np.ndarray]
 
-# ONNX's order of the gates, as indices into Keras' order.
-_GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
+#: ONNX's order of the gates, as indices into Keras' order.
+GATES = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "rnn": (0,)}
 _OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 _FLOAT, _INT32 = 1, 6
@@ -63,6 +63,12 @@ def write_step(config: LSTMConfig, weights: Weights) -> bytes:
     if config.bidirectional or config.pooling != "none":
         raise ModelError("only a network that reads one way, step by step, has a one-step form")
     return _Writer(config, weights).step()
+
+
+def reorder(array: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    """Return an array whose last axis holds gates side by side, with the gates in another order."""
+    parts = np.split(array, len(order), axis=-1)
+    return np.concatenate([parts[place] for place in order], axis=-1)
 
 
 class _Writer:
@@ -101,6 +107,12 @@ class _Writer:
         if config.pooling in ("mean", "max"):
             operator = {"mean": "ReduceMean", "max": "ReduceMax"}[config.pooling or ""]
             hidden = self.add(operator, [hidden], "pooling", axes=[0], keepdims=0)
+        if config.stride > 1:
+            hidden = self.add("Transpose", [self._dense(hidden, "head", None)], "together", perm=[1, 0, 2])
+            apart = self.constant("apart", np.array([0, -1, config.n_outputs], np.int64))
+            hidden = self.add("Reshape", [hidden, apart], "steps")
+            self.add("Identity", [self._activation(hidden, "head", config.activation)], "y")
+            return self._serialize([self._input(["n", "steps"])], [self._output(["n", "steps"])])
         hidden = self._head(hidden)
         if config.per_step:
             self.add("Transpose", [hidden], "y", perm=[1, 0, 2])
@@ -165,7 +177,7 @@ class _Writer:
         if config.input == "features":
             steps = self.add("Transpose", [values], "steps_first", perm=[1, 0, 2])
             return self._dense(steps, "input", config.input_activation if config.input_units else None)
-        width = config.kernel_size
+        width, overlap = config.kernel_size, config.kernel_size - config.stride
         channels = self.add("Transpose", [values], "channels_first", perm=[0, 2, 1])
         kernel = self.constant("input/kernel", self.weights["input/kernel"].transpose(2, 1, 0))
         convolved = self.add(
@@ -173,24 +185,20 @@ class _Writer:
             [channels, kernel, self.weight("input/bias")],
             "convolved",
             kernel_shape=[width],
-            pads=[(width - 1) // 2, width // 2],
+            pads=[overlap // 2, overlap - overlap // 2],
+            **({"strides": [config.stride]} if config.stride > 1 else {}),
         )
         activated = self._activation(convolved, "input", config.input_activation)
         return self.add("Transpose", [activated], "steps_first", perm=[2, 0, 1])
 
     def _recurrent_weights(self, index: int) -> list[str]:
         cell = self.config.cell
-        order = _GATES[cell]
+        order = GATES[cell]
         stacks: tuple[list[np.ndarray], ...] = ([], [], [])
         for direction in self.config.directions:
             prefix = f"{cell}{index}/{direction}/"
-
-            def gates(array: np.ndarray) -> np.ndarray:
-                parts = np.split(array, len(order), axis=-1)
-                return np.concatenate([parts[place] for place in order], axis=-1)
-
             kernel, recurrent, bias = (
-                gates(self.weights[prefix + part]) for part in ("kernel", "recurrent_kernel", "bias")
+                reorder(self.weights[prefix + part], order) for part in ("kernel", "recurrent_kernel", "bias")
             )
             # Keras' GRU has a bias for each of the two products, its other cells one for the sum.
             both = bias if cell == "gru" else np.stack([bias, np.zeros_like(bias)])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genolstm.errors import ModelError
-from genolstm.lstm.bundle.graph import write_onnx
+from genolstm.lstm.bundle.graph import GATES, reorder, write_onnx
 from genolstm.lstm.bundle.protobuf import fields, read_varint, signed
 from genolstm.lstm.config import LSTMConfig
 
@@ -30,11 +30,6 @@ _MODEL_GRAPH = 7
 _GRAPH_INITIALIZER = 5
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9
 _TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 6: np.dtype("<i4"), 7: np.dtype("<i8"), 11: np.dtype("<f8")}
-
-
-# Where ONNX keeps the gates that Keras orders as input, forget, candidate, output
-# (update, reset, candidate for a GRU).
-_FROM_ONNX = {"lstm": (0, 2, 3, 1), "gru": (0, 1, 2), "rnn": (0,)}
 
 
 def read_weights(source: Bundle | bytes, config: LSTMConfig | None = None) -> dict[str, np.ndarray]:
@@ -113,19 +108,14 @@ def check_numbers(weights: Mapping[str, np.ndarray]) -> None:
 def _unpack(
     weights: dict[str, np.ndarray], stored: dict[str, np.ndarray], config: LSTMConfig, name: str, units: int
 ) -> None:
-    order = _FROM_ONNX[config.cell]
-
-    def gates(array: np.ndarray) -> np.ndarray:
-        parts = np.split(array, len(order), axis=-1)
-        return np.concatenate([parts[place] for place in order], axis=-1)
-
+    order = np.argsort(GATES[config.cell]).tolist()  # back to that of Keras
     for direction, word in enumerate(config.directions):
         prefix = f"{name}/{word}/"
-        weights[prefix + "kernel"] = gates(stored[f"{name}/W"][direction].T)
-        weights[prefix + "recurrent_kernel"] = gates(stored[f"{name}/R"][direction].T)
+        weights[prefix + "kernel"] = reorder(stored[f"{name}/W"][direction].T, order)
+        weights[prefix + "recurrent_kernel"] = reorder(stored[f"{name}/R"][direction].T, order)
         both = stored[f"{name}/B"][direction].reshape(2, len(order) * units)
         # Keras' GRU has a bias for each of the two products, its other cells one for the sum: the second is 0.
-        weights[prefix + "bias"] = gates(both) if config.cell == "gru" else gates(both[0])
+        weights[prefix + "bias"] = reorder(both, order) if config.cell == "gru" else reorder(both[0], order)
 
 
 def read_initializers(content: bytes) -> dict[str, np.ndarray]:

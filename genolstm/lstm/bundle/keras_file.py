@@ -7,13 +7,16 @@ network, after these checks and in Keras' safe mode.
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator
 from typing import Any
 
 from genolstm.errors import ModelError
 from genolstm.fields import strict_json
 from genolstm.lstm.bundle.archive import MalformedArchive, read_archive
 
-_NAMES = ("config.json", "metadata.json", "model.weights.h5")
+_CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+_NAMES = (_CONFIG, _METADATA, _WEIGHTS)
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _WHAT = "the bundle's Keras network"
 # Where Keras looks for a class, and the classes that networks of ours are made of.
@@ -49,13 +52,13 @@ def check_keras(content: bytes) -> dict[str, bytes]:
         members = read_archive(content, _NAMES, what=_WHAT)
     except MalformedArchive as error:
         raise ModelError(f"{_WHAT} is damaged") from error
-    if set(members) != set(_NAMES) or not members["model.weights.h5"].startswith(_HDF5):
+    if set(members) != set(_NAMES) or not members[_WEIGHTS].startswith(_HDF5):
         raise ModelError(f"{_WHAT} is incomplete")
-    config = strict_json(members["config.json"], _WHAT)
-    if not isinstance(config, dict) or not isinstance(strict_json(members["metadata.json"], _WHAT), dict):
+    config = strict_json(members[_CONFIG], _WHAT)
+    if not isinstance(config, dict) or not isinstance(strict_json(members[_METADATA], _WHAT), dict):
         raise ModelError(f"{_WHAT} is not described by a table of names and values")
     for table in _tables(config):
-        if "class_name" not in table and "module" not in table and "registered_name" not in table:
+        if not table.keys() & {"class_name", "module", "registered_name"}:
             continue
         module, name, registered = table.get("module"), table.get("class_name"), table.get("registered_name")
         plain = (module is None or isinstance(module, str)) and isinstance(name, str)
@@ -74,15 +77,13 @@ def check_loadable(members: dict[str, bytes]) -> None:
     """
     import h5py
 
-    sizes = sorted(_sizes(strict_json(members["config.json"], _WHAT)))[-3:]
-    total = 1
-    for size in sizes:
-        total *= max(size, 1)
-    if total > _LARGEST:
+    # No weight of these layers has more than three axes.
+    largest = sorted(_sizes(strict_json(members[_CONFIG], _WHAT)))[-3:]
+    if math.prod(max(size, 1) for size in largest) > _LARGEST:
         raise ModelError(f"{_WHAT} has layers that are too large to load")
     try:
-        with h5py.File(io.BytesIO(members["model.weights.h5"]), "r") as file:
-            _check_group(h5py, file, len(members["model.weights.h5"]), 0)
+        with h5py.File(io.BytesIO(members[_WEIGHTS]), "r") as file:
+            _check_group(h5py, file, len(members[_WEIGHTS]), 0)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{_WHAT} has weights that cannot be read") from error
 
@@ -103,7 +104,7 @@ def _check_group(h5py: Any, group: Any, most: int, depth: int) -> None:
             raise ModelError(f"{_WHAT} has weights of another type or size than expected")
 
 
-def _tables(value: Any) -> Any:
+def _tables(value: Any) -> Iterator[dict[str, Any]]:
     """Yield every table within a value."""
     if isinstance(value, dict):
         yield value
@@ -113,7 +114,7 @@ def _tables(value: Any) -> Any:
             yield from _tables(one)
 
 
-def _sizes(value: Any, name: str = "") -> Any:
+def _sizes(value: Any, name: str = "") -> Iterator[int]:
     """Yield every whole number within a value that may be a size."""
     if isinstance(value, dict):
         for key, one in value.items():

@@ -29,9 +29,10 @@ from genolstm.threads import count_threads
 
 DEFAULT_CHUNK = 3000
 # Steps per call of ONNX Runtime, and the fewest sequences: enough rows to keep the matrix products
-# busy, small enough to stay near the cache. Measured with two BiLSTM layers of 48.
-CALL_STEPS = 50_000
-MIN_ROWS = 8
+# busy, small enough to stay near the cache. Measured with two BiLSTM layers of 32 over tiles of 5,120
+# steps: 3 or 4 rows take a tenth less CPU than 8 or more, and the outputs are the same to the bit.
+CALL_STEPS = 16_384
+MIN_ROWS = 4
 # Steps that a stream gathers before it computes, which set the memory that it needs.
 STREAM_STEPS = 150_000
 # Steps (rows times steps, with their context) that a stream computes at once.
@@ -54,6 +55,9 @@ class Runtime:
     tile
         Steps per tile, for a network whose outputs are defined by tiles; by default from the
         bundle, or 0 (none) for a bare graph.
+    stride
+        Steps that the network reads together (see :class:`~genolstm.lstm.config.LSTMConfig`); by default
+        from the bundle, or 1 for a bare graph. ``context`` and ``tile`` are multiples of it.
 
     Raises
     ------
@@ -62,7 +66,13 @@ class Runtime:
     """
 
     def __init__(
-        self, source: Bundle | bytes, *, threads: int = 0, context: int | None = None, tile: int | None = None
+        self,
+        source: Bundle | bytes,
+        *,
+        threads: int = 0,
+        context: int | None = None,
+        tile: int | None = None,
+        stride: int | None = None,
     ) -> None:
         if isinstance(source, Bundle):
             content = source.onnx
@@ -73,9 +83,14 @@ class Runtime:
             context = source.context if isinstance(source, Bundle) else 0
         if tile is None:
             tile = source.tile if isinstance(source, Bundle) else 0
+        if stride is None:
+            stride = source.config.stride if isinstance(source, Bundle) and source.config is not None else 1
+        self.stride = _at_least_one("stride", stride)
         for name, value in (("context", context), ("tile", tile)):
             if value < 0:
                 raise SettingError(f"{name} is {value}, it must be 0 or more")
+            if value % stride:
+                raise SettingError(f"{name} is {value}, the network reads multiples of {stride}")
         self.context = context
         self.tile = tile
         self.threads = count_threads(threads)
@@ -161,8 +176,7 @@ class Runtime:
             held.append(block)
             n = len(block)
             stop = held.stop - least
-            if self.tile:
-                stop = stop // self.tile * self.tile
+            stop = stop // (self.tile or self.stride) * (self.tile or self.stride)
             # A part that is much smaller than the context that it needs is little use.
             if stop - done >= max(1, 0 if self.tile else least // 2) and (stop - done) * n >= STREAM_STEPS:
                 yield from self._parts(held, n, done, stop, chunk, context, batch_size)
@@ -220,7 +234,7 @@ class Runtime:
         if self.tile:
             spans = list(_tiles(x.shape[1], start, stop, offset, self.tile, context))
         else:
-            spans = list(_windows(x.shape[1], start, stop, chunk, context))
+            spans = list(_windows(x.shape[1], start, stop, chunk, context, self.stride))
         # Only windows of one width can be stacked; a sequence's first and last are narrower.
         by_width: dict[int, list[tuple[int, int, int]]] = {}
         for begin, end, low, high in spans:
@@ -229,7 +243,8 @@ class Runtime:
         for width, members in by_width.items():
             rows = self._rows(batch_size, len(x) * len(members), width)
             places = [(row, *member) for row in range(len(x)) for member in members]
-            tasks += [_Windows(x, result, places[i : i + rows], width, start) for i in range(0, len(places), rows)]
+            filled = self._multiple(width)
+            tasks += [_Windows(x, result, places[i : i + rows], filled, start) for i in range(0, len(places), rows)]
         self._run_all(tasks)
 
     def _rows(self, batch_size: int | None, total: int, width: int) -> int:
@@ -241,11 +256,14 @@ class Runtime:
         return max(1, min(rows, -(-total // self.threads)))
 
     def _spans(self, chunk: int | None, context: int | None) -> tuple[int, int]:
-        context = max(self.context, context or 0)
+        context = self._multiple(max(self.context, context or 0))
         if chunk is None:
             # Most of the work should go into outputs that are kept.
-            return max(DEFAULT_CHUNK, 8 * context), context
-        return _at_least_one("chunk", chunk), context
+            return self._multiple(max(DEFAULT_CHUNK, 8 * context)), context
+        return self._multiple(_at_least_one("chunk", chunk)), context
+
+    def _multiple(self, steps: int) -> int:
+        return -(-steps // self.stride) * self.stride
 
     def _check(self, x: np.ndarray) -> None:
         if x.ndim != len(self._shape) or (x.ndim == 3 and x.shape[2] != self.n_features):
@@ -291,7 +309,9 @@ class _Windows:
     def gather(self, dtype: np.dtype[Any]) -> np.ndarray:
         values = np.empty((len(self.places), self.width, *self.x.shape[2:]), dtype)
         for target, (row, begin, _, _) in zip(values, self.places, strict=True):
-            target[:] = self.x[row, begin : begin + self.width]
+            steps = self.x[row, begin : begin + self.width]
+            target[: len(steps)] = steps
+            target[len(steps) :] = 0  # a network with a stride reads beyond the end
         return values
 
     def scatter(self, output: np.ndarray) -> None:
@@ -315,19 +335,23 @@ def _tiles(
         low = high
 
 
-def _windows(length: int, start: int, stop: int, chunk: int, context: int) -> Iterator[tuple[int, int, int, int]]:
+def _windows(
+    length: int, start: int, stop: int, chunk: int, context: int, stride: int = 1
+) -> Iterator[tuple[int, int, int, int]]:
     """Yield windows (begin, end, first and end step to keep) that cover start to stop.
 
     All are of one width, so that they can be stacked: the last one is moved back to end where
-    the sequence does. Outputs are kept where there is full context, or the sequence's end.
+    the sequence does, or, as all begin with a multiple of the stride, less than a stride beyond. Outputs
+    are kept where there is full context, or the sequence's end.
     """
     first, last = max(0, start - context), min(length, stop + context)
-    width = min(chunk + 2 * context, last - first)
+    first -= first % stride
+    width = -(-min(chunk + 2 * context, last - first) // stride) * stride
     low, begin = start, first
     while low < stop:
-        begin = min(begin, last - width)
+        begin = min(begin, first + -(-(last - first - width) // stride) * stride)
         end = begin + width
-        high = stop if end == last else min(stop, end - context)
+        high = stop if end >= last else min(stop, end - context)
         yield begin, end, low, high
         low, begin = high, begin + chunk
 

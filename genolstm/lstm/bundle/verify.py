@@ -39,7 +39,7 @@ def verify_bundle(source: Bundle | PathLike) -> list[tuple[str, str]]:
     if config.input == "embedding":
         x = random.integers(0, config.vocabulary, (2, 40), dtype=np.int32)
     else:
-        x = random.gamma(0.5, 2.0, (2, 40, config.n_features)).astype(np.float32)
+        x = random.gamma(0.5, 2.0, (2, 40 * config.stride, config.n_features)).astype(np.float32)
     expected = forward(config, read_weights(bundle), x)
     difference = np.abs(runtime.predict(x) - expected) / np.maximum(1.0, np.abs(expected))
     worst = float(difference.max())

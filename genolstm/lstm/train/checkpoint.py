@@ -27,6 +27,7 @@ _HEADER = re.compile(
     rb"'shape': \((?P<shape>[0-9, ]{0,100})\), \}",
     re.DOTALL,
 )
+#: What reading a damaged zip file, array or number may raise.
 _MALFORMED = (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, ArithmeticError, zipfile.BadZipFile)
 
 
@@ -87,16 +88,7 @@ def load_checkpoint(
         state = Fields(strict_json(arrays.pop("state").tobytes(), "its state"))
         version, found = state.whole("version", 0, 1 << 30), state.table("fingerprint").values
         progress = _read_progress(state.table("progress"))
-    except (
-        ModelError,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        EOFError,
-        RuntimeError,
-        zipfile.BadZipFile,
-    ) as error:
+    except (ModelError, *_MALFORMED) as error:
         raise damaged(folder) from error
     variables = [arrays[name] for name in sorted(arrays) if name.startswith("variable")]
     best = [arrays[name] for name in sorted(arrays) if name.startswith("best")]

@@ -146,8 +146,17 @@ def build_network(config: LSTMConfig, *, seed: int | None = None, state: bool = 
         hidden = layers.GlobalMaxPooling1D(name="pooling")(hidden)
     if config.n_outputs:
         weights = keras.initializers.GlorotUniform(next(seeds))
-        dense = layers.Dense(config.n_outputs, activation=config.activation, kernel_initializer=weights, name="head")
+        together = config.stride > 1  # the outputs of several steps stand in one vector
+        dense = layers.Dense(
+            config.n_outputs * config.stride,
+            activation=None if together else config.activation,
+            kernel_initializer=weights,
+            name="head",
+        )
         hidden = dense(hidden)
+        if together:
+            hidden = layers.Reshape((-1, config.n_outputs), name="steps")(hidden)
+            hidden = layers.Activation(config.activation, name="outputs")(hidden)
     elif config.activation != "linear":
         hidden = layers.Activation(config.activation, name="head")(hidden)
     if state:
@@ -176,7 +185,10 @@ def _input_block(keras: Any, config: LSTMConfig, seeds: _Seeds) -> tuple[Any, An
         "name": "input",
     }
     if config.input == "conv":
-        return inputs, layers.Conv1D(config.input_units, config.kernel_size, padding="same", **options)(hidden)
+        convolution = layers.Conv1D(
+            config.input_units, config.kernel_size, strides=config.stride, padding="same", **options
+        )
+        return inputs, convolution(hidden)
     return inputs, layers.Dense(config.input_units, **options)(hidden)
 
 

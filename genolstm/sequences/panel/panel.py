@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.errors import InputError, PanelError
+from genolstm.errors import InputError, PanelError, cause
 from genolstm.fields import Fields, strict_json
 from genolstm.files import PathLike, atomic_path
 from genolstm.sequences.alphabet import Codes
@@ -267,7 +267,7 @@ class KmerPanel:
         except IsADirectoryError as error:
             raise InputError("is a folder, a panel is needed", path=name) from error
         except OSError as error:
-            raise InputError(f"cannot be read ({error.strerror or error})", path=name) from error
+            raise InputError(f"cannot be read ({cause(error)})", path=name) from error
 
         magic, version, header_size, file_size = _PREAMBLE.unpack_from(data)
         if magic != _MAGIC:

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.errors import OutputError
+from genolstm.errors import OutputError, cause
 from genolstm.files import PathLike, unnamed_file
 
 _STEP = 1 << 24
@@ -100,7 +100,7 @@ class Scratch:
             yield
         except OSError as error:
             raise OutputError(
-                f"temporary files cannot be written here ({error.strerror or error})",
+                f"temporary files cannot be written here ({cause(error)})",
                 path=self._folder or tempfile.gettempdir(),
                 hint="a panel that outgrows --memory takes about 1.5 bytes per base of its input",
             ) from error

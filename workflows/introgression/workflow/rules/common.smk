@@ -16,7 +16,7 @@ wildcard_constraints:
 
 def results():
     """Return the result files of every door in the configuration."""
-    wanted = ["segments.bed", "posteriors.tsv.gz"]
+    wanted = ["segments.bed", "posteriors.tsv.gz", "summary.tsv", "summary_mqc.json"]
     wanted += ["evaluation.tsv"] if TRUTH else []
     wanted += [f"plots/{chrom}.svg" for chrom in config["plots"]]
     return expand("<results>/{door}/{file}", door=DOORS, file=wanted)

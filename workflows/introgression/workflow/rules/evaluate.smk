@@ -28,6 +28,7 @@ rule evaluate:
 rule plot_segments:
     input:
         segments="<results>/{door}/segments.bed",
+        posteriors="<results>/{door}/posteriors.tsv.gz",
         truth=TRUTH or [],
     output:
         report(
@@ -44,10 +45,11 @@ rule plot_segments:
         "../envs/genolstm.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: 8000 * attempt,
+        runtime=60,
     params:
         truth=lambda wildcards, input: file_option("truth", input.truth),
     shell:
-        "genolstm introgression plot {input.segments:q} {params.truth}"
+        "genolstm introgression plot {input.segments:q}"
+        " --posteriors {input.posteriors:q} {params.truth}"
         " --chrom {wildcards.chrom:q} -o {output:q} > {log:q} 2>&1"
