@@ -227,7 +227,8 @@ def sites_of_kmers(
     found = np.zeros(len(places), dtype=site_type(len(archaic)))
     found["position"] = places + start
     found["bin"] = found["position"] // settings.bin
-    found["allele"] = np.where(codes[places] < 4, codes[places], NONE)
+    base = codes[places].astype(np.int8)
+    found["allele"] = np.where(base < 4, base, NONE)
     found["reference"] = NONE
     # The k-mers that cover each site; those of the rare run tell of it.
     covering = places[:, None] + np.arange(1 - k, 1)
