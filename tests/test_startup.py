@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,7 +49,11 @@ except SystemExit as stop:
 def cost(body: str) -> tuple[list[str], float]:
     """Run ``body`` in a fresh Python; return the libraries it loaded and its CPU seconds."""
     script = SCRIPT.format(body=body, names=HEAVY + LIBRARIES)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    # As users have it: Python keeps the code that it compiles.
+    around = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False, env=around
+    )
     assert done.returncode == 0, done.stderr
     loaded, seconds = json.loads(done.stderr.splitlines()[-1])
     return loaded, seconds

@@ -113,7 +113,7 @@ def test_segments_are_bed(example_scan, door: str) -> None:
     assert (table["end"] <= 600_000).all()
     assert (table["start"] < table["end"]).all()
     assert (table["score"] - 1000 * table["posterior"]).abs().max() <= 0.56
-    threshold = Bundle.open(find_bundle("archaic")).metadata["threshold"]
+    threshold = json.loads(example_scan[f"{door}.json"].read_text())["settings"]["threshold"]
     assert (table["posterior"] >= threshold).all()
     assert (table["n_match"] <= table["n_sites"]).all()
     assert table["n_match"].sum() > 50
