@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -59,13 +59,13 @@ def calls_of(segments: Sequence[Segment], sources: Sequence[str]) -> list[Call]:
     ]
 
 
-def read_calls(path: PathLike) -> list[Call]:
-    """Read the segments that a scan wrote.
+def call_lines(path: PathLike) -> tuple[list[str], Iterator[tuple[int, str]]]:
+    """Return the columns of the segments that a scan wrote, and their lines with their numbers.
 
     Raises
     ------
     InputError
-        The file has not the header of segments, or a line is none.
+        The file has not the header of segments.
     """
     lines = read_lines(path)
     above, header = read_header(lines)
@@ -76,26 +76,57 @@ def read_calls(path: PathLike) -> list[Call]:
             line=max(len(above), 1),
             hint="give the BED file that `introgression scan` wrote",
         )
+    return header, lines
+
+
+def read_call(line: str, header: Sequence[str], path: PathLike, number: int, checked: set[str] | None = None) -> Call:
+    """Read a line of segments.
+
+    Parameters
+    ----------
+    checked
+        Names that were looked at; they recur, and are not looked at again.
+
+    Raises
+    ------
+    InputError
+        It does not fit the header, or a field is not what its column holds.
+    """
+    where: dict[str, Any] = {"path": display_name(path), "line": number}
+    fields = line.split("\t")
+    if len(fields) != len(header) or line.startswith("#"):
+        raise InputError("does not fit the header", **where)
+    of = dict(zip(header, fields, strict=True))
+    checked = set() if checked is None else checked
+    for what in _NAMES:
+        if of[what] not in checked:
+            checked.add(read_name(of[what], path, number, f"the {what}"))
+    chrom, name, sample, haplotype, source = (of[what] for what in _NAMES)
+    start, end = read_span(fields, path, number)
+    posterior = read_probability(of["posterior"], path, number)
+    n_sites, n_match = (read_integer(of[what], "a number of sites", **where) for what in ("n_sites", "n_match"))
+    if n_match > n_sites:
+        raise InputError(f"has {n_match} matches at {n_sites} sites", **where)
+    return Call(chrom, start, end, sample, haplotype, posterior, n_sites, n_match, source, name)
+
+
+def read_calls(path: PathLike) -> list[Call]:
+    """Read the segments that a scan wrote.
+
+    Raises
+    ------
+    InputError
+        The file has not the header of segments, or a line is none.
+    """
+    header, lines = call_lines(path)
     found = []
-    checked: set[str] = set()  # names recur, and one that was looked at is not looked at again
+    checked: set[str] = set()
     for number, line in lines:
-        where: dict[str, Any] = {"path": display_name(path), "line": number}
-        fields = line.split("\t")
-        if len(fields) != len(header) or line.startswith("#"):
-            raise InputError("does not fit the header", **where)
-        of = dict(zip(header, fields, strict=True))
-        for what in _NAMES:
-            if of[what] not in checked:
-                checked.add(read_name(of[what], path, number, f"the {what}"))
-        chrom, name, sample, haplotype, source = (of[what] for what in _NAMES)
-        if source == ALL:
-            raise InputError(f"has a source called {ALL}, which stands for all sources together", **where)
-        start, end = read_span(fields, path, number)
-        posterior = read_probability(of["posterior"], path, number)
-        n_sites, n_match = (read_integer(of[what], "a number of sites", **where) for what in ("n_sites", "n_match"))
-        if n_match > n_sites:
-            raise InputError(f"has {n_match} matches at {n_sites} sites", **where)
-        found.append(Call(chrom, start, end, sample, haplotype, posterior, n_sites, n_match, source, name))
+        call = read_call(line, header, path, number, checked)
+        if call.source == ALL:
+            reason = f"has a source called {ALL}, which stands for all sources together"
+            raise InputError(reason, path=display_name(path), line=number)
+        found.append(call)
     return found
 
 

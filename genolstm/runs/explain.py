@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, check_inputs, display_name, read_lines
+from genolstm.files import PathLike, check_inputs, display_name
+from genolstm.introgression.calls import Call, call_lines, read_call
 from genolstm.introgression.evidence import Site, read_evidence
-from genolstm.introgression.formats import (
-    SEGMENT_COLUMNS,
-    is_source_column,
-    read_header,
-    read_name,
-    read_probability,
-    read_span,
-    sources_of,
-)
+from genolstm.introgression.formats import is_source_column, read_probability, sources_of
 from genolstm.introgression.settings import LISTED_SITES, UNKNOWN_SOURCE
-from genolstm.numbers import parse_integer, read_integer
+from genolstm.numbers import parse_integer
 
-
-class _Told(NamedTuple):
-    """A line of the segments."""
-
-    chrom: str
-    start: int
-    end: int
-    name: str
-    sample: str
-    haplotype: str
-    posterior: float
-    n_sites: int
-    n_match: int
-    source: str
-    shares: dict[str, float]
+Shares = Mapping[str, float]
+"""Posterior of each source."""
 
 
 def run(segments: PathLike, evidence: PathLike, segment: str, *, sites: int = LISTED_SITES) -> list[str]:
@@ -57,9 +36,9 @@ def run(segments: PathLike, evidence: PathLike, segment: str, *, sites: int = LI
         A file is not what a scan writes, or the evidence is of another scan.
     """
     check_inputs([segments, evidence])
-    told = _find(segments, segment)
+    told, shares = _find(segments, segment)
     found = read_evidence(evidence, told.name)
-    where = (told.chrom, told.start, told.end, told.sample, told.haplotype)
+    where = told.interval
     supporting = sum(site.supports for site in found)
     if (
         any((site.chrom, site.start, site.end, site.sample, site.haplotype) != where for site in found)
@@ -71,53 +50,31 @@ def run(segments: PathLike, evidence: PathLike, segment: str, *, sites: int = LI
             path=display_name(evidence),
             hint="both files must come from the same scan, or be gathered alike",
         )
-    return [*_what(told), *_whose(told, found), "", *_table(found, sites)]
+    return [*_what(told, shares), *_whose(told, shares, found), "", *_table(found, sites)]
 
 
-def _find(path: PathLike, segment: str) -> _Told:
-    lines = read_lines(path)
-    taken, header = read_header(lines)
-    if header is None or tuple(header[: len(SEGMENT_COLUMNS)]) != SEGMENT_COLUMNS:
-        raise InputError("has not the header of segments", path=display_name(path), line=max(len(taken), 1))
-    wanted = parse_integer(segment)
-    n = 0
-    for number, line in lines:
+def _find(path: PathLike, segment: str) -> tuple[Call, Shares]:
+    header, lines = call_lines(path)
+    wanted, n = parse_integer(segment), 0
+    for n, (number, line) in enumerate(lines, start=1):
         fields = line.split("\t")
         if len(fields) != len(header):
             raise InputError("does not fit the header", path=display_name(path), line=number)
-        n += 1
         if segment == fields[3] or wanted == n:
-            return _read(fields, header, path, number)
+            call = read_call(line, header, path, number)
+            shares = [
+                read_probability(value, path, number)
+                for column, value in zip(header, fields, strict=True)
+                if is_source_column(column)
+            ]
+            return call, dict(zip(sources_of(header), shares, strict=True))
     raise SettingError(
         f"there is no segment {segment} in {display_name(path)}, which has {n}",
         hint="give a name from its column name, or a number from 1 on",
     )
 
 
-def _read(fields: Sequence[str], header: Sequence[str], path: PathLike, number: int) -> _Told:
-    of = dict(zip(header, fields, strict=True))
-    start, end = read_span(fields, path, number)
-    where: dict[str, Any] = {"path": display_name(path), "line": number}
-    names = {
-        what: read_name(of[what], path, number, f"the {what}") for what in ("chrom", "name", "sample", "haplotype")
-    }
-    shares = [read_probability(value, path, number) for name, value in of.items() if is_source_column(name)]
-    return _Told(
-        names["chrom"],
-        start,
-        end,
-        names["name"],
-        names["sample"],
-        names["haplotype"],
-        read_probability(of["posterior"], path, number),
-        read_integer(of["n_sites"], "a number of sites", **where),
-        read_integer(of["n_match"], "a number of sites", **where),
-        of["source"],
-        dict(zip(sources_of(header), shares, strict=True)),
-    )
-
-
-def _what(told: _Told) -> Iterator[str]:
+def _what(told: Call, shares: Shares) -> Iterator[str]:
     size = told.end - told.start
     length = f"{size / 1000:,.1f} kb" if size >= 1000 else f"{size} bp"
     yield (
@@ -127,13 +84,13 @@ def _what(told: _Told) -> Iterator[str]:
     yield ""
     yield (
         f"The network gives it a mean probability of {told.posterior:.3f} of being archaic: "
-        + ", ".join(f"{share:.3f} {name}" for name, share in told.shares.items())
+        + ", ".join(f"{share:.3f} {name}" for name, share in shares.items())
         + "."
     )
 
 
-def _whose(told: _Told, sites: Sequence[Site]) -> Iterator[str]:
-    names = [name for name in told.shares if name != UNKNOWN_SOURCE]
+def _whose(told: Call, shares: Shares, sites: Sequence[Site]) -> Iterator[str]:
+    names = [name for name in shares if name != UNKNOWN_SOURCE]
     if not names:
         yield "No archaic was given, so whose it is cannot be told: it goes by rare variants that others share."
     elif told.source == UNKNOWN_SOURCE:
