@@ -18,9 +18,6 @@ from genolstm.numbers import quoted, read_integer, read_number
 if TYPE_CHECKING:
     import pandas as pd
 
-    from genolstm.introgression.doors.blocks import Door
-    from genolstm.introgression.model import IntrogressionClassifier
-    from genolstm.introgression.settings import DecodeSettings
 
 EVIDENCE_COLUMNS = (
     "chrom",
@@ -155,36 +152,6 @@ def write_evidence(
         stream.write("\t".join(as_fields(row)) + "\n")
         written += 1
     return written
-
-
-def evidence(
-    model: IntrogressionClassifier, door: Door, *, decode: DecodeSettings | None = None, weights: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scan, and return the segments and the evidence of each as tables with the columns of the files.
-
-    Parameters
-    ----------
-    model
-        Its network is used.
-    door
-        The input.
-    decode
-        How segments are cut; by default the result of :meth:`IntrogressionClassifier.decode_settings`.
-    weights
-        Also weigh every site (see :func:`~genolstm.introgression.weights.weigh`); this reads the input twice.
-    """
-    from genolstm.introgression.formats import segments_frame
-    from genolstm.introgression.weights import check_weighable, weigh
-
-    if weights:
-        check_weighable(door)
-    result = model.open(door, decode=decode)
-    result.decoder.keep_sites = True
-    segments = sorted(result.segments())
-    sources = model.sources(door)
-    found = result.decoder.evidence
-    weighed = weigh(model, door, segments, found) if weights else None
-    return segments_frame(segments, sources), evidence_frame(segments, sources, found, weighed)
 
 
 def evidence_frame(

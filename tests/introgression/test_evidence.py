@@ -20,7 +20,7 @@ from genolstm.errors import InputError, SettingError
 from genolstm.introgression.doors import fasta
 from genolstm.introgression.doors.fasta import FastaDoor
 from genolstm.introgression.doors.vcf import VcfDoor
-from genolstm.introgression.evidence import evidence, read_evidence
+from genolstm.introgression.evidence import read_evidence
 from genolstm.introgression.ids import counted_ids, prefixes, segment_ids
 from genolstm.introgression.knowledge import Knowledge
 from genolstm.introgression.model import IntrogressionClassifier
@@ -171,6 +171,11 @@ def test_evidence_of_sequences_is_that_of_their_genotypes(folder: Path) -> None:
     assert len(by_kmers & by_sites) > 0.98 * max(len(by_kmers), len(by_sites)) > 200
 
 
+def evidence(model, door, **settings):
+    found = model.scan_door(door, ScanSettings(**settings), evidence=True)
+    return found.segments, found.evidence()
+
+
 def test_blocks_and_stretches_do_not_matter(model, monkeypatch) -> None:
     def sites(door) -> list[tuple]:
         blocks = list(door.tracks(model.settings))
@@ -193,7 +198,7 @@ def test_blocks_and_stretches_do_not_matter(model, monkeypatch) -> None:
 
 def test_a_fixed_threshold_keeps_the_sites_of_its_segments(model) -> None:
     for span in (7000, 2_000_000):
-        segments, found = evidence(model, vcf_door(span=span), decode=model.decode_settings(threshold=0.6))
+        segments, found = evidence(model, vcf_door(span=span), threshold=0.6)
         assert len(segments) > 3
         assert segments["n_sites"].tolist() == [sum(found["segment"] == name) for name in segments["name"]]
 
