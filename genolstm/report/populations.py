@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -73,11 +73,7 @@ def plot_frequency(
     InputError
         A segment reaches beyond ``length``.
     """
-    found, sources = calls(segments)
-    chrom = one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
-    groups = _groups(found, groups)
-    length = _length(found, chrom, length)
-    carried = _carried(found, chrom)
+    chrom, length, groups, sources, carried = _of_one(segments, groups, chrom, length)
     _, axes = pyplot().subplots(
         len(groups),
         1,
@@ -137,11 +133,7 @@ def plot_clusters(
     InputError
         A segment reaches beyond ``length``.
     """
-    found, sources = calls(segments)
-    chrom = one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
-    groups = _groups(found, groups)
-    length = _length(found, chrom, length)
-    carried = _carried(found, chrom)
+    chrom, length, groups, sources, carried = _of_one(segments, groups, chrom, length)
     rows = [(group, name) for group, names in groups.items() for name in clustered(carried, names)]
     bars: dict[str, list[tuple[int, int, int]]] = {}
     for row, (_, name) in enumerate(rows):
@@ -247,6 +239,25 @@ def plot_genome(
 
 
 # --- parts ------------------------------------------------------------------------------------
+
+
+class _OneSequence(NamedTuple):
+    """What is drawn of one sequence: its name and length, all haplotypes, and what each of them carries."""
+
+    chrom: str
+    length: int
+    groups: Groups
+    sources: Sequence[str]
+    carried: dict[Name, list[Stretch]]
+
+
+def _of_one(
+    segments: Table | list[Numbered], groups: Groups | None, chrom: str | None, length: int | None
+) -> _OneSequence:
+    found, sources = calls(segments)
+    chrom = one_chrom([found], chrom, also=() if chrom is None or length is None else (chrom,))
+    groups = _groups(found, groups)
+    return _OneSequence(chrom, _length(found, chrom, length), groups, sources, _carried(found, chrom))
 
 
 def _groups(found: pd.DataFrame, groups: Groups | None) -> Groups:
