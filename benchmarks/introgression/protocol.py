@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sets import BIN, SETS, SOURCES, Set, make, names, seeds
+from sets import BIN, SETS, SOURCES, Set, folder_of, make, names, seeds
 
 from genolstm.files import atomic_path
 
@@ -370,7 +370,7 @@ def written(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def more(work: Path, done: dict[str, Path]) -> list[str]:
+def more(done: dict[str, Path]) -> list[str]:
     """Return what the table cannot hold: pairs, names, lengths, and what each spoiling cost."""
     lines = []
     for name, path in done.items():
@@ -461,7 +461,7 @@ def main() -> None:
     for name in arguments.only:
         of = SETS[name]
         if arguments.report:
-            path = arguments.work / f"{name.replace(' ', '_').replace(',', '').replace('%', 'percent')}"
+            path = folder_of(name, arguments.work)
             if not (path / "truth.npz").exists():
                 continue
         else:
@@ -475,7 +475,7 @@ def main() -> None:
         done[name] = path
     rows = [row for name, path in done.items() for row in report(SETS[name], path)]
     print(written(rows))
-    print("\n".join(["", *more(arguments.work, done)]))
+    print("\n".join(["", *more(done)]))
 
 
 if __name__ == "__main__":

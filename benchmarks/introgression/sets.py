@@ -233,10 +233,15 @@ def names(of: Set) -> dict[str, list[str]]:
     }
 
 
+def folder_of(name: str, folder: Path) -> Path:
+    """Return where a set lies."""
+    return folder / name.replace(" ", "_").replace(",", "").replace("%", "percent")
+
+
 def make(name: str, folder: Path, *, jobs: int = 1) -> Path:
     """Write a set's VCF, its mask, lists of its samples and its truth, unless they are there."""
     of = SETS[name]
-    path = folder / f"{name.replace(' ', '_').replace(',', '').replace('%', 'percent')}"
+    path = folder_of(name, folder)
     if (path / "truth.npz").exists():
         return path
     path.mkdir(parents=True, exist_ok=True)
