@@ -248,17 +248,16 @@ def run(
             left_out += [line for writer in others if writer.tells_all for line in writer.finish(outputs)]
             # The last to be renamed: if the segments exist, everything does.
             segments.finish(outputs)
+    hoped = ""
+    if settings.baseline is None:
+        wrong, missed = 100 * (1 - expected.precision), 100 * (1 - expected.recall)
+        hoped = f": {wrong:.2g} % of what is called is expected to be wrong, "
+        hoped += f"and {missed:.2g} % of what is there to be missed"
     return [
         f"scanned {counts['haplotypes']:,} haplotypes, {counts['haplotype_bp'] / 1e6:.2f} Mb in all, "
         f"{100 * counts['callable_share']:.1f} % callable",
         f"model {name} (sha256 {digest[:12]}){f', baseline {settings.baseline}' if settings.baseline else ''}, "
-        f"threshold {expected.threshold:.4g}"
-        + ("" if settings.baseline else f": {100 * (1 - expected.precision):.2g} % of what is called is expected to be")
-        + (
-            ""
-            if settings.baseline
-            else f" wrong, and {100 * (1 - expected.recall):.2g} % of what is there to be missed"
-        ),
+        f"threshold {expected.threshold:.4g}{hoped}",
         f"{counted(len(found), 'segment')}, {counts['segment_bp'] / 1e6:.2f} Mb, on "
         f"{counts['haplotypes_with_segments']:,} haplotypes",
         *tell(scan.summary),
