@@ -33,7 +33,8 @@ def _without_scipy() -> Iterator[None]:
 
 
 with _without_scipy():
-    from numba import njit
+    from numba import njit, types
+    from numba.core import event
     from numba.extending import is_jitted
 
     if program.has_begun():
@@ -42,6 +43,31 @@ with _without_scipy():
             import numba.np.arraymath  # noqa: F401 (for what it does)
 
 Function = Callable[..., Any]
+
+
+def kept_in() -> Path | None:
+    """Return the folder that keeps the code of compiled loops, or None if there is none."""
+    kept = getattr(_probe, "_cache", None)
+    path = getattr(kept, "cache_path", None)
+    return None if path is None else Path(path)
+
+
+class _WhenCompiling(event.Listener):
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self.tell: Callable[[], None] | None = tell
+
+    def on_start(self, event: Any) -> None:
+        tell, self.tell = self.tell, None
+        if tell is not None:
+            tell()
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def when_compiling(tell: Callable[[], None]) -> None:
+    """Call ``tell`` when the first loop is compiled, rather than read from where it is kept."""
+    event.register("numba:compile", _WhenCompiling(tell))
 
 
 def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:
@@ -54,6 +80,8 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
 
     What is kept holds the code of every loop that the function calls and the constants that it
     reads. It is compiled anew when one of these changes in another file, which numba would not notice.
+    A loop that calls this one with a constant gets the version for a number of its type: numba
+    would make a version for each constant, which takes seconds after installing.
     """
     signatures = [] if signature is None else signature if isinstance(signature, list) else [signature]
 
@@ -69,6 +97,13 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
             kept = getattr(made._cache, "_cache_file", None) if is_jitted(made) else None
             if kept is not None and hasattr(kept, "_source_stamp"):
                 kept._source_stamp = (kept._source_stamp, _taken_over(function))
+        if is_jitted(made) and options.get("inline", "never") == "never":
+            resolve = made.get_call_template
+
+            def without_constants(args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+                return resolve(tuple(map(types.unliteral, args)), {k: types.unliteral(v) for k, v in kws.items()})
+
+            made.get_call_template = without_constants
         if signatures and is_jitted(made):
             for one in signatures:
                 made.compile(one)
@@ -113,3 +148,8 @@ def _digest(path: str) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:  # in a package that is a zip file, all of which numba looks at
         return ""
+
+
+@compiled()
+def _probe() -> None:
+    """Show, by where it would be kept, whether loops are kept at all; it is never called."""

@@ -22,6 +22,7 @@ _COMMANDS = {
     "model": "genolstm.cli.model:model",
     "panel": "genolstm.cli.panel:panel",
     "text": "genolstm.cli.text:text",
+    "warm-up": "genolstm.cli.warm_up:warm_up",
 }
 _SUMMARIES = {
     "align": "Align sequences, with a posterior for every column.",
@@ -31,6 +32,7 @@ _SUMMARIES = {
     "model": "Inspect, verify and export model bundles.",
     "panel": "Build and inspect k-mer panels.",
     "text": "Train on text or genomes, generate and score.",
+    "warm-up": "Compile ahead what the first commands would compile.",
 }
 
 

@@ -81,7 +81,29 @@ threads = click.option(
     help="Number of threads to use; 0 means all cores.",
 )
 seed = click.option("--seed", type=WholeRange(min=0), default=1, show_default=True, help="Random seed.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors and warnings to stderr.")
+
+
+def _tell_of_compiling(_context: click.Context, _param: click.Parameter, value: bool) -> bool:
+    """Say, unless ``quiet``, when loops begin to be compiled: nothing else happens for seconds."""
+    if not value:
+        from genolstm.compiled import kept_in, when_compiling
+
+        def tell() -> None:
+            rest = "this takes seconds, once" if kept_in() else "each time, as there is no folder to keep it in"
+            ahead = "genolstm warm-up does it ahead" if kept_in() else "set NUMBA_CACHE_DIR to one that can be written"
+            say(f"compiling: {rest}; {ahead}", quiet=False)
+
+        when_compiling(tell)
+    return value
+
+
+quiet = click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    callback=_tell_of_compiling,
+    help="Print nothing but errors and warnings to stderr.",
+)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.compiled import compiled
+from genolstm.sorting import order_of
 
 F1_SLACK = 1e-4
 """Expected F1 that may be given up for an alignment without needless gaps."""
@@ -139,7 +140,11 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
     likeliest in sum, while expected F1 falls by no more than ``slack`` in total.
     """
     budget = slack * (chain.size + total) / 2
-    costs, firsts, ends_, links = [0.0], [0], [0], [np.int64(0)]
+    # Of each stretch: its cost, and where its links begin and end. No link belongs to two stretches.
+    costs = np.empty(chain.size + 1)
+    firsts, stops = np.empty(chain.size + 1, np.int64), np.empty(chain.size + 1, np.int64)
+    links = np.empty(rows.size, np.int64)
+    n_stretches, n_links = 0, 0
     for k in range(chain.size + 1):
         if (k == 0 or k == chain.size) and not ends:
             continue
@@ -167,23 +172,33 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
                 inside[n] = e
                 n += 1
         best, _ = heaviest_chain(rows[inside] - i0, columns[inside] - j0, probability[inside], j1 - j0, 0.0)
-        cost = 0.0
-        firsts.append(len(links))
+        firsts[n_stretches] = n_links
+        costs[n_stretches] = 0.0
         for e in best:
-            cost += half - probability[inside[e]]
-            links.append(inside[e])
-        ends_.append(len(links))
-        costs.append(cost)
+            costs[n_stretches] += half - probability[inside[e]]
+            links[n_links] = inside[e]
+            n_links += 1
+        stops[n_stretches] = n_links
+        n_stretches += 1
     out = np.zeros(rows.size, np.bool_)
     for e in chain:
         out[e] = True
-    for s in np.argsort(np.array(costs[1:])) + 1:
+    for s in order_of(costs[:n_stretches]):
         budget -= max(costs[s], 0.0)
         if budget < 0:
             break
-        for link in links[firsts[s] : ends_[s]]:
+        for link in links[firsts[s] : stops[s]]:
             out[link] = True
-    return np.flatnonzero(out)
+    size = 0
+    for e in range(out.size):
+        size += out[e]
+    found = np.empty(size, np.int64)
+    size = 0
+    for e in range(out.size):
+        if out[e]:
+            found[size] = e
+            size += 1
+    return found
 
 
 @compiled()

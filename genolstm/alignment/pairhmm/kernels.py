@@ -265,7 +265,8 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
                 for j in range(lo[i - 1], high + 1):
                     start[j] = np.float32(begin) * _power(-exponent[j // TILE])
             if keep:
-                kept_exponent[(i - 1 - first) // GROUP, : t1 - t0 + 1] = exponent[t0 : t1 + 1]
+                for t in range(t0, t1 + 1):
+                    kept_exponent[(i - 1 - first) // GROUP, t - t0] = exponent[t]
         # Slices, because indices that count from 0 let the compiler vectorise. Making them takes
         # time, too: only if the row begins or ends elsewhere than the one before.
         if jl != first_column or jh != last_column:
@@ -325,7 +326,9 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
             H[0] = t_ * M[0]
         state[:, lo[i - 1] : jl] = 0.0
         if keep:
-            kept_state[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]] = M[jl : jh + 1]
+            at = offset[i] - offset[first + 1]
+            for j in range(m_.size):
+                kept_state[at + j] = m_[j]
         if mode == FREE_ROWS and jh == m:
             value = np.float64(H[m]) - pn * (c1 * X1[m] + c2 * X2[m])
             add_scaled(end, value, exponent[m // TILE])
@@ -398,9 +401,8 @@ def _grow(rows, columns, values, more):
     new_rows = np.empty(2 * size + more, np.int32)
     new_columns = np.empty(2 * size + more, np.int32)
     new_values = np.empty(2 * size + more, np.float32)
-    new_rows[:size] = rows
-    new_columns[:size] = columns
-    new_values[:size] = values
+    for k in range(size):
+        new_rows[k], new_columns[k], new_values[k] = rows[k], columns[k], values[k]
     return new_rows, new_columns, new_values
 
 

@@ -18,10 +18,10 @@ from genolstm.alignment.pairhmm.modes import MODES, Mode, placements
 from genolstm.alignment.pairhmm.parameters import (
     PairHMMParameters,
     ParameterFamily,
+    as_read,
     gaps_of_member,
     hky85,
     match_odds,
-    product,
 )
 from genolstm.alignment.pairhmm.region import shared_kmers
 from genolstm.compiled import compiled
@@ -164,17 +164,21 @@ def lay_out_odds(joint, pair):
     matrices, classes = pair.reading
     odds = np.empty((matrices.shape[0], 16, 16))
     for k in range(matrices.shape[0]):
-        odds[k] = match_odds(product(matrices[k].T, joint))
+        table = match_odds(as_read(matrices[k], joint))
+        for r in range(16):
+            for j in range(16):
+                odds[k, r, j] = table[r, j]
     profile = np.zeros((16 * matrices.shape[0] if pair.flipped else 16, m + 1), np.float32)
     used = np.zeros(profile.shape[0], np.bool_)
     for i in range(1, n + 1):
         used[pair.key[i]] = True
-    for r in np.flatnonzero(used):
+    for r in range(used.size):
+        if not used[r]:
+            continue
         line = profile[r]
         if pair.flipped:
-            table = odds[r // 16, r % 16]
             for j in range(m):
-                line[j + 1] = table[pair.columns[j]]
+                line[j + 1] = odds[r // 16, r % 16, pair.columns[j]]
         else:
             for j in range(m):
                 line[j + 1] = odds[classes[j], pair.columns[j], r]

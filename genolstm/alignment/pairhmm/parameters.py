@@ -65,24 +65,38 @@ def gaps_of_member(x, family):
 
 
 @compiled()
-def product(a, b):
-    """Return the product of two small matrices; Numba's own needs SciPy."""
-    out = np.zeros((a.shape[0], b.shape[1]))
-    for i in range(a.shape[0]):
-        for k in range(a.shape[1]):
-            for j in range(b.shape[1]):
-                out[i, j] += a[i, k] * b[k, j]
+def as_read(reading, joint):
+    """Return the joint probabilities of the base that is read and the reference's, (4, 4).
+
+    ``reading`` is the probability of the base that is read (column) given the true one (row).
+    """
+    out = np.zeros((4, 4))
+    for i in range(4):
+        for k in range(4):
+            for j in range(4):
+                out[i, j] += reading[k, i] * joint[k, j]
     return out
 
 
 @compiled()
 def match_odds(joint):
     """Return the odds of matches of sets of bases, (16, 16) by bit masks."""
-    half = product(_MEMBERS, joint)
-    top = product(half, _MEMBERS.T)
-    rows, columns = half.sum(axis=1), product(_MEMBERS, joint.T).sum(axis=1)
+    # Plain loops: NumPy's sums and products of matrices take seconds to compile.
+    half = np.zeros((16, 4))
+    rows, columns = np.zeros(16), np.zeros(16)
+    for p in range(16):
+        for j in range(4):
+            column = 0.0
+            for k in range(4):
+                half[p, j] += _MEMBERS[p, k] * joint[k, j]
+                column += _MEMBERS[p, k] * joint[j, k]
+            rows[p] += half[p, j]
+            columns[p] += column
+    top = np.zeros((16, 16))
     for p in range(16):
         for q in range(16):
+            for k in range(4):
+                top[p, q] += half[p, k] * _MEMBERS[q, k]
             top[p, q] /= rows[p] * columns[q]
     return top
 

@@ -25,8 +25,6 @@ from genolstm.compiled import compiled
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import BASE_OF_MASK, Masks
 
-TABLE_K = 9
-"""Up to this length, k-mers are looked up in a table of all k-mers; longer ones in a sorted list."""
 AUTO_CELLS = 1 << 24
 """Up to this many cells (4,096 x 4,096) the whole matrix is visited."""
 BAND_WIDTH = 64
@@ -160,23 +158,33 @@ def shared_kmers(query, reference):
     if short.size < k + 4:
         return 0, 0, 0.0, k
     own, others = _kmers(BASE_OF_MASK[short], k), _kmers(BASE_OF_MASK[long], k)
-    total = (own >= 0).sum()
-    if not (others >= 0).any():
+    total, hits, known = 0, 0, 0
+    for x in own:
+        total += x >= 0
+    for x in others:
+        known += x >= 0
+    if not known:
         return 0, 0, 0.0, k
-    hits = 0
-    if k <= TABLE_K:
-        there = np.zeros(1 << (2 * k), np.bool_)
-        for x in others:
-            if x >= 0:
-                there[x] = True
-        for x in own:
-            hits += x >= 0 and there[x]
-    else:
-        known = np.sort(others[others >= 0])
-        for x in own:
-            at = np.searchsorted(known, x)
-            hits += at < known.size and known[at] == x
+    size = 16
+    while size < 2 * known:
+        size *= 2
+    there = np.full(size, -1, np.int64)
+    for x in others:
+        if x >= 0:
+            there[_place(x, there)] = x
+    for x in own:
+        hits += x >= 0 and there[_place(x, there)] == x
     return hits, total, 1 - math.exp(-others.size / 4.0**k), k
+
+
+@compiled()
+def _place(x, there):
+    """Return where a number stands in a set (open addressing; its size is a power of two), or may be put."""
+    last = there.size - 1
+    at = ((x * 0x2545F4914F6CDD1D) >> 24) & last
+    while there[at] >= 0 and there[at] != x:
+        at = (at + 1) & last
+    return at
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,29 @@
+"""``genolstm warm-up``: compile ahead what the first commands would compile."""
+
+from __future__ import annotations
+
+import click
+
+from genolstm.cli import options
+
+
+@click.command(cls=options.Command, name="warm-up")
+@click.argument("parts", metavar="[align|introgression]...", nargs=-1, type=click.Choice(["align", "introgression"]))
+@options.threads
+@options.quiet
+def warm_up(parts: tuple[str, ...], threads: int, quiet: bool) -> None:
+    """Compile ahead what the first commands after installing would compile.
+
+    For images, clusters and shared installations: run it once, as somebody who can write the package's
+    folder, or with NUMBA_CACHE_DIR set to a folder that all can read. Compiles for the processor that it
+    runs on; by default, for all commands.
+
+    \b
+    Example: genolstm warm-up
+    """
+    from genolstm.runs import warm_up
+
+    def told(done: warm_up.Warmed) -> None:
+        options.say(f"{done.part}: compiled in {done.seconds:.0f} s, kept in {done.folder}", quiet=quiet)
+
+    warm_up.run(tuple(dict.fromkeys(parts)) or tuple(warm_up.PARTS), threads=threads, progress=told)
