@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,8 @@ with _without_scipy():
             import numba.np.arraymath  # noqa: F401 (for what it does)
 
 Function = Callable[..., Any]
+SHORT = 1.0
+"""Compiling is not spoken of before it has taken this long, in seconds."""
 
 
 def kept_in() -> Path | None:
@@ -52,22 +55,36 @@ def kept_in() -> Path | None:
     return None if path is None else Path(path)
 
 
-class _WhenCompiling(event.Listener):
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self.tell: Callable[[], None] | None = tell
+class _Watch(event.Listener):
+    """Counts the time that compiling takes, and tells of it once, when it is no longer short."""
+
+    tell: Callable[[], None] | None = None
+
+    def __init__(self) -> None:
+        self.begun: list[float] = []
+        self.spent = 0.0
 
     def on_start(self, event: Any) -> None:
-        tell, self.tell = self.tell, None
-        if tell is not None:
+        self.begun.append(time.monotonic())
+        waited = self.spent + self.begun[-1] - self.begun[0]
+        if self.tell is not None and waited > SHORT:
+            tell, self.tell = self.tell, None
             tell()
 
     def on_end(self, event: Any) -> None:
-        pass
+        begun = self.begun.pop()
+        if not self.begun:
+            self.spent += time.monotonic() - begun
+
+
+_watch = _Watch()
 
 
 def when_compiling(tell: Callable[[], None]) -> None:
-    """Call ``tell`` when the first loop is compiled, rather than read from where it is kept."""
-    event.register("numba:compile", _WhenCompiling(tell))
+    """Call ``tell``, once, if loops have to be compiled for more than ``SHORT`` seconds."""
+    if _watch.tell is None and not _watch.spent:
+        event.register("numba:compile", _watch)
+    _watch.tell = tell
 
 
 def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:

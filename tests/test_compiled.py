@@ -1,9 +1,19 @@
-"""What is kept of compiled loops follows the files that it was made from."""
+"""How loops are compiled, what is kept of them, and what compiling ahead does."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genolstm.compiled import compiled
+from genolstm.errors import GenolstmError, OutputError
+from genolstm.runs import warm_up
+from genolstm.sorting import order_of
 
 FILES = {
     "limits.py": "STEP = 1\n",
@@ -74,6 +84,7 @@ def test_a_loop_called_with_a_constant_has_one_version() -> None:
     assert len(inner.signatures) == 1  # type: ignore[attr-defined]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.one_of(st.integers(-3, 3).map(float), st.floats(allow_nan=False)), max_size=40))
 def test_sorting_agrees_with_numpy_and_keeps_the_order_of_equals(values: list[float]) -> None:
     asked = np.array(values, dtype=np.float64)
@@ -82,13 +93,16 @@ def test_sorting_agrees_with_numpy_and_keeps_the_order_of_equals(values: list[fl
 
 def test_compiling_is_said_once_and_only_if_something_is_compiled(tmp_path: Path) -> None:
     loop = "from genolstm.compiled import compiled, when_compiling\n"
+    loop += "import genolstm.compiled\ngenolstm.compiled.SHORT = 0.0\n"
     loop += "when_compiling(lambda: print('compiling'))\n"
     loop += "@compiled()\ndef twice(x):\n    return 2 * x\n"
     loop += "@compiled()\ndef fourfold(x):\n    return twice(twice(x))\nprint(fourfold(3))\n"
     (tmp_path / "loop.py").write_text(loop)
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
     said = [
-        subprocess.run([sys.executable, tmp_path / "loop.py"], env=environment, capture_output=True, text=True, check=True)
+        subprocess.run(
+            [sys.executable, tmp_path / "loop.py"], env=environment, capture_output=True, text=True, check=True
+        )
         for _ in range(2)
     ]
     assert [one.stdout.split() for one in said] == [["compiling", "12"], ["12"]]

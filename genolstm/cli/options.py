@@ -98,11 +98,7 @@ def _tell_of_compiling(_context: click.Context, _param: click.Parameter, value: 
 
 
 quiet = click.option(
-    "-q",
-    "--quiet",
-    is_flag=True,
-    callback=_tell_of_compiling,
-    help="Print nothing but errors and warnings to stderr.",
+    "-q", "--quiet", is_flag=True, callback=_tell_of_compiling, help="Print nothing but errors and warnings to stderr."
 )
 
 

@@ -19,22 +19,22 @@ from genolstm.threads import count_threads
 
 _LENGTH, _SITES = 60_000, 300
 
-PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+_COMMANDS = {
     "align": (
-        ("align", "score", "a.fa", "b.fa", "-o", "score.paf"),
-        ("align", "search", "a.fa", "b.fa", "-o", "search.paf"),
-        ("align", "score", "a.fa", "b.fa", "--mode", "local", "-o", "local.sam", "--format", "sam"),
-        ("align", "msa", "family.fa", "-o", "family.out.fa"),
+        "align score a.fa b.fa -o score.paf",
+        "align search a.fa b.fa -o search.paf",
+        "align score a.fa b.fa --mode local -o local.sam --format sam",
+        "align msa family.fa -o family.out.fa",
     ),
     "introgression": (
-        ("introgression", "scan", "--vcf", "region.vcf", "--target", "target.txt", "--outgroup", "outgroup.txt")
-        + ("--archaic", "archaic.txt", "-o", "vcf.bed"),
-        ("panel", "build", "outgroup.fa", "-o", "outgroup.panel"),
-        ("panel", "build", "archaic.fa", "-o", "archaic.panel"),
-        ("introgression", "scan", "target.fa", "--outgroup", "outgroup.panel", "--archaic", "archaic.panel")
-        + ("-o", "fasta.bed"),
+        "introgression scan --vcf region.vcf --target target.txt --outgroup outgroup.txt --archaic archaic.txt "
+        "-o vcf.bed",
+        "panel build outgroup.fa -o outgroup.panel",
+        "panel build archaic.fa -o archaic.panel",
+        "introgression scan target.fa --outgroup outgroup.panel --archaic archaic.panel -o fasta.bed",
     ),
 }
+PARTS = {part: tuple(tuple(command.split()) for command in commands) for part, commands in _COMMANDS.items()}
 """The commands that are run, by the name of the pipeline; two pipelines hardly share a loop."""
 
 
