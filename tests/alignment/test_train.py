@@ -18,7 +18,7 @@ from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.export import write_onnx
 from genolstm.runs.align_train import LONGEST, _pieces, _split
 
-pytestmark = pytest.mark.usefixtures("folder")
+pytestmark = [pytest.mark.usefixtures("folder"), pytest.mark.xdist_group("tensorflow")]
 PAIRS = list(simulate_pairs(SimulationSettings(length=(50, 70), divergence=(0.1, 0.6)), 14, seed=77))
 
 
