@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import DATA, Result
 
+#: What takes long begins first, so that the end does not wait for it. The first two are given to different workers:
+#: one imports TensorFlow and compiles what introgression needs, the other what alignments need, neither of them twice.
+GROUPS = ("tensorflow", "threads", "workflow", "page in a browser")
+
+
+@cache
+def group_of(path: Path) -> str | None:
+    """Return the name of the mark ``xdist_group`` in a file, which goes for all of it."""
+    found = set(re.findall(r'xdist_group\("([^"]+)"\)', path.read_text(encoding="utf-8")))
+    assert len(found) <= 1, f"{path}: has tests of several groups"
+    return found.pop() if found else None
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take long first, so that the end does not wait for one of them."""
-    slow = {item.path for item in items if item.get_closest_marker("xdist_group")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Put the files that take long first."""
+    place = {name: number for number, name in enumerate(GROUPS)}
+    items.sort(key=lambda item: len(GROUPS) if (group := group_of(item.path)) is None else place[group])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give each file to one worker, which makes its fixtures once.
+    """Give each group of files to one worker, and each other file, so that fixtures are made once.
 
     The marks ``xdist_group`` alone do not: pytest 9.2 no longer shows xdist 3.8 the names of the
     groups, and every test goes to whichever worker is free.
     """
     if config.getvalue("dist") != "loadgroup":
         return None
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = nodeid.split("::", 1)[0]
+            return group_of(config.rootpath / name) or name
 
     config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
+    return Scheduling(config, log)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.export import write_onnx
 from genolstm.runs.align_train import LONGEST, _pieces, _split
 
-pytestmark = pytest.mark.usefixtures("folder")
+pytestmark = [pytest.mark.usefixtures("folder"), pytest.mark.xdist_group("tensorflow")]
 PAIRS = list(simulate_pairs(SimulationSettings(length=(50, 70), divergence=(0.1, 0.6)), 14, seed=77))
 
 
@@ -90,13 +90,10 @@ def test_a_model_of_ones_own_aligns(cli, how: tuple[str, ...]) -> None:
     got = cli("align", "score", "q.fa", "r.fa", "--one-to-one", "--model", "mine.genolstm")
     assert got.code == 0
     assert len(got.out.splitlines()) == len(PAIRS)
-
-
-def test_a_second_run_with_the_same_seed_gives_the_same_model(cli) -> None:
-    assert cli(*ARGUMENTS, "--truth", "truth.paf", "--checkpoints", "a").code == 0
-    first = Bundle.open("mine.genolstm").onnx
-    assert cli(*ARGUMENTS, "--truth", "truth.paf", "--checkpoints", "b", "--force").code == 0
-    assert Bundle.open("mine.genolstm").onnx == first
+    if how[0] == "--truth":
+        # A second run with the same seed, which knows nothing of the first, gives the same model.
+        assert cli(*ARGUMENTS, *how, "--checkpoints", "b", "--force").code == 0
+        assert Bundle.open("mine.genolstm").onnx == bundle.onnx
 
 
 @pytest.mark.parametrize(

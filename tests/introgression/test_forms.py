@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import re
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import pytest
@@ -36,12 +38,11 @@ def scan(tmp_path_factory) -> Scan:
 
     def run(*words: object) -> tuple[list[list[str]], str]:
         """Return the segments' columns and what was said."""
-        command = [sys.executable, "-m", "genolstm", "introgression", "scan", *map(str, words)]
-        done = subprocess.run(
-            [*command, "-o", str(folder / "x.bed"), "--force"], capture_output=True, text=True, cwd=folder, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return [line.split("\t") for line in (folder / "x.bed").read_text().splitlines()[2:]], done.stderr
+        from genolstm.cli import main
+
+        with redirect_stderr(io.StringIO()) as told:
+            main(["introgression", "scan", *map(str, words), "-o", str(folder / "x.bed"), "--force"])
+        return [line.split("\t") for line in (folder / "x.bed").read_text().splitlines()[2:]], told.getvalue()
 
     return run
 
@@ -246,16 +247,10 @@ def test_a_query_of_unknown_bases_is_scanned_and_doubted(scan, tmp_path: Path) -
     assert "warning: only 0.0 % of what was scanned could be compared" in told
 
 
-def test_an_archaic_file_without_records_is_refused(tmp_path: Path) -> None:
+def test_an_archaic_file_without_records_is_refused(cli, tmp_path: Path) -> None:
     text = gzip.decompress((EXAMPLE / "archaic.vcf.gz").read_bytes()).decode()
     empty = tmp_path / "empty.vcf"
     empty.write_text("".join(line + "\n" for line in text.splitlines() if line.startswith("#")))
-    command = [sys.executable, "-m", "genolstm", "introgression", "scan", *map(str, PEOPLE)]
-    done = subprocess.run(
-        [*command, "--archaic-vcf", str(empty), "-o", str(tmp_path / "x.bed")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, f"{empty}: holds no record on the targets' chromosomes\n")
+    found = cli("introgression", "scan", *PEOPLE, "--archaic-vcf", empty, "-o", tmp_path / "x.bed")
+    assert (found.code, found.err) == (1, f"{empty}: holds no record on the targets' chromosomes\n")
     assert not (tmp_path / "x.bed").exists()

@@ -35,7 +35,7 @@ from genolstm.introgression.variants.join import VariantReader
 needs_bcftools = pytest.mark.skipif(shutil.which("bcftools") is None, reason="bcftools is not installed")
 NAMES = {"target": ["t0", "t1", "t2"], "outgroup": ["o0", "o1"], "archaic": ["a0"]}
 EVERYBODY = [name for names in NAMES.values() for name in names]
-LENGTH = 400
+LENGTH, SITES = 240, 36
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Held:
         for chrom, (positions, reference, alleles) in self.rows.items():
             wanted = [Stretch(chrom)] if stretches is None else [s for s in stretches if s.chrom == chrom]  # type: ignore[attr-defined]
             for _, start, end in wanted:
-                end = LENGTH if end is None else end
+                end = self.contigs[chrom] if end is None else end
                 at = start
                 while at < end:
                     stop = min(at + self.piece, end)
@@ -84,7 +84,7 @@ def genotypes(rng: np.random.Generator, chroms: Sequence[str], missing: float, h
     """Alleles of everybody; the first and the last site of a chromosome vary among the targets."""
     rows: Rows = {}
     for chrom in chroms:
-        positions = np.sort(rng.choice(LENGTH, 60, replace=False)).astype(np.int64)
+        positions = np.sort(rng.choice(LENGTH, SITES, replace=False)).astype(np.int64)
         reference = rng.integers(0, 4, len(positions)).astype(np.int8)
         other = ((reference + rng.integers(1, 4, len(positions))) % 4).astype(np.int8)
         share = rng.random(len(positions))[:, None] ** 2
@@ -96,7 +96,7 @@ def genotypes(rng: np.random.Generator, chroms: Sequence[str], missing: float, h
         alleles[[0, -1], 0] = other[[0, -1]]
         if haploid:
             # From some site on, a target has one haplotype only, and so has an archaic.
-            alleles[rng.integers(1, 59) :, 3] = ABSENT
+            alleles[rng.integers(1, SITES - 1) :, 3] = ABSENT
             alleles[:, 11] = ABSENT
         rows[chrom] = positions, reference, alleles
     return rows
