@@ -49,6 +49,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Scheduling(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiling_is_not_spoken_of():
+    """Whether loops have been compiled before is nothing that the messages of a test may depend on."""
+    from genolstm import compiled
+
+    compiled.SHORT = float("inf")
+
+
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
     """Run ``genolstm`` in this process; what compiled code prints is caught as well."""

@@ -26,4 +26,4 @@ def warm_up(parts: tuple[str, ...], threads: int, quiet: bool) -> None:
     def told(done: warm_up.Warmed) -> None:
         options.say(f"{done.part}: compiled in {done.seconds:.0f} s, kept in {done.folder}", quiet=quiet)
 
-    warm_up.run(tuple(dict.fromkeys(parts)) or tuple(warm_up.PARTS), threads=threads, progress=told)
+    warm_up.run(tuple(dict.fromkeys(parts)), threads=threads, progress=told)

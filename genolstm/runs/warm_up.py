@@ -48,14 +48,14 @@ class Warmed:
 
 
 def run(
-    parts: Sequence[str] = tuple(PARTS), *, threads: int = 0, progress: Callable[[Warmed], None] | None = None
+    parts: Sequence[str] = (), *, threads: int = 0, progress: Callable[[Warmed], None] | None = None
 ) -> list[Warmed]:
     """Compile what the commands of some pipelines need, each pipeline in a process of its own.
 
     Parameters
     ----------
     parts
-        Keys of :data:`PARTS`.
+        Keys of :data:`PARTS`; all of them by default.
     threads
         Number of pipelines at a time; 0 means all cores.
     progress
@@ -77,7 +77,7 @@ def run(
     done = []
     with TemporaryDirectory(prefix="genolstm-warm-up-") as work, ThreadPoolExecutor(count_threads(threads)) as pool:
         _write_examples(Path(work))
-        for warmed in pool.map(partial(_run_part, folder=folder, work=Path(work)), parts):
+        for warmed in pool.map(partial(_run_part, folder=folder, work=Path(work)), parts or PARTS):
             done.append(warmed)
             if progress is not None:
                 progress(warmed)

@@ -55,6 +55,7 @@ COMMANDS = {
     "text score x --model m": ("text_score", "run"),
     "text spectrum a b": ("text_spectrum", "run"),
     "text train x -o y": ("text_train", "run"),
+    "warm-up": ("warm_up", "run"),
 }
 
 
