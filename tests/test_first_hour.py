@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +96,8 @@ def run_here(
             elif block.code.startswith("genolstm "):
                 (line,) = block.code.splitlines()
                 # What the shell makes of it: words, and the names of files that a pattern fits.
-                words = [word for given in shlex.split(line) for word in (sorted(map(str, Path().glob(given))) or [given])]
+                given = shlex.split(line)
+                words = [name for word in given for name in sorted(map(str, Path().glob(word))) or [word]]
                 done = cli(*words[1:])
                 assert done.code == 0, done.err
                 outs.append(done.out + done.err)
