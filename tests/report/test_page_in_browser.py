@@ -210,9 +210,8 @@ def test_it_is_neither_cut_nor_blank(opened: support.Browser) -> None:
         # What may be of several sources is black, or white where that could not be seen.
         several = "#FFFFFF" if dark else "#000000"
         opened.wait(f"return Bokeh.documents[0].get_model_by_name('segments').data.colour.includes('{several}')")
-        bars = opened.run(
-            "return [0, 1, 2, 3].map((i) => Bokeh.documents[0].get_model_by_name(`bars of lengths ${i}`).glyph.fill_color)"
-        )
+        of = "Bokeh.documents[0].get_model_by_name(`bars of lengths ${i}`).glyph.fill_color"
+        bars = opened.run(f"return [0, 1, 2, 3].map((i) => {of})")
         assert several in json.dumps(bars)
         for name in ("overview", "rows", "lengths"):
             opened.run(f"document.getElementById('figure-{name}').scrollIntoView({{ block: 'center' }})")
