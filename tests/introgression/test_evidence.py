@@ -111,21 +111,21 @@ def test_every_line_of_evidence_is_what_the_vcf_says_and_none_is_missing(folder:
     said = f"{len(lines)} sites of {len(table(segments))} segments, 0 differences\n"
     assert (found.returncode, found.stdout, found.stderr) == (0, said, "\n")
     assert [int(line["pos"]) for line in lines] == sorted(int(line["pos"]) for line in lines)
-    # It finds what is wrong: a field, a line too many, a line too few.
+    # It finds what is wrong: another word, another number, a line too many, a line too few.
     whole = text_of(evidence).splitlines()
-    at = next(i for i, line in enumerate(whole) if "\tsupports\t" in line)
-    spoilt = {
-        "evidence is contradicts, not supports": [whole[at].replace("supports", "contradicts")],
-        "shared is 77, not": ["\t".join([*whole[at].split("\t")[:11], "77", *whole[at].split("\t")[12:]])],
-        "is 2 times there": [whole[at], whole[at]],
-        "is 0 times there": [],
-    }
-    for reason, instead in spoilt.items():
-        path = tmp_path / "e.tsv"
-        path.write_text("\n".join([*whole[:at], *instead, *whole[at + 1 :]]) + "\n")
-        wrong = independent(segments, path)
-        assert wrong.returncode == 1, reason
-        assert reason in wrong.stderr
+    first, second, third, fourth = [i for i, line in enumerate(whole) if "\tsupports\t" in line][:4]
+    whole[first] = whole[first].replace("supports", "contradicts")
+    fields = whole[second].split("\t")
+    fields[11] = "77"
+    whole[second] = "\t".join(fields)
+    whole[third] += "\n" + whole[third]
+    whole[fourth : fourth + 1] = []
+    (tmp_path / "e.tsv").write_text("\n".join(whole) + "\n")
+    wrong = independent(segments, tmp_path / "e.tsv")
+    assert wrong.returncode == 1
+    for reason in (": evidence is contradicts, not supports", ": shared is 77, not", ": is 2 times", ": is 0 times"):
+        assert wrong.stderr.count(reason) == 1, reason
+    assert "contradict; its segment says" in wrong.stderr
 
 
 def test_evidence_of_sequences_is_that_of_their_genotypes(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 python check_evidence.py SEGMENTS.bed EVIDENCE.tsv VCF TARGET OUTGROUP SOURCE=ARCHAIC
 
-The last three are lists of samples; the VCF holds phased single-base substitutions of all of them, without missing calls.
+The last three are lists of samples; the VCF holds phased substitutions of one base of all of them, all of them called.
 It works out from the genotypes which sites each segment has and what each of them says, and compares every field of
 every line. It ends with 1, and a line on each difference, unless all is right.
 """
@@ -86,9 +86,8 @@ def main(segments: str, evidence: str, vcf: str, target: str, outgroup: str, arc
     for segment in called:
         supports, contradicts = (said[segment["name"], what] for what in ("supports", "contradicts"))
         if (str(supports), str(supports + contradicts)) != (segment["n_match"], segment["n_sites"]):
-            wrong.append(
-                f"{segment['name']}: {supports} support and {contradicts} contradict, by the segment otherwise"
-            )
+            told = f"{segment['n_match']} of {segment['n_sites']}"
+            wrong.append(f"{segment['name']}: {supports} support and {contradicts} contradict; its segment says {told}")
     print(*wrong, sep="\n", file=sys.stderr)
     print(f"{sum(seen.values())} sites of {len(called)} segments, {len(wrong)} differences")
     return len(wrong)
