@@ -33,6 +33,7 @@ from support import browser
 
 SOURCES = ("neanderthal", "denisovan", "unknown")
 OF_SEGMENTS = (*SOURCES, "neanderthal|denisovan", "neanderthal|unknown")
+EXPECTED = {"threshold": 0.5, "precision": 0.95, "recall": 0.9, "f1": 0.92}
 BIN, BINS = 1_000, 4_000
 SHARE, TRACT = 0.02, 50_000
 OPENED = 5
@@ -98,7 +99,7 @@ def draw(n: int, length: int, path: Path) -> None:
     people = Populations({f"POP{p + 1:02d}": samples[p::26] for p in range(26)})
     calls = segments(names, length, rng)
     windows = posteriors(calls, names, length, rng)
-    manifest = {"model": {"name": "random", "sources": list(SOURCES[:-1])}, "expected": {"threshold": 0.5}}
+    manifest = {"model": {"name": "random", "sources": list(SOURCES[:-1])}, "expected": EXPECTED}
     begun = time.process_time()
     told = contents(Found("chr1.bed", calls, manifest, windows, people))
     told.sites = sites(told.top, rng)

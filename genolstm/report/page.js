@@ -7,7 +7,7 @@
   // The colours of the sources, in their order.
   const ofSources = () => dark.matches ? drawing.sources_dark : drawing.sources_light;
   const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array };
-  const ROW = 30, LISTED = 200, COLUMNS = 700, LEAST = 1000;
+  const ROW = 30, LISTED = 200, COLUMNS = 700, LEAST = 1000, NARROW = 2.5;
   const count = (n) => n.toLocaleString("en-GB");
 
   const unpack = ([kind, text]) => {
@@ -166,6 +166,9 @@
       if (state.first >= listed.length) state.first = Math.max(0, Math.floor((listed.length - 1) / state.count) * state.count);
       const here = listed.slice(state.first, state.first + state.count);
       const colours = ofSources();
+      // What is narrower than this could not be seen.
+      const least = (state.to - state.from) * NARROW / Math.max(innerWidth - 190, 200);
+      const wide = (start, end) => { const more = Math.max(0, least - (end - start)) / 2; return [(start - more) / 1e6, (end + more) / 1e6]; };
       const bars = { left: [], right: [], top: [], bottom: [], colour: [], who: [], where: [], what: [], source: [], posterior: [], sites: [] };
       const areas = { xs: [], ys: [] }, tracts = { left: [], right: [], top: [], bottom: [] }, labels = new Map();
       here.forEach((row, turn) => {
@@ -176,13 +179,15 @@
           if (!inView(seq, k)) continue;
           shown.push([row, k]);
           const source = page.sources[seq.source[k]];
-          bars.left.push(seq.start[k] / 1e6); bars.right.push(seq.end[k] / 1e6); bars.top.push(turn + 0.62); bars.bottom.push(turn + 0.88);
+          const [left, right] = wide(seq.start[k], seq.end[k]);
+          bars.left.push(left); bars.right.push(right); bars.top.push(turn + 0.62); bars.bottom.push(turn + 0.88);
           bars.colour.push(colours[seq.source[k]]); bars.who.push(name); bars.source.push(source);
           bars.where.push(`${count(seq.start[k])}-${count(seq.end[k])}`); bars.what.push(seq.names?.(k) ?? source);
           bars.posterior.push((seq.posterior[k] / 1e4).toFixed(4)); bars.sites.push(`${seq.match[k]} of ${seq.sites[k]} match`);
         }
         for (const k of seq.truthByRow.get(row) ?? []) if (inView(seq.truth, k)) {
-          tracts.left.push(seq.truth.start[k] / 1e6); tracts.right.push(seq.truth.end[k] / 1e6); tracts.top.push(turn + 0.58); tracts.bottom.push(turn + 0.92);
+          const [left, right] = wide(seq.truth.start[k], seq.truth.end[k]);
+          tracts.left.push(left); tracts.right.push(right); tracts.top.push(turn + 0.58); tracts.bottom.push(turn + 0.92);
         }
       });
       model("segments").data = bars;

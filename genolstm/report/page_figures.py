@@ -208,7 +208,9 @@ def _frequency(contents: Contents, along: Any) -> Figure:
     fig = _along("frequency", 230, along, y_range=Range1d(0, 1, name="frequencies"))
     fig.yaxis.axis_label = "share of haplotypes"
     fig.yaxis.formatter = NumeralTickFormatter(format="0.[0] %")
-    for i in range(len(contents.groups[: MOST_LINES + 1])):
+    # That of all lies above the others.
+    drawn = len(contents.groups[: MOST_LINES + 1])
+    for i in [*range(1, drawn), 0]:
         fig.line(
             "x",
             "y",
