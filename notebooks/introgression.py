@@ -100,6 +100,9 @@ sites = evidence[evidence["segment"] == first["name"]]
 print(f"{first['name']}: {len(sites)} sites, {(sites['evidence'] == 'supports').sum()} support it")
 sites[["pos", "outgroup_frequency", "shared", "evidence", "weight"]].head(8).round(3)
 
+# %% [markdown]
+# The segment is certain, so that hardly any single site matters: sites that say the same stand in for each other.
+
 # %%
 kb = (sites["pos"] - first["start"]) / 1000
 axes = sites.assign(kb=kb).plot.scatter(
@@ -107,7 +110,7 @@ axes = sites.assign(kb=kb).plot.scatter(
 )
 axes.axhline(0, color="#333333", linewidth=0.8)
 _ = axes.set(
-    xlabel=f"kb from the begin of {first['name']} (blue: supports, grey: contradicts)", ylabel="weight (log-odds)"
+    xlabel=f"kb from the start of {first['name']} (blue: supports, grey: contradicts)", ylabel="weight (log-odds)"
 )
 
 # %% [markdown]
