@@ -1,6 +1,6 @@
 """Every line of docs/first-hour.md runs, in its order, and shows what the page says it does.
 
-``python tests/test_first_hour.py`` writes what comes out now into the page.
+``PYTHONPATH=tests python tests/test_first_hour.py`` writes what comes out now into the page.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from typing import NamedTuple
 import pytest
 from support import Result
 
+pytest.importorskip("bokeh")
+plt = pytest.importorskip("matplotlib.pyplot")
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "first-hour.md"
 MARK = "@@ block"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+#: How far a scan is, which it tells every half minute.
+_PROGRESS = re.compile(r"^scanning .*\n", re.MULTILINE)
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 #: What runs a block that is read from standard input.
 RUNS = {"sh": None, "python": f"{sys.executable} -", "r": "Rscript --vanilla -"}
@@ -111,6 +116,7 @@ def run_here(
                 monkeypatch.chdir(ran.stderr.splitlines()[-1])
     finally:
         monkeypatch.undo()
+        plt.close("all")
     return outs
 
 
@@ -131,7 +137,7 @@ def check(todo: list[Block], outs: list[str], folder: Path) -> None:
         if block.shown is None:
             continue
         words, numbers = as_numbers(block.shown)
-        now, figures = as_numbers(out)
+        now, figures = as_numbers(_PROGRESS.sub("", out))
         assert now == words, block.code
         # Libraries of another version may round otherwise.
         assert figures == pytest.approx(numbers, rel=2e-3), block.code
@@ -175,7 +181,7 @@ def main() -> None:
     def filled(found: re.Match[str]) -> str:
         nonlocal out
         if found[1] != "text":
-            out = next(outs)
+            out = _PROGRESS.sub("", next(outs))
             return found[0]
         return "```text\n" + "\n".join(line.rstrip() for line in out.rstrip("\n").splitlines()) + "\n```"
 

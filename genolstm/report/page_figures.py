@@ -283,7 +283,7 @@ def _rows(contents: Contents, along: Any) -> Figure:
 
 
 def _lengths(contents: Contents) -> Figure:
-    from bokeh.models import ColumnDataSource, FixedTicker, NumeralTickFormatter, Range1d
+    from bokeh.models import BasicTicker, ColumnDataSource, FixedTicker, NumeralTickFormatter, Range1d
 
     edges = contents.lengths.edges / 1000
     fig = _figure(
@@ -298,6 +298,7 @@ def _lengths(contents: Contents) -> Figure:
     fig.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     fig.xaxis.axis_label = "length (kb)"
     fig.yaxis.axis_label = "segments"
+    fig.yaxis.ticker = BasicTicker(min_interval=1)
     # Filled as the ground, dark or light, asks for.
     for i, name in enumerate(contents.sources):
         source = ColumnDataSource({"left": [], "right": [], "top": [], "bottom": []}, name=f"lengths {i}")
