@@ -133,6 +133,8 @@
       keys[event.key]();
     });
     on("listing", "toggle", later);
+    // Names are cut, and narrow segments widened, by the width there is.
+    addEventListener("resize", later);
 
     // --- drawing
     const inView = (one, k) => one.start[k] < state.to && one.end[k] > state.from;
