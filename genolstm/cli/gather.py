@@ -16,7 +16,7 @@ from genolstm.cli import options
     "--output",
     required=True,
     type=click.Path(path_type=Path, allow_dash=True),
-    help="File to write (gzipped if it ends in .gz); - is standard output.",
+    help="File to write (gzipped if it ends in .gz; segments as GFF3 if it ends in .gff3); - is standard output.",
 )
 @options.force
 @options.quiet

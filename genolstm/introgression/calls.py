@@ -18,9 +18,17 @@ from genolstm.introgression.evidence import (
     is_evidence,
     read_site,
 )
-from genolstm.introgression.formats import SEGMENT_COLUMNS, read_header, read_name, read_probability, read_span
+from genolstm.introgression.formats import (
+    SEGMENT_COLUMNS,
+    read_header,
+    read_name,
+    read_probability,
+    read_span,
+    sources_of,
+)
 from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, Segment
+from genolstm.introgression.settings import UNKNOWN_SOURCE
 from genolstm.introgression.summary import ALL
 from genolstm.numbers import read_integer
 
@@ -110,8 +118,8 @@ def read_call(line: str, header: Sequence[str], path: PathLike, number: int, che
     return Call(chrom, start, end, sample, haplotype, posterior, n_sites, n_match, source, name)
 
 
-def read_calls(path: PathLike) -> list[Call]:
-    """Read the segments that a scan wrote.
+def read_calls(path: PathLike) -> tuple[list[Call], list[str]]:
+    """Read the segments that a scan wrote, and the names of the archaic sources in their order.
 
     Raises
     ------
@@ -127,7 +135,7 @@ def read_calls(path: PathLike) -> list[Call]:
             reason = f"has a source called {ALL}, which stands for all sources together"
             raise InputError(reason, path=display_name(path), line=number)
         found.append(call)
-    return found
+    return found, [name for name in sources_of(header) if name != UNKNOWN_SOURCE]
 
 
 @dataclass

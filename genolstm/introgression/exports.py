@@ -14,6 +14,7 @@ import numpy as np
 
 from genolstm.errors import MissingExtraError, OutputError
 from genolstm.files import PathLike
+from genolstm.introgression.carriers import SEVERAL
 from genolstm.introgression.formats import Span, _written, runs, stamp_line
 from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import PosteriorBlock, Segment
@@ -29,15 +30,21 @@ _DESCRIPTION = 60
 
 
 class Colour(NamedTuple):
-    """A colour: its name, and red, green and blue from 0 to 255."""
+    """A colour: its name, and red, green and blue from 0 to 255; ``dark`` if it is another one on a dark ground."""
 
     name: str
     rgb: tuple[int, int, int]
+    dark: tuple[int, int, int] | None = None
 
     @property
     def hex(self) -> str:
         """The colour as figures and pages take it, such as ``#0072B2``."""
         return "#{:02X}{:02X}{:02X}".format(*self.rgb)
+
+    @property
+    def hex_on_dark(self) -> str:
+        """The same on a dark ground."""
+        return self.hex if self.dark is None else self._replace(rgb=self.dark).hex
 
 
 #: Okabe and Ito's colours, which colour-blind readers tell apart; by source, in the order of the sources.
@@ -51,15 +58,19 @@ SOURCE_COLOURS = (
     Colour("yellow", (240, 228, 66)),
 )
 UNKNOWN_COLOUR = Colour("grey", (127, 127, 127))
-SEVERAL_COLOUR = Colour("black", (0, 0, 0))
+SEVERAL_COLOUR = Colour("black", (0, 0, 0), (255, 255, 255))
 """Of a segment that may be of several sources."""
 
 
 def source_colours(sources: Sequence[str]) -> dict[str, Colour]:
-    """Return the colour of each source; they begin anew after the seventh, and ``unknown`` has its own."""
-    named = [source for source in sources if source != UNKNOWN_SOURCE]
-    found = {source: SOURCE_COLOURS[i % len(SOURCE_COLOURS)] for i, source in enumerate(named)}
-    return found | {source: UNKNOWN_COLOUR for source in sources if source == UNKNOWN_SOURCE}
+    """Return the colour of each source, wherever it is drawn: in tracks for browsers, figures and pages.
+
+    They begin anew after the seventh; ``unknown`` has its own, and so have names of several (``a|b``).
+    """
+    own = {source: UNKNOWN_COLOUR for source in sources if source == UNKNOWN_SOURCE}
+    own |= {source: SEVERAL_COLOUR for source in sources if SEVERAL in source}
+    named = [source for source in sources if source not in own]
+    return {source: SOURCE_COLOURS[i % len(SOURCE_COLOURS)] for i, source in enumerate(named)} | own
 
 
 # --- GFF3 ---------------------------------------------------------------------------------------

@@ -178,6 +178,14 @@ class _Run(NamedTuple):
 #: What is kept of a site that is only counted.
 _COUNTED = np.dtype([("position", np.int64), ("match", np.bool_)])
 
+
+def _counted(sites: np.ndarray) -> np.ndarray:
+    """Return of sites what is needed to count them."""
+    small = np.empty(len(sites), dtype=_COUNTED)
+    small["position"], small["match"] = sites["position"], sites["match"]
+    return small
+
+
 #: What a bin is to a segment.
 _OUT, _IN, _UNKNOWN = 0, 1, 2
 
@@ -198,18 +206,22 @@ class SegmentDecoder:
     If the settings hold no threshold, what lies above :data:`LEAST_THRESHOLD` is kept until
     :meth:`decide` is told one; but nothing :meth:`~PosteriorBlock.doubtful`.
 
-    With ``keep_sites``, ``evidence`` holds the sites of each segment that was returned.
+    With ``keep_sites``, ``evidence`` holds the sites of each segment that was returned. Beyond ``most_sites`` of
+    what may become one, this is given up: ``keep_sites`` is then false, and sites are counted only, as without it.
     """
 
     settings: DecodeSettings
     bin_size: int
     keep_sites: bool = False
+    most_sites: int | None = None
     evidence: dict[Interval, np.ndarray] = field(default_factory=dict)
     _sites: dict[tuple[str, str, str], list[np.ndarray]] = field(default_factory=dict)
     _open: dict[tuple[str, str], _Open] = field(default_factory=dict)
     _before: np.ndarray | None = None
     _chrom: str | None = None
     _held: list[_Run] = field(default_factory=list)
+    #: Sites that were held whole so far.
+    _whole: int = 0
 
     @property
     def floor(self) -> float:
@@ -263,10 +275,14 @@ class SegmentDecoder:
             return
         sites = sites[np.argsort(sites["row"], kind="stable")]
         rows, starts = np.unique(sites["row"], return_index=True)
+        self._whole += len(sites)
+        if self.keep_sites and self.most_sites is not None and self._whole > self.most_sites:
+            self.keep_sites = False
+            self.evidence.clear()
+            for held in self._sites.values():
+                held[:] = map(_counted, held)
         if not self.keep_sites:
-            small = np.empty(len(sites), dtype=_COUNTED)
-            small["position"], small["match"] = sites["position"], sites["match"]
-            sites = small
+            sites = _counted(sites)
         for row, part in zip(rows.tolist(), np.split(sites, starts[1:]), strict=True):
             sample, haplotype = block.haplotypes[row]
             self._sites.setdefault((block.chrom, sample, haplotype), []).append(part)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from genolstm.introgression.agreement import ALL, Row
+from genolstm.report.plots import FOUND, POSTERIOR, TRUE
 from genolstm.report.style import INK, colour_map, pyplot, shortened, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, as in the other figures.
-_FOUND, _TRUE, _RANDOM = "#0072B2", "#E69F00", "#999999"
+_RANDOM = "#999999"
 _LETTERS = {"haplotype": "h", "sample": "s", "population": "p"}
 
 
@@ -57,7 +57,7 @@ def _matrix(ax: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
         for at, share in (((i, j), row.precision), ((j, i), row.recall)):
             table[at] = np.nan if share is None else share
             marks[at] = f"{'NA' if share is None else f'{100 * share:.0f} %'}\n({_LETTERS[row.level]})"
-    ax.imshow(table, vmin=0, vmax=1, cmap=colour_map(["#FFFFFF", "#56B4E9", "#004A7C"]), aspect="auto")
+    ax.imshow(table, vmin=0, vmax=1, cmap=colour_map(["#FFFFFF", POSTERIOR, "#004A7C"]), aspect="auto")
     for (i, j), text in marks.items():
         dark = table[i, j] > 0.55
         ax.text(j, i, text, ha="center", va="center", fontsize=8, color="white" if dark else INK)
@@ -71,7 +71,7 @@ def _matrix(ax: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
 
 
 def _accuracy(ax: Axes, rows: Sequence[Row]) -> None:
-    styles: list[tuple[str, str, Any]] = [("precision", _FOUND, "o"), ("recall", _TRUE, "s"), ("f1", INK, "D")]
+    styles: list[tuple[str, str, Any]] = [("precision", FOUND, "o"), ("recall", TRUE, "s"), ("f1", INK, "D")]
     for k, (name, colour, marker) in enumerate(styles):
         for i, row in enumerate(rows):
             value, low, high = (getattr(row, f"{name}{end}") for end in ("", "_low", "_high"))
@@ -93,10 +93,10 @@ def _maps(ax: Axes, rows: Sequence[Row]) -> None:
         if row.expected_low is not None and row.expected_high is not None:
             ax.plot([row.expected_low, row.expected_high], [i, i], color=_RANDOM, linewidth=5, solid_capstyle="butt")
         if row.precision is not None:
-            ax.plot([row.precision], [i], "o", color=_FOUND, markersize=5, clip_on=False, zorder=3)
+            ax.plot([row.precision], [i], "o", color=FOUND, markersize=5, clip_on=False, zorder=3)
             fold = "" if row.fold is None else f"{row.fold:.1f}x"
             ax.annotate(fold, (row.precision, i), (5, 4), textcoords="offset points", fontsize=8, color=INK)
-    ax.plot([], [], "o", color=_FOUND, markersize=5, label="as it is")
+    ax.plot([], [], "o", color=FOUND, markersize=5, label="as it is")
     ax.plot([], [], color=_RANDOM, linewidth=5, label="shifted (95 %)")
     _names(ax, [f"{row.a} in {row.b}" for row in rows])
     ax.set_xlim(left=0)

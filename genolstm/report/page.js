@@ -3,9 +3,11 @@
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const at = (id) => document.getElementById(id);
   const page = read("data"), drawing = read("document");
-  const PALETTE = drawing.palette, OTHER = "#888888";
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  // The colours of the sources, in their order.
+  const ofSources = () => dark.matches ? drawing.sources_dark : drawing.sources_light;
   const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array };
-  const ROW = 30, LISTED = 200, COLUMNS = 700, LEAST = 1000;
+  const ROW = 30, LISTED = 200, COLUMNS = 700, LEAST = 1000, NARROW = 2.5;
   const count = (n) => n.toLocaleString("en-GB");
 
   const unpack = ([kind, text]) => {
@@ -47,7 +49,6 @@
     const state = { chrom: 0, group: 0, name: "", only: false, count: 20, first: 0, from: 0, to: 1 };
 
     const models = () => { const all = new Set(); for (const root of doc.roots()) for (const one of root.references()) all.add(one); return all; };
-    const dark = matchMedia("(prefers-color-scheme: dark)");
     const paint = () => {
       const style = getComputedStyle(document.documentElement), of = (name) => style.getPropertyValue(name).trim();
       const ink = of("--ink"), soft = of("--soft"), line = of("--line");
@@ -60,12 +61,13 @@
       const shades = model("shades");
       if (shades) shades.palette = dark.matches ? drawing.shades_dark : drawing.shades_light;
       model("dots").glyph.fill_color = dark.matches ? drawing.dot_dark : drawing.dot_light;
+      ofSources().forEach((colour, i) => { model(`bars of lengths ${i}`).glyph.fill_color = colour; });
       const tracts = model("true tracts");
       if (tracts) tracts.glyph.line_color = ink;
       const other = model("line chosen");
       if (other) other.glyph.line_color = ink;
     };
-    dark.addEventListener("change", paint);
+    dark.addEventListener("change", () => { paint(); later(); });
 
     // --- what is chosen
     for (const [i, chrom] of page.chroms.entries()) at("chrom").add(new Option(chrom.name, String(i)));
@@ -131,6 +133,8 @@
       keys[event.key]();
     });
     on("listing", "toggle", later);
+    // Names are cut, and narrow segments widened, by the width there is.
+    addEventListener("resize", later);
 
     // --- drawing
     const inView = (one, k) => one.start[k] < state.to && one.end[k] > state.from;
@@ -163,6 +167,10 @@
       const seq = open(state.chrom), listed = chosen(seq), shown = [];
       if (state.first >= listed.length) state.first = Math.max(0, Math.floor((listed.length - 1) / state.count) * state.count);
       const here = listed.slice(state.first, state.first + state.count);
+      const colours = ofSources();
+      // What is narrower than this could not be seen.
+      const least = (state.to - state.from) * NARROW / Math.max(innerWidth - 190, 200);
+      const wide = (start, end) => { const more = Math.max(0, least - (end - start)) / 2; return [(start - more) / 1e6, (end + more) / 1e6]; };
       const bars = { left: [], right: [], top: [], bottom: [], colour: [], who: [], where: [], what: [], source: [], posterior: [], sites: [] };
       const areas = { xs: [], ys: [] }, tracts = { left: [], right: [], top: [], bottom: [] }, labels = new Map();
       here.forEach((row, turn) => {
@@ -173,13 +181,15 @@
           if (!inView(seq, k)) continue;
           shown.push([row, k]);
           const source = page.sources[seq.source[k]];
-          bars.left.push(seq.start[k] / 1e6); bars.right.push(seq.end[k] / 1e6); bars.top.push(turn + 0.62); bars.bottom.push(turn + 0.88);
-          bars.colour.push(PALETTE[seq.source[k]] ?? OTHER); bars.who.push(name); bars.source.push(source);
+          const [left, right] = wide(seq.start[k], seq.end[k]);
+          bars.left.push(left); bars.right.push(right); bars.top.push(turn + 0.62); bars.bottom.push(turn + 0.88);
+          bars.colour.push(colours[seq.source[k]]); bars.who.push(name); bars.source.push(source);
           bars.where.push(`${count(seq.start[k])}-${count(seq.end[k])}`); bars.what.push(seq.names?.(k) ?? source);
           bars.posterior.push((seq.posterior[k] / 1e4).toFixed(4)); bars.sites.push(`${seq.match[k]} of ${seq.sites[k]} match`);
         }
         for (const k of seq.truthByRow.get(row) ?? []) if (inView(seq.truth, k)) {
-          tracts.left.push(seq.truth.start[k] / 1e6); tracts.right.push(seq.truth.end[k] / 1e6); tracts.top.push(turn + 0.58); tracts.bottom.push(turn + 0.92);
+          const [left, right] = wide(seq.truth.start[k], seq.truth.end[k]);
+          tracts.left.push(left); tracts.right.push(right); tracts.top.push(turn + 0.58); tracts.bottom.push(turn + 0.92);
         }
       });
       model("segments").data = bars;

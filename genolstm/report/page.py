@@ -12,20 +12,11 @@ from typing import Any
 import numpy as np
 
 from genolstm.errors import shown
+from genolstm.introgression.carriers import SEVERAL
+from genolstm.introgression.exports import source_colours
 from genolstm.introgression.windows import STEPS
 from genolstm.report.page_contents import MOST_GAPS, MOST_SITES, Contents, counts_of, data, histogram
-from genolstm.report.page_figures import (
-    MOST_LINES,
-    OTHER,
-    PALETTE,
-    bokeh,
-    expected,
-    figures,
-    line_colour,
-    overview,
-    shades,
-    source_colour,
-)
+from genolstm.report.page_figures import MOST_LINES, bokeh, expected, figures, line_colour, overview, shades
 from genolstm.report.plots import FOUND, POSTERIOR
 
 _HERE = "genolstm.report"
@@ -50,8 +41,10 @@ def page(contents: Contents) -> str:
     from bokeh.resources import INLINE
 
     drawn = figures(contents)
+    colours = source_colours(contents.sources)
     document = _document(drawn) | {
-        "palette": list(PALETTE),
+        "sources_light": [colours[name].hex for name in contents.sources],
+        "sources_dark": [colours[name].hex_on_dark for name in contents.sources],
         "steps": STEPS,
         "shades_light": shades(FOUND),
         "shades_dark": shades(POSTERIOR),
@@ -262,11 +255,7 @@ def _told(contents: Contents) -> dict[str, Any]:
             ]
             for c in contents.top
         ],
-        "sites_note": (
-            "The sites of each are below."
-            if contents.sites is not None
-            else "Their sites are not on this page: no evidence was given (--evidence)."
-        ),
+        "has_sites": contents.sites is not None,
         "evidence": [_evidence(contents, call) for call in contents.top if contents.sites],
         "manifest": None
         if found.manifest is None
@@ -282,9 +271,13 @@ def _lines(contents: Contents) -> list[tuple[str, str, str]]:
 
 
 def _sources(contents: Contents) -> list[tuple[str, str, str]]:
-    own = contents.sources[: len(PALETTE)]
-    told = [("area", source_colour(i), f"segments: {name}") for i, name in enumerate(own)]
-    return told if len(own) == len(contents.sources) else [*told, ("area", OTHER, "segments: other sources")]
+    """Return shape, colour and text of the segments of each source; those of several have one."""
+    told = {}
+    for name, colour in source_colours(contents.sources).items():
+        # Where a browser does not know the function, it keeps the colour of text, which is dark or light as well.
+        paint = colour.hex if colour.dark is None else f"light-dark({colour.hex}, {colour.hex_on_dark})"
+        told["segments: several possible" if SEVERAL in name else f"segments: {name}"] = paint
+    return [("area", paint, text) for text, paint in told.items()]
 
 
 def _of_manifest(manifest: Mapping[str, Any] | None, name: str) -> list[str]:

@@ -59,6 +59,8 @@ class Found:
     evaluation, reliability
         How the segments compare with these, and, by classes of the posterior, its mean, the share that
         is truly archaic, and the length in bp.
+    sources
+        Names of the archaic sources, in the order of their colours; those of the manifest come before them.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Found:
     truth: list[Interval] | None = None
     evaluation: Evaluation | None = None
     reliability: list[tuple[float, float, int]] | None = None
+    sources: Sequence[str] = ()
 
 
 class Group(NamedTuple):
@@ -298,7 +301,7 @@ def _some(names: Iterable[str], most: int = 3) -> str:
 def _sources(found: Found) -> list[str]:
     model = (found.manifest or {}).get("model")
     told = model.get("sources") if isinstance(model, dict) else None
-    first = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
+    first = [name for name in told if isinstance(name, str)] if isinstance(told, list) else found.sources
     return [*dict.fromkeys([*first, *sorted({call.source for call in found.calls})])]
 
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from genolstm.errors import MissingExtraError, shown
+from genolstm.introgression.exports import SOURCE_COLOURS, source_colours
 from genolstm.report.page_contents import ALL, Contents, histogram
-from genolstm.report.plots import FOUND, POSTERIOR, TRUE
+from genolstm.report.plots import FOUND, POSTERIOR
 
 if TYPE_CHECKING:
     from bokeh.plotting import figure as Figure
 
-# Okabe and Ito's colours, in an order in which neighbours differ in brightness too.
-PALETTE = (FOUND, TRUE, "#009E73", "#CC79A7", POSTERIOR, "#D55E00", "#F0E442")
+#: Of what is neither a source nor one population, such as all haplotypes.
 OTHER = "#888888"
+_GAP = SOURCE_COLOURS[3].hex
 #: Populations that get a line of their own along a sequence; the others are chosen one at a time.
 MOST_LINES = 6
 #: Columns of the figure of the whole genome.
@@ -198,12 +199,7 @@ def shades(colour: str) -> list[str]:
 
 def line_colour(group: int) -> str:
     """Return the colour of a group's line."""
-    return OTHER if group == 0 else PALETTE[(group - 1) % len(PALETTE)]
-
-
-def source_colour(source: int) -> str:
-    """Return the colour of a source; those that are too many share one."""
-    return PALETTE[source] if source < len(PALETTE) else OTHER
+    return OTHER if group == 0 else SOURCE_COLOURS[(group - 1) % len(SOURCE_COLOURS)].hex
 
 
 def _frequency(contents: Contents, along: Any) -> Figure:
@@ -212,7 +208,9 @@ def _frequency(contents: Contents, along: Any) -> Figure:
     fig = _along("frequency", 230, along, y_range=Range1d(0, 1, name="frequencies"))
     fig.yaxis.axis_label = "share of haplotypes"
     fig.yaxis.formatter = NumeralTickFormatter(format="0.[0] %")
-    for i in range(len(contents.groups[: MOST_LINES + 1])):
+    # That of all lies above the others.
+    drawn = len(contents.groups[: MOST_LINES + 1])
+    for i in [*range(1, drawn), 0]:
         fig.line(
             "x",
             "y",
@@ -232,9 +230,7 @@ def _gaps(along: Any) -> Figure:
 
     fig = _along("gaps", 70, along, y_range=(0, 1))
     source = ColumnDataSource({"left": [], "right": []}, name="gaps source")
-    bars = fig.quad(
-        left="left", right="right", bottom=0.2, top=0.8, source=source, fill_color="#CC79A7", line_color=None
-    )
+    bars = fig.quad(left="left", right="right", bottom=0.2, top=0.8, source=source, fill_color=_GAP, line_color=None)
     fig.yaxis.visible = False
     fig.ygrid.grid_line_color = None
     _hover(fig, [bars], [("no segment", "@left{0.000} to @right{0.000} Mb")])
@@ -287,7 +283,7 @@ def _rows(contents: Contents, along: Any) -> Figure:
 
 
 def _lengths(contents: Contents) -> Figure:
-    from bokeh.models import ColumnDataSource, FixedTicker, NumeralTickFormatter, Range1d
+    from bokeh.models import BasicTicker, ColumnDataSource, FixedTicker, NumeralTickFormatter, Range1d
 
     edges = contents.lengths.edges / 1000
     fig = _figure(
@@ -302,11 +298,19 @@ def _lengths(contents: Contents) -> Figure:
     fig.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
     fig.xaxis.axis_label = "length (kb)"
     fig.yaxis.axis_label = "segments"
-    for i in range(len(contents.sources)):
+    fig.yaxis.ticker = BasicTicker(min_interval=1)
+    # Filled as the ground, dark or light, asks for.
+    for i, name in enumerate(contents.sources):
         source = ColumnDataSource({"left": [], "right": [], "top": [], "bottom": []}, name=f"lengths {i}")
-        colour = source_colour(i)
         bars = fig.quad(
-            left="left", right="right", top="top", bottom="bottom", source=source, fill_color=colour, line_color=None
+            left="left",
+            right="right",
+            top="top",
+            bottom="bottom",
+            source=source,
+            fill_color=source_colours(contents.sources)[name].hex,
+            line_color=None,
+            name=f"bars of lengths {i}",
         )
         _hover(fig, [bars], [("length", "@left{0.0} to @right{0.0} kb"), ("up to", "@top{0,0} segments")])
     return fig

@@ -19,16 +19,23 @@ if TYPE_CHECKING:
     from genolstm.introgression.segments import Segment
 
 
+#: Sites that are kept for a page that shows those of a few segments (33 bytes each, twice for those in segments): a
+#: thousand people's haplotypes of one chromosome have fewer.
+MOST_FOR_A_PAGE = 2_000_000
+
+
 @dataclass
 class Told:
     """What is asked for; nothing by default.
 
-    ``found`` and ``weighed`` are the sites of each segment and their weights, once they are written.
+    ``page`` is whether a page is to show sites, which it does without evidence as long as they are few. ``found`` and
+    ``weighed`` are the sites of each segment and their weights, once they are written.
     """
 
     evidence: PathLike | None = None
     annotated: PathLike | None = None
     weights: bool = False
+    page: bool = False
     found: Evidence | None = field(default=None, init=False)
     weighed: Weights | None = field(default=None, init=False)
 
@@ -55,7 +62,8 @@ class Told:
 
     def begin(self, result: ScanResult) -> None:
         """Let a scan keep what is needed."""
-        result.decoder.keep_sites = self.evidence is not None
+        result.decoder.keep_sites = self.page or self.evidence is not None
+        result.decoder.most_sites = MOST_FOR_A_PAGE if self.evidence is None else None
 
     def write(
         self,
@@ -69,8 +77,10 @@ class Told:
         """Write what was asked for; return a line on each."""
         said = []
         sources = model.sources(door)
+        if result.decoder.keep_sites:
+            self.found = result.decoder.evidence
         if self.evidence is not None:
-            found = self.found = result.decoder.evidence
+            found = result.decoder.evidence
             self.weighed = weigh(model, door, segments, found) if self.weights else None
             n = write_evidence(outputs.text(self.evidence), segments, sources, found, self.weighed, stamp=stamp)
             said.append(f"{n:,} sites are the evidence of the segments")

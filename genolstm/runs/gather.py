@@ -8,6 +8,7 @@ from itertools import chain
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, atomic_text, check_paths, display_name, read_lines
 from genolstm.introgression.evidence import EVIDENCE_COLUMNS, is_evidence, read_site
+from genolstm.introgression.exports import write_gff3
 from genolstm.introgression.formats import (
     POSTERIOR_COLUMNS,
     SEGMENT_COLUMNS,
@@ -19,8 +20,12 @@ from genolstm.introgression.formats import (
     sources_of,
 )
 from genolstm.introgression.ids import numbered, segment_ids
-from genolstm.runs.scan_outputs import BED_NAMES, TABLE_NAMES, check_name
+from genolstm.introgression.segments import Segment
+from genolstm.numbers import read_integer
+from genolstm.runs.scan_outputs import BED_NAMES, TABLE_NAMES, Segments, check_name, is_gff3
 
+#: What is gathered keeps the format of its parts, but segments may become GFF3 as in a scan.
+_SUFFIXES = {SEGMENT_COLUMNS: Segments.suffixes, POSTERIOR_COLUMNS: BED_NAMES, EVIDENCE_COLUMNS: TABLE_NAMES}
 _NAME, _SAMPLE = SEGMENT_COLUMNS.index("name"), SEGMENT_COLUMNS.index("sample")
 
 
@@ -37,14 +42,14 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
     parts
         Files of the same kind, as ``scan`` writes them.
     output
-        File to write; compressed if its name ends in ``.gz``.
+        File to write; compressed if its name ends in ``.gz``. Segments are written as GFF3 if it ends so.
     force
         Whether to replace an existing output.
 
     Returns
     -------
     int
-        Number of lines written, without the header.
+        Number of segments, bins or sites written.
 
     Raises
     ------
@@ -65,13 +70,19 @@ def run(parts: Sequence[PathLike], output: PathLike, *, force: bool = False) -> 
             path=display_name(parts[0]),
             line=max(len(header), 1),
         )
-    # What is gathered is joined line by line: it keeps the format of its parts.
-    check_name(output, "what is gathered", TABLE_NAMES if kind == EVIDENCE_COLUMNS else BED_NAMES)
+    check_name(output, "what is gathered", _SUFFIXES[kind])
     owners: dict[tuple[str, str, str], int] = {}
     lines: Iterator[str] = chain.from_iterable(
         _lines(part, number, first if number == 0 else None, header, columns, owners)
         for number, part in enumerate(parts)
     )
+    if kind == SEGMENT_COLUMNS and is_gff3(output):
+        sources = sources_of(columns)
+        segments = [_segment(line, columns) for line in _numbered(lines, columns)]
+        with atomic_text(output, force=force) as target:
+            # How long the sequences are is not told by segments.
+            write_gff3(target, segments, sources, lengths={}, stamp=_stamp(header))
+        return len(segments)
     if kind == SEGMENT_COLUMNS:
         lines = _numbered(lines, columns)
     elif kind == EVIDENCE_COLUMNS:
@@ -108,6 +119,7 @@ def _lines(
     column = columns.index("sample")
     of_evidence = is_evidence(columns)
     posteriors = [i for i, name in enumerate(columns) if name == "posterior" or is_source_column(name)]
+    counts = [i for i, name in enumerate(columns) if name in ("n_sites", "n_match")]
     lines = read_lines(path) if begun is None else begun
     if begun is None:
         own, others = read_header(lines)
@@ -128,6 +140,8 @@ def _lines(
             read_site(line, columns, path, at)
         else:
             read_span(fields, path, at)
+        for count in counts:
+            read_integer(fields[count], "a number of sites", path=name, line=at)
         for posterior in posteriors:
             read_probability(fields[posterior], path, at)
         names = zip(("name", "sample", "haplotype"), (0, column, column + 1), strict=True)
@@ -148,6 +162,29 @@ def _numbered(lines: Iterable[str], columns: Sequence[str]) -> Iterator[str]:
     for fields, name in zip(rows, segment_ids((fields[n - 1] for fields in rows), sources), strict=True):
         fields[_NAME] = name
         yield "\t".join(fields)
+
+
+def _segment(line: str, columns: Sequence[str]) -> Segment:
+    """Return the segment of a line that was checked."""
+    of = dict(zip(columns, line.rstrip("\n").split("\t"), strict=True))
+    return Segment(
+        of["chrom"],
+        int(of["start"]),
+        int(of["end"]),
+        of["sample"],
+        of["haplotype"],
+        float(of["posterior"]),
+        int(of["n_sites"]),
+        int(of["n_match"]),
+        of["source"],
+        tuple(float(of[column]) for column in columns if is_source_column(column)),
+    )
+
+
+def _stamp(header: Sequence[str]) -> str | None:
+    """Return what made a table, as it stands above its columns, or in the line of these."""
+    first = header[0].removeprefix("##").split(" ")[0]
+    return first if first.startswith("genolstm=") else None
 
 
 def _place(fields: Sequence[str]) -> tuple[str, int, int, str, str]:

@@ -73,7 +73,7 @@ def run(
     Page.check(output, "a report")
     from genolstm.report.page_contents import Found
 
-    calls = read_calls(segments)
+    calls, sources = read_calls(segments)
     windows = None
     if posteriors is not None:
         windows = PosteriorWindows()
@@ -84,6 +84,7 @@ def run(
         None if manifest is None else _manifest(manifest),
         windows,
         None if samples is None else read_populations(samples),
+        sources=sources,
     )
     chroms = {call.chrom for call in calls}
     if windows is not None:

@@ -173,7 +173,7 @@ def run(
         "report": report,
     }
     manifest = manifest_path(output)
-    on_sites = Told(evidence, annotate, weights)
+    on_sites = Told(evidence, annotate, weights, page=report is not None)
     inputs = door.inputs()
     written, replaced = scan_outputs.paths(asked, index=index, force=force)
     written += [path for path in on_sites.paths() if path is not None]

@@ -9,6 +9,7 @@ import itertools
 import json
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -93,56 +94,38 @@ def records() -> list[tuple[int, list[str], dict[str, list[str]]]]:
     return found
 
 
-def test_every_line_of_evidence_is_what_the_vcf_says_and_none_is_missing(folder: Path) -> None:
-    everybody = [
-        (
-            pos,
-            alleles,
-            *([a for name in names(role) for a in calls[name]] for role in ("target", "outgroup", "archaic")),
-        )
-        for pos, alleles, calls in records()
-    ]
-    of_segment: dict[str, list[dict[str, str]]] = {}
-    lines = table(folder / "vcf.tsv.gz")
-    for line in lines:
-        of_segment.setdefault(line["segment"], []).append(line)
+def independent(segments: Path, evidence: Path) -> subprocess.CompletedProcess[str]:
+    """Check evidence by a script that knows nothing of this package: Python starts without what is installed."""
+    script = Path(__file__).parents[1] / "support" / "check_evidence.py"
+    words = [sys.executable, "-I", "-S", script, segments, evidence, REGION, *ROLES.values()]
+    words.append(f"neanderthal={EXAMPLE / 'archaic.txt'}")
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=60)
+
+
+def test_every_line_of_evidence_is_what_the_vcf_says_and_none_is_missing(folder: Path, tmp_path: Path) -> None:
+    segments, evidence = folder / "vcf.bed", folder / "vcf.tsv.gz"
+    found = independent(segments, evidence)
+    lines = table(evidence)
+    assert len(table(segments)) > 4
+    assert {line["segment"] for line in lines} == {segment["name"] for segment in table(segments)}
+    said = f"{len(lines)} sites of {len(table(segments))} segments, 0 differences\n"
+    assert (found.returncode, found.stdout, found.stderr) == (0, said, "\n")
     assert [int(line["pos"]) for line in lines] == sorted(int(line["pos"]) for line in lines)
-    segments = table(folder / "vcf.bed")
-    assert len(segments) > 4
-    assert set(of_segment) == {segment["name"] for segment in segments}
-    for segment in segments:
-        expected = []
-        column = 2 * names("target").index(segment["sample"]) + int(segment["haplotype"]) - 1
-        for pos, alleles, targets, outgroup, archaic in everybody:
-            if not int(segment["start"]) < pos <= int(segment["end"]):
-                continue
-            own = targets[column]
-            frequency = outgroup.count(own) / len(outgroup)
-            if frequency > 0.05:
-                continue
-            seen = {*outgroup, *targets, *archaic}
-            expected.append(
-                {
-                    "chrom": segment["chrom"],
-                    "pos": str(pos),
-                    "ref": alleles[0],
-                    "alt": ",".join(sorted(a for a in alleles[1:] if a in seen)),
-                    "segment": segment["name"],
-                    "segment_start": segment["start"],
-                    "segment_end": segment["end"],
-                    "sample": segment["sample"],
-                    "haplotype": segment["haplotype"],
-                    "allele": own,
-                    "outgroup_frequency": f"{frequency:.4f}",
-                    "shared": str(targets.count(own) - 1),
-                    "evidence": "supports" if own in archaic else "contradicts",
-                    "allele_neanderthal": "/".join(sorted(set(archaic))),
-                }
-            )
-        found = [{k: v for k, v in line.items() if k != "weight"} for line in of_segment[segment["name"]]]
-        assert found == expected
-        supporting = sum(line["evidence"] == "supports" for line in found)
-        assert (len(found), supporting) == (int(segment["n_sites"]), int(segment["n_match"]))
+    # It finds what is wrong: another word, another number, a line too many, a line too few.
+    whole = text_of(evidence).splitlines()
+    first, second, third, fourth = [i for i, line in enumerate(whole) if "\tsupports\t" in line][:4]
+    whole[first] = whole[first].replace("supports", "contradicts")
+    fields = whole[second].split("\t")
+    fields[11] = "77"
+    whole[second] = "\t".join(fields)
+    whole[third] += "\n" + whole[third]
+    whole[fourth : fourth + 1] = []
+    (tmp_path / "e.tsv").write_text("\n".join(whole) + "\n")
+    wrong = independent(segments, tmp_path / "e.tsv")
+    assert wrong.returncode == 1
+    for reason in (": evidence is contradicts, not supports", ": shared is 77, not", ": is 2 times", ": is 0 times"):
+        assert wrong.stderr.count(reason) == 1, reason
+    assert "contradict; its segment says" in wrong.stderr
 
 
 def test_evidence_of_sequences_is_that_of_their_genotypes(folder: Path) -> None:

@@ -282,6 +282,15 @@ def test_all_formats_hold_the_same_segments(scanned: Path) -> None:
     assert "##sequence-region chr21 1 600000\n" in text
 
 
+def test_what_is_gathered_as_gff3_is_what_a_scan_writes(scanned: Path, tmp_path: Path) -> None:
+    from genolstm.runs.gather import run as gather
+
+    assert gather([scanned / "x.bed.gz"], tmp_path / "g.gff3.gz") == len(rows_of(scanned / "x.bed.gz"))
+    scan, own = (gzip.decompress(path.read_bytes()) for path in (scanned / "y.gff3.gz", tmp_path / "g.gff3.gz"))
+    # But for the lengths of sequences, which segments do not tell.
+    assert own == scan.replace(b"##sequence-region chr21 1 600000\n", b"")
+
+
 @needs("bedtools")
 def test_bedtools_reads_gff3_and_the_track(scanned: Path) -> None:
     bed = rows_of(scanned / "x.bed.gz")

@@ -83,11 +83,34 @@ def test_bad_part_leaves_no_output(tmp_path, lines, reason):
 def test_what_is_gathered_has_no_name_of_another_format(tmp_path, name):
     segments = write(tmp_path / "a.bed", SEGMENTS, segment("chr1", 5, 9, "A"))
     posteriors = write(tmp_path / "a.tsv", POSTERIORS, f"chr1\t0\t1000\tA\t1\t0.5{SHARES}")
-    for part in (segments, posteriors):
-        with pytest.raises(SettingError, match=r"the name of what is gathered must end in \.bed, \.tsv or \.txt"):
-            run([part], tmp_path / name)
+    for part, ends in ((posteriors, r"\.bed, \.tsv or \.txt"), (segments, r"\.bed, \.gff3, \.gff, \.tsv or \.txt")):
+        if part == posteriors or ".gff" not in name:
+            with pytest.raises(SettingError, match=f"the name of what is gathered must end in {ends}"):
+                run([part], tmp_path / name)
         assert run([part], tmp_path / "all", force=True) == 1
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("end", ["\n", " "])
+def test_segments_are_gathered_as_gff3(tmp_path, end):
+    stamp = f"##genolstm=1;model=m;sha256=0{end}"
+    rows = [segment("chr1", 70, 90, "B;=", 2, number=1), segment("chr1", 5, 9, "A", number=1)]
+    parts = [write(tmp_path / f"{i}.bed", stamp + SEGMENTS, row) for i, row in enumerate(rows)]
+    assert run(parts, tmp_path / "all.gff3.gz") == 2
+    rest = "n_sites=5;n_match=4;posterior_nea=0.3000;posterior_unknown=0.1000"
+    line = "chr1\tGenoLSTM\tintrogressed_chromosome_region\t{}\t{}\t0.9000\t.\t.\tID={};Name={};source=nea;sample={};{}"
+    assert gzip.decompress((tmp_path / "all.gff3.gz").read_bytes()).decode().splitlines() == [
+        "##gff-version 3",
+        "#genolstm=1;model=m;sha256=0",
+        line.format(6, 9, "nea_0001", "nea_0001", "A", f"haplotype=1;{rest}"),
+        line.format(71, 90, "nea_0002", "nea_0002", "B%3B%3D", f"haplotype=2;{rest}"),
+    ]
+    # Without a stamp there is none.
+    assert run([write(tmp_path / "a.bed", SEGMENTS, rows[0])], tmp_path / "a.gff") == 1
+    assert (tmp_path / "a.gff").read_text().startswith("##gff-version 3\nchr1\t")
+    bad = write(tmp_path / "bad.bed", SEGMENTS, rows[0].replace("\t5\t4\t", "\tx\t4\t"))
+    with pytest.raises(InputError, match=r"bad\.bed:2: 'x' is not a number of sites"):
+        run([bad], tmp_path / "b.gff3")
 
 
 @pytest.mark.parametrize("end", ["\n", " "])

@@ -473,7 +473,7 @@ def test_options_of_another_scan_are_refused(tmp_path: Path) -> None:
 )
 def test_segments_that_are_none_are_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = bed(tmp_path / "x.bed", CALLS)
-    assert read_calls(path) == CALLS
+    assert read_calls(path) == (CALLS, [])
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError) as error:
         read_calls(path)
@@ -496,6 +496,75 @@ def test_without_bokeh_nothing_is_read(tmp_path: Path, monkeypatch, cli) -> None
     found = cli("introgression", "report", tmp_path / "x.bed", "-o", tmp_path / "x.html")
     assert (found.code, found.err.count("\n")) == (1, 1)
     assert 'pip install "genolstm[report]"' in found.err
+
+
+def test_a_scan_shows_sites_without_being_asked_for_evidence(
+    tmp_path: Path, cli, tiny_model, region_folder: Path, monkeypatch
+) -> None:
+    from genolstm.runs import evidence
+
+    words = [
+        word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", region_folder / f"{role}.txt")
+    ]
+    words += ["--vcf", region_folder / "region.vcf.gz", "--model", tiny_model, "-q"]
+    shown = []
+    for name, most in (("few", None), ("many", 20)):
+        if most is not None:
+            monkeypatch.setattr(evidence, "MOST_FOR_A_PAGE", most)
+        found = cli(
+            "introgression", "scan", *words, "-o", tmp_path / f"{name}.bed", "--report", tmp_path / f"{name}.html"
+        )
+        assert found.code == 0, found
+        shown.append(Page((tmp_path / f"{name}.html").read_text()))
+    segments = pd.read_csv(tmp_path / "few.bed", sep="\t", skiprows=1)
+    assert len(segments) > 0
+    few, many = shown
+    for row in segments.itertuples():
+        said = f"{row.n_sites} sites of {row.name}; {row.n_match} support it"
+        assert [said in cell for cell in few.cells].count(True) == 1
+    assert not any(" sites of " in cell for cell in many.cells)
+    # Sites that are no longer kept are counted all the same.
+    assert (tmp_path / "many.bed").read_text() == (tmp_path / "few.bed").read_text()
+    assert "drawn without the file that <code>scan --evidence</code> writes" in (tmp_path / "many.html").read_text()
+
+
+def test_sources_have_the_colours_of_the_track(tmp_path: Path) -> None:
+    from genolstm.introgression.exports import SEVERAL_COLOUR, SOURCE_COLOURS, UNKNOWN_COLOUR
+    from genolstm.report.plots import colours_of
+
+    found = ["unknown", "a", "z|a", "z", "a|unknown"]
+    calls = [CALLS[0]._replace(source=source, name=source, start=k, end=k + 10) for k, source in enumerate(found)]
+    blue, vermilion = (colour.hex for colour in SOURCE_COLOURS[:2])
+    assert (blue, vermilion, UNKNOWN_COLOUR.hex) == ("#0072B2", "#D55E00", "#7F7F7F")
+    own = {"z": blue, "a": vermilion, "unknown": UNKNOWN_COLOUR.hex}
+    for told in (
+        Found("x", calls, {"model": {"sources": ["z", "a"]}}),
+        # No manifest: the columns of the file tell the order.
+        Found("x", calls, sources=["z", "a"]),
+    ):
+        shown = contents(told)
+        text = page(shown)
+        document = json.loads(Page(text).scripts[1])
+        for kept, several in (("sources_light", SEVERAL_COLOUR.hex), ("sources_dark", "#FFFFFF")):
+            colours = dict(zip(shown.sources, document[kept], strict=True))
+            assert colours == own | {"z|a": several, "a|unknown": several}
+        for name, colour in own.items():
+            assert text.count(f'style="color: {colour}" aria-hidden="true"></span>segments: {name}<') == 2
+        several = 'style="color: light-dark(#000000, #FFFFFF)" aria-hidden="true"></span>segments: several possible<'
+        assert text.count(several) == 2
+    # The same as in figures.
+    drawn = colours_of(["z", "a", "unknown"])
+    assert {name: colour for name, (_, colour) in drawn.items()} == own | {"|": SEVERAL_COLOUR.hex}
+    path = tmp_path / "x.bed"
+    lines = bed(path, CALLS).read_text().splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("#chrom"))
+    lines = [
+        *lines[:at],
+        lines[at] + "\tposterior_z\tposterior_a\tposterior_unknown",
+        *(line + "\t0\t0\t0" for line in lines[at + 1 :]),
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    assert read_calls(path) == (CALLS, ["z", "a"])
 
 
 @pytest.mark.parametrize("weights", [False, True])
