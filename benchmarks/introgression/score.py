@@ -50,7 +50,9 @@ def limits(values: list[float]) -> list[float]:
 def figures(score: np.ndarray, called: np.ndarray, true: np.ndarray) -> dict[str, Any]:
     """Return AP, the best F1 and the figures of what was called by default, each with its interval, and the curve."""
     if not true.any():
-        raise SystemExit("nothing in this set is archaic, so that there is no recall: take a longer one, or more people")
+        raise SystemExit(
+            "nothing in this set is archaic, so that there is no recall: take a longer one, or more people"
+        )
     bins, right = curves(score, true)
     best = ranked(bins.sum(0), right.sum(0))
     level = round((1 - best["at"]) * (bins.shape[1] - 1))
@@ -108,7 +110,9 @@ def main() -> None:
         found["levels"]["haplotype"] = figures(score, called, true)
         score, called = by_person(score), by_person(called)
     found["levels"]["person"] = figures(score, called, by_person(true))
-    costs = [dict(zip(*(line.split("\t") for line in path.read_text().splitlines()), strict=True)) for path in told.cost]
+    costs = [
+        dict(zip(*(line.split("\t") for line in path.read_text().splitlines()), strict=True)) for path in told.cost
+    ]
     found["wall_s"] = sum(float(cost["wall_s"]) for cost in costs)
     found["cpu_s"] = sum(float(cost["cpu_s"]) for cost in costs)
     found["peak_mib"] = max(float(cost["peak_mib"]) for cost in costs)
