@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -49,13 +48,10 @@ def by_person(flags: Flags) -> Flags:
 
 
 def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    found, at = [], 0
-    for value, run in groupby(flags.tolist()):
-        size = sum(1 for _ in run)
-        if value:
-            found.append((at, at + size))
-        at += size
-    return found
+    """Return where flags begin and cease to be set."""
+    changes = (np.flatnonzero(flags[1:] != flags[:-1]) + 1).tolist()
+    edges = [*([0] if flags[0] else []), *changes, *([len(flags)] if flags[-1] else [])]
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def count(a: Flags, b: Flags, genome: dict[str, int]) -> dict[str, int]:
@@ -64,12 +60,12 @@ def count(a: Flags, b: Flags, genome: dict[str, int]) -> dict[str, int]:
     for key in set(a) | set(b):
         none = np.zeros(genome[key[0]], bool)
         first, second = a.get(key, none), b.get(key, none)
-        found["a_bp"] += int(first.sum())
-        found["b_bp"] += int(second.sum())
-        found["both_bp"] += int((first & second).sum())
-        for side, ours, theirs in (("a", first, second), ("b", second, first)):
-            others = stretches(theirs)
-            for start, end in stretches(ours):
+        found["a_bp"] += int(np.count_nonzero(first))
+        found["b_bp"] += int(np.count_nonzero(second))
+        found["both_bp"] += int(np.count_nonzero(first & second))
+        of_first, of_second = stretches(first), stretches(second)
+        for side, spans, theirs, others in (("a", of_first, second, of_second), ("b", of_second, first, of_first)):
+            for start, end in spans:
                 found[f"{side}_segments"] += 1
                 found[f"{side}_touching"] += bool(theirs[start:end].any())
                 found[f"{side}_same"] += any(
@@ -85,13 +81,12 @@ def check(table: Path, sets: dict[str, list[Path]], genome: dict[str, int], peop
     with table.open() as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     for row in rows:
-        a, b = flags[row["a"]], flags[row["b"]]
+        wanted = people if row["sample"] == "." else [row["sample"]]
+        a, b = ({key: one for key, one in flags[row[side]].items() if key[1] in wanted} for side in "ab")
         if row["level"] == "sample":
             a, b = by_person(a), by_person(b)
         elif "sstar" in (row["a"], row["b"]):
             wrong.append(f"{row['a']} and {row['b']}: sstar tells no haplotypes, but the level is {row['level']}")
-        wanted = people if row["sample"] == "." else [row["sample"]]
-        a, b = ({key: one for key, one in side.items() if key[1] in wanted} for side in (a, b))
         counted = count(a, b, genome)
         either = counted["a_bp"] + counted["b_bp"] - counted["both_bp"]
         shares = {"jaccard": (counted["both_bp"], either), "precision": (counted["both_bp"], counted["a_bp"])}
