@@ -13,6 +13,7 @@ import argparse
 import copy
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -63,7 +64,9 @@ def without_introgression(name: str) -> tuple[demes.Graph, str, str]:
 
 def null(name: str, path: Path, work: Path, program: str, replicates: int, snps: Sequence[int], seed: int) -> None:
     """Let `sstar quantile` simulate windows without introgression, one target person beside the whole outgroup."""
-    work.mkdir(parents=True, exist_ok=True)
+    # Its last step takes whatever quantiles lie there.
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     world = SETS[name].world()
     graph, outgroup, target = without_introgression(name)
     demes.dump(graph, work / "null.yaml")

@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--cost", nargs="+", type=Path, required=True)
     told = parser.parse_args()
     true = np.clip(truth(told.set).sum(3), 0, 1)
-    found: dict[str, Any] = {"method": told.method, "set": told.set.name, "levels": {}}
+    found: dict[str, Any] = {"method": told.method, "set": told.set.parent.name, "levels": {}}
     if told.method == "sstar":
         tracts = {float(path.name.removesuffix(".bed")): path for path in told.files}
         score, called = run_sstar.found(told.set, tracts)
