@@ -110,7 +110,8 @@ def tables(
     text = [
         *markdown(short),
         "",
-        f"Base pairs, by person (either haplotype), as sstar tells no haplotypes; precision and recall at the default. {of_sets}."
+        f"Base pairs, by person (either haplotype), as sstar tells no haplotypes; precision and recall at the default. The best"
+        f" F1 is of single bins above the best threshold; a default is of segments, which join bins, and may be better. {of_sets}."
         f" GenoLSTM {__version__}. CPU and memory of all commands of a program, one thread; of sstar"
         " with the null that its threshold needs.",
         *missing,
