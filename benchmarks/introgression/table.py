@@ -130,7 +130,7 @@ def draw(scored: list[dict[str, Any]], folder: Path, sets: list[str], path: Path
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, len(sets) + 1, figsize=(4.2 * (len(sets) + 1), 4.2), layout="constrained")
+    figure, panels = plt.subplots(1, len(sets) + 1, figsize=(4.2 * (len(sets) + 1), 4.8), layout="constrained")
     for panel, name in zip(panels, sets, strict=False):
         for method, (colour, dash) in STYLES.items():
             for one in scored:
@@ -150,17 +150,19 @@ def draw(scored: list[dict[str, Any]], folder: Path, sets: list[str], path: Path
         panel.grid(alpha=0.3)
     panels[0].plot([], [], "D", color="grey", markeredgecolor="black", label="best F1")
     panels[0].plot([], [], "o", color="white", markeredgecolor="grey", markeredgewidth=2, label="default")
-    panels[0].legend(fontsize=7.5, loc="lower left")
+    figure.legend(*panels[0].get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=4)
     last = panels[-1]
     for method, (colour, _) in STYLES.items():
         for one in scored:
             if one["method"] == method:
                 marker = "os^vPX"[[folder_of(name, folder).name for name in sets].index(one["set"])]
-                last.loglog(one["cpu_s"], one["peak_mib"], marker, color=colour, markeredgecolor="black", markersize=9)
+                last.semilogx(
+                    one["cpu_s"], one["peak_mib"], marker, color=colour, markeredgecolor="black", markersize=9
+                )
     for i, name in enumerate(sets):
         last.plot([], [], "os^vPX"[i], color="grey", markeredgecolor="black", label=name)
-    last.legend(fontsize=8, title="set")
-    last.set(title="cost of a whole set", xlabel="CPU seconds", ylabel="peak memory (MiB)")
+    last.legend(fontsize=8, title="set", loc="lower left")
+    last.set(title="cost of a whole set", xlabel="CPU seconds", ylabel="peak memory (MiB)", ylim=(0, None))
     last.grid(alpha=0.3, which="both")
     with atomic_path(path, force=True) as part:
         figure.savefig(part, dpi=110, format="png")
