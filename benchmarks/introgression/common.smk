@@ -105,6 +105,12 @@ def peers_files(wildcards):
     return files
 
 
+def named_files(wildcards):
+    """Return the same files as words of `compare`: sstar's may be empty, which tells no format."""
+    files = peers_files(wildcards)
+    return [f"{path}={'sstar' if path.endswith('.bed') else 'hmmix'}" for path in files]
+
+
 def counted_sets(wildcards):
     """Return the same files as words of count_agreement.py."""
     folder = f"{WORK}/{wildcards.set}"
