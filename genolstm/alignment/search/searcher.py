@@ -326,7 +326,7 @@ class Searcher:
             i, j = int(pairs[k, 0]), int(pairs[k, 1])
             if len(found[i]) >= self._most:
                 continue
-            evalue, bound = None, total * 2.0 ** -min(bits[k], 1000.0)
+            evalue, bound = None, total * 2.0 ** -float(np.clip(bits[k], -900.0, 1000.0))
             if self.significance is not None:
                 bound = evalue = self.significance.evalue(
                     float(bits[k]),
