@@ -145,6 +145,7 @@ class Searcher:
         if significance is not None and mode not in significance.modes():
             self.significance = None
         self.threads = count_threads(threads)
+        self._most = 2 * self.settings.max_hits + MARGIN
         self._make = None if self.settings.exact else (prefilter or _seeds)
         self._masks = [encode_masks(str(r.seq), record=r.id) for r in self.references]
         if not self._masks:
@@ -184,7 +185,8 @@ class Searcher:
     def find(self, queries: Sequence[Masks], names: Sequence[str | None] | None = None) -> list[list[Hit]]:
         """Return the hits of every query (bit masks), best first, without alignments.
 
-        Neighbouring windows may contain the same place: up to twice ``max_hits`` are returned.
+        Neighbouring windows may contain the same place, and what is left out makes other hits more
+        certain than they are: up to twice ``max_hits`` and ``MARGIN`` are returned.
 
         Parameters
         ----------
@@ -252,7 +254,7 @@ class Searcher:
                 strands[edits[1] - edits[2] > CLEAR_EDITS] = 2
         order = np.lexsort((cost, pairs[:, 0]))
         first = np.searchsorted(pairs[order, 0], pairs[order, 0])
-        kept = order[np.arange(len(order)) - first < 2 * self.settings.max_hits + MARGIN]
+        kept = order[np.arange(len(order)) - first < self._most]
         return pairs[kept], strands[kept]
 
     def _rough(
@@ -322,10 +324,9 @@ class Searcher:
         total = len(windows.place)
         for k in np.lexsort((pairs[:, 1], -bits)).tolist():
             i, j = int(pairs[k, 0]), int(pairs[k, 1])
-            # Neighbouring windows may find the same place: keep twice as many.
-            if len(found[i]) >= 2 * self.settings.max_hits:
+            if len(found[i]) >= self._most:
                 continue
-            evalue, bound = None, total * 2.0 ** -min(bits[k], 1000.0)
+            evalue, bound = None, total * 2.0 ** -float(np.clip(bits[k], -900.0, 1000.0))
             if self.significance is not None:
                 bound = evalue = self.significance.evalue(
                     float(bits[k]),
@@ -344,25 +345,59 @@ class Searcher:
     def _align(
         self, queries: Sequence[SeqRecord], masks: Sequence[Masks], found: list[list[Hit]]
     ) -> list[list[PosteriorAlignment]]:
+        most = self.settings.max_hits
         plan = []
         for i, own in enumerate(found):
             whole = all(self._is_whole(hit) for hit in own)
-            plan += [(i, hit) for hit in own[: self.settings.max_hits if whole else None]]
+            plan += [(i, hit) for hit in own[: most if whole else 2 * most]]
         texts = ((queries[i], self._for_length(len(masks[i])).record(hit.window, self.references)) for i, hit in plan)
         fields = {f: getattr(self.alignment, f) for f in AlignmentSettings.__dataclass_fields__}
         done = self.scorer.align_many(texts, threads=self.threads, **fields)
         hits: list[list[PosteriorAlignment]] = [[] for _ in queries]
+        windows: list[list[Hit]] = [[] for _ in queries]
         for (i, hit), alignment in zip(plan, done, strict=True):
-            if alignment.is_empty or len(hits[i]) >= self.settings.max_hits:
+            if alignment.is_empty:
                 continue
             lifted = self._lift(alignment, hit)
             lifted.evalue = hit.evalue
             if not any(_same_place(lifted, other) for other in hits[i]):
                 hits[i].append(lifted)
-        for own_hits in hits:
-            own_hits.sort(key=lambda a: -a.bits)
-            rank_references(own_hits)
+                windows[i].append(hit)
+        for i, own_hits in enumerate(hits):
+            if own_hits:
+                rank_references(own_hits, self._elsewhere(len(masks[i]), own_hits, windows[i], found[i]))
+            own_hits.sort(key=lambda a: -a.placement)
+            del own_hits[most:]
         return hits
+
+    def _elsewhere(
+        self, n: int, hits: Sequence[PosteriorAlignment], windows: Sequence[Hit], found: Sequence[Hit]
+    ) -> float:
+        """Return the ``place_bits`` of what was found of a query outside the windows of its ``hits``.
+
+        These are hits that were scored but not aligned. A window that holds a place already counted
+        tells nothing new, unless it is worth more than that place.
+        """
+        counted = {hit.window for hit in windows}
+        rest = [hit for hit in found if hit.window not in counted]
+        if not rest:
+            return -math.inf
+        bits = [hit.bits + math.log2(placements(n, hit.end - hit.start, self.alignment.mode)) for hit in rest]
+        top = max(bits)
+        known = [
+            (w.reference, *a.reference_span, a.placement * 2.0 ** min(a.place_bits - top, 1000.0))
+            for a, w in zip(hits, windows, strict=True)
+        ]
+        total = 0.0
+        for hit, own in zip(rest, bits, strict=True):
+            share = 2.0 ** (own - top)
+            inside = sum(
+                x for r, a, b, x in known if r == hit.reference and 2 * (min(b, hit.end) - max(a, hit.start)) >= b - a
+            )
+            if share > 1.5 * inside:
+                total += share - inside
+                known.append((hit.reference, hit.start, hit.end, share - inside))
+        return top + math.log2(total) if total > 0 else -math.inf
 
     def _is_whole(self, hit: Hit) -> bool:
         return hit.end - hit.start == len(self._masks[hit.reference])
