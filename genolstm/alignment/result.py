@@ -374,6 +374,18 @@ class PosteriorAlignment(Alignment):
             "posteriors": [round(float(p), 4) for p in self.posteriors],
         }
 
+    def __repr__(self) -> str:
+        names = [shown(name) for name in (self.query_name, self.reference_name)]
+        if self.is_empty:
+            return f"<{type(self).__name__} of {names[0]} with {names[1]}: nothing aligned, {self.bits:.1f} bits>"
+        evalue = "not calibrated" if self.evalue is None else f"{self.evalue:.2g}"
+        (q0, q1), (r0, r1) = self.query_span, self.reference_span
+        return (
+            f"<{type(self).__name__} of {names[0]}[{q0}:{q1}] ({self.strand}) with {names[1]}[{r0}:{r1}]: "
+            f"{len(self.ops)} columns, identity {self.identity:.3f}, mean posterior {self.mean_posterior:.3f}, "
+            f"{self.bits:.1f} bits, E-value {evalue}>"
+        )
+
     def _repr_html_(self) -> str:
         """Show the alignment in a notebook, every column coloured by its posterior."""
         level = np.clip((self.posteriors * 10).astype(int), 0, 9)

@@ -43,12 +43,14 @@ class AlignmentScorer:
         Calibration of the scores; None if they have not been calibrated.
     settings
         Defaults of every call; a call's keywords override single ones.
+    name
+        What the model is called, for those who look at it.
 
     Examples
     --------
     >>> scorer = AlignmentScorer.load("dna")
-    >>> alignment = scorer.align("ACGTTGCATTTAGC", "ACGTTCCATTAGC")
-    >>> alignment.cigar, alignment.posteriors.shape
+    >>> alignment = scorer.align("ACGTTGCATTTAGCACCATGACAG", "ACGTTCCATTAGCACCTTGACAG")
+    >>> alignment.cigar, alignment.evalue, alignment.posteriors.shape
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class AlignmentScorer:
         damage: DamageProfile | None = None,
         significance: Significance | None = None,
         settings: AlignmentSettings | None = None,
+        name: str | None = None,
     ) -> None:
+        self.name = name
         self.family = family or ParameterFamily()
         self.contextual = contextual
         self.damage = damage
@@ -92,7 +96,20 @@ class AlignmentScorer:
             damage=parts.damage,
             significance=parts.significance,
             settings=AlignmentSettings(mode=parts.mode),
+            name=parts.name,
         )
+
+    def __repr__(self) -> str:
+        fixed = isinstance(self.family, PairHMMParameters)
+        parts = [
+            repr(self.name) if self.name else "unnamed",
+            f"{self.settings.mode}, strand {self.settings.strand}",
+            "one set of parameters" if fixed else "parameters for each pair",
+            "with a network for context" if self.contextual is not None else "classical",
+            *(["damaged queries"] if self.damage is not None else []),
+            "E-values" if self.significance is not None else "no E-values",
+        ]
+        return f"<{type(self).__name__} {parts[0]}: {'; '.join(parts[1:])}>"
 
     # ------------------------------------------------------------------ one pair
 
