@@ -50,7 +50,8 @@ def test_homogeneous_sequence_is_left_to_the_plain_pair_hmm() -> None:
 def test_scorers_and_alignments_say_what_they_are() -> None:
     scorer = AlignmentScorer.load("adna")
     assert repr(scorer) == (
-        "<AlignmentScorer 'adna': semiglobal, strand both; parameters for each pair; classical; damaged queries; E-values>"
+        "<AlignmentScorer 'adna': semiglobal, strand both; parameters for each pair; classical; "
+        "damaged queries; E-values>"
     )
     assert repr(AlignmentScorer.load("dna")).startswith("<AlignmentScorer 'dna': global, strand both;")
     assert "with a network for context" in repr(AlignmentScorer.load("dna"))
