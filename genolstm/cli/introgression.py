@@ -376,16 +376,6 @@ def scan(
 ) -> None:
     """Find archaic segments in QUERY haplotypes (FASTA), or in samples of a VCF.
 
-    \b
-    genolstm introgression scan QUERY.fa.gz --archaic PANEL --outgroup PANEL -o segments.bed
-    genolstm introgression scan QUERY.fa.gz --archaic neanderthal=NEA.panel \\
-        --archaic denisovan=DEN.panel --outgroup PANEL -o segments.bed
-    genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
-        -o segments.bed
-    genolstm introgression scan --vcf chr21.vcf.gz --vcf chr22.vcf.gz --samples PANEL.tsv \\
-        --target CEU --outgroup YRI --archaic-vcf nea.chr21.vcf.gz --archaic-vcf nea.chr22.vcf.gz \\
-        --archaic-callable nea.mask.bed -o segments.bed
-
     Positions are 0-based half-open, in the query's own coordinates. Beside segments.bed, segments.json
     tells how it was made.
     """

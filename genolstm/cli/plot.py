@@ -63,11 +63,6 @@ def plot(
 ) -> None:
     """Draw SEGMENTS: every haplotype of a sequence, the posterior along one, populations, or a genome.
 
-    \b
-    genolstm introgression plot segments.bed --posteriors posteriors.tsv.gz -o rows.svg
-    genolstm introgression plot all.bed --view frequency --chrom chr1 --samples PANEL.tsv -o frequency.svg
-    genolstm introgression plot all.bed --view genome --genome genome.fa.fai -o genome.png
-
     Needs the extra `plot`.
     """
     if haplotype is not None and posteriors is None:

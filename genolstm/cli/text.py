@@ -112,11 +112,6 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
 
     The end of the text, or whole records of FASTA, are held out; their bits per symbol choose
     the epoch and are printed. A killed run resumes from its checkpoint.
-
-    \b
-    genolstm text train example_data/rhyme.txt -o rhyme.genolstm
-    genolstm text train example_data/rhyme.txt -o tutorial.genolstm --preset tutorial
-    genolstm text train example_data/genome.fa.gz -o genome.genolstm
     """
     from genolstm.runs.text_train import run
 
