@@ -25,7 +25,7 @@ def run(form: str = "text") -> str:
 def _text(version: str) -> str:
     return (
         f"{AUTHORS} ({RELEASED[:4]}). {TITLE} (version {version}) [computer software].\n"
-        "Name the model, too, with its digest: both are in the first line of every table, and in `genolstm model list --json`."
+        "Name the model, too, with its digest: they are in the first line of segments.bed and in segments.json."
     )
 
 
