@@ -19,8 +19,8 @@ if ! genolstm introgression report results/segments.bed --posteriors results/pos
     echo "GenoLSTM with the extra report, as in: pip install 'genolstm[report]'" >&2
 fi
 
-echo "4. Four reads beside three sequences" >&2
-genolstm align search reads.fa reference.fa --format paf --force -o results/alignments.paf
+echo "4. Where four reads belong in three sequences" >&2
+genolstm align search reads.fa reference.fa --evalue 1e-6 --force -o results/alignments.paf
 cut -f 1-9 results/alignments.paf
 
 echo "Look at these:" >&2

@@ -18,7 +18,8 @@ def example(folder: Path, force: bool, quiet: bool) -> None:
     """Write example data and a script to begin with.
 
     DIR becomes a folder with 600 kb of simulated people, their archaic relative and the true tracts (README.md tells
-    which file is what). The script finds segments, draws a page and aligns reads, in half a minute.
+    which file is what). The script finds segments, draws a page and aligns reads: 10 s, and
+    up to two minutes more after installing, when loops are compiled.
     """
     from genolstm.runs.example import SCRIPT, run
 

@@ -1,7 +1,8 @@
 """How ``--help`` looks: examples, options in groups, and names for what options take.
 
 It is told here for all commands at once, so that they agree with one another, and is read only when somebody asks.
-Every example is a line that works in the folder that ``genolstm example`` makes; tests parse all and run the quick ones.
+Examples are for the folder that ``genolstm example`` makes, or say by a name what they need besides; tests parse all
+and run the quick ones.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "align msa": ("genolstm align msa reads.fa -o family.fa",),
     "align plot": (
         "genolstm align plot reads.fa reference.fa -o dotplot.svg",
-        "genolstm align plot reads.fa reference.fa --query-name read3 --kind alignment \\\n    -o letters.svg",
+        "genolstm align plot reads.fa reference.fa --query-name read3 \\\n    --kind alignment -o letters.svg",
     ),
     "align reliability": (
         "genolstm align score reads.fa reference.fa -o truth.paf",
@@ -59,7 +60,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "introgression gather": ("genolstm introgression gather chr1.bed chr2.bed chr3.bed -o all.bed",),
     "introgression plot": (
-        "genolstm introgression plot segments.bed --posteriors posteriors.tsv.gz -o rows.svg",
+        "genolstm introgression plot segments.bed \\\n    --posteriors posteriors.tsv.gz -o rows.svg",
         "genolstm introgression plot segments.bed --view frequency --chrom chr21 \\\n"
         "    --samples people.tsv -o frequency.svg",
         "genolstm introgression plot all.bed --view genome --genome genome.fa.fai \\\n    -o genome.png",
@@ -85,7 +86,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "    --outgroup-size 50 --chrom chr21",
     ),
     "introgression summary": (
-        "genolstm introgression summary segments.bed --samples people.tsv -o summary.tsv",
+        "genolstm introgression summary segments.bed --samples people.tsv \\\n    -o summary.tsv",
     ),
     "introgression train": (
         "genolstm introgression simulate -o regions --replicates 40",
@@ -157,7 +158,10 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Training", "--epochs --batch-size --learning-rate --seeds --seed"),
         ("Output", "--output --runs --gradients --figure --models"),
     ),
-    "encode kmers": (("Output", "--output --wide"), ("K-mers and windows", "-k --canonical --window --step --skip-short")),
+    "encode kmers": (
+        ("Output", "--output --wide"),
+        ("K-mers and windows", "-k --canonical --window --step --skip-short"),
+    ),
     "introgression compare": (
         ("Input", "--format --truth --maps --callable --genome --inclusive-end"),
         ("People", "--samples --sample --level"),
@@ -207,7 +211,11 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Network", "--model --layer --direction --units --top"),
         ("Introgression", "--archaic --outgroup --haplotype --region --vcf --target"),
     ),
-    "panel build": (("Output", "--output"), ("Input", "--haplotypes --skip-short"), ("K-mers", "-k --min-count --memory")),
+    "panel build": (
+        ("Output", "--output"),
+        ("Input", "--haplotypes --skip-short"),
+        ("K-mers", "-k --min-count --memory"),
+    ),
     "text generate": (
         ("Input", "--model --prompt --skip-unknown"),
         ("Output", "--output --echo"),

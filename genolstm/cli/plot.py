@@ -61,8 +61,9 @@ _path = click.Path(path_type=Path)
 def plot(
     segments: Path, output: Path, haplotype: str | None, posteriors: Path | None, quiet: bool, **rest: Any
 ) -> None:
-    """Draw SEGMENTS: every haplotype of a sequence, the posterior along one, populations, or a genome.
+    """Draw SEGMENTS: haplotypes, populations, or a whole genome.
 
+    By default every haplotype of a sequence; with --posteriors and --haplotype also the posterior along one.
     Needs the extra `plot`.
     """
     if haplotype is not None and posteriors is None:

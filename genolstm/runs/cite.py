@@ -8,8 +8,8 @@ TITLE = "GenoLSTM: archaic introgression, alignment and sequence models on one L
 AUTHORS = "The GenoLSTM authors"
 RELEASED = "2026-11-22"
 _ABSTRACT = (
-    "GenoLSTM finds archaic segments in modern human haplotypes, aligns sequences with a posterior for every column, and "
-    "models texts and genomes, all on one LSTM core that can be trained from the command line."
+    "GenoLSTM finds archaic segments in modern human haplotypes, aligns sequences with a posterior for every column, "
+    "and models texts and genomes, all on one LSTM core that can be trained from the command line."
 )
 _KEYWORDS = ("ancient DNA", "introgression", "Neanderthal", "LSTM", "k-mer", "population genetics")
 _LICENSE = "MIT"

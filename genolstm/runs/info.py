@@ -37,10 +37,7 @@ def run() -> dict[str, Any]:
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "models": {entry.name: entry.sha256 for entry in run_list()},
         "threads": available_cores(),
-        "compiled": {
-            "folder": None if kept is None else str(kept),
-            "writable": kept is not None and _writable(kept),
-        },
+        "compiled": {"folder": None if kept is None else str(kept), "writable": kept is not None and _writable(kept)},
         "extras": extras(),
     }
 
