@@ -276,6 +276,8 @@ def read_codes(path: PathLike, *, unique: bool | None = None, empty: str = "erro
 def _refuse_format(data: bytes, start: int, line: int, where: str) -> None:
     if is_binary(data[:4096]):
         raise InputError("looks like binary data, not FASTA or FASTQ", path=where)
+    if data[start : start + 16] == b"##fileformat=VCF":
+        raise InputError("is a VCF, not FASTA or FASTQ", path=where, hint="a scan takes it with --vcf")
     raise InputError(
         f"no FASTA or FASTQ header: the first character is {chr(data[start])!r}",
         path=where,
