@@ -201,6 +201,11 @@ class PosteriorAlignment(Alignment):
         return self._span[1]
 
     @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.ops)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no residue is aligned to another."""
         return not len(self.pairs)
