@@ -23,11 +23,11 @@ from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, settl
 from genolstm.alignment.pairhmm.member import (
     CLEAR_BITS,
     LARGE_CELLS,
-    PSEUDOCOUNT,
     SHORTEST_FITTED,
     Reading,
     Selection,
     divergence_of,
+    null_of,
     select,
     two_strands,
 )
@@ -50,7 +50,7 @@ from genolstm.alignment.pairhmm.region import (
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import InputError
-from genolstm.sequences.masks import Masks, complement_masks, composition, encode_masks
+from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 
 SPAN_COST = 0.01
 """Cost of a skipped residue if the alignment may lie anywhere (see ``decode_mea``)."""
@@ -159,7 +159,7 @@ class Pair:
 
     def look(self) -> PairHMM:
         """Return the pair under the parameters that the first guess suggests."""
-        self.bases = composition(*self.masks) + PSEUDOCOUNT
+        self.bases = null_of(self.masks[0])
         damage = self.model.damage
         if damage is not None:
             self.reading = damage.reading(len(self.masks[0]), reverse=self.strand == "-")

@@ -80,8 +80,7 @@ def run(
         writer = FORMATS[form](stream, [(str(r.id), len(r)) for r in references], command)
         for batch in results:
             for own in batch:
-                for hit in own:
-                    writer.write(hit)
+                writer.query(own)
                 found += bool(own)
                 hits += len(own)
             queries += len(batch)

@@ -50,6 +50,24 @@ def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
+def cut(items: Iterable[T], sizes: Iterable[int]) -> Iterator[list[T]]:
+    """Yield lists of these sizes until there are no more items."""
+    rest = iter(items)
+    for size in sizes:
+        batch = list(islice(rest, size))
+        if not batch:
+            return
+        yield batch
+
+
+def by_query(pairs: Iterable[tuple[SeqRecord, SeqRecord]]) -> list[list[tuple[SeqRecord, SeqRecord]]]:
+    """Gather the pairs of each query, in the order in which queries first appear; repeated pairs count once."""
+    found: dict[str, dict[str, tuple[SeqRecord, SeqRecord]]] = {}
+    for q, r in pairs:
+        found.setdefault(str(q.id), {}).setdefault(str(r.id), (q, r))
+    return [list(own.values()) for own in found.values()]
+
+
 def started(items: Iterator[T]) -> Iterator[T]:
     """Compute the first item now, so that bad input is refused before any output is opened."""
     return chain(list(islice(items, 1)), items)

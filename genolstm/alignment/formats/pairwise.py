@@ -35,6 +35,8 @@ class Writer:
 
     #: Whether a name may hold blanks, because columns are separated by tabs.
     blanks = True
+    #: Whether pairs without aligned residues are listed.
+    lists_all = False
 
     def __init__(self, stream: IO[str], references: Sequence[tuple[str, int]] = (), command: str = "") -> None:
         self.stream = stream
@@ -44,6 +46,15 @@ class Writer:
 
     def begin(self) -> None:
         """Write what precedes the first alignment."""
+
+    def query(self, alignments: Sequence[PosteriorAlignment]) -> None:
+        """Write one query's alignments, with one reference or several.
+
+        Pairs without aligned residues have no record, unless the format is a listing of all pairs.
+        """
+        for alignment in alignments:
+            if self.lists_all or not alignment.is_empty:
+                self.write(alignment)
 
     def write(self, alignment: PosteriorAlignment) -> None:
         """Write one alignment.
@@ -70,13 +81,11 @@ class PafWriter(Writer):
     """PAF with ``cg:Z`` (= and X), ``AS:i`` and ``xb:f`` (bits), ``xp:f`` (mean posterior).
 
     ``xe:f`` and ``xh:f`` are the E-value and P(homolog), if the model is calibrated; ``xm:Z`` names
-    the model that aligned the pair. A pair without aligned residues has no line.
+    the model that aligned the pair.
     """
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if a.is_empty:
-            return
         query, reference = self.names(a)
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
@@ -106,7 +115,14 @@ class PafWriter(Writer):
 
 
 class SamWriter(Writer):
-    """SAM 1.6 with = and X; MAPQ from the posteriors; deletions at the ends are left out."""
+    """SAM 1.6 with = and X; MAPQ from the posteriors; deletions at the ends are left out.
+
+    Every query has one line that is primary: it is unmapped only if nothing aligned anywhere.
+    """
+
+    def query(self, alignments: Sequence[PosteriorAlignment]) -> None:
+        for a in [a for a in alignments if not a.is_empty] or alignments[:1]:
+            self.write(a)
 
     def begin(self) -> None:
         self.stream.write("@HD\tVN:1.6\tSO:unsorted\n")
@@ -165,18 +181,16 @@ class BlastWriter(Writer):
     """The 12 columns of BLAST+ ``-outfmt 6``.
 
     Without a calibrated E-value, its column holds the bound 2 ** -bits: the score is a likelihood
-    ratio, so at most this share of unrelated pairs scores as high (Markov's inequality).
+    ratio, so at most this share of unrelated pairs scores as high (Markov's inequality); a share is at most 1.
     """
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if a.is_empty:
-            return
         query, reference = self.names(a)
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
         subject = (r1, r0 + 1) if a.strand == "-" else (r0 + 1, r1)
-        evalue = 2.0 ** -min(a.bits, 1000.0) if a.evalue is None else a.evalue
+        evalue = 2.0 ** -min(max(a.bits, 0.0), 1000.0) if a.evalue is None else a.evalue
         fields = [
             query,
             reference,
@@ -203,8 +217,6 @@ class MafWriter(Writer):
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if not len(a.ops):
-            return
         reference, query = a.rows()
         r0, r1 = a.reference_span
         q0, q1 = a.query_span
@@ -267,6 +279,8 @@ class StockholmWriter(Writer):
 class TableWriter(Writer):
     """One line per column: 0-based positions (on the plus strands), letters, posterior."""
 
+    lists_all = True
+
     def begin(self) -> None:
         self.stream.write(
             "query\treference\tstrand\tcolumn\tquery_position\treference_position"
@@ -289,6 +303,8 @@ class TableWriter(Writer):
 
 class JsonWriter(Writer):
     """One JSON document: ``{"alignments": [...]}``."""
+
+    lists_all = True
 
     def begin(self) -> None:
         self.stream.write('{"alignments": [')

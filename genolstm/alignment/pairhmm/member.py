@@ -32,7 +32,7 @@ LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
 """Lattice of log divergence: .003 to 2 substitutions per site."""
 GAP_STEP, GAP_STEPS = 0.7, 3
 PSEUDOCOUNT = 20.0
-"""Count of each base added to a pair's composition."""
+"""Count of each base added to a query's composition."""
 CLEAR_BITS = 12.0
 """A strand that scores this much less than the other is not examined further."""
 SHORTEST_FITTED = 10
@@ -232,7 +232,7 @@ def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.flo
     Parameters
     ----------
     background
-        The pair's bases with pseudocounts, (4,).
+        The query's bases with pseudocounts, (4,), see :func:`null_of`.
     guess
         Divergence to start from (:func:`guess_divergence`).
     """
@@ -243,8 +243,17 @@ def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.flo
 
 def select_pair(query: Masks, reference: Masks, family: ParameterFamily) -> Selection:
     """Choose the member for two sequences (bit masks) that are homologous from end to end."""
-    bases = composition(query, reference) + PSEUDOCOUNT
-    return select(layout_of(query, reference), family, bases, float(guess_divergence(query, reference)))
+    return select(layout_of(query, reference), family, null_of(query), float(guess_divergence(query, reference)))
+
+
+def null_of(query: Masks) -> npt.NDArray[np.float64]:
+    """Return the bases of the null model, as counts of A, C, G, T: those of the query alone.
+
+    Scores of one query with several references, windows or strands can be compared only under one
+    null model, so nothing of the reference may enter it. With the query's own bases, a match with
+    any unrelated base has expected odds of 1, whatever the composition of the reference.
+    """
+    return composition(query) + PSEUDOCOUNT
 
 
 @compiled()

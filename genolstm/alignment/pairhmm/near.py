@@ -309,11 +309,10 @@ def fit_near(guess, prior, background, family, query, reference, free, lo, hi):
 
 
 @compiled()
-def _pair_background(query, reference):
+def _null_of(query):
+    """Return the null model's bases, as :func:`~genolstm.alignment.pairhmm.member.null_of` does."""
     counts = np.zeros(16)
     for x in query:
-        counts[x] += 1.0
-    for x in reference:
         counts[x] += 1.0
     out = np.full(4, PSEUDOCOUNT)
     for mask in range(16):
@@ -340,7 +339,7 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
         # The share of mismatches, as substitutions per site.
         differ = min(max(1.0 - matches / n, 0.003), 0.7)
         guess = min(max(-0.75 * math.log(1 - 4 / 3 * differ), 0.003), 2.0)
-        background = _pair_background(query, reference)
+        background = _null_of(query)
         u, v, nats = fit_near(guess, prior, background, family, query, reference, free, lo[: n + 1], hi[: n + 1])
         out[k, 0], out[k, 1], out[k, 2] = nats / math.log(2.0), u, v
 
@@ -418,7 +417,7 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
 def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff):
     """Collect the posteriors of matches within a band; return the arrays (they may have grown) and their number."""
     n, m = query.size, reference.size
-    background = _pair_background(query, reference)
+    background = _null_of(query)
     d = math.exp(u)
     opened, extend, link = gaps_of_member(d * math.exp(v), family)
     c = kn.weights_of_gaps(opened, extend, link).astype(np.float32)

@@ -198,7 +198,8 @@ class Searcher:
     def find(self, queries: Sequence[Masks], names: Sequence[str | None] | None = None) -> list[list[Hit]]:
         """Return the hits of every query (bit masks), best first, without alignments.
 
-        Neighbouring windows may contain the same place: up to twice ``max_hits`` are returned.
+        Neighbouring windows may contain the same place, and what is left out makes other hits more
+        certain than they are: up to twice ``max_hits`` and ``MARGIN`` are returned.
 
         Parameters
         ----------
@@ -237,7 +238,11 @@ class Searcher:
             own = np.array([-1 if name is None else self._name_codes.get(name, -1) for name in names])
             pairs = pairs[own[pairs[:, 0]] != windows.names[pairs[:, 1]]]
         strands = np.full(len(pairs), 3)
-        if windows.prefilter is not None:
+        if windows.prefilter is None and self._near() is not None and len(pairs):
+            # The best by score are then looked at as without `exact`.
+            bits = self._score(queries, packed, windows, pairs, strands, np.full(len(pairs), np.nan))
+            pairs = pairs[_first_of(pairs[:, 0], -bits, self._most)]
+        if windows.prefilter is not None or self._near() is not None:
             pairs, strands = self._refine(packed, turned, windows, pairs)
         fitted = self._fit(packed, turned, windows, pairs, strands)
         bits = self._score(queries, packed, windows, pairs, strands, fitted[:, 0])
@@ -252,9 +257,7 @@ class Searcher:
             strands = np.full(len(pairs), 3)
         else:
             cost, strands = self._edits(packed, turned, windows, pairs)
-        order = np.lexsort((cost, pairs[:, 0]))
-        first = np.searchsorted(pairs[order, 0], pairs[order, 0])
-        kept = order[np.arange(len(order)) - first < self._most]
+        kept = _first_of(pairs[:, 0], cost, self._most)
         return pairs[kept], strands[kept]
 
     def _edits(
@@ -396,8 +399,7 @@ class Searcher:
         order = order[bound[order] <= self.settings.evalue]
         columns = (pairs[order], bits[order], evalues[order], strands[order], fitted[order])
         for (i, j), score, evalue, strand, fit in zip(*(x.tolist() for x in columns), strict=True):
-            # Neighbouring windows may find the same place: keep twice as many.
-            if len(found[i]) < 2 * self.settings.max_hits:
+            if len(found[i]) < self._most:
                 known = None if math.isnan(fit[0]) else Fit("+-"[strand - 1], fit[1], fit[2], fit[0])
                 meaning = None if self.significance is None else evalue
                 found[i].append(Hit(j, *windows.place[j], score, meaning, known))
@@ -408,22 +410,27 @@ class Searcher:
     def _align(
         self, queries: Sequence[SeqRecord], masks: Sequence[Masks], found: list[list[Hit]]
     ) -> list[list[PosteriorAlignment]]:
+        most = self.settings.max_hits
         plan = []
         for i, own in enumerate(found):
             whole = all(self._is_whole(hit) for hit in own)
-            plan += [(i, hit) for hit in own[: self.settings.max_hits if whole else None]]
+            plan += [(i, hit) for hit in own[: most if whole else 2 * most]]
         done = self._align_all(queries, masks, plan)
         hits: list[list[PosteriorAlignment]] = [[] for _ in queries]
+        windows: list[list[Hit]] = [[] for _ in queries]
         for (i, hit), alignment in zip(plan, done, strict=True):
-            if alignment.is_empty or len(hits[i]) >= self.settings.max_hits:
+            if alignment.is_empty:
                 continue
             lifted = alignment if isinstance(alignment, BatchedAlignment) else self._lift(alignment, hit)
             lifted.evalue = hit.evalue
             if not any(_same_place(lifted, other) for other in hits[i]):
                 hits[i].append(lifted)
-        for own_hits in hits:
-            own_hits.sort(key=lambda a: -a.bits)
-            rank_references(own_hits)
+                windows[i].append(hit)
+        for i, own_hits in enumerate(hits):
+            if own_hits:
+                rank_references(own_hits, self._elsewhere(len(masks[i]), own_hits, windows[i], found[i]))
+            own_hits.sort(key=lambda a: -a.placement)
+            del own_hits[most:]
         return hits
 
     def _align_all(
@@ -508,6 +515,35 @@ class Searcher:
         values = known.p_homologs(np.array(bits), mode=mode).tolist()
         return [value if enough else None for value, enough in zip(values, (sure >= shortest).tolist(), strict=True)]
 
+    def _elsewhere(
+        self, n: int, hits: Sequence[PosteriorAlignment], windows: Sequence[Hit], found: Sequence[Hit]
+    ) -> float:
+        """Return the ``place_bits`` of what was found of a query outside the windows of its ``hits``.
+
+        These are hits that were scored but not aligned. A window that holds a place already counted
+        tells nothing new, unless it is worth more than that place.
+        """
+        counted = {hit.window for hit in windows}
+        rest = [hit for hit in found if hit.window not in counted]
+        if not rest:
+            return -math.inf
+        bits = [hit.bits + math.log2(placements(n, hit.end - hit.start, self.alignment.mode)) for hit in rest]
+        top = max(bits)
+        known = [
+            (w.reference, *a.reference_span, a.placement * 2.0 ** min(a.place_bits - top, 1000.0))
+            for a, w in zip(hits, windows, strict=True)
+        ]
+        total = 0.0
+        for hit, own in zip(rest, bits, strict=True):
+            share = 2.0 ** (own - top)
+            inside = sum(
+                x for r, a, b, x in known if r == hit.reference and 2 * (min(b, hit.end) - max(a, hit.start)) >= b - a
+            )
+            if share > 1.5 * inside:
+                total += share - inside
+                known.append((hit.reference, hit.start, hit.end, share - inside))
+        return top + math.log2(total) if total > 0 else -math.inf
+
     def _is_whole(self, hit: Hit) -> bool:
         return hit.end - hit.start == len(self._masks[hit.reference])
 
@@ -537,6 +573,13 @@ class Searcher:
         out.placement = a.placement
         out.p_homolog = a.p_homolog
         return out
+
+
+def _first_of(queries: npt.NDArray[np.int64], cost: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:
+    """Return the indices of each query's ``most`` pairs of the lowest cost, in order."""
+    order = np.lexsort((cost, queries))
+    first = np.searchsorted(queries[order], queries[order])
+    return order[np.arange(len(order)) - first < most]
 
 
 def _same_place(a: PosteriorAlignment, b: PosteriorAlignment) -> bool:
