@@ -163,6 +163,7 @@ class Searcher:
         for record, masks in zip(self.references, self._masks, strict=True):
             if not len(masks):
                 raise InputError("the reference has no residues", record=record.id)
+        self._longest = max(map(len, self._masks))
         self._name_codes: dict[str | None, int] = {}
         self._names = [self._name_codes.setdefault(r.id, len(self._name_codes)) for r in self.references]
         self._windows: dict[int | None, _Windows] = {}
@@ -172,7 +173,7 @@ class Searcher:
         longest = None
         if self.alignment.mode != "global":
             longest = min(max(1 << (n - 1).bit_length(), 64), LONGEST_CLASS)
-            if max(map(len, self._masks)) <= 4.5 * longest:
+            if self._longest <= 4.5 * longest:
                 longest = None
         if longest not in self._windows:
             self._windows[longest] = _Windows(self._masks, longest, self._make)
