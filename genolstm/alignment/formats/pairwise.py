@@ -17,6 +17,8 @@ from genolstm.errors import InputError, control_character, shown
 from genolstm.sequences.alphabet import reverse_complement_text
 
 _SAM_REFERENCE = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
+STOCKHOLM_MARKS = ("#", "//")
+"""What begins lines of Stockholm that are no rows: annotation, and the end of an alignment."""
 _SAM_QUERY = re.compile(r"[!-?A-~]{1,254}")
 
 
@@ -35,6 +37,8 @@ class Writer:
 
     #: Whether a name may hold blanks, because columns are separated by tabs.
     blanks = True
+    #: What a line may not begin with, because readers would take it for something else.
+    marks: tuple[str, ...] = ()
     #: Whether pairs without aligned residues are listed.
     lists_all = False
 
@@ -70,7 +74,7 @@ class Writer:
         """Return the names of query and reference, if the format can hold them."""
         found = alignment.query_name, alignment.reference_name
         for name in found:
-            check_name(name, blanks=self.blanks)
+            check_name(name, blanks=self.blanks, marks=self.marks)
         return found
 
     def end(self) -> None:
@@ -83,6 +87,8 @@ class PafWriter(Writer):
     ``xe:f`` and ``xh:f`` are the E-value and P(homolog), if the model is calibrated; ``xm:Z`` names
     the model that aligned the pair.
     """
+
+    marks = ("#",)
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
@@ -184,6 +190,8 @@ class BlastWriter(Writer):
     ratio, so at most this share of unrelated pairs scores as high (Markov's inequality); a share is at most 1.
     """
 
+    marks = ("#",)
+
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
         query, reference = self.names(a)
@@ -258,6 +266,7 @@ class StockholmWriter(Writer):
     """Stockholm 1.0; ``#=GC PP_cons`` is the posterior of each column, written as by HMMER."""
 
     blanks = False
+    marks = STOCKHOLM_MARKS
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
@@ -268,6 +277,12 @@ class StockholmWriter(Writer):
             q0, q1 = q1 - 1, q0 + 1
         query_name, reference_name = self.names(a)
         names = [f"{reference_name}/{r0 + 1}-{r1}", f"{query_name}/{q0 + 1}-{q1}"]
+        if names[0] == names[1]:
+            raise InputError(
+                "Stockholm cannot hold two rows of one name",
+                record=names[0],
+                hint="leave out pairs of a sequence with itself, or choose another format",
+            )
         names.append("#=GC PP_cons")
         width = max(map(len, names))
         self.stream.write(f"# STOCKHOLM 1.0\n#=GF SC {a.bits:.3f}\n")
@@ -279,6 +294,7 @@ class StockholmWriter(Writer):
 class TableWriter(Writer):
     """One line per column: 0-based positions (on the plus strands), letters, posterior."""
 
+    marks = ("#",)
     lists_all = True
 
     def begin(self) -> None:
@@ -323,14 +339,22 @@ _WRITERS = (PafWriter, SamWriter, BlastWriter, MafWriter, FastaWriter, Stockholm
 FORMATS: dict[str, type[Writer]] = dict(zip(settings.FORMATS, _WRITERS, strict=True))
 
 
-def check_name(name: str, *, blanks: bool = False) -> None:
-    """Refuse the name of a sequence that would not stay in its column.
+def check_name(name: str, *, blanks: bool = False, marks: Sequence[str] = ()) -> None:
+    """Refuse the name of a sequence that would not stay in its column, or be read as something else.
 
     Raises
     ------
     InputError
-        It holds a control character, such as a tab or a line end, or white space where that separates.
+        It holds a control character, such as a tab or a line end, or white space where that separates,
+        or begins with one of ``marks``.
     """
+    for mark in marks:
+        if name.startswith(mark):
+            raise InputError(
+                f"in this format, a line that begins with {mark} is not a record",
+                record=name,
+                hint="rename the sequence, or choose another format",
+            )
     control = control_character(name)
     if control is not None:
         raise InputError(f"the name holds the control character {control}", record=name)

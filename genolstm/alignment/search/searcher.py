@@ -387,7 +387,7 @@ class Searcher:
         found: list[list[Hit]] = [[] for _ in queries]
         total = len(windows.place)
         order = np.lexsort((pairs[:, 1], -bits))
-        evalues = bound = total * np.exp2(-np.minimum(bits, 1000.0))
+        evalues = bound = total * np.exp2(-np.clip(bits, -900.0, 1000.0))
         if self.significance is not None:
             evalues = bound = self.significance.evalues(
                 bits,
