@@ -384,6 +384,17 @@ def choose_strand(query: Prepared, reference: Prepared, model: Model, settings: 
     return best
 
 
+def fitted_pair(
+    query: Prepared, reference: Prepared, strand: str, model: Model, settings: AlignmentSettings, chosen: Selection
+) -> Pair:
+    """Return a pair on a strand that is clear, with parameters that have been chosen already."""
+    pair = Pair(query, reference, strand, model, settings)
+    pair.set_size()
+    pair.chosen = chosen
+    pair.bits = chosen.bits
+    return pair
+
+
 def _by_anchors(pairs: list[Pair]) -> list[Pair]:
     """Return one strand of a long pair if its exact matches show which, else both."""
     if all(pair.region.band is None for pair in pairs):

@@ -32,7 +32,7 @@ from genolstm.alignment.pairhmm.lanes import LANES, advance
 from genolstm.compiled import compiled
 from genolstm.sequences.masks import SHARES
 
-SIDE = 12
+SIDE = 10
 """Number of columns of the band on either side of the path, and as many more as the path leaves letters unmatched:
 it may scatter over many places what is likelier in one."""
 WIDEST = 80

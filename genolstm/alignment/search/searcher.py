@@ -19,6 +19,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import score_masks
 from genolstm.alignment.pairhmm.many import fits, score_pairs
+from genolstm.alignment.pairhmm.member import Selection, null_of
 from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.pairhmm.region import Region, shifted
@@ -448,15 +449,30 @@ class Searcher:
             assert family is not None
             windows = self._for_length(len(masks[plan[members[0]][0]]))
             self._align_near(queries, masks, plan, members, windows, strand, family, out)
-        rest = [k for k, alignment in enumerate(out) if alignment is None]
-        texts = (
-            (queries[i], self._for_length(len(masks[i])).record(hit.window, self.references))
-            for i, hit in (plan[k] for k in rest)
-        )
         fields = {f: getattr(self.alignment, f) for f in AlignmentSettings.__dataclass_fields__}
-        for k, alignment in zip(rest, self.scorer.align_many(texts, threads=self.threads, **fields), strict=True):
+        rest = [k for k, alignment in enumerate(out) if alignment is None]
+        fitted = [k for k in rest if plan[k][1].fit is not None]
+        texts = {k: (queries[plan[k][0]], self._record(masks, *plan[k])) for k in rest}
+        known = ((*texts[k], *self._chosen(masks, *plan[k])) for k in fitted)
+        for k, alignment in zip(fitted, self.scorer.align_fitted(known, threads=self.threads, **fields), strict=True):
+            out[k] = alignment
+        rest = [k for k in rest if plan[k][1].fit is None]
+        others = (texts[k] for k in rest)
+        for k, alignment in zip(rest, self.scorer.align_many(others, threads=self.threads, **fields), strict=True):
             out[k] = alignment
         return [alignment for alignment in out if alignment is not None]
+
+    def _record(self, masks: Sequence[Masks], i: int, hit: Hit) -> SeqRecord:
+        return self._for_length(len(masks[i])).record(hit.window, self.references)
+
+    def _chosen(self, masks: Sequence[Masks], i: int, hit: Hit) -> tuple[str, Selection]:
+        """Return strand and parameters of a near pair."""
+        family = self._near()
+        assert hit.fit is not None and family is not None
+        divergence, gap_rate = math.exp(hit.fit.divergence), math.exp(hit.fit.gap_rate)
+        own = masks[i] if hit.fit.strand == "+" else complement_masks(masks[i])
+        parameters = family.member(divergence, gap_rate, null_of(own))
+        return hit.fit.strand, Selection(parameters, divergence, gap_rate, hit.bits)
 
     def _align_near(
         self,
