@@ -165,9 +165,7 @@ class AlignmentScorer:
         scores = self._map(pairs, threads, lambda a, b: self._fit(a, b, chosen).bits)
         return np.fromiter(scores, dtype=np.float64)
 
-    def _map(
-        self, pairs: Iterable[tuple[Any, ...]], threads: int, work: Callable[..., _Result]
-    ) -> Iterator[_Result]:
+    def _map(self, pairs: Iterable[tuple[Any, ...]], threads: int, work: Callable[..., _Result]) -> Iterator[_Result]:
         """Yield ``work`` of every pair (and what follows it) in order, with a bounded number of pairs in flight."""
         threads = count_threads(threads)
         cache: dict[int, Prepared] = {}
@@ -175,7 +173,7 @@ class AlignmentScorer:
             waiting: deque[Future[_Result]] = deque()
             try:
                 for pair in pairs:
-                    waiting.append(pool.submit(work, *self._prepare(*pair[:2], cache), *pair[2:]))
+                    waiting.append(pool.submit(work, *self._prepare(pair[0], pair[1], cache), *pair[2:]))
                     if len(waiting) > 4 * threads:
                         yield waiting.popleft().result()
                 while waiting:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from genolstm.alignment.pairhmm import kernels as kn
 
+ir = cgutils.ir
 LANES = 8
 _FLAGS = ("nnan", "ninf", "nsz", "contract")
 _ROW = types.Array(types.float32, 1, "C")
 
 
-@intrinsic  # type: ignore[misc]
-def advance(typing: Any, odds: Any, m: Any, x1: Any, x2: Any, h: Any, weights: Any, first: Any, stop: Any, end: Any):  # type: ignore[no-untyped-def]
+@intrinsic
+def advance(
+    typing: Any, odds: Any, m: Any, x1: Any, x2: Any, h: Any, weights: Any, first: Any, stop: Any, end: Any
+) -> Any:
     """Advance M, X1, X2 and H by a row, from column ``first`` to ``stop``, in place.
 
     Arrays hold ``LANES`` values for each column side by side, and ``h`` those of one more column on the left.

@@ -17,18 +17,10 @@ import math
 import numpy as np
 
 from genolstm.alignment.pairhmm import kernels as kn
-from genolstm.alignment.pairhmm.member import (
-    GAP_STEP,
-    GAP_STEPS,
-    LOWEST,
-    PSEUDOCOUNT,
-    STEP,
-    STEPS,
-    peak,
-)
-from genolstm.alignment.pairhmm.parameters import gaps_of_member, hky85
 from genolstm.alignment.pairhmm.decode import align_doubtful, best_expected_f1, settle_ties
 from genolstm.alignment.pairhmm.lanes import LANES, advance
+from genolstm.alignment.pairhmm.member import GAP_STEP, GAP_STEPS, LOWEST, PSEUDOCOUNT, STEP, STEPS, peak
+from genolstm.alignment.pairhmm.parameters import gaps_of_member, hky85
 from genolstm.compiled import compiled
 from genolstm.sequences.masks import SHARES
 
@@ -348,8 +340,8 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
 def align_chunk(queries, references, pairs, first, last, free, family, fitted, span_cost, slack, tie, cutoff):
     """Align pairs ``first`` to ``last``, whose parameters ``score_chunk`` has found (``fitted``).
 
-    Returns the numbers of each (see :data:`FIELDS`), and, laid end to end: matched residues (k, 2); the sparse posterior
-    (rows, columns, values); the matched posterior of each residue of query and reference; CIGARs.
+    Returns the numbers of each (see :data:`FIELDS`), and, laid end to end: matched residues (k, 2); the sparse
+    posterior (rows, columns, values); the matched posterior of each residue of query and reference; CIGARs.
     """
     (letters, starts), (others, other_starts) = queries, references
     count = last - first
@@ -376,7 +368,9 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
             continue
         lo, hi = lo_[: n + 1], hi_[: n + 1]
         row_sum, column_sum = matched[n_matched : n_matched + n], matched[n_matched + n : n_matched + n + m]
-        own, size = posterior_near(fitted[k, 1], fitted[k, 2], family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff)
+        own, size = posterior_near(
+            fitted[k, 1], fitted[k, 2], family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff
+        )
         if size == 0:
             continue
         if found + size > rows.size:
@@ -410,7 +404,15 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
         found += size
         n_matched += n + m
         out[8], out[9], out[10], out[11] = n_links, found, n_matched, n_text
-    return numbers, links[:n_links].copy(), rows[:found].copy(), columns[:found].copy(), values[:found].copy(), matched[:n_matched].copy(), text[:n_text].copy()
+    return (
+        numbers,
+        links[:n_links].copy(),
+        rows[:found].copy(),
+        columns[:found].copy(),
+        values[:found].copy(),
+        matched[:n_matched].copy(),
+        text[:n_text].copy(),
+    )
 
 
 @compiled()
@@ -455,8 +457,9 @@ def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, c
         return own, 0
     backward, backward_exponent = np.empty((3, m + 2), np.float32), np.empty(exponent.size, np.int64)
     kn.end_rows(c, mode, lo, ones, across, backward, backward_exponent)
+    emission, sums = (profile, key), (row_sum, column_sum)
     rows, columns, values, size = kn.backward_rows(
-        0, n, (profile, key), band, c, mode, opens, backward, backward_exponent, kept, end, cutoff, 0, own, row_sum, column_sum
+        0, n, emission, band, c, mode, opens, backward, backward_exponent, kept, end, cutoff, 0, own, sums[0], sums[1]
     )  # fmt: skip
     return (rows, columns, values), size
 

@@ -16,6 +16,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.pair import SPAN_COST, TIE
 from genolstm.alignment.pairhmm.decode import F1_SLACK, SparsePosterior
+from genolstm.alignment.pairhmm.modes import Mode
 from genolstm.alignment.pairhmm.near import FIELDS, align_chunk, score_chunk
 from genolstm.alignment.pairhmm.pairhmm import CUTOFF
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
@@ -27,7 +28,9 @@ from genolstm.threads import worker_pool
 
 CHUNK = 64
 _RUN = re.compile(r"(\d+)([=XID])")
-_LATER = frozenset(("ops", "pairs", "masks", "posterior", "posteriors", "column_query", "column_reference", "coordinates"))
+_LATER = frozenset(
+    ("ops", "pairs", "masks", "posterior", "posteriors", "column_query", "column_reference", "coordinates")
+)
 
 
 class Fit(NamedTuple):
@@ -165,7 +168,7 @@ class BatchedAlignment(PosteriorAlignment):
         masks: tuple[Masks, Masks],
         place: tuple[int, int],
         *,
-        mode: str,
+        mode: Mode,
         bits: float,
         fit: Fit,
     ) -> None:

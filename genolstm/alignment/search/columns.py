@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+ir = cgutils.ir
 LANES = 8
 
 
-@intrinsic  # type: ignore[misc]
-def add_column(  # type: ignore[no-untyped-def]
+@intrinsic
+def add_column(
     typing: Any, letters: Any, query: Any, positive: Any, negative: Any, score: Any, best: Any, length: Any,
     column: Any, words: Any, last: Any, free: Any
-):  # fmt: skip
+) -> Any:  # fmt: skip
     """Add a reference letter to every lane's distance, in place (Myers 1999, Hyyro 2003).
 
     Parameters

@@ -324,7 +324,7 @@ class Searcher:
         pairs: npt.NDArray[np.int64],
         strands: npt.NDArray[np.int64],
     ) -> npt.NDArray[np.float64]:
-        """Return bits, log divergence and log gap rate of the pairs that are near on a strand that is clear, else NaN."""
+        """Return bits, log divergence and log gap rate of pairs that are near on a clear strand, else NaN."""
         out = np.full((len(pairs), 3), np.nan)
         family = self._near()
         if family is None:
@@ -404,7 +404,8 @@ class Searcher:
             if len(found[i]) < self._most:
                 known = None if math.isnan(fit[0]) else Fit("+-"[strand - 1], fit[1], fit[2], fit[0])
                 meaning = None if self.significance is None else evalue
-                found[i].append(Hit(j, *windows.place[j], score, meaning, known))
+                reference, start, end = windows.place[j]
+                found[i].append(Hit(j, reference, start, end, score, meaning, known))
         return found
 
     # ------------------------------------------------------------------ alignments
@@ -468,7 +469,8 @@ class Searcher:
     def _chosen(self, masks: Sequence[Masks], i: int, hit: Hit) -> tuple[str, Selection]:
         """Return strand and parameters of a near pair."""
         family = self._near()
-        assert hit.fit is not None and family is not None
+        assert hit.fit is not None
+        assert family is not None
         divergence, gap_rate = math.exp(hit.fit.divergence), math.exp(hit.fit.gap_rate)
         own = masks[i] if hit.fit.strand == "+" else complement_masks(masks[i])
         parameters = family.member(divergence, gap_rate, null_of(own))
