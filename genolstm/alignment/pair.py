@@ -155,7 +155,7 @@ class Pair:
     def set_size(self) -> None:
         """Set the number of cells to keep at a time; refuse a pair that needs more memory than allowed."""
         names = (self.query.name, self.reference.name)
-        self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names)
+        self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names, self.settings.mode)
 
     def look(self) -> PairHMM:
         """Return the pair under the parameters that the first guess suggests."""

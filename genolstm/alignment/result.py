@@ -25,6 +25,8 @@ Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
 MATCH, MISMATCH, INSERTION, DELETION = range(4)
 MAX_MAPQ = 60
+QUALITY = "fastq_quality"
+"""Name under which a record's letters keep the qualities of its FASTQ file, as they stand there."""
 MAX_SHOWN = 4000
 """Maximum number of columns that a notebook shows."""
 # Light to dark blue-green; dark text stays readable on all of them.

@@ -27,6 +27,7 @@ from genolstm.sequences.packed import PackedSequences
 from genolstm.threads import worker_pool
 
 CHUNK = 64
+_OPERATIONS = "=XID"
 _RUN = re.compile(r"(\d+)([=XID])")
 _LATER = frozenset(
     ("ops", "pairs", "masks", "posterior", "posteriors", "column_query", "column_reference", "coordinates")
@@ -232,7 +233,7 @@ class BatchedAlignment(PosteriorAlignment):
             return self._equal
         if ops == (MISMATCH, INSERTION, DELETION):
             return self._columns - self._equal
-        return super().count(*ops)
+        return sum(n for n, op in self.runs() if _OPERATIONS.index(op) in ops)
 
     @property
     def identity(self) -> float:
