@@ -197,7 +197,7 @@ class BlastWriter(Writer):
     """The 12 columns of BLAST+ ``-outfmt 6``.
 
     Without a calibrated E-value, its column holds the bound 2 ** -bits: the score is a likelihood
-    ratio, so at most this share of unrelated pairs scores as high (Markov's inequality); a share is at most 1.
+    ratio, so at most this share of unrelated pairs scores as high (Markov's inequality).
     """
 
     marks = ("#",)
@@ -208,7 +208,7 @@ class BlastWriter(Writer):
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
         subject = (r1, r0 + 1) if a.strand == "-" else (r0 + 1, r1)
-        evalue = 2.0 ** -min(max(a.bits, 0.0), 1000.0) if a.evalue is None else a.evalue
+        evalue = 2.0 ** -min(max(a.bits, -1000.0), 1000.0) if a.evalue is None else a.evalue
         fields = [
             query,
             reference,

@@ -31,7 +31,7 @@ from genolstm.sequences.masks import Masks, composition
 LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
 """Lattice of log divergence: .003 to 2 substitutions per site."""
 GAP_STEP, GAP_STEPS = 0.7, 3
-PSEUDOCOUNT = 20.0
+PSEUDOCOUNT = 5.0
 """Count of each base added to a query's composition."""
 CLEAR_BITS = 12.0
 """A strand that scores this much less than the other is not examined further."""
