@@ -44,7 +44,7 @@ CLEAR_EDITS = 10
 """A strand with this many more edits adds nothing to the score."""
 SPARE = 32
 """References longer than the query by more than this are always compared with both of its strands."""
-MOST_DOUBT = 0.02
+MOST_DOUBT = 0.03
 """Share of the columns expected to be wrong up to which the network is not asked about a near pair."""
 MARGIN = 3
 """Number of candidates scored exactly beyond twice the hits asked for."""
