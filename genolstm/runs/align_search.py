@@ -75,7 +75,7 @@ def run(
         references, scorer=scorer, settings=settings, threads=threads, significance=scorer.significance, **alignment
     )
     queries = found = hits = 0
-    results = started((batch, searcher.search(batch)) for batch in batches(records(query), BATCH))
+    results = started(searcher.stream(batches(records(query), BATCH)))
     with atomic_text(output, force=force) as stream:
         writer = FORMATS[form](stream, [(str(r.id), len(r)) for r in references], command)
         for batch, answers in results:

@@ -8,9 +8,14 @@ mode, a rough score) choose among them, and those that remain are scored and ali
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +40,7 @@ from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.sequences.packed import PackedSequences, pack
 from genolstm.threads import count_threads
 
-BATCH = 1000
+BATCH = 500
 """Number of queries looked up at a time."""
 MOST_PAIRS = 1 << 20
 """Number of pairs scored at a time without a prefilter."""
@@ -168,6 +173,7 @@ class Searcher:
         self._name_codes: dict[str | None, int] = {}
         self._names = [self._name_codes.setdefault(r.id, len(self._name_codes)) for r in self.references]
         self._windows: dict[int | None, _Windows] = {}
+        self._building = threading.Lock()
 
     def _for_length(self, n: int) -> _Windows:
         """Return the windows for queries of about this length."""
@@ -176,9 +182,11 @@ class Searcher:
             longest = min(max(1 << (n - 1).bit_length(), 64), LONGEST_CLASS)
             if self._longest <= 4.5 * longest:
                 longest = None
-        if longest not in self._windows:
-            self._windows[longest] = _Windows(self._masks, longest, self._make)
-            self._windows[longest].names = np.array(self._names)[self._windows[longest].owner]
+        with self._building:
+            if longest not in self._windows:
+                made = _Windows(self._masks, longest, self._make)
+                made.names = np.array(self._names)[made.owner]
+                self._windows[longest] = made
         return self._windows[longest]
 
     # ------------------------------------------------------------------ candidates
@@ -196,6 +204,37 @@ class Searcher:
             if not len(own):
                 raise InputError("the query has no residues", record=query.id)
         return self._align(queries, masks, self.find(masks, [q.id for q in queries]))
+
+    def stream(
+        self, batches: Iterable[list[SeqRecord]]
+    ) -> Iterator[tuple[list[SeqRecord], list[list[PosteriorAlignment]]]]:
+        """Yield each batch of queries with the hits of each query, in order.
+
+        With several threads, two batches are in work at a time, with half of the threads each: while hits of one
+        are gathered and written, which takes one thread, the other is searched.
+        """
+        rest = iter(batches)
+        first = list(islice(rest, 2))
+        if self.threads == 1 or len(first) < 2:
+            for batch in chain(first, rest):
+                yield batch, self.search(batch)
+            return
+        half = copy.copy(self)
+        half.threads = (self.threads + 1) // 2
+        with ThreadPoolExecutor(2) as pool:
+            waiting: deque[tuple[list[SeqRecord], Future[list[list[PosteriorAlignment]]]]] = deque()
+            try:
+                for batch in chain(first, rest):
+                    waiting.append((batch, pool.submit(half.search, batch)))
+                    if len(waiting) > 2:
+                        done, future = waiting.popleft()
+                        yield done, future.result()
+                while waiting:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
 
     def find(self, queries: Sequence[Masks], names: Sequence[str | None] | None = None) -> list[list[Hit]]:
         """Return the hits of every query (bit masks), best first, without alignments.
