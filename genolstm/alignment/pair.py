@@ -155,7 +155,7 @@ class Pair:
     def set_size(self) -> None:
         """Set the number of cells to keep at a time; refuse a pair that needs more memory than allowed."""
         names = (self.query.name, self.reference.name)
-        self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names)
+        self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names, self.settings.mode)
 
     def look(self) -> PairHMM:
         """Return the pair under the parameters that the first guess suggests."""
@@ -382,6 +382,17 @@ def choose_strand(query: Prepared, reference: Prepared, model: Model, settings: 
         best.probability = 1 / (1 + 2.0 ** min(other - best.bits, 0.0))
         best.bits = float(two_strands(best.bits, min(other, best.bits)))
     return best
+
+
+def fitted_pair(
+    query: Prepared, reference: Prepared, strand: str, model: Model, settings: AlignmentSettings, chosen: Selection
+) -> Pair:
+    """Return a pair on a strand that is clear, with parameters that have been chosen already."""
+    pair = Pair(query, reference, strand, model, settings)
+    pair.set_size()
+    pair.chosen = chosen
+    pair.bits = chosen.bits
+    return pair
 
 
 def _by_anchors(pairs: list[Pair]) -> list[Pair]:

@@ -25,6 +25,8 @@ Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
 MATCH, MISMATCH, INSERTION, DELETION = range(4)
 MAX_MAPQ = 60
+QUALITY = "fastq_quality"
+"""Name under which a record's letters keep the qualities of its FASTQ file, as they stand there."""
 MAX_SHOWN = 4000
 """Maximum number of columns that a notebook shows."""
 # Light to dark blue-green; dark text stays readable on all of them.
@@ -200,6 +202,11 @@ class PosteriorAlignment(Alignment):
     def reference_span(self) -> tuple[int, int]:
         """Start and end on the reference, 0-based half-open."""
         return self._span[1]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.ops)
 
     @property
     def is_empty(self) -> bool:

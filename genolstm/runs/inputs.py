@@ -14,6 +14,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm import files
 from genolstm.alignment.formats.pairs import PairRecord, aligned_pairs, read_pairs
+from genolstm.alignment.result import QUALITY
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, display_name
 from genolstm.runs.sources import model_files
@@ -84,7 +85,8 @@ def records(path: PathLike) -> Iterator[SeqRecord]:
                     line=record.line,
                     record=record.name,
                 )
-        yield SeqRecord(Seq(record.sequence), id=record.name, description="")
+        qualities = {QUALITY: record.quality.decode("latin-1")} if record.is_read else None
+        yield SeqRecord(Seq(record.sequence), id=record.name, description="", letter_annotations=qualities)
 
 
 def listed(

@@ -45,6 +45,8 @@ class Record:
         1-based line of the header.
     is_read
         Whether the record came from FASTQ.
+    quality
+        The qualities of a read as they stand in the file.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Record:
     sequence: bytes
     line: int
     is_read: bool = False
+    quality: bytes = b""
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -62,7 +65,7 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    name, description, line, is_read
+    name, description, line, is_read, quality
         As in :class:`Record`.
     sequence
         The next bases, without white space; may be empty.
@@ -77,6 +80,7 @@ class Block(NamedTuple):
     first: bool
     last: bool
     is_read: bool = False
+    quality: bytes = b""
 
 
 class HaplotypeName(NamedTuple):
@@ -191,7 +195,7 @@ def read_records(
     parts: list[bytes] = []
     for block in read_blocks(path, check=check, unique=unique, empty=empty, meter=meter):
         if block.first and block.last:
-            yield Record(block.name, block.description, block.sequence, block.line, block.is_read)
+            yield Record(block.name, block.description, block.sequence, block.line, block.is_read, block.quality)
             continue
         parts.append(block.sequence)
         if block.last:
@@ -436,7 +440,7 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Blo
         reason = describe_foreign(sequence)
         if reason is not None:
             raise InputError(reason, path=where, line=line + 1, record=name)
-    return Block(name, description, line, sequence, first=True, last=True, is_read=True)
+    return Block(name, description, line, sequence, first=True, last=True, is_read=True, quality=quality)
 
 
 def _refuse_unindexable(path: str) -> None:

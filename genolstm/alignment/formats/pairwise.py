@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import IO
 
+from Bio.SeqRecord import SeqRecord
+
 from genolstm.alignment import settings
-from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, PosteriorAlignment
+from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, QUALITY, PosteriorAlignment
 from genolstm.errors import InputError, control_character, shown
 from genolstm.sequences.alphabet import reverse_complement_text
 
 _SAM_REFERENCE = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
 STOCKHOLM_MARKS = ("#", "//")
 """What begins lines of Stockholm that are no rows: annotation, and the end of an alignment."""
+_SAM_QUALITY = re.compile(r"[!-~]+")
 _SAM_QUERY = re.compile(r"[!-?A-~]{1,254}")
 
 
@@ -59,6 +62,9 @@ class Writer:
         for alignment in alignments:
             if self.lists_all or not alignment.is_empty:
                 self.write(alignment)
+
+    def missed(self, record: SeqRecord) -> None:
+        """Write a query that is related to no reference, in formats with a line for every query."""
 
     def write(self, alignment: PosteriorAlignment) -> None:
         """Write one alignment.
@@ -106,7 +112,7 @@ class PafWriter(Writer):
             r0,
             r1,
             a.count(MATCH),
-            len(a.ops),
+            a.n_columns,
             a.mapq,
             f"tp:A:{'S' if a.is_secondary else 'P'}",
             f"NM:i:{a.count(MISMATCH, INSERTION, DELETION)}",
@@ -141,13 +147,17 @@ class SamWriter(Writer):
         command = shown(" ".join(self.command.split()))
         self.stream.write(f"{line}\tCL:{command}\n" if command else f"{line}\n")
 
+    def missed(self, record: SeqRecord) -> None:
+        name = _sam_name(str(record.id))
+        fields = [name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(str(record.seq)), _qualities(record)]
+        self.stream.write("\t".join(map(str, fields)) + "\n")
+
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if not _SAM_QUERY.fullmatch(a.query_name) or a.query_name.startswith("@"):
-            raise InputError("SAM does not allow this query name", record=a.query_name)
-        text = _query_text(a)
+        _sam_name(a.query_name)
+        quality = _qualities(a.sequences[1])
         if a.is_empty:
-            fields = [a.query_name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(a.query_text), "*"]
+            fields = [a.query_name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(a.query_text), quality]
             self.stream.write("\t".join(map(str, fields)) + "\n")
             return
         runs = a.runs()
@@ -171,8 +181,8 @@ class SamWriter(Writer):
             "*",
             0,
             0,
-            "*" if a.is_secondary else _letters(text),
-            "*",
+            "*" if a.is_secondary else _letters(_query_text(a)),
+            "*" if a.is_secondary else quality[:: -1 if a.strand == "-" else 1],
             f"NM:i:{a.count(MISMATCH, INSERTION) + trimmed}",
             f"AS:i:{round(a.bits)}",
             f"XB:f:{a.bits:.3f}",
@@ -203,7 +213,7 @@ class BlastWriter(Writer):
             query,
             reference,
             f"{100 * a.identity:.3f}",
-            len(a.ops),
+            a.n_columns,
             a.count(MISMATCH),
             sum(op in "ID" for _, op in a.runs()),
             q0 + 1,
@@ -371,6 +381,20 @@ def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[s
 def _query_text(alignment: PosteriorAlignment) -> str:
     text = alignment.query_text
     return reverse_complement_text(text) if alignment.strand == "-" else text
+
+
+def _sam_name(name: str) -> str:
+    if not _SAM_QUERY.fullmatch(name) or name.startswith("@"):
+        raise InputError("SAM does not allow this query name", record=name)
+    return name
+
+
+def _qualities(sequence: object) -> str:
+    """Return the qualities that a query's FASTQ file gave, ``*`` if there are none."""
+    found = getattr(sequence, "letter_annotations", {}).get(QUALITY, "")
+    if found and not _SAM_QUALITY.fullmatch(found):
+        raise InputError("SAM allows no qualities but ! to ~", record=getattr(sequence, "id", None))
+    return str(found) or "*"
 
 
 def _letters(text: str) -> str:

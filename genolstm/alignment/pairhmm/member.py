@@ -283,7 +283,7 @@ def best_member(guess, prior, background, family, pair):
             k -= 1
         else:
             break
-    du, sd_u, top = _peak(known[k], known[k + 1], known[k + 2], STEP)
+    du, sd_u, top = peak(known[k], known[k + 1], known[k + 2], STEP)
     u = LOWEST + k * STEP + du
     gaps = np.full(2 * GAP_STEPS + 3, np.nan)
     middle = GAP_STEPS + 1
@@ -303,13 +303,13 @@ def best_member(guess, prior, background, family, pair):
         else:
             break
     at = middle + j
-    dv, sd_v, top = _peak(gaps[at - 1], gaps[at], gaps[at + 1], GAP_STEP)
+    dv, sd_v, top = peak(gaps[at - 1], gaps[at], gaps[at + 1], GAP_STEP)
     top += math.log(min(sd_u * math.sqrt(2 * math.pi) / (STEP * (STEPS - 1)), 1.0))
     return u, v0 + j * GAP_STEP + dv, top + math.log(min(sd_v / spread, 1.0))
 
 
 @compiled()
-def _peak(left, middle, right, step):
+def peak(left, middle, right, step):
     """Return offset, standard deviation and height of the top of the parabola through three points.
 
     An unknown neighbour is NaN.
