@@ -85,8 +85,8 @@ def run(
         )
     elif warn is not None and not found["lstm"]["ap"] > found["hmm"]["ap"]:
         warn(
-            "the network is no better than the HMM that was trained along with it: train longer (--epochs, --patience), "
-            "or on more regions"
+            "the network is no better than the HMM that was trained along with it: train longer "
+            "(--epochs, --patience), or on more regions"
         )
     return (
         f"{output}: validation AP {found['lstm']['ap']:.3f}, best F1 {found['lstm']['best_f1']:.3f}"
