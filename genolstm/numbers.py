@@ -83,3 +83,11 @@ def read_number(
 def quoted(text: str, longest: int = 40) -> str:
     """Return a field as messages quote it; a long one is cut."""
     return f"'{text}'" if len(text) <= longest else f"'{text[:longest]}...'"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as messages tell it, in the unit that says enough: ``40 s``, ``12 min``, ``3 h 5 min``."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{max(round(seconds), 1)} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -196,6 +196,7 @@ def train(
         checkpoints=checkpoints,
         log=log,
         progress=not quiet,
+        warn=lambda text: options.say(f"warning: {text}", quiet=False),
         force=force,
     )
     click.echo(shown(said, keep="\n"))

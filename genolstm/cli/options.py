@@ -18,7 +18,7 @@ from genolstm.cli import help as layout
 from genolstm.cli.numbers import NumberRange, WholeRange
 from genolstm.cli.suggest import Suggesting
 from genolstm.errors import shown as shown_text
-from genolstm.numbers import LAST_POSITION
+from genolstm.numbers import LAST_POSITION, duration
 from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY
 from genolstm.settings import Range, Setting, describe
 
@@ -199,15 +199,8 @@ class _Lines:
         self.told = now
         done = f", {100 * self.share:.0f} %" if share is not None else ""
         left = (now - self.begun) * (1 - self.share) / self.share if self.share else 0.0
-        rest = f", about {_duration(left)} left" if left else ""
+        rest = f", about {duration(left)} left" if left else ""
         click.echo(shown_text(f"{self.what} {text}{done}{rest}"), err=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{max(round(seconds), 1)} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def settings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json as json_module
 from collections.abc import Callable
+from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,13 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     else:
         bits = f"{found['bits_per_symbol']:.4f} ({found['symbols']} symbols)"
         click.echo(f"{shown(str(output))}: held-out bits per symbol {bits}")
+        guess = log2(len(bundle.metadata["alphabet"]))
+        if found["bits_per_symbol"] >= guess:
+            options.say(
+                f"warning: guessing among the {len(bundle.metadata['alphabet'])} symbols needs {guess:.4f} bits: "
+                f"{bundle.metadata['training_symbols']:,} symbols to learn from are too few, or the epochs are",
+                quiet=False,
+            )
 
 
 @text.command()

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genolstm.files import PathLike, check_own_name, check_paths
 from genolstm.introgression.dataset import REGION_FILES, region_folders
-from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
+from genolstm.introgression.settings import (
+    ENOUGH_REGIONS,
+    LABELLING,
+    NETWORK,
+    TRACKS,
+    TRAINING,
+    IntrogressionTraining,
+    TrackSettings,
+)
 from genolstm.introgression.train import train_model
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.checkpoint import FILE_NAME
@@ -26,6 +34,7 @@ def run(
     checkpoints: PathLike | None = None,
     log: PathLike | None = None,
     progress: bool = True,
+    warn: Callable[[str], None] | None = None,
     force: bool = False,
 ) -> str:
     """Train on labelled regions, write the model and return a line with its held-out scores.
@@ -40,12 +49,21 @@ def run(
         CSV log with one row per epoch. During the training it is ``log.csv`` in the folder of the checkpoint.
     progress
         Whether to report progress on stderr.
+    warn
+        Called with a hint if the data are too few: before the training, and again with what came of it.
     """
     folder = Path(f"{output}.training" if checkpoints is None else checkpoints)
     running = folder / LOG_NAME
     check_own_name(output, "a model")
-    read = [place / name for place in region_folders(regions) for name in REGION_FILES]
+    places = region_folders(regions)
+    read = [place / name for place in places for name in REGION_FILES]
     check_paths(read, [output, log], force=force, kept=[folder / FILE_NAME, running])
+    few = len(places) < ENOUGH_REGIONS
+    if few and warn is not None:
+        warn(
+            f"{_regions(len(places))}: {ENOUGH_REGIONS} or more are needed for a model to rely on; a few hold too few "
+            "tracts to learn from, and to choose the threshold by"
+        )
     bundle = train_model(
         regions,
         output=output,
@@ -61,7 +79,20 @@ def run(
     if log is not None:
         publish_log(folder, log, force=force)
     found = bundle.metadata["validation"]
+    if few and warn is not None:
+        warn(
+            f"validation AP {found['lstm']['ap']:.3f} with {_regions(len(places))}: {ENOUGH_REGIONS} or more are needed"
+        )
+    elif warn is not None and not found["lstm"]["ap"] > found["hmm"]["ap"]:
+        warn(
+            "the network is no better than the HMM that was trained along with it: train longer "
+            "(--epochs, --patience), or on more regions"
+        )
     return (
         f"{output}: validation AP {found['lstm']['ap']:.3f}, best F1 {found['lstm']['best_f1']:.3f}"
         f" (HMM {found['hmm']['ap']:.3f}, {found['hmm']['best_f1']:.3f})"
     )
+
+
+def _regions(number: int) -> str:
+    return f"{number} labelled region{'' if number == 1 else 's'}"

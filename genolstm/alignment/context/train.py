@@ -8,6 +8,7 @@ step, so that the gates learn where context says nothing.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -234,6 +235,11 @@ def train_network(
     for number, phase in enumerate(phases):
         if not phase.epochs:
             continue
+        if progress:
+            print(
+                f"phase {number + 1} of {len(phases)}: {phase.name}; the time left is that of the phase",
+                file=sys.stderr,
+            )
         noise = phase.loss.likelihood > 0
         steps = phase.epochs * -(-len(data) // phase.batch_size)
         held = (held_out.codes, held_out.targets)

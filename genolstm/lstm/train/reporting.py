@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from genolstm.files import PathLike, atomic_text
+from genolstm.numbers import duration
 
 
 class Reporter(Protocol):
@@ -32,6 +33,36 @@ def make_reporter(*, progress: bool, epochs: int) -> Reporter:
     return _Bar(epochs) if sys.stderr.isatty() else _Lines(epochs)
 
 
+#: Seconds between two lines where no bar can be drawn: an epoch may take an hour.
+_PAUSE = 30.0
+
+
+class Clock:
+    """Estimates how long the rest of the epochs will take, from those that this process has seen.
+
+    It is the most that a run can take: one that gets no better ends earlier.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs = epochs
+        self._begun: tuple[float, float] | None = None
+        self._done = 0.0
+
+    def step(self, epoch: int, step: int, steps: int) -> None:
+        """Take note of a step that is done."""
+        self._done = epoch - 1 + step / steps
+        if self._begun is None:
+            # Not before: the first step takes longer than others, as its code is made. A resumed run begins anywhere.
+            self._begun = time.monotonic(), self._done
+
+    def left(self) -> str:
+        """Return the estimate as the end of a line; empty if there is nothing to go by, or nothing to come."""
+        if self._begun is None or self._done <= self._begun[1] or self._done >= self._epochs:
+            return ""
+        seconds = (time.monotonic() - self._begun[0]) / (self._done - self._begun[1]) * (self._epochs - self._done)
+        return f"at most about {duration(seconds)} left"
+
+
 class _Silent:
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None: ...
 
@@ -42,24 +73,34 @@ class _Silent:
 
 class _Lines(_Silent):
     def __init__(self, epochs: int) -> None:
-        self._epochs = epochs
+        self._epochs, self._clock = epochs, Clock(epochs)
+        self._told = time.monotonic()
+
+    def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
+        self._clock.step(epoch, step, steps)
+        if step < steps and time.monotonic() - self._told >= _PAUSE:
+            self._tell(f"epoch {epoch}/{self._epochs}  step {step}/{steps}  loss {loss:.4f}")
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        print(_summary(row, self._epochs), file=sys.stderr, flush=True)
+        self._tell(_summary(row, self._epochs))
+
+    def _tell(self, text: str) -> None:
+        self._told = time.monotonic()
+        print("  ".join(filter(None, (text, self._clock.left()))), file=sys.stderr, flush=True)
 
 
 class _Bar(_Silent):
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
-        self._epochs = epochs
+        self._epochs, self._clock = epochs, Clock(epochs)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
-            TimeRemainingColumn(),
             TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.fields[left]}"),
             console=Console(stderr=True),
             transient=True,
         )
@@ -69,13 +110,14 @@ class _Bar(_Silent):
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
         now = time.monotonic()
+        self._clock.step(epoch, step, steps)
         if self._task is None:
-            self._task = self._bar.add_task("", total=steps, loss=loss)
+            self._task = self._bar.add_task("", total=steps, loss=loss, left="")
         elif now - self._shown < 0.1 and step < steps:
             return
         self._shown = now
         text = f"epoch {epoch}/{self._epochs}"
-        self._bar.update(self._task, description=text, completed=step, total=steps, loss=loss)
+        self._bar.update(self._task, description=text, completed=step, total=steps, loss=loss, left=self._clock.left())
 
     def epoch(self, row: Mapping[str, float]) -> None:
         self._bar.console.print(_summary(row, self._epochs), highlight=False)
