@@ -452,14 +452,17 @@ def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, c
     kn.begin_rows(c, mode, begin, hi, ones, across, state, exponent, end)
     kept = (np.empty(offset[n + 1] - offset[1], np.float32), np.zeros((-(-n // kn.GROUP), exponent.size), np.int64))
     band = (lo, hi, offset)
-    kn.forward_rows(0, n, (profile, key), band, c, mode, begin, opens, state, exponent, True, kept, end)
+    # Numba would compile the recursions once more for literal numbers.
+    none, keep = n - n, n > 0
+    kn.forward_rows(none, n, (profile, key), band, c, mode, begin, opens, state, exponent, keep, kept, end)
     if not end[0] > 0:
         return own, 0
     backward, backward_exponent = np.empty((3, m + 2), np.float32), np.empty(exponent.size, np.int64)
     kn.end_rows(c, mode, lo, ones, across, backward, backward_exponent)
     emission, sums = (profile, key), (row_sum, column_sum)
     rows, columns, values, size = kn.backward_rows(
-        0, n, emission, band, c, mode, opens, backward, backward_exponent, kept, end, cutoff, 0, own, sums[0], sums[1]
+        none, n, emission, band, c, mode, opens, backward, backward_exponent,
+        kept, end, cutoff, none, own, sums[0], sums[1]
     )  # fmt: skip
     return (rows, columns, values), size
 
