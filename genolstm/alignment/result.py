@@ -430,7 +430,9 @@ def confidence_signs(posteriors: npt.NDArray[np.float32]) -> str:
     return digits[level].tobytes().decode("ascii")
 
 
-def rank_references(alignments: Sequence_[PosteriorAlignment], elsewhere: float = -math.inf) -> None:
+def rank_references(
+    alignments: Sequence_[PosteriorAlignment], elsewhere: float = -math.inf, holds: npt.NDArray[np.bool_] | None = None
+) -> None:
     """Mark the best of one query's alignments with several references; the rest are secondary.
 
     Each placement becomes P(this reference and place), with places of all references equally
@@ -440,6 +442,9 @@ def rank_references(alignments: Sequence_[PosteriorAlignment], elsewhere: float 
     ----------
     elsewhere
         ``place_bits`` of all places outside these references.
+    holds
+        Where references are windows that overlap: whether the one of the first index holds the place of
+        the second, bool (k, k). What is found in both is counted once. By default none does.
     """
     if not alignments:
         return
@@ -447,7 +452,10 @@ def rank_references(alignments: Sequence_[PosteriorAlignment], elsewhere: float 
     top = max(weights.max(), elsewhere)
     share = np.exp2(weights - top)
     own = share * [a.placement for a in alignments]
-    own /= share.sum() + 2.0 ** (elsewhere - top)
+    rest = share - own  # other places in the same reference
+    if holds is not None:
+        rest = np.maximum(rest - holds @ own, 0.0)
+    own = own / (own.sum() + rest.sum() + 2.0 ** (elsewhere - top))
     best = int(own.argmax())
     for k, alignment in enumerate(alignments):
         alignment.placement = float(own[k])

@@ -99,6 +99,18 @@ def test_copies_in_other_windows_count_even_where_they_are_not_shown(most: int) 
     assert [a.mapq for a in alone] == [60]
 
 
+@pytest.mark.parametrize("apart", [0, 60, 120, 180, 240, 300, 360, 480])
+def test_a_copy_that_two_windows_hold_counts_once(apart: int) -> None:
+    rng = np.random.default_rng(8)
+    query = letters(rng, 70)
+    genome = letters(rng, 400) + query + letters(rng, apart) + query + letters(rng, 700)
+    hits = searched(query, [record(genome, "c")])
+    # Two copies that no window tells apart are one hit.
+    assert {a.reference_span[0] for a in hits} <= {400, 470 + apart}
+    assert len(hits) == (1 if apart < 120 else 2)
+    assert [a.mapq for a in hits] == [3] * len(hits)
+
+
 def test_nothing_of_the_reference_enters_the_null_model() -> None:
     rng = np.random.default_rng(6)
     query = letters(rng, 80)

@@ -470,7 +470,8 @@ class Searcher:
                 windows[i].append(hit)
         for i, own_hits in enumerate(hits):
             if own_hits:
-                rank_references(own_hits, self._elsewhere(len(masks[i]), own_hits, windows[i], found[i]))
+                elsewhere = self._elsewhere(len(masks[i]), own_hits, windows[i], found[i])
+                rank_references(own_hits, elsewhere, _holds(own_hits, windows[i]))
             own_hits.sort(key=lambda a: -a.placement)
             del own_hits[most:]
         return hits
@@ -594,9 +595,7 @@ class Searcher:
         total = 0.0
         for hit, own in zip(rest, bits, strict=True):
             share = 2.0 ** (own - top)
-            inside = sum(
-                x for r, a, b, x in known if r == hit.reference and 2 * (min(b, hit.end) - max(a, hit.start)) >= b - a
-            )
+            inside = sum(x for r, a, b, x in known if _is_in(hit, r, a, b))
             if share > 1.5 * inside:
                 total += share - inside
                 known.append((hit.reference, hit.start, hit.end, share - inside))
@@ -631,6 +630,19 @@ class Searcher:
         out.placement = a.placement
         out.p_homolog = a.p_homolog
         return out
+
+
+def _is_in(hit: Hit, reference: int, start: int, end: int) -> bool:
+    """Return whether at least half of a place on a reference lies in a hit's window."""
+    return reference == hit.reference and 2 * (min(end, hit.end) - max(start, hit.start)) >= end - start
+
+
+def _holds(hits: Sequence[PosteriorAlignment], windows: Sequence[Hit]) -> npt.NDArray[np.bool_]:
+    """Return whether the window of one hit holds the place of another, (hits, hits)."""
+    places = [(window.reference, *hit.reference_span) for hit, window in zip(hits, windows, strict=True)]
+    holds = np.array([[_is_in(window, *place) for place in places] for window in windows])
+    np.fill_diagonal(holds, False)
+    return holds
 
 
 def _first_of(queries: npt.NDArray[np.int64], cost: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:
