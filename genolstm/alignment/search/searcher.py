@@ -592,6 +592,11 @@ class Searcher:
             (w.reference, *a.reference_span, a.placement * 2.0 ** min(a.place_bits - top, 1000.0))
             for a, w in zip(hits, windows, strict=True)
         ]
+        # What else a hit's window holds lies somewhere in it, and most likely in those that overlap it, too.
+        known += [
+            (w.reference, w.start, w.end, (1 - a.placement) * 2.0 ** min(a.place_bits - top, 1000.0))
+            for a, w in zip(hits, windows, strict=True)
+        ]
         total = 0.0
         for hit, own in zip(rest, bits, strict=True):
             share = 2.0 ** (own - top)
