@@ -102,7 +102,9 @@ def test_second_run_does_nothing(example):
 
 def test_lint_and_format_are_clean(example):
     assert "good condition" in run("snakemake", "--lint", cwd=example)
-    run("snakefmt", "--check", WORKFLOW / "workflow", ROOT / "workflow", cwd=example)
+    benchmark = ROOT / "benchmarks" / "introgression"
+    assert "good condition" in run("snakemake", "--lint", "-s", benchmark / "Snakefile", cwd=example)
+    run("snakefmt", "--check", WORKFLOW / "workflow", ROOT / "workflow", benchmark, cwd=example)
 
 
 def test_root_snakefile_is_the_same_workflow(tmp_path):

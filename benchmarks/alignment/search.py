@@ -3,13 +3,14 @@
 All against all: for a sample of queries, edlib's distances to every other sequence, on both strands,
 determine the nearest neighbours (all those at the smallest distance). The output gives the recall
 among the candidates of each prefilter, with the time to index and look up all sequences, and the
-recall of the whole search (candidates, edit distances, exact scores): the share of queries with a
-nearest neighbour among their hits. Nearest by edits and best by bits are not the same: for the first
+recall of the whole search: the share of queries with a nearest neighbour among their hits. The whole search
+is timed as a user types it, as a process that writes its alignments as PAF with E-values, beside vsearch and
+blastn on the same files. Nearest by edits and best by bits are not the same: for the first
 `--exact` queries of the sample, the search without a prefilter scores all pairs, and the recall of
 its best hits (all those with the same score) shows what the prefilter loses. Reads on a long
 reference follow: how many are placed correctly.
 
-Times are CPU seconds of this process (all threads); on idle cores, divide them by the number of
+Other times are CPU seconds of this process (all threads); on idle cores, divide them by the number of
 cores to get the wall time.
 
     python benchmarks/alignment/search.py [--sequences 10000] [--sample 200] [--threads 2] [--sets ...]
@@ -19,8 +20,13 @@ cores to get the wall time.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from shutil import which
+from subprocess import DEVNULL, run
+from tempfile import TemporaryDirectory
 
 import edlib
 import numpy as np
@@ -136,32 +142,75 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
             flush=True,
         )
     for hits in arguments.hits:
-        start, wall = time.process_time(), time.perf_counter()
-        settings = SearchSettings(max_hits=hits, skip_self=True, evalue=1e9)
-        searcher = Searcher(
-            records, scorer=AlignmentScorer(), settings=settings, mode="global", threads=arguments.threads
-        )
+        commands(masks, sample, truth, hits, arguments)
+
+
+def commands(masks: list[Masks], sample: np.ndarray, truth: list[set[int]], hits: int, arguments) -> None:
+    """Print time and recall of the whole search as a command, beside vsearch and blastn on the same files."""
+    with TemporaryDirectory() as folder:
+        every, asked, out = (Path(folder) / name for name in ("a.fa", "q.fa", "out"))
+        every.write_text("".join(f">s{k}\n{decode_masks(x)}\n" for k, x in enumerate(masks)))
+        asked = every
         if arguments.only_sample:
-            searcher.find(masks[:1], [records[0].id])  # builds the index
-            index, start = time.process_time() - start, time.process_time()
-            found = searcher.find([masks[i] for i in sample], [records[i].id for i in sample])
-            seconds = index + (time.process_time() - start) * len(masks) / len(sample)
-            spent = f"about {seconds:.0f} CPU s (index {index:.1f} s, and {len(sample)} queries' time scaled up)"
-            rows = [[h.reference for h in own[:hits]] for own in found]
-        else:
-            found = searcher.find(masks, [r.id for r in records])
-            seconds, wall = time.process_time() - start, time.perf_counter() - wall
-            spent = f"{seconds:.0f} CPU s, {wall:.0f} s wall"
-            rows = [[h.reference for h in found[i][:hits]] for i in sample]
-        print(
-            f"  whole search, {hits} hit(s): {spent}; recall of a nearest neighbour {recall(rows, truth):.4f}",
-            flush=True,
-        )
-        if len(exactly):
+            asked = Path(folder) / "q.fa"
+            asked.write_text("".join(f">s{k}\n{decode_masks(masks[k])}\n" for k in sample.tolist()))
+        threads = str(arguments.threads)
+        own = [sys.executable, "-m", "genolstm", "align", "search", asked, every, "--skip-self", "-o", out, "--force"]
+        deep = ["--id", "0.6", "--maxaccepts", "20", "--maxrejects", "256", "--strand", "both"]
+        near = ["vsearch", "--usearch_global", asked, "--db", every, *deep, "--self", "--maxhits", str(hits)]
+        blast = ["blastn", "-task", "blastn", "-query", asked, "-db", every, "-evalue", "10", "-outfmt", "6"]
+        runs = [
+            ("genolstm", [*own, "--max-hits", str(hits), "-t", threads, "-q"], 5),
+            ("vsearch", [*near, "--threads", threads, "--blast6out", out, "--quiet"], 1),
+            ("blastn", [*blast, "-max_target_seqs", str(hits + 1), "-num_threads", threads, "-out", out], 1),
+        ]
+        first = 0.0
+        for name, command, column in runs:
+            if which(str(command[0])) is None:
+                print(f"  {name}: not installed")
+                continue
+            if name == "blastn":
+                run(["makeblastdb", "-in", every, "-dbtype", "nucl"], check=True, stdout=DEVNULL)
+            if name == "genolstm":
+                # What is compiled once is not timed.
+                run([own[0], "-m", "genolstm", "align", "search", *warm_up(folder), "-t", threads, "-q"], check=True)
+            wall, cpu = timed(command)
+            first = first or wall
+            found = read_hits(out, column)
+            rows = [found.get(i, [])[:hits] for i in sample.tolist()]
             print(
-                f"    of a best by exact score {recall(rows[: len(exactly)], best):.4f} ({len(exactly)} queries)",
+                f"  {name}, {hits} hit(s), {len(masks) if asked == every else len(sample)} queries, {threads} threads:"
+                f" {wall:.1f} s, {cpu:.1f} CPU s, {first / wall:.2f} times as fast as genolstm;"
+                f" recall of a nearest neighbour {recall(rows, truth):.4f}, first {recall([r[:1] for r in rows], truth):.4f}",
                 flush=True,
             )
+
+
+def warm_up(folder: str) -> list[Path]:
+    """Return two small files, whose search runs all that a large one does."""
+    some, out = Path(folder) / "w.fa", Path(folder) / "w.paf"
+    some.write_text("".join(f">s{k}\n{decode_masks(x)}\n" for k, x in enumerate(amplicons(40, 1))))
+    return [some, some, "-o", out, "--force", "--skip-self"]
+
+
+def timed(command: list[object]) -> tuple[float, float]:
+    """Run a command; return its seconds and CPU seconds."""
+    before, start = getrusage(RUSAGE_CHILDREN), time.perf_counter()
+    run([str(x) for x in command], check=True, stdout=DEVNULL)
+    wall, after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def read_hits(path: Path, column: int) -> dict[int, list[int]]:
+    """Return the hits of each query but itself, in the order of the file, from PAF or a BLAST table."""
+    found: dict[int, list[int]] = {}
+    for line in path.read_text().splitlines():
+        fields = line.split("\t")
+        query, other = int(fields[0][1:]), int(fields[column][1:])
+        own = found.setdefault(query, [])
+        if other != query and other not in own:
+            own.append(other)
+    return found
 
 
 def long_reference(arguments) -> None:
@@ -200,7 +249,7 @@ def main() -> None:
         "--hits", type=int, nargs="*", default=[1, 5], help="hits per query; no value skips the whole search"
     )
     parser.add_argument("--no-prefilters", action="store_true", help="run only the whole search")
-    parser.add_argument("--only-sample", action="store_true", help="search for the sample only and scale its time up")
+    parser.add_argument("--only-sample", action="store_true", help="search for the sample only")
     parser.add_argument("--exact", type=int, default=0, help="number of queries scored without a prefilter")
     parser.add_argument("--embedding", type=Path, help="bundle written by scripts/train_embedding.py")
     arguments = parser.parse_args()

@@ -24,12 +24,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sets import BIN, SETS, SOURCES, Set, folder_of, make, names, seeds
+import run_hmmix
+from scoring import by_locus, calibration, curves, draws, fill, fill_called, interval, ranked
+from sets import BIN, SETS, SOURCES, Set, folder_of, make, names, people, seeds, truth
 
 from genolstm.files import atomic_path
-
-LOCUS = 1_000_000 // BIN
-DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,8 @@ def scan(of: Set, path: Path, run: Run, checkout: Path | None) -> None:
         if done.returncode:
             raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
         at = {row: i for i, row in enumerate(rows)}
-        fill(pd.read_csv(table, sep="\t", dtype={"haplotype": str}), at, run, posterior)
-        with segments.open() as stream:  # earlier versions have no comment above the names of the columns
-            comments = next(i for i, line in enumerate(stream) if "#chrom\t" in line)
-        fill_called(pd.read_csv(segments, sep="\t", skiprows=comments, dtype={"haplotype": str}), at, run, called)
+        fill(table, at, posterior)
+        fill_called(segments, at, run.archaics, called)
         told.append({"said": done.stderr, **json.loads(manifest.read_text())})
         for one in (table, segments, manifest):
             one.unlink()
@@ -103,73 +100,7 @@ def scan(of: Set, path: Path, run: Run, checkout: Path | None) -> None:
         np.savez_compressed(raw, posterior=posterior, called=called, told=np.array(json.dumps(told)))
 
 
-def fill(table: pd.DataFrame, at: dict[tuple[str, str], int], run: Run, into: np.ndarray) -> None:
-    """Enter a table of posteriors: any archaic first, then the sources, then unknown."""
-    columns = [c for c in table.columns if c.startswith("posterior")]
-    row = table[["sample", "haplotype"]].apply(tuple, axis=1).map(at).to_numpy()
-    chrom = table.iloc[:, 0].str.removeprefix("chr").astype(int).to_numpy() - 1
-    for i, column in enumerate(columns[: into.shape[3]]):
-        into[row, chrom, table["start"].to_numpy() // BIN, i] = table[column].to_numpy()
-
-
-def fill_called(table: pd.DataFrame, at: dict[tuple[str, str], int], run: Run, into: np.ndarray) -> None:
-    """Enter segments: what share of each bin was called, as anything, as each source, and as unknown."""
-    kinds = [*(run.archaics if len(run.archaics) > 1 else ["archaic"]), "unknown"]
-    for entry in table.itertuples(index=False):
-        chrom = int(str(entry[0]).removeprefix("chr")) - 1
-        start, end = int(entry.start), int(entry.end)
-        edges = np.arange(start // BIN, -(-end // BIN)) * BIN
-        share = (np.minimum(edges + BIN, end) - np.maximum(edges, start)) / BIN
-        cells = at[entry.sample, str(entry.haplotype)], chrom, edges // BIN
-        into[*cells, 0] += share
-        source = getattr(entry, "source", None)
-        if source in kinds and 1 + kinds.index(source) < into.shape[3]:
-            into[*cells, 1 + kinds.index(source)] += share
-
-
 # -- scoring ------------------------------------------------------------------------------------------
-
-
-def by_locus(values: np.ndarray) -> np.ndarray:
-    """Return sums over haplotypes and the bins of each locus, shape (loci,)."""
-    rows, chromosomes, bins = values.shape
-    return values.reshape(rows, chromosomes, bins // LOCUS, LOCUS).sum((0, 3), dtype=np.float64).ravel()
-
-
-def curves(score: np.ndarray, true: np.ndarray, levels: int = 1000) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bins and the true bins of each locus and level of the score, highest first."""
-    chromosomes, bins = score.shape[1:]
-    loci = chromosomes * bins // LOCUS
-    locus = np.broadcast_to(np.arange(chromosomes * bins).reshape(chromosomes, bins) // LOCUS, score.shape)
-    index = (locus * (levels + 1) + np.rint(np.clip(score, 0, 1).astype(np.float64) * levels).astype(int)).ravel()
-    size = loci * (levels + 1)
-    called = np.bincount(index, minlength=size).reshape(loci, -1)[:, ::-1]
-    return called, np.bincount(index, true.ravel().astype(float), size).reshape(loci, -1)[:, ::-1]
-
-
-def ranked(called: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Return AP, the best F1 and what it is at, of bins and true bins at each level."""
-    hit, total = np.cumsum(true), np.cumsum(called)
-    if not hit[-1]:
-        return {"ap": float("nan"), "f1": float("nan"), "at": float("nan")}
-    precision, recall = hit / np.maximum(total, 1), hit / hit[-1]
-    f1 = 2 * hit / (total + hit[-1])
-    return {
-        "ap": float((np.diff(recall, prepend=0) * precision).sum()),
-        "f1": float(f1.max()),
-        "at": 1 - int(f1.argmax()) / (len(f1) - 1),
-    }
-
-
-def interval(values: Sequence[float]) -> str:
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return f"{low:.3f} to {high:.3f}"
-
-
-def draws(loci: int) -> Iterator[np.ndarray]:
-    random = np.random.default_rng(20261126)
-    for _ in range(DRAWS):
-        yield np.bincount(random.integers(0, loci, loci), minlength=loci).astype(float)
 
 
 class Scored:
@@ -180,8 +111,7 @@ class Scored:
             self.posterior = kept["posterior"].astype(np.float32)
             self.called = kept["called"].astype(np.float32)
             self.told = json.loads(str(kept["told"]))
-        with np.load(path / "truth.npz") as kept:
-            self.true = kept["true"] / np.float32(255)
+        self.true = truth(path)
 
     @property
     def any(self) -> np.ndarray:
@@ -215,13 +145,6 @@ class Scored:
             "wrong": 1 - hits.sum() / max(calls.sum(), 1e-9),
             "ECE": calibration(score, true),
         }
-
-
-def calibration(score: np.ndarray, true: np.ndarray, n: int = 20) -> float:
-    """Return the expected calibration error over bins of equal width."""
-    cell = np.clip((score.ravel() * n).astype(int), 0, n - 1)
-    gap = np.bincount(cell, score.ravel().astype(float), n) - np.bincount(cell, true.ravel().astype(float), n)
-    return float(np.abs(gap).sum() / score.size)
 
 
 def paired(path: Path, one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], true: np.ndarray) -> str:
@@ -278,49 +201,21 @@ def named_right(scored: Scored, sources: Sequence[int]) -> str:
     return f"right {100 * right / total:.1f} %, another {100 * wrong / total:.1f} %, several names {100 * unclear / total:.1f} %"
 
 
-# -- hmmix --------------------------------------------------------------------------------------------
-
-
-def hmmix(of: Set, path: Path, program: str) -> None:
-    """Run hmmix's chain on a set, haploid, and keep the mean posteriors of its archaic state."""
+def hmmix(path: Path, program: str) -> None:
+    """Run hmmix's chain on a set, and keep what it found as a scan's is kept."""
     kept = path / "hmmix.npz"
     if kept.exists():
         return
-    who, work = names(of), path / "hmmix"
-    work.mkdir(exist_ok=True)
-    (work / "ind.json").write_text(json.dumps({"ingroup": who["target"], "outgroup": who["outgroup"]}))
-    with (work / "w.bed").open("w") as weights, (work / "anc.fa").open("w") as ancestral:
-        for i in range(of.chromosomes):
-            weights.write(f"chr{i + 1}\t0\t{of.length}\n")
-            ancestral.write(f">chr{i + 1}\n{'A' * of.length}\n")
-
-    def call(*words: str) -> None:
-        done = subprocess.run(words, cwd=work, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-
-    call("bcftools", "view", "-Ob", "-o", "all.bcf", str((path / "set.vcf.gz").resolve()))
-    call("bcftools", "index", "-f", "all.bcf")
-    common = ["-ind=ind.json", "-vcf=all.bcf", "-weights=w.bed", "-ancestral=anc.fa"]
-    call(program, "create_outgroup", *common, "-refgenome=anc.fa", "-out=outgroup.txt")
-    call(program, "create_ingroup", *common, "-out=obs", "-outgroup=outgroup.txt")
-    call(program, "mutation_rate", "-outgroup=outgroup.txt", "-weights=w.bed", "-window_size=1000000", "-out=mut.bed")
-    posterior = np.zeros((2 * of.n_target, of.chromosomes, of.length // BIN, 1), np.float16)
-    called = np.zeros_like(posterior)
-    for i, name in enumerate(who["target"]):
-        data = [f"-obs=obs.{name}.txt", "-weights=w.bed", "-mutrates=mut.bed", "-haploid"]
-        call(program, "train", *data, f"-out={name}.json")
-        call(program, "decode", *data, f"-param={name}.json", f"-out={name}")
-        for h in (1, 2):
-            table = pd.read_csv(work / f"{name}.hap{h}.txt", sep="\t")
-            for entry in table[table["state"] == "Archaic"].itertuples(index=False):
-                chrom = int(str(entry.chrom).removeprefix("chr")) - 1
-                span = slice(int(entry.start) // BIN, int(entry.end) // BIN + 1)
-                posterior[2 * i + h - 1, chrom, span, 0] = entry.mean_prob
-                called[2 * i + h - 1, chrom, span, 0] = 1
+    work = path / "hmmix"
+    run_hmmix.observe(path, work, program)
+    for person in people(path, "target"):
+        run_hmmix.infer(path, work, person, program)
+    posterior, called = run_hmmix.found(path, work)
     with atomic_path(kept, force=True) as part, part.open("wb") as raw:
-        told = [{"settings": {"threshold": 0.0}}]
-        np.savez_compressed(raw, posterior=posterior, called=called, told=np.array(json.dumps(told)))
+        told = [{"settings": {"threshold": run_hmmix.THRESHOLD}}]
+        np.savez_compressed(
+            raw, posterior=posterior[..., None], called=called[..., None], told=np.array(json.dumps(told))
+        )
 
 
 # -- the report ---------------------------------------------------------------------------------------
@@ -380,21 +275,18 @@ def more(done: dict[str, Path]) -> list[str]:
         }
         scored = {label: Scored(path, label) for label in there}
         any_ = {label: one.posterior[..., 0] for label, one in scored.items()}
-        truth = next(iter(scored.values())).any if scored else None
-        if truth is None or not truth.any():
+        if not scored or not (true := next(iter(scored.values())).any).any():
             continue
         if {"now", "before"} <= there:
-            lines.append(f"- {name}: AP {paired(path, ('before', any_['before']), ('now', any_['now']), truth)}")
+            lines.append(f"- {name}: AP {paired(path, ('before', any_['before']), ('now', any_['now']), true)}")
         if {"none given", "hmmix"} <= there:
             lines.append(
-                f"- {name}: AP {paired(path, ('hmmix', any_['hmmix']), ('none given', any_['none given']), truth)}"
+                f"- {name}: AP {paired(path, ('hmmix', any_['hmmix']), ('none given', any_['none given']), true)}"
             )
             lines.append(f"- {name}: F1 {paired_f1(scored['hmmix'], scored['none given'])}")
         for label in ("before", "now", "both"):
             if label in there and of.twin is None:
-                lines.append(
-                    f"- {name}, {label}: recall at 90 % precision, {recall_by_length(any_[label], truth, 0.9)}"
-                )
+                lines.append(f"- {name}, {label}: recall at 90 % precision, {recall_by_length(any_[label], true, 0.9)}")
         if "both" in there and scored["both"].true[..., :2].any():
             lines.append(f"- {name}: called bp of tracts of 30 kb or more: {named_right(scored['both'], (0, 1))}")
         if "both" in there and of.name == "ghost":
@@ -404,20 +296,20 @@ def more(done: dict[str, Path]) -> list[str]:
             lines.append(f"- ghost: of the called bp that are the ghost's, {100 * unknown:.1f} % are named unknown")
         if of.twin in done and "now" in there:
             whole = Scored(done[of.twin], "now")
-            a, true = whole.posterior[..., 0], whole.any
-            if len(a) != len(truth):
-                a, true = a[::2], true[::2]
+            a, of_whole = whole.posterior[..., 0], whole.any
+            if len(a) != len(true):
+                a, of_whole = a[::2], of_whole[::2]
             if of.spoil.startswith("mask"):
                 seen = open_bins(path, of)[None]
-                lost = paired(path, ("whole", a * seen), (of.spoil, any_["now"] * seen), truth * seen)
+                lost = paired(path, ("whole", a * seen), (of.spoil, any_["now"] * seen), true * seen)
             else:
-                lost = f"{ap(a, true):.4f} whole, {ap(any_['now'], truth):.4f} {of.spoil}"
+                lost = f"{ap(a, of_whole):.4f} whole, {ap(any_['now'], true):.4f} {of.spoil}"
             lines.append(f"- {name}: AP {lost}")
         if of.spoil.startswith("mask"):
             shut = open_bins(path, of)[None] == 0
             calls = (scored["now"].called[..., 0] * shut).sum()
             lines.append(
-                f"- {name}: {calls:.0f} kb called in bins of which 95 % or more is masked, of {shut.sum() * len(truth):.0f}"
+                f"- {name}: {calls:.0f} kb called in bins of which 95 % or more is masked, of {shut.sum() * len(true):.0f}"
             )
     return lines
 
@@ -429,10 +321,10 @@ def ap(score: np.ndarray, true: np.ndarray) -> float:
 
 def paired_f1(peer: Scored, ours: Scored) -> str:
     """Return the best F1 of a peer over its thresholds, and ours at the threshold of the scan, with intervals."""
-    truth = ours.any
-    bins, right = curves(peer.posterior[..., 0], truth)
+    true = ours.any
+    bins, right = curves(peer.posterior[..., 0], true)
     called, hit, positives = (
-        by_locus(one) for one in (ours.called[..., 0], np.minimum(ours.called[..., 0], truth), truth)
+        by_locus(one) for one in (ours.called[..., 0], np.minimum(ours.called[..., 0], true), true)
     )
     gains = []
     for w in draws(len(positives)):
@@ -440,7 +332,7 @@ def paired_f1(peer: Scored, ours: Scored) -> str:
         gains.append(2 * (w @ hit) / (w @ called + w @ positives) - theirs)
     theirs = ranked(bins.sum(0), right.sum(0))["f1"]
     own = 2 * hit.sum() / (called.sum() + positives.sum())
-    bins, right = curves(ours.posterior[..., 0], truth)
+    bins, right = curves(ours.posterior[..., 0], true)
     best = ranked(bins.sum(0), right.sum(0))["f1"]
     return f"{theirs:.4f} (hmmix, best threshold), {own:.4f} (none given, as called; {best:.4f} at its best): {own - theirs:+.4f} ({interval(gains)})"
 
@@ -465,12 +357,13 @@ def main() -> None:
             if not (path / "truth.npz").exists():
                 continue
         else:
-            path = make(name, arguments.work, jobs=arguments.jobs)
+            path = folder_of(name, arguments.work)
+            make(of, path, jobs=arguments.jobs)
             for run in runs(of):
                 if not run.before or arguments.before is not None:
                     scan(of, path, run, arguments.before)
             if arguments.hmmix and name in ("ceu", "clean 2 %"):
-                hmmix(of, path, arguments.hmmix)
+                hmmix(path, arguments.hmmix)
             print(f"{name}: seeds {seeds(of)[0]} to {seeds(of)[-1]}", file=sys.stderr, flush=True)
         done[name] = path
     rows = [row for name, path in done.items() for row in report(SETS[name], path)]

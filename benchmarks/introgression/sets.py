@@ -1,4 +1,4 @@
-"""Simulated sets with known tracts, as VCF files that any program can read; `protocol.py` scans them.
+"""Simulated sets with known tracts, as VCF files that any program can read; `protocol.py` and the Snakefile scan them.
 
 A set is one VCF of several chromosomes, each from a seed of its own, so that whoever reads it sees
 as much as in a real chromosome. The worlds are those of `scripts/archaic/worlds.py`; seeds from 6,000,000 on
@@ -7,8 +7,9 @@ are the benchmark's own: nothing was trained or chosen on them.
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -195,10 +196,15 @@ def _spoilt(of: Set, region: Region, random: np.random.Generator, length: int) -
     return region, masks
 
 
-def _chromosome(job: tuple[str, int, int]) -> tuple[bytes, Spans, dict[str, np.ndarray]]:
+def sized(name: str, sizes: Mapping[str, int]) -> Set:
+    """Return a set with other numbers of chromosomes, base pairs or people."""
+    return replace(SETS[name], **sizes)
+
+
+def _chromosome(job: tuple[str, dict[str, int], int, int]) -> tuple[bytes, Spans, dict[str, np.ndarray]]:
     """Return the records of one chromosome as text, its masks, and the true share of each source in each bin."""
-    name, number, seed = job
-    of = SETS[name]
+    name, sizes, number, seed = job
+    of = sized(name, sizes)
     region = simulate(
         of.world(), length=of.length, n_target=of.n_target, n_outgroup=of.n_outgroup, seed=seed, bin_size=BIN
     )
@@ -238,22 +244,40 @@ def folder_of(name: str, folder: Path) -> Path:
     return folder / name.replace(" ", "_").replace(",", "").replace("%", "percent")
 
 
-def make(name: str, folder: Path, *, jobs: int = 1) -> Path:
-    """Write a set's VCF, its mask, lists of its samples and its truth, unless they are there."""
-    of = SETS[name]
-    path = folder_of(name, folder)
-    if (path / "truth.npz").exists():
-        return path
+def lengths(path: Path) -> dict[str, int]:
+    """Return the lengths of the chromosomes of a set."""
+    lines = (path / "genome.txt").read_text().splitlines()
+    return {chrom: int(length) for chrom, length in (line.split("\t") for line in lines)}
+
+
+def people(path: Path, role: str) -> list[str]:
+    """Return the samples of a role in a set."""
+    return (path / f"{role}.txt").read_text().split()
+
+
+def truth(path: Path) -> np.ndarray:
+    """Return the true share of each source (see SOURCES), shape (haplotypes, chromosomes, bins, sources)."""
+    with np.load(path / "truth.npz") as kept:
+        shares: np.ndarray = kept["true"] / np.float32(255)
+    return shares
+
+
+def make(of: Set, path: Path, *, jobs: int = 1) -> None:
+    """Write a set's VCF, its mask, lists of its samples and chromosomes, and its truth, unless they are there."""
     path.mkdir(parents=True, exist_ok=True)
     who = names(of)
     for role, samples in who.items():
         (path / f"{role}.txt").write_text("\n".join(samples) + "\n")
+    (path / "genome.txt").write_text("".join(f"chr{i + 1}\t{of.length}\n" for i in range(of.chromosomes)))
+    if (path / "truth.npz").exists():
+        return
     header = ["##fileformat=VCFv4.2", '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">']
     header += [f"##contig=<ID=chr{i + 1},length={of.length}>" for i in range(of.chromosomes)]
     columns = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
     header.append("\t".join(columns + [sample for samples in who.values() for sample in samples]))
-    work = [(name, i + 1, seed) for i, seed in enumerate(seeds(of))]
-    truth: list[dict[str, np.ndarray]] = []
+    sizes = {name: getattr(of, name) for name in ("chromosomes", "length", "n_target", "n_outgroup")}
+    work = [(of.name, sizes, i + 1, seed) for i, seed in enumerate(seeds(of))]
+    shares: list[dict[str, np.ndarray]] = []
     with (
         ProcessPoolExecutor(jobs) as pool,
         atomic_path(path / "set.vcf.gz", force=True) as part,
@@ -262,21 +286,51 @@ def make(name: str, folder: Path, *, jobs: int = 1) -> Path:
     ):
         stream = BgzfWriter(raw)
         stream.write(("\n".join(header) + "\n").encode())
-        for (_, number, _), (text, masks, shares) in zip(work, pool.map(_chromosome, work), strict=True):
+        for (_, _, number, _), (text, masks, of_chromosome) in zip(work, pool.map(_chromosome, work), strict=True):
             stream.write(text)
             mask.writelines(f"chr{number}\t{start}\t{end}\n" for start, end in masks)
-            truth.append(shares)
+            shares.append(of_chromosome)
         stream.close()
     # Shape (haplotypes, chromosomes, bins, sources), in units of 1 / 255.
     rows = of.n_target if of.spoil == "one haplotype at a time" else 2 * of.n_target
     true = np.zeros((rows, of.chromosomes, of.length // BIN, len(SOURCES)), np.uint8)
-    for i, shares in enumerate(truth):
+    for i, of_chromosome in enumerate(shares):
         for k, source in enumerate(SOURCES):
-            if source in shares:
-                of_source = shares[source]
+            if source in of_chromosome:
+                of_source = of_chromosome[source]
                 if rows < len(of_source):
                     of_source = of_source[::2]
                 true[:, i, :, k] = np.rint(of_source * 255)
     with atomic_path(path / "truth.npz", force=True) as part, part.open("wb") as raw:
         np.savez_compressed(raw, true=true)
-    return path
+
+
+def write_tracts(path: Path) -> None:
+    """Write the bins of which half or more is archaic, joined, as the segments of a scan are written."""
+    lines = ["#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype"]
+    share = np.clip(truth(path).sum(3), 0, 1)
+    owners = people(path, "target")
+    for k, chrom in enumerate(lengths(path)):
+        for row, inside in enumerate(share[:, k] >= 0.5):
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(np.int8), [0]]))) * BIN
+            for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                lines.append(f"{chrom}\t{start}\t{end}\tarchaic\t0\t.\t{owners[row // 2]}\t{row % 2 + 1}")
+    (path / "truth.bed").write_text("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Simulate one set.")
+    parser.add_argument("name", choices=[name for name, of in SETS.items() if of.twin is None])
+    parser.add_argument("folder", type=Path)
+    for size in ("chromosomes", "length", "targets", "outgroup"):
+        parser.add_argument(f"--{size}", type=int, required=True)
+    told = parser.parse_args()
+    sizes = {"chromosomes": told.chromosomes, "length": told.length}
+    of = sized(told.name, sizes | {"n_target": told.targets, "n_outgroup": told.outgroup})
+    make(of, told.folder)
+    write_tracts(told.folder)
+    print(f"{told.name}: seeds {seeds(of)[0]} to {seeds(of)[-1]}")
+
+
+if __name__ == "__main__":
+    main()

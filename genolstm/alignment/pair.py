@@ -23,11 +23,11 @@ from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, settl
 from genolstm.alignment.pairhmm.member import (
     CLEAR_BITS,
     LARGE_CELLS,
-    PSEUDOCOUNT,
     SHORTEST_FITTED,
     Reading,
     Selection,
     divergence_of,
+    null_of,
     select,
     two_strands,
 )
@@ -50,7 +50,7 @@ from genolstm.alignment.pairhmm.region import (
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import InputError
-from genolstm.sequences.masks import Masks, complement_masks, composition, encode_masks
+from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 
 SPAN_COST = 0.01
 """Cost of a skipped residue if the alignment may lie anywhere (see ``decode_mea``)."""
@@ -155,11 +155,11 @@ class Pair:
     def set_size(self) -> None:
         """Set the number of cells to keep at a time; refuse a pair that needs more memory than allowed."""
         names = (self.query.name, self.reference.name)
-        self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names)
+        self.block = check_size(self.region, self.settings.memory, BLOCK_CELLS, names, self.settings.mode)
 
     def look(self) -> PairHMM:
         """Return the pair under the parameters that the first guess suggests."""
-        self.bases = composition(*self.masks) + PSEUDOCOUNT
+        self.bases = null_of(self.masks[0])
         damage = self.model.damage
         if damage is not None:
             self.reading = damage.reading(len(self.masks[0]), reverse=self.strand == "-")
@@ -382,6 +382,17 @@ def choose_strand(query: Prepared, reference: Prepared, model: Model, settings: 
         best.probability = 1 / (1 + 2.0 ** min(other - best.bits, 0.0))
         best.bits = float(two_strands(best.bits, min(other, best.bits)))
     return best
+
+
+def fitted_pair(
+    query: Prepared, reference: Prepared, strand: str, model: Model, settings: AlignmentSettings, chosen: Selection
+) -> Pair:
+    """Return a pair on a strand that is clear, with parameters that have been chosen already."""
+    pair = Pair(query, reference, strand, model, settings)
+    pair.set_size()
+    pair.chosen = chosen
+    pair.bits = chosen.bits
+    return pair
 
 
 def _by_anchors(pairs: list[Pair]) -> list[Pair]:

@@ -16,6 +16,7 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.pairhmm.decode import SparsePosterior
+from genolstm.alignment.pairhmm.modes import Mode, placements
 from genolstm.compiled import compiled
 from genolstm.errors import MissingExtraError, shown
 from genolstm.sequences.masks import Masks
@@ -24,6 +25,8 @@ Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
 MATCH, MISMATCH, INSERTION, DELETION = range(4)
 MAX_MAPQ = 60
+QUALITY = "fastq_quality"
+"""Name under which a record's letters keep the qualities of its FASTQ file, as they stand there."""
 MAX_SHOWN = 4000
 """Maximum number of columns that a notebook shows."""
 # Light to dark blue-green; dark text stays readable on all of them.
@@ -123,7 +126,7 @@ class PosteriorAlignment(Alignment):
         *,
         bits: float,
         strand: str = "+",
-        mode: str = "global",
+        mode: Mode = "global",
         strand_probability: float = 1.0,
         divergence: float | None = None,
         gap_rate: float | None = None,
@@ -201,6 +204,11 @@ class PosteriorAlignment(Alignment):
         return self._span[1]
 
     @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.ops)
+
+    @property
     def is_empty(self) -> bool:
         """Whether no residue is aligned to another."""
         return not len(self.pairs)
@@ -247,6 +255,14 @@ class PosteriorAlignment(Alignment):
         """Return how many letters of query and reference stand for a single base."""
         query, reference = (int((masks & (masks - 1) == 0).sum()) for masks in self.masks)
         return query, reference
+
+    @property
+    def place_bits(self) -> float:
+        """Score if the place were known: ``bits`` without the prior of the mode's places.
+
+        Comparable between references of any length, where ``bits`` charges more in longer ones.
+        """
+        return self.bits + math.log2(placements(self.n_query, self.n_reference, self.mode))
 
     @property
     def query_text(self) -> str:
@@ -365,6 +381,18 @@ class PosteriorAlignment(Alignment):
             "posteriors": [round(float(p), 4) for p in self.posteriors],
         }
 
+    def __repr__(self) -> str:
+        names = [shown(name) for name in (self.query_name, self.reference_name)]
+        if self.is_empty:
+            return f"<{type(self).__name__} of {names[0]} with {names[1]}: nothing aligned, {self.bits:.1f} bits>"
+        evalue = "not calibrated" if self.evalue is None else f"{self.evalue:.2g}"
+        (q0, q1), (r0, r1) = self.query_span, self.reference_span
+        return (
+            f"<{type(self).__name__} of {names[0]}[{q0}:{q1}] ({self.strand}) with {names[1]}[{r0}:{r1}]: "
+            f"{len(self.ops)} columns, identity {self.identity:.3f}, mean posterior {self.mean_posterior:.3f}, "
+            f"{self.bits:.1f} bits, E-value {evalue}>"
+        )
+
     def _repr_html_(self) -> str:
         """Show the alignment in a notebook, every column coloured by its posterior."""
         level = np.clip((self.posteriors * 10).astype(int), 0, 9)
@@ -402,22 +430,27 @@ def confidence_signs(posteriors: npt.NDArray[np.float32]) -> str:
     return digits[level].tobytes().decode("ascii")
 
 
-def rank_references(alignments: Sequence_[PosteriorAlignment]) -> None:
+def rank_references(alignments: Sequence_[PosteriorAlignment], elsewhere: float = -math.inf) -> None:
     """Mark the best of one query's alignments with several references; the rest are secondary.
 
     Each placement becomes P(this reference and place), with places of all references equally
     likely a priori.
+
+    Parameters
+    ----------
+    elsewhere
+        ``place_bits`` of all places outside these references.
     """
-    if len(alignments) < 2:
+    if not alignments:
         return
-    weights = np.array([a.bits for a in alignments])
-    if alignments[0].mode == "semiglobal":
-        weights = weights + np.log2([a.n_reference + 1 for a in alignments])
-    share = np.exp2(weights - weights.max())
-    share /= share.sum()
-    best = int(weights.argmax())
+    weights = np.array([a.place_bits for a in alignments])
+    top = max(weights.max(), elsewhere)
+    share = np.exp2(weights - top)
+    own = share * [a.placement for a in alignments]
+    own /= share.sum() + 2.0 ** (elsewhere - top)
+    best = int(own.argmax())
     for k, alignment in enumerate(alignments):
-        alignment.placement *= float(share[k])
+        alignment.placement = float(own[k])
         alignment.is_secondary = k != best
 
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from genolstm.alignment.context.model import read_aligner
 from genolstm.alignment.context.terms import ContextualModel
-from genolstm.alignment.pair import Model, Pair, Prepared, choose_strand
+from genolstm.alignment.pair import Model, Pair, Prepared, choose_strand, fitted_pair
 from genolstm.alignment.pairhmm.damage import DamageProfile
+from genolstm.alignment.pairhmm.member import Selection
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
@@ -43,12 +44,14 @@ class AlignmentScorer:
         Calibration of the scores; None if they have not been calibrated.
     settings
         Defaults of every call; a call's keywords override single ones.
+    name
+        What the model is called, for those who look at it.
 
     Examples
     --------
     >>> scorer = AlignmentScorer.load("dna")
-    >>> alignment = scorer.align("ACGTTGCATTTAGC", "ACGTTCCATTAGC")
-    >>> alignment.cigar, alignment.posteriors.shape
+    >>> alignment = scorer.align("ACGTTGCATTTAGCACCATGACAG", "ACGTTCCATTAGCACCTTGACAG")
+    >>> alignment.cigar, alignment.evalue, alignment.posteriors.shape
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class AlignmentScorer:
         damage: DamageProfile | None = None,
         significance: Significance | None = None,
         settings: AlignmentSettings | None = None,
+        name: str | None = None,
     ) -> None:
+        self.name = name
         self.family = family or ParameterFamily()
         self.contextual = contextual
         self.damage = damage
@@ -92,7 +97,20 @@ class AlignmentScorer:
             damage=parts.damage,
             significance=parts.significance,
             settings=AlignmentSettings(mode=parts.mode),
+            name=parts.name,
         )
+
+    def __repr__(self) -> str:
+        fixed = isinstance(self.family, PairHMMParameters)
+        parts = [
+            repr(self.name) if self.name else "unnamed",
+            f"{self.settings.mode}, strand {self.settings.strand}",
+            "one set of parameters" if fixed else "parameters for each pair",
+            "with a network for context" if self.contextual is not None else "classical",
+            *(["damaged queries"] if self.damage is not None else []),
+            "E-values" if self.significance is not None else "no E-values",
+        ]
+        return f"<{type(self).__name__} {parts[0]}: {'; '.join(parts[1:])}>"
 
     # ------------------------------------------------------------------ one pair
 
@@ -136,6 +154,26 @@ class AlignmentScorer:
         chosen = replace(self.settings, **settings)
         yield from self._map(pairs, threads, lambda a, b: self._align(a, b, chosen))
 
+    def align_fitted(
+        self, pairs: Iterable[tuple[Sequence, Sequence, str, Selection]], *, threads: int = 0, **settings: Any
+    ) -> Iterator[PosteriorAlignment]:
+        """Align pairs whose strand and parameters are known, as :meth:`align_many` does.
+
+        Parameters
+        ----------
+        pairs
+            Query, reference, the query's strand, and what was chosen for the pair on it.
+        """
+        chosen = replace(self.settings, **settings)
+        model = Model(self.family, self.contextual, self.damage)
+
+        def work(query: Prepared, reference: Prepared, strand: str, selection: Selection) -> PosteriorAlignment:
+            found = fitted_pair(query, reference, strand, model, chosen, selection).align()
+            self.judge(found, [len(reference.masks)], chosen)
+            return found
+
+        yield from self._map(pairs, threads, work)
+
     def score_many(
         self, pairs: Iterable[tuple[Sequence, Sequence]], *, threads: int = 0, **settings: Any
     ) -> npt.NDArray[np.float64]:
@@ -144,17 +182,15 @@ class AlignmentScorer:
         scores = self._map(pairs, threads, lambda a, b: self._fit(a, b, chosen).bits)
         return np.fromiter(scores, dtype=np.float64)
 
-    def _map(
-        self, pairs: Iterable[tuple[Sequence, Sequence]], threads: int, work: Callable[[Prepared, Prepared], _Result]
-    ) -> Iterator[_Result]:
-        """Yield ``work`` of every pair in order, with a bounded number of pairs in flight."""
+    def _map(self, pairs: Iterable[tuple[Any, ...]], threads: int, work: Callable[..., _Result]) -> Iterator[_Result]:
+        """Yield ``work`` of every pair (and what follows it) in order, with a bounded number of pairs in flight."""
         threads = count_threads(threads)
         cache: dict[int, Prepared] = {}
         with worker_pool(threads) as pool:
             waiting: deque[Future[_Result]] = deque()
             try:
                 for pair in pairs:
-                    waiting.append(pool.submit(work, *self._prepare(*pair, cache)))
+                    waiting.append(pool.submit(work, *self._prepare(pair[0], pair[1], cache), *pair[2:]))
                     if len(waiting) > 4 * threads:
                         yield waiting.popleft().result()
                 while waiting:

@@ -83,14 +83,15 @@ class ScoreTail:
             knots += w[:, None] * self.bits[a, b]
             slope += w * self.slope[a, b]
         levels = np.log2(LEVELS)
-        out = np.empty(len(i))
-        for k in range(len(i)):
-            over = bits[k] - knots[k, -1]
-            if over > 0:
-                out[k] = levels[-1] - over * slope[k]
-            else:
-                out[k] = np.interp(bits[k], knots[k], levels, left=0.0)
-        return np.exp2(out)
+        # The knot at or below each score, and how far it is towards the next.
+        at = np.clip((knots <= bits[:, None]).sum(axis=1) - 1, 0, len(levels) - 2)
+        rows = np.arange(len(i))
+        low, high = knots[rows, at], knots[rows, at + 1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(high > low, (bits - low) / (high - low), 1.0)
+        inside = levels[at] + share * (levels[at + 1] - levels[at])
+        beyond = levels[-1] - (bits - knots[:, -1]) * slope
+        return np.exp2(np.where(bits > knots[:, -1], beyond, np.where(bits < knots[:, 0], 0.0, inside)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads, ready for JSON."""
@@ -207,6 +208,28 @@ class Significance:
         each = self.survival(bits, query_length, reference_lengths, mode=mode, strand=strand)
         weight = np.ones(len(each)) if counts is None else np.asarray(counts, dtype=np.float64)
         return float(each @ weight)
+
+    def evalues(
+        self,
+        bits: Floats,
+        query_lengths: npt.NDArray[np.int64],
+        reference_lengths: npt.ArrayLike,
+        *,
+        mode: Mode,
+        strand: Strand = "both",
+        counts: npt.ArrayLike,
+    ) -> Floats:
+        """Return the :meth:`evalue` of many pairs, whose queries have been compared with the same references."""
+        out = np.zeros(len(bits))
+        lengths, numbers = np.asarray(reference_lengths, float), np.asarray(counts, float)
+        for length, number in zip(lengths.tolist(), numbers.tolist(), strict=True):
+            out += number * self.survival(bits, query_lengths, length, mode=mode, strand=strand)
+        return out
+
+    def p_homologs(self, bits: Floats, *, mode: Mode) -> Floats:
+        """Return the :meth:`p_homolog` of many scores at even prior odds."""
+        found: Floats = np.interp(bits, *self.homolog[mode])
+        return found
 
     def p_homolog(self, bits: float, *, mode: Mode, prior: float = 0.5) -> float:
         """Return P(the two are related), given a prior.

@@ -12,12 +12,16 @@ from typing import Any, NoReturn, cast
 import click
 
 from genolstm import interrupts, program
+from genolstm.cli.suggest import Suggesting
 from genolstm.errors import GenolstmError, OutputError, cause, shown
 
 _COMMANDS = {
     "align": "genolstm.cli.align:align",
+    "cite": "genolstm.cli.cite:cite",
     "compare": "genolstm.cli.compare:compare",
     "encode": "genolstm.cli.encode:encode",
+    "example": "genolstm.cli.example:example",
+    "info": "genolstm.cli.info:info",
     "introgression": "genolstm.cli.introgression:introgression",
     "model": "genolstm.cli.model:model",
     "panel": "genolstm.cli.panel:panel",
@@ -26,8 +30,11 @@ _COMMANDS = {
 }
 _SUMMARIES = {
     "align": "Align sequences, with a posterior for every column.",
+    "cite": "Print how to cite GenoLSTM.",
     "compare": "Compare MLP, CNN, RNN, GRU and LSTM on labelled sequences.",
     "encode": "Turn FASTA into k-mer counts or one-hot windows.",
+    "example": "Write example data and a script to begin with.",
+    "info": "Print versions, models, threads and extras.",
     "introgression": "Find archaic segments in modern haplotypes.",
     "model": "Inspect, verify and export model bundles.",
     "panel": "Build and inspect k-mer panels.",
@@ -36,7 +43,7 @@ _SUMMARIES = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Suggesting):
     """Imports a command group only when it is called, so that ``--help`` is instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,6 +67,10 @@ class LazyGroup(click.Group):
         # The summaries are kept here so that listing the groups does not import them.
         with formatter.section("Commands"):
             formatter.write_dl([(name, _SUMMARIES[name]) for name in self.list_commands(ctx)])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("To begin with"):
+            formatter.write_dl([("genolstm example DIR && sh DIR/run.sh", "a first scan, a page and an alignment")])
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

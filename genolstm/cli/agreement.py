@@ -73,7 +73,7 @@ def compare(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Compare OURS, the segments of a scan, with those of other programs.
+    """Compare OURS, segments of a scan, with those of other programs.
 
     FORMAT is one of genolstm, hmmix, ibdmix, sprime, sstar, admixfrog and bed; without it, the first line tells.
     Files of one NAME are one set; by default it is the name of the program.

@@ -74,7 +74,9 @@ class _Gibibytes(NumberRange):
 @options.force
 @options.quiet
 def score(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
-    """Align every sequence of QUERY with every sequence of REFERENCE (FASTA or FASTQ).
+    """Align every sequence of QUERY with every one of REFERENCE.
+
+    Both are FASTA or FASTQ.
 
     The score is in bits: how much more likely the two sequences are if they are related than if
     they are not.

@@ -28,7 +28,10 @@ from genolstm.cli import align_options, options
 @options.force
 @options.quiet
 def msa(quiet: bool, **given: Any) -> None:
-    """Align the sequences of FAMILY (FASTA or FASTQ, up to 64, same strand) with one another."""
+    """Align the sequences of FAMILY with one another.
+
+    FAMILY is FASTA or FASTQ with up to 64 sequences, all of the same strand.
+    """
     from genolstm.runs.align_msa import run
 
     with options.status("aligning", lambda done, n: f"{done} of {n} pairs aligned", quiet=quiet) as progress:

@@ -25,7 +25,7 @@ from genolstm.cli import align_options, options
 @align_options.classical
 @options.force
 def plot(reference_name: str | None, region: options.Region | None, alignment: dict[str, Any], **given: Any) -> None:
-    """Align one sequence of QUERY with one of REFERENCE and draw the confidence of every column.
+    """Align two sequences and draw the confidence of every column.
 
     The first sequence of each file is used unless others are named. Needs the extra `plot`.
     """
@@ -53,7 +53,9 @@ def plot(reference_name: str | None, region: options.Region | None, alignment: d
 @options.threads
 @options.force
 def reliability(alignment: dict[str, Any], **given: Any) -> None:
-    """Align pairs whose true alignments are known and draw how often columns of each posterior are right.
+    """Draw how often columns of each posterior are right.
+
+    Aligns pairs of QUERY and REFERENCE whose true alignments are known.
 
     Prints the F1 of the aligned residues and the expected calibration error (ECE). Needs the
     extra `plot`.

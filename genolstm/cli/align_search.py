@@ -24,7 +24,9 @@ from genolstm.cli import align_options, options
 @options.force
 @options.quiet
 def search(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
-    """Find the sequences of REFERENCE that those of QUERY are related to (FASTA or FASTQ).
+    """Find what in REFERENCE the sequences of QUERY are related to.
+
+    Both are FASTA or FASTQ.
 
     Shared k-mers propose candidates, the best of which are scored and aligned exactly. Long
     references are searched in overlapping windows.

@@ -33,7 +33,9 @@ from genolstm.cli import align_options, options
 @options.force
 @options.quiet
 def train(quiet: bool, **given: Any) -> None:
-    """Fit an aligner to pairs of QUERY and REFERENCE sequences (needs the extra `train`).
+    """Fit an aligner to pairs of QUERY and REFERENCE.
+
+    Needs the extra `train`.
 
     A run that was killed resumes from its checkpoint. Use the model with
     `align score --model OUT.genolstm`.

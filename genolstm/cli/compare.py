@@ -91,10 +91,6 @@ def compare(
     FASTA holds DNA, each header with `label=` (and `group=`, such as the chromosome or family:
     whole groups are held out). All networks have about the same number of parameters, see the same
     batches and take the same number of epochs. Needs the extra `train`.
-
-    \b
-    genolstm compare enhancers.fa --labels enhancers.tsv --figure compare.svg
-    genolstm compare --task long-range --figure long-range.svg
     """
     if (fasta is None) == (task is None):
         raise click.UsageError("name a FASTA file, or a --task")

@@ -82,7 +82,10 @@ def kmers(
 @options.force
 @options.quiet
 def onehot(fasta: str, output: str, window: int, step: int | None, skip_short: bool, force: bool, quiet: bool) -> None:
-    """Cut records into windows and write them one-hot (A, C, G, T; unknown bases are all 0)."""
+    """Cut records into windows and write them one-hot.
+
+    The columns are A, C, G and T; unknown bases are all 0.
+    """
     from genolstm.runs.encode import write_one_hot
 
     n = write_one_hot(fasta, output, window=window, step=step, skip_short=skip_short, force=force)

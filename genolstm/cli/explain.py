@@ -24,7 +24,10 @@ from genolstm.introgression.settings import LISTED_SITES
     "--sites", type=WholeRange(min=0), default=LISTED_SITES, show_default=True, help="Most sites to list; 0 lists all."
 )
 def explain(segments: Path, evidence: Path, segment: str, sites: int) -> None:
-    """Explain one of SEGMENTS: where it is, whose, and which sites speak for and against it."""
+    """Explain one of SEGMENTS: where, whose, and which sites say so.
+
+    Also shows the sites that speak against it.
+    """
     from genolstm.runs.explain import run
 
     for line in run(segments, evidence, segment, sites=sites):

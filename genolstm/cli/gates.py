@@ -74,11 +74,6 @@ def gates(
     For models of text, of genomes and of `compare`, SEQUENCE is the text itself, or a file
     (FASTA by its name). For introgression, give FASTA and panels, or --vcf and samples, as for
     `introgression scan`, and the haplotype. A step of `archaic` reads two bins.
-
-    \b
-    genolstm model gates rhyme.genolstm "The wind and the rain"
-    genolstm model gates archaic query.fa.gz --archaic nea.panel --outgroup yri.panel \\
-        --haplotype CEU1#1 --region 430001-600000 --figure gates.svg
     """
     from genolstm.runs.gates import UsageError, run
 

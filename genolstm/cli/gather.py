@@ -21,7 +21,9 @@ from genolstm.cli import options
 @options.force
 @options.quiet
 def gather(parts: tuple[Path, ...], output: Path, force: bool, quiet: bool) -> None:
-    """Join PARTS, the segments, posteriors or evidence of scans of different haplotypes or sequences.
+    """Join PARTS, tables of scans of different haplotypes or sequences.
+
+    They are segments, posteriors or evidence.
 
     Segments and evidence are sorted by position, and segments are named anew, as one scan of everything would
     have named them; evidence of the same PARTS gets the same names. Posteriors keep the order of PARTS.

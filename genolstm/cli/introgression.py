@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.sequences.panel.settings import MEMORY
 
 _path = click.Path(path_type=Path)
+#: Names of files that are given with --vcf.
+_VARIANTS = re.compile(r"\.(vcf|bcf|vcz|zarr)(\.(gz|bgz|bz2|xz|zst|zip))?$", re.IGNORECASE)
 _path_or_stdout = click.Path(path_type=Path, allow_dash=True)
 
 
@@ -175,9 +178,9 @@ def train(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Train a model on labelled REGIONS (needs the extra `train`).
+    """Train a model on labelled REGIONS.
 
-    REGIONS are folders as `simulate` writes them, or folders of such folders; your own
+    Needs the extra `train`. REGIONS are folders as `simulate` writes them, or folders of such folders; your own
     data need the same file names. Whole regions are held out. An interrupted run resumes from its
     checkpoint, with the same result.
     """
@@ -374,17 +377,7 @@ def scan(
     quiet: bool,
     **files: Any,
 ) -> None:
-    """Find archaic segments in QUERY haplotypes (FASTA), or in samples of a VCF.
-
-    \b
-    genolstm introgression scan QUERY.fa.gz --archaic PANEL --outgroup PANEL -o segments.bed
-    genolstm introgression scan QUERY.fa.gz --archaic neanderthal=NEA.panel \\
-        --archaic denisovan=DEN.panel --outgroup PANEL -o segments.bed
-    genolstm introgression scan --vcf X.vcf.gz --target LIST --outgroup LIST --archaic LIST \\
-        -o segments.bed
-    genolstm introgression scan --vcf chr21.vcf.gz --vcf chr22.vcf.gz --samples PANEL.tsv \\
-        --target CEU --outgroup YRI --archaic-vcf nea.chr21.vcf.gz --archaic-vcf nea.chr22.vcf.gz \\
-        --archaic-callable nea.mask.bed -o segments.bed
+    """Find archaic segments in QUERY (FASTA), or in samples of a VCF.
 
     Positions are 0-based half-open, in the query's own coordinates. Beside segments.bed, segments.json
     tells how it was made.
@@ -392,6 +385,9 @@ def scan(
     if not vcf:
         if not query:
             raise click.UsageError("give a QUERY FASTA or --vcf")
+        for one in query:
+            if _VARIANTS.search(one.name):
+                raise click.UsageError(f"{one} is no FASTA by its name: use --vcf {one}")
         _refuse(
             "goes with --vcf",
             {
@@ -540,7 +536,9 @@ def evaluate(
     seed: int,
     force: bool,
 ) -> None:
-    """Compare SEGMENTS with TRUTH (both BED with sample and haplotype), in base pairs.
+    """Compare SEGMENTS with TRUTH, in base pairs.
+
+    Both are BED with sample and haplotype.
 
     Without --posteriors, AP ranks the segments by their posterior, and tracts that were not called
     count as never found. Intervals are by bootstrap over loci of 1 Mb. If both files have a column source,

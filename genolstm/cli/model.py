@@ -27,7 +27,10 @@ _file = click.Path(dir_okay=False, path_type=Path)
 @model.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON, with the digests.")
 def list_models(as_json: bool) -> None:
-    """List the models that come with GenoLSTM: name, kind, size and what each is for."""
+    """List the models that come with GenoLSTM.
+
+    Of each: name, kind, size and what it is for.
+    """
     from genolstm.runs.model import run_list
 
     models = run_list()
@@ -58,7 +61,7 @@ def info(model: str, as_json: bool) -> None:
 @model.command()
 @subject
 def verify(model: str) -> None:
-    """Check that a model is intact, loads, and computes what its weights say."""
+    """Check that a model is intact and computes what its weights say."""
     from genolstm.runs.model import run_verify
 
     for name, value in run_verify(model):
@@ -82,7 +85,7 @@ def export(model: str, onnx: Path | None, keras: Path | None, force: bool) -> No
 @model.command()
 @subject
 def card(model: str) -> None:
-    """Print the model card: what it was trained on, how well it does, and its limits."""
+    """Print the model card: training, accuracy and limits."""
     from genolstm.runs.model import run_open
 
     card = run_open(model).card.replace("\r\n", "\n").rstrip("\n")

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from genolstm.cli import help as layout
 from genolstm.cli.numbers import NumberRange, WholeRange
+from genolstm.cli.suggest import Suggesting
 from genolstm.errors import shown as shown_text
 from genolstm.numbers import LAST_POSITION
 from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY
@@ -43,12 +45,33 @@ class Command(click.Command):
         parser.parse_args = checked  # type: ignore[method-assign]
         return parser
 
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # The line of usage is the first thing that names what options take.
+        layout.name_values(self, layout.path_of(ctx))
+        super().format_usage(ctx, formatter)
 
-class Group(click.Group):
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, rows in layout.grouped(self, ctx, layout.path_of(ctx)):
+            with formatter.section(heading):
+                formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        layout.write_examples(formatter, layout.path_of(ctx))
+        super().format_epilog(ctx, formatter)
+
+
+class Group(Suggesting):
     """A group of such commands."""
 
     command_class = Command
     group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Whole first sentences, where click would cut them to one line.
+        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
+        rows = [(name, one.get_short_help_str(1000)) for name, one in commands.items() if one and not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
 
 def _refuse_repeated(ctx: click.Context, words: Sequence[str], order: Sequence[click.Parameter]) -> None:

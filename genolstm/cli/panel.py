@@ -34,7 +34,10 @@ def panel() -> None:
 def build(
     fasta: tuple[str, ...], output: str, settings: PanelSettings, memory: int, force: bool, threads: int, quiet: bool
 ) -> None:
-    """Build a panel from FASTA or FASTQ files or pipes (gz, bz2, xz, zst; - is standard input)."""
+    """Build a panel from FASTA or FASTQ.
+
+    Files or pipes, plain or compressed (gz, bz2, xz, zst); - is standard input.
+    """
     from genolstm.runs.panel import build
 
     warnings: list[str] = []

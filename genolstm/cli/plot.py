@@ -61,13 +61,9 @@ _path = click.Path(path_type=Path)
 def plot(
     segments: Path, output: Path, haplotype: str | None, posteriors: Path | None, quiet: bool, **rest: Any
 ) -> None:
-    """Draw SEGMENTS: every haplotype of a sequence, the posterior along one, populations, or a genome.
+    """Draw SEGMENTS: haplotypes, populations, or a whole genome.
 
-    \b
-    genolstm introgression plot segments.bed --posteriors posteriors.tsv.gz -o rows.svg
-    genolstm introgression plot all.bed --view frequency --chrom chr1 --samples PANEL.tsv -o frequency.svg
-    genolstm introgression plot all.bed --view genome --genome genome.fa.fai -o genome.png
-
+    By default every haplotype of a sequence; with --posteriors and --haplotype also the posterior along one.
     Needs the extra `plot`.
     """
     if haplotype is not None and posteriors is None:

@@ -36,9 +36,10 @@ def report(
     force: bool,
     quiet: bool,
 ) -> None:
-    """Draw SEGMENTS, the BED file of a scan, as one HTML page that needs no network.
+    """Draw SEGMENTS, the BED file of a scan, as one HTML page.
 
-    Haplotypes without segments are known only from --posteriors or the manifest. Needs the extra `report`.
+    It needs no network. Haplotypes without segments are known only from --posteriors or the manifest. Needs
+    the extra `report`.
     """
     from genolstm.runs.report import run
 

@@ -108,15 +108,12 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @options.force
 @options.quiet
 def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str, Any], **settings: Any) -> None:
-    """Train a model on FILES: UTF-8 text, or FASTA (needs the extra `train`).
+    """Train a model on FILES: UTF-8 text, or FASTA.
+
+    Needs the extra `train`.
 
     The end of the text, or whole records of FASTA, are held out; their bits per symbol choose
     the epoch and are printed. A killed run resumes from its checkpoint.
-
-    \b
-    genolstm text train example_data/rhyme.txt -o rhyme.genolstm
-    genolstm text train example_data/rhyme.txt -o tutorial.genolstm --preset tutorial
-    genolstm text train example_data/genome.fa.gz -o genome.genolstm
     """
     from genolstm.runs.text_train import run
 
@@ -236,9 +233,9 @@ def score(
 @options.settings(TextSettings, "validation", "reverse_complement", "seed", reverse_complement=_strands)
 @_json
 def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **inputs: Any) -> None:
-    """Report the bits per symbol that Markov models and compressors need.
+    """Report what Markov models and compressors need per symbol.
 
-    Given the options of a training run, they are measured on the same held-out symbols.
+    In bits; given the options of a training run, measured on the same held-out symbols.
     """
     from genolstm.runs.text_baseline import run
 

@@ -17,9 +17,6 @@ def warm_up(parts: tuple[str, ...], threads: int, quiet: bool) -> None:
     For images, clusters and shared installations: run it once, as somebody who can write the package's
     folder, or with NUMBA_CACHE_DIR set to a folder that all can read. Compiles for the processor that it
     runs on; by default, for all commands.
-
-    \b
-    Example: genolstm warm-up
     """
     from genolstm.runs import warm_up
 

@@ -125,6 +125,9 @@ class _Found(NamedTuple):
     line: int
 
 
+HEADERLESS = ("sstar", "bed")
+"""Formats of which an empty file, named so, says that nothing was found."""
+
 Lines = Iterator[tuple[int, str]]
 
 
@@ -150,7 +153,7 @@ def read_calls(
     how = how or Reading()
     shown = display_name(path)
     lines = read_lines(path)
-    ahead, first = _first(lines, path)
+    ahead, first = _first(lines, path, may_be_empty=form in HEADERLESS)
     kind = form or detect(first, path, how.known, ahead[-1][0])
     if form is None and kind == "bed" and how.known and len(first.split("\t")) in (4, 5):
         # The first sample of sstar's need not be one of those that it is compared with.
@@ -292,8 +295,8 @@ def _is_display_line(line: str) -> bool:
     return is_display_line(line) and "bedGraph" in line
 
 
-def _first(lines: Lines, path: PathLike) -> tuple[list[tuple[int, str]], str]:
-    """Return the lines up to the first that tells the format, and that one."""
+def _first(lines: Lines, path: PathLike, *, may_be_empty: bool = False) -> tuple[list[tuple[int, str]], str]:
+    """Return the lines up to the first that tells the format, and that one; an empty one if there may be none."""
     ahead: list[tuple[int, str]] = []
     for number, line in lines:
         ahead.append((number, line))
@@ -301,6 +304,8 @@ def _first(lines: Lines, path: PathLike) -> tuple[list[tuple[int, str]], str]:
         if not line.strip() or comment or (is_display_line(line) and not _is_display_line(line)):
             continue
         return ahead, line
+    if may_be_empty:
+        return ahead, ""
     raise InputError("is empty" if not ahead else "holds no line of data", path=display_name(path))
 
 

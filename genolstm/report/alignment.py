@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _BINS = 440
 _LETTERED = 80
 _PATH = "#D55E00"
+# How far from the middle of its cells the path is drawn, in points: cells of letters are larger.
+_BESIDE, _BESIDE_LETTERS = 3.0, 5.0
 _LINE = "#0072B2"
 # Posteriors below this are not drawn.
 _SEEN = 0.01
@@ -31,7 +33,7 @@ _DOTS = ("#edf3f8", "#c3daec", "#7fb4d8", "#3b83bd", "#0b4a86", "#062c55")
 
 
 def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None) -> Figure:
-    """Draw the posteriors of all pairs of residues, with the aligned path over them.
+    """Draw the posteriors of all pairs of residues, with the aligned path drawn on either side of its cells.
 
     The reference runs across and the query down, both in plus-strand coordinates: the path of a
     query on the minus strand rises. A strip below shows the posterior of each aligned reference base.
@@ -95,8 +97,12 @@ def plot_dotplot(alignment: PosteriorAlignment, *, region: Region | None = None)
 
 
 def _draw_path(ax: Axes, alignment: PosteriorAlignment, short: bool) -> None:
-    """Draw runs of aligned pairs as solid lines, and the gaps between them as dotted lines."""
+    """Draw runs of aligned pairs between two solid lines, and the gaps between runs as dotted lines.
+
+    The lines stand beside the cells of the path and not on them: what they would hide is the posterior.
+    """
     from matplotlib.collections import LineCollection
+    from matplotlib.transforms import ScaledTranslation
 
     pairs = alignment.pairs
     if not len(pairs):
@@ -113,11 +119,17 @@ def _draw_path(ax: Axes, alignment: PosteriorAlignment, short: bool) -> None:
         return np.stack([ends[:, 1] + float(shift), down], axis=1)
 
     starts, stops = place(first, 0), place(last, 1)
-    width = 1.3 if short else 0.8
-    lines = np.stack([starts, stops], axis=1)
-    gaps = np.stack([stops[:-1], starts[1:]], axis=1)
-    ax.add_collection(LineCollection(list(lines), colors=_PATH, linewidths=width, alpha=0.85))
-    ax.add_collection(LineCollection(list(gaps), colors=_PATH, linewidths=width, linestyles=[(0, (1, 1.6))]))
+    width = 1.0 if short else 0.7
+    lines = list(np.stack([starts, stops], axis=1))
+    gaps = list(np.stack([stops[:-1], starts[1:]], axis=1))
+    ax.add_collection(LineCollection(gaps, colors=_PATH, linewidths=width, linestyles=[(0, (1, 1.6))]))
+    # Across the path, which falls, or rises where the query's minus strand is drawn.
+    across = (1, 1) if alignment.strand == "+" else (1, -1)
+    points = _BESIDE_LETTERS if short else _BESIDE
+    for side in (-1, 1):
+        x, y = (side * points / 72 / np.sqrt(2) * step for step in across)
+        beside = ScaledTranslation(x, y, ax.figure.dpi_scale_trans)
+        ax.add_collection(LineCollection(lines, colors=_PATH, linewidths=width, transform=ax.transData + beside))
 
 
 def _downwards(alignment: PosteriorAlignment, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

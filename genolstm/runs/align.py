@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike
-from genolstm.runs.inputs import batches, check_format, check_paths, in_order, listed, records, started
+from genolstm.runs.inputs import by_query, check_format, check_paths, cut, in_order, listed, records, started
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,16 @@ def run(
     references = list(records(reference))
     header = [(str(r.id), len(r)) for r in references]
     plan: Iterable[tuple[SeqRecord, SeqRecord]]
+    sizes: Iterable[int]  # how many references each query is compared with
     if pairs is not None:
-        plan, group = listed(query, reference, references, pairs), 1
+        found = by_query(listed(query, reference, references, pairs))
+        plan, sizes = chain.from_iterable(found), map(len, found)
     elif one_to_one:
-        plan, group = in_order(query, reference, references), 1
+        plan, sizes = in_order(query, reference, references), repeat(1)
     else:
-        plan, group = ((q, r) for q in records(query) for r in references), len(references)
-    aligned = batches(scorer.align_many(plan, threads=threads, **alignment), group)
-    results = started(_judged(aligned, scorer, chosen, [size for _, size in header]))
+        plan, sizes = ((q, r) for q in records(query) for r in references), repeat(len(references))
+    aligned = scorer.align_many(plan, threads=threads, **alignment)
+    results = started(_judged(cut(aligned, sizes), scorer, chosen))
     with Outputs(force=force) as outputs:
         writers: list[Writer] = [] if posteriors is None else [TableWriter(outputs.text(posteriors))]
         # The last to be renamed: if the alignments exist, everything does.
@@ -110,13 +113,13 @@ def run(
 
 
 def _judged(
-    groups: Iterable[list[PosteriorAlignment]], scorer: AlignmentScorer, settings: AlignmentSettings, sizes: list[int]
+    groups: Iterable[list[PosteriorAlignment]], scorer: AlignmentScorer, settings: AlignmentSettings
 ) -> Iterator[list[PosteriorAlignment]]:
     """Rank each query's references, and judge its scores by all references it was compared with."""
-    lengths, counts = np.unique(sizes, return_counts=True)
     for own in groups:
         rank_references(own)
         if len(own) > 1:
+            lengths, counts = np.unique([a.n_reference for a in own], return_counts=True)
             for a in own:
                 scorer.judge(a, lengths, settings, counts)
         yield own
@@ -127,10 +130,9 @@ def _write(
 ) -> AlignmentSummary:
     done = unaligned = 0
     for own in results:
-        for a in own:
-            for writer in writers:
-                writer.write(a)
-            unaligned += a.is_empty
+        for writer in writers:
+            writer.query(own)
+        unaligned += sum(a.is_empty for a in own)
         done += len(own)
         if progress is not None:
             progress(done)

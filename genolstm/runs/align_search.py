@@ -75,13 +75,15 @@ def run(
         references, scorer=scorer, settings=settings, threads=threads, significance=scorer.significance, **alignment
     )
     queries = found = hits = 0
-    results = started(searcher.search(batch) for batch in batches(records(query), BATCH))
+    results = started(searcher.stream(batches(records(query), BATCH)))
     with atomic_text(output, force=force) as stream:
         writer = FORMATS[form](stream, [(str(r.id), len(r)) for r in references], command)
-        for batch in results:
-            for own in batch:
-                for hit in own:
-                    writer.write(hit)
+        for batch, answers in results:
+            for record, own in zip(batch, answers, strict=True):
+                if own:
+                    writer.query(own)
+                else:
+                    writer.missed(record)
                 found += bool(own)
                 hits += len(own)
             queries += len(batch)

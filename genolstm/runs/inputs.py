@@ -14,6 +14,7 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm import files
 from genolstm.alignment.formats.pairs import PairRecord, aligned_pairs, read_pairs
+from genolstm.alignment.result import QUALITY
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, display_name
 from genolstm.runs.sources import model_files
@@ -50,6 +51,24 @@ def batches(items: Iterator[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
+def cut(items: Iterable[T], sizes: Iterable[int]) -> Iterator[list[T]]:
+    """Yield lists of these sizes until there are no more items."""
+    rest = iter(items)
+    for size in sizes:
+        batch = list(islice(rest, size))
+        if not batch:
+            return
+        yield batch
+
+
+def by_query(pairs: Iterable[tuple[SeqRecord, SeqRecord]]) -> list[list[tuple[SeqRecord, SeqRecord]]]:
+    """Gather the pairs of each query, in the order in which queries first appear; repeated pairs count once."""
+    found: dict[str, dict[str, tuple[SeqRecord, SeqRecord]]] = {}
+    for q, r in pairs:
+        found.setdefault(str(q.id), {}).setdefault(str(r.id), (q, r))
+    return [list(own.values()) for own in found.values()]
+
+
 def started(items: Iterator[T]) -> Iterator[T]:
     """Compute the first item now, so that bad input is refused before any output is opened."""
     return chain(list(islice(items, 1)), items)
@@ -66,7 +85,8 @@ def records(path: PathLike) -> Iterator[SeqRecord]:
                     line=record.line,
                     record=record.name,
                 )
-        yield SeqRecord(Seq(record.sequence), id=record.name, description="")
+        qualities = {QUALITY: record.quality.decode("latin-1")} if record.is_read else None
+        yield SeqRecord(Seq(record.sequence), id=record.name, description="", letter_annotations=qualities)
 
 
 def listed(

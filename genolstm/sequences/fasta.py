@@ -45,6 +45,8 @@ class Record:
         1-based line of the header.
     is_read
         Whether the record came from FASTQ.
+    quality
+        The qualities of a read as they stand in the file.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Record:
     sequence: bytes
     line: int
     is_read: bool = False
+    quality: bytes = b""
 
     def __len__(self) -> int:
         return len(self.sequence)
@@ -62,7 +65,7 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    name, description, line, is_read
+    name, description, line, is_read, quality
         As in :class:`Record`.
     sequence
         The next bases, without white space; may be empty.
@@ -77,6 +80,7 @@ class Block(NamedTuple):
     first: bool
     last: bool
     is_read: bool = False
+    quality: bytes = b""
 
 
 class HaplotypeName(NamedTuple):
@@ -191,7 +195,7 @@ def read_records(
     parts: list[bytes] = []
     for block in read_blocks(path, check=check, unique=unique, empty=empty, meter=meter):
         if block.first and block.last:
-            yield Record(block.name, block.description, block.sequence, block.line, block.is_read)
+            yield Record(block.name, block.description, block.sequence, block.line, block.is_read, block.quality)
             continue
         parts.append(block.sequence)
         if block.last:
@@ -276,6 +280,8 @@ def read_codes(path: PathLike, *, unique: bool | None = None, empty: str = "erro
 def _refuse_format(data: bytes, start: int, line: int, where: str) -> None:
     if is_binary(data[:4096]):
         raise InputError("looks like binary data, not FASTA or FASTQ", path=where)
+    if data[start : start + 16] == b"##fileformat=VCF":
+        raise InputError("is a VCF, not FASTA or FASTQ", path=where, hint="a scan takes it with --vcf")
     raise InputError(
         f"no FASTA or FASTQ header: the first character is {chr(data[start])!r}",
         path=where,
@@ -434,7 +440,7 @@ def _fastq_record(lines: list[bytes], line: int, where: str, check: bool) -> Blo
         reason = describe_foreign(sequence)
         if reason is not None:
             raise InputError(reason, path=where, line=line + 1, record=name)
-    return Block(name, description, line, sequence, first=True, last=True, is_read=True)
+    return Block(name, description, line, sequence, first=True, last=True, is_read=True, quality=quality)
 
 
 def _refuse_unindexable(path: str) -> None:

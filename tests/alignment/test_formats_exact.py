@@ -106,7 +106,7 @@ def written(form: str, *alignments: PosteriorAlignment, references=(("chr1", 24)
     stream = io.StringIO()
     writer = FORMATS[form](stream, references, command)
     for alignment in alignments:
-        writer.write(alignment)
+        writer.query([alignment])
     writer.end()
     return stream.getvalue()
 

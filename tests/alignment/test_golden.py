@@ -1,6 +1,7 @@
-"""Every format of the aligner, byte for byte as the first release wrote it.
+"""Every format of the aligner, byte for byte as the last change of scores left it.
 
-The files were made by the command line of commit d7d5781.
+The layout is that of commit d7d5781; scores, and what follows from them, are those under the null
+model of the query alone.
 """
 
 from __future__ import annotations

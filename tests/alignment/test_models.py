@@ -45,3 +45,21 @@ def test_homogeneous_sequence_is_left_to_the_plain_pair_hmm() -> None:
     ours, models = f1(AlignmentScorer.load("dna"), pairs)
     assert models.count("classical") > 12
     assert ours.mean() > plain.mean() - 0.005
+
+
+def test_scorers_and_alignments_say_what_they_are() -> None:
+    scorer = AlignmentScorer.load("adna")
+    assert repr(scorer) == (
+        "<AlignmentScorer 'adna': semiglobal, strand both; parameters for each pair; classical; "
+        "damaged queries; E-values>"
+    )
+    assert repr(AlignmentScorer.load("dna")).startswith("<AlignmentScorer 'dna': global, strand both;")
+    assert "with a network for context" in repr(AlignmentScorer.load("dna"))
+    assert repr(AlignmentScorer()).startswith("<AlignmentScorer unnamed: global")
+    found = AlignmentScorer.load("dna").align("ACGTTGCATTTAGCACCATGACAG", "ACGTTCCATTAGCACCTTGACAG")
+    assert repr(found) == (
+        "<PosteriorAlignment of query[0:24] (+) with reference[0:23]: 24 columns, identity 0.875, "
+        f"mean posterior {found.mean_posterior:.3f}, {found.bits:.1f} bits, E-value {found.evalue:.2g}>"
+    )
+    assert found.evalue is not None
+    assert "E-value not calibrated" in repr(AlignmentScorer().align("ACGTTGCA", "ACGTTGCA"))

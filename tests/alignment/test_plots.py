@@ -70,7 +70,8 @@ def test_a_dotplot_has_every_posterior_in_its_place(strand: str) -> None:
     want[rows[seen], alignment.posterior.reference[seen]] = alignment.posterior.probability[seen]
     np.testing.assert_allclose(cells, want[:, int(left) : int(right)])
     # The path: two stretches, from 120 on, the gap between them; a minus strand rises.
-    lines, gaps = (c.get_segments() for c in ax.collections)
+    gaps, lines, others = (c.get_segments() for c in ax.collections)
+    np.testing.assert_array_equal(lines, others)
     ends = [(0, 30), (30, 64)] if strand == "+" else [(64, 34), (34, 0)]
     (a, b), (c, d) = lines
     assert (a[0], d[0]) == (120, 190)
@@ -79,6 +80,22 @@ def test_a_dotplot_has_every_posterior_in_its_place(strand: str) -> None:
     assert "minus" in ax.get_ylabel() or strand == "+"
     heights = strip.patches[0].get_data().values
     assert heights[122 - int(left)] == pytest.approx(float(alignment.posteriors[2]), abs=1e-6)
+
+
+@pytest.mark.parametrize("strand", "+-")
+def test_the_path_leaves_the_cells_on_it_in_sight(strand: str) -> None:
+    ax = plot_dotplot(hit(strand)).axes[0]
+    ax.figure.draw_without_rendering()
+    across = []
+    for lines in ax.collections[1:]:
+        for a, b in lines.get_segments():
+            here, there, moved = *ax.transData.transform([a, b]), lines.get_transform().transform([a])[0]
+            along = (there - here) / np.linalg.norm(there - here)
+            shift = (moved - here) * 72 / ax.figure.dpi
+            assert abs(shift @ along) < 1  # beside the path and not along it
+            across.append(float(along[0] * shift[1] - along[1] * shift[0]))
+    assert sorted(np.sign(across)) == [-1, -1, 1, 1]
+    assert min(np.abs(across)) > 2.5  # points
 
 
 def test_a_long_dotplot_is_pooled_not_dense() -> None:

@@ -45,6 +45,7 @@ SPECIAL = {
     ("introgression scan", "evidence"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
+    ("example", "folder"): None,  # there is nothing that it reads
     ("text generate", "files"): None,  # the model's former place
 }
 

@@ -453,6 +453,7 @@ QUERIES = {
     "empty": ("q.fa", b"", ": is empty, a FASTA or FASTQ file is needed"),
     "blank": ("q.fa", b"\n \n", ": is empty, a FASTA or FASTQ file is needed"),
     "no header": ("q.fa", DNA, ":1: no FASTA or FASTQ header"),
+    "VCF": ("q.fa", b"##fileformat=VCFv4.2\n", ": is a VCF, not FASTA or FASTQ; a scan takes it with --vcf"),
     "protein": ("q.fa", b">p#1#c\nMELFQWERTY\n", ":2: p#1#c: looks like protein, not DNA"),
     "not dna": ("q.fa", b">p#1#c\n" + DNA + b"\nAC!T\n", ":3: p#1#c: '!' is not a DNA letter"),
     "binary": ("q.fa", b"\x7fELF\x02\x01\x00\x00", ": looks like binary data"),

@@ -325,6 +325,21 @@ def test_what_cannot_be_told_is_refused(tmp_path: Path, text: str, said: str) ->
         read_calls(written(tmp_path, "x", text))
 
 
+@pytest.mark.parametrize("form", ["sstar", "bed"])
+@pytest.mark.parametrize("text", ["", "# nothing was significant\n"])
+def test_an_empty_file_of_a_format_without_header_says_that_nothing_was_found(
+    tmp_path: Path, form: str, text: str
+) -> None:
+    calls = read_calls(written(tmp_path, "x.bed", text), form)
+    assert calls.intervals == []
+    assert calls.notes == [f"{tmp_path / 'x.bed'}: is told to be {form}, segments: 0, level: {calls.level.word}"]
+
+
+def test_an_empty_file_of_a_format_with_a_header_is_broken(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is empty"):
+        read_calls(written(tmp_path, "x.txt", ""), "hmmix")
+
+
 def test_the_samples_of_a_bed_without_header() -> None:
     assert detect("1\t0\t9\tA", "x", {"A"}) == "sstar"
     assert detect("1\t0\t9\tA\t.5", "x", {"A"}) == "sstar"

@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 from Bio.SeqRecord import SeqRecord
 
-from genolstm.alignment.formats.pairwise import check_name
+from genolstm.alignment.formats.pairwise import STOCKHOLM_MARKS, check_name
 from genolstm.alignment.msa import FamilyAlignment
 from genolstm.alignment.result import confidence_signs
 from genolstm.alignment.settings import FAMILY_FORMATS
@@ -16,10 +16,10 @@ from genolstm.alignment.settings import FAMILY_FORMATS
 WIDTH = 80
 
 
-def _named(alignment: FamilyAlignment) -> Sequence[SeqRecord]:
-    """Return the sequences, if the formats can hold their names."""
+def _named(alignment: FamilyAlignment, marks: Sequence[str] = ()) -> Sequence[SeqRecord]:
+    """Return the sequences, if the format can hold their names."""
     for record in alignment.sequences:
-        check_name(str(record.id))
+        check_name(str(record.id), marks=marks)
     return alignment.sequences
 
 
@@ -47,7 +47,7 @@ def write_a2m(alignment: FamilyAlignment, stream: IO[str]) -> None:
 
 def write_stockholm(alignment: FamilyAlignment, stream: IO[str]) -> None:
     """Write Stockholm 1.0 with the columns' confidence as ``#=GC PP_cons`` (0 to 9, * from .95)."""
-    names = [str(r.id) for r in _named(alignment)]
+    names = [str(r.id) for r in _named(alignment, STOCKHOLM_MARKS)]
     width = max(map(len, [*names, "#=GC PP_cons"]))
     stream.write(f"# STOCKHOLM 1.0\n#=GF SQ {len(names)}\n#=GF NH {alignment.tree}\n")
     for name, row in zip(names, alignment.rows(), strict=True):

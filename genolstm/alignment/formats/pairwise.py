@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import IO
 
+from Bio.SeqRecord import SeqRecord
+
 from genolstm.alignment import settings
-from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, PosteriorAlignment
+from genolstm.alignment.result import DELETION, INSERTION, MATCH, MISMATCH, QUALITY, PosteriorAlignment
 from genolstm.errors import InputError, control_character, shown
 from genolstm.sequences.alphabet import reverse_complement_text
 
 _SAM_REFERENCE = re.compile(r"[0-9A-Za-z!#$%&+./:;?@^_|~-][0-9A-Za-z!#$%&*+./:;=?@^_|~-]*")
+STOCKHOLM_MARKS = ("#", "//")
+"""What begins lines of Stockholm that are no rows: annotation, and the end of an alignment."""
+_SAM_QUALITY = re.compile(r"[!-~]+")
 _SAM_QUERY = re.compile(r"[!-?A-~]{1,254}")
 
 
@@ -35,6 +40,10 @@ class Writer:
 
     #: Whether a name may hold blanks, because columns are separated by tabs.
     blanks = True
+    #: What a line may not begin with, because readers would take it for something else.
+    marks: tuple[str, ...] = ()
+    #: Whether pairs without aligned residues are listed.
+    lists_all = False
 
     def __init__(self, stream: IO[str], references: Sequence[tuple[str, int]] = (), command: str = "") -> None:
         self.stream = stream
@@ -44,6 +53,18 @@ class Writer:
 
     def begin(self) -> None:
         """Write what precedes the first alignment."""
+
+    def query(self, alignments: Sequence[PosteriorAlignment]) -> None:
+        """Write one query's alignments, with one reference or several.
+
+        Pairs without aligned residues have no record, unless the format is a listing of all pairs.
+        """
+        for alignment in alignments:
+            if self.lists_all or not alignment.is_empty:
+                self.write(alignment)
+
+    def missed(self, record: SeqRecord) -> None:
+        """Write a query that is related to no reference, in formats with a line for every query."""
 
     def write(self, alignment: PosteriorAlignment) -> None:
         """Write one alignment.
@@ -59,7 +80,7 @@ class Writer:
         """Return the names of query and reference, if the format can hold them."""
         found = alignment.query_name, alignment.reference_name
         for name in found:
-            check_name(name, blanks=self.blanks)
+            check_name(name, blanks=self.blanks, marks=self.marks)
         return found
 
     def end(self) -> None:
@@ -70,13 +91,13 @@ class PafWriter(Writer):
     """PAF with ``cg:Z`` (= and X), ``AS:i`` and ``xb:f`` (bits), ``xp:f`` (mean posterior).
 
     ``xe:f`` and ``xh:f`` are the E-value and P(homolog), if the model is calibrated; ``xm:Z`` names
-    the model that aligned the pair. A pair without aligned residues has no line.
+    the model that aligned the pair.
     """
+
+    marks = ("#",)
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if a.is_empty:
-            return
         query, reference = self.names(a)
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
@@ -91,7 +112,7 @@ class PafWriter(Writer):
             r0,
             r1,
             a.count(MATCH),
-            len(a.ops),
+            a.n_columns,
             a.mapq,
             f"tp:A:{'S' if a.is_secondary else 'P'}",
             f"NM:i:{a.count(MISMATCH, INSERTION, DELETION)}",
@@ -106,7 +127,14 @@ class PafWriter(Writer):
 
 
 class SamWriter(Writer):
-    """SAM 1.6 with = and X; MAPQ from the posteriors; deletions at the ends are left out."""
+    """SAM 1.6 with = and X; MAPQ from the posteriors; deletions at the ends are left out.
+
+    Every query has one line that is primary: it is unmapped only if nothing aligned anywhere.
+    """
+
+    def query(self, alignments: Sequence[PosteriorAlignment]) -> None:
+        for a in [a for a in alignments if not a.is_empty] or alignments[:1]:
+            self.write(a)
 
     def begin(self) -> None:
         self.stream.write("@HD\tVN:1.6\tSO:unsorted\n")
@@ -119,13 +147,17 @@ class SamWriter(Writer):
         command = shown(" ".join(self.command.split()))
         self.stream.write(f"{line}\tCL:{command}\n" if command else f"{line}\n")
 
+    def missed(self, record: SeqRecord) -> None:
+        name = _sam_name(str(record.id))
+        fields = [name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(str(record.seq)), _qualities(record)]
+        self.stream.write("\t".join(map(str, fields)) + "\n")
+
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if not _SAM_QUERY.fullmatch(a.query_name) or a.query_name.startswith("@"):
-            raise InputError("SAM does not allow this query name", record=a.query_name)
-        text = _query_text(a)
+        _sam_name(a.query_name)
+        quality = _qualities(a.sequences[1])
         if a.is_empty:
-            fields = [a.query_name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(a.query_text), "*"]
+            fields = [a.query_name, 4, "*", 0, 0, "*", "*", 0, 0, _letters(a.query_text), quality]
             self.stream.write("\t".join(map(str, fields)) + "\n")
             return
         runs = a.runs()
@@ -149,8 +181,8 @@ class SamWriter(Writer):
             "*",
             0,
             0,
-            "*" if a.is_secondary else _letters(text),
-            "*",
+            "*" if a.is_secondary else _letters(_query_text(a)),
+            "*" if a.is_secondary else quality[:: -1 if a.strand == "-" else 1],
             f"NM:i:{a.count(MISMATCH, INSERTION) + trimmed}",
             f"AS:i:{round(a.bits)}",
             f"XB:f:{a.bits:.3f}",
@@ -168,20 +200,20 @@ class BlastWriter(Writer):
     ratio, so at most this share of unrelated pairs scores as high (Markov's inequality).
     """
 
+    marks = ("#",)
+
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if a.is_empty:
-            return
         query, reference = self.names(a)
         q0, q1 = a.query_span
         r0, r1 = a.reference_span
         subject = (r1, r0 + 1) if a.strand == "-" else (r0 + 1, r1)
-        evalue = 2.0 ** -min(a.bits, 1000.0) if a.evalue is None else a.evalue
+        evalue = 2.0 ** -min(max(a.bits, -1000.0), 1000.0) if a.evalue is None else a.evalue
         fields = [
             query,
             reference,
             f"{100 * a.identity:.3f}",
-            len(a.ops),
+            a.n_columns,
             a.count(MISMATCH),
             sum(op in "ID" for _, op in a.runs()),
             q0 + 1,
@@ -203,8 +235,6 @@ class MafWriter(Writer):
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
-        if not len(a.ops):
-            return
         reference, query = a.rows()
         r0, r1 = a.reference_span
         q0, q1 = a.query_span
@@ -246,6 +276,7 @@ class StockholmWriter(Writer):
     """Stockholm 1.0; ``#=GC PP_cons`` is the posterior of each column, written as by HMMER."""
 
     blanks = False
+    marks = STOCKHOLM_MARKS
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment
@@ -256,6 +287,12 @@ class StockholmWriter(Writer):
             q0, q1 = q1 - 1, q0 + 1
         query_name, reference_name = self.names(a)
         names = [f"{reference_name}/{r0 + 1}-{r1}", f"{query_name}/{q0 + 1}-{q1}"]
+        if names[0] == names[1]:
+            raise InputError(
+                "Stockholm cannot hold two rows of one name",
+                record=names[0],
+                hint="leave out pairs of a sequence with itself, or choose another format",
+            )
         names.append("#=GC PP_cons")
         width = max(map(len, names))
         self.stream.write(f"# STOCKHOLM 1.0\n#=GF SC {a.bits:.3f}\n")
@@ -266,6 +303,9 @@ class StockholmWriter(Writer):
 
 class TableWriter(Writer):
     """One line per column: 0-based positions (on the plus strands), letters, posterior."""
+
+    marks = ("#",)
+    lists_all = True
 
     def begin(self) -> None:
         self.stream.write(
@@ -290,6 +330,8 @@ class TableWriter(Writer):
 class JsonWriter(Writer):
     """One JSON document: ``{"alignments": [...]}``."""
 
+    lists_all = True
+
     def begin(self) -> None:
         self.stream.write('{"alignments": [')
         self._written = 0
@@ -307,14 +349,22 @@ _WRITERS = (PafWriter, SamWriter, BlastWriter, MafWriter, FastaWriter, Stockholm
 FORMATS: dict[str, type[Writer]] = dict(zip(settings.FORMATS, _WRITERS, strict=True))
 
 
-def check_name(name: str, *, blanks: bool = False) -> None:
-    """Refuse the name of a sequence that would not stay in its column.
+def check_name(name: str, *, blanks: bool = False, marks: Sequence[str] = ()) -> None:
+    """Refuse the name of a sequence that would not stay in its column, or be read as something else.
 
     Raises
     ------
     InputError
-        It holds a control character, such as a tab or a line end, or white space where that separates.
+        It holds a control character, such as a tab or a line end, or white space where that separates,
+        or begins with one of ``marks``.
     """
+    for mark in marks:
+        if name.startswith(mark):
+            raise InputError(
+                f"in this format, a line that begins with {mark} is not a record",
+                record=name,
+                hint="rename the sequence, or choose another format",
+            )
     control = control_character(name)
     if control is not None:
         raise InputError(f"the name holds the control character {control}", record=name)
@@ -331,6 +381,20 @@ def _meaning(alignment: PosteriorAlignment, evalue: str, homolog: str) -> list[s
 def _query_text(alignment: PosteriorAlignment) -> str:
     text = alignment.query_text
     return reverse_complement_text(text) if alignment.strand == "-" else text
+
+
+def _sam_name(name: str) -> str:
+    if not _SAM_QUERY.fullmatch(name) or name.startswith("@"):
+        raise InputError("SAM does not allow this query name", record=name)
+    return name
+
+
+def _qualities(sequence: object) -> str:
+    """Return the qualities that a query's FASTQ file gave, ``*`` if there are none."""
+    found = getattr(sequence, "letter_annotations", {}).get(QUALITY, "")
+    if found and not _SAM_QUALITY.fullmatch(found):
+        raise InputError("SAM allows no qualities but ! to ~", record=getattr(sequence, "id", None))
+    return str(found) or "*"
 
 
 def _letters(text: str) -> str:

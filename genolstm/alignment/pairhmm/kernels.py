@@ -396,7 +396,7 @@ def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
 
 
 @compiled()
-def _grow(rows, columns, values, more):
+def grow(rows, columns, values, more):
     size = rows.size
     new_rows = np.empty(2 * size + more, np.int32)
     new_columns = np.empty(2 * size + more, np.int32)
@@ -524,7 +524,7 @@ def backward_rows(
         F = kept_state[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
         here = np.float32(0.0)
         if found + jh - jl + 1 + TILE > rows.size:
-            rows, columns, values = _grow(rows, columns, values, jh - jl + 1 + TILE)
+            rows, columns, values = grow(rows, columns, values, jh - jl + 1 + TILE)
         for k in range(n_seen):
             t = seen[k]
             a, b = max(jl, t * TILE, 1), min(jh + 1, (t + 1) * TILE)

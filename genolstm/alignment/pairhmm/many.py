@@ -45,15 +45,13 @@ _STRANDS: dict[str, int] = {"plus": 1, "minus": 2, "both": 3}
 def _score_one(query, reference, mode, strands, family, prior, reading, reverse_reading, rough_only):
     """Return the log-odds of one pair in bits."""
     nq, nr = query.size, reference.size
-    # The null model is that of the two strands being compared.
+    # The null model is the query's, as it is read on each strand (see member.null_of).
     background = np.full((2, 4), PSEUDOCOUNT)
     turned = np.empty(nq, np.uint8)
     for i in range(nq):
         turned[nq - 1 - i] = COMPLEMENTS[query[i]]
         background[0] += SHARES[query[i]]
         background[1] += SHARES[COMPLEMENTS[query[i]]]
-    for x in reference:
-        background += SHARES[x]
     begin = 1.0
     if mode == 1:
         begin = 1.0 / (nr + 1)

@@ -31,8 +31,8 @@ from genolstm.sequences.masks import Masks, composition
 LOWEST, STEP, STEPS = math.log(0.003), 0.5, 14
 """Lattice of log divergence: .003 to 2 substitutions per site."""
 GAP_STEP, GAP_STEPS = 0.7, 3
-PSEUDOCOUNT = 20.0
-"""Count of each base added to a pair's composition."""
+PSEUDOCOUNT = 5.0
+"""Count of each base added to a query's composition."""
 CLEAR_BITS = 12.0
 """A strand that scores this much less than the other is not examined further."""
 SHORTEST_FITTED = 10
@@ -236,7 +236,7 @@ def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.flo
     Parameters
     ----------
     background
-        The pair's bases with pseudocounts, (4,).
+        The query's bases with pseudocounts, (4,), see :func:`null_of`.
     guess
         Divergence to start from (:func:`guess_divergence`).
     """
@@ -247,8 +247,17 @@ def select(pair: Layout, family: ParameterFamily, background: npt.NDArray[np.flo
 
 def select_pair(query: Masks, reference: Masks, family: ParameterFamily) -> Selection:
     """Choose the member for two sequences (bit masks) that are homologous from end to end."""
-    bases = composition(query, reference) + PSEUDOCOUNT
-    return select(layout_of(query, reference), family, bases, float(guess_divergence(query, reference)))
+    return select(layout_of(query, reference), family, null_of(query), float(guess_divergence(query, reference)))
+
+
+def null_of(query: Masks) -> npt.NDArray[np.float64]:
+    """Return the bases of the null model, as counts of A, C, G, T: those of the query alone.
+
+    Scores of one query with several references, windows or strands can be compared only under one
+    null model, so nothing of the reference may enter it. With the query's own bases, a match with
+    any unrelated base has expected odds of 1, whatever the composition of the reference.
+    """
+    return composition(query) + PSEUDOCOUNT
 
 
 @compiled()
@@ -274,7 +283,7 @@ def best_member(guess, prior, background, family, pair):
             k -= 1
         else:
             break
-    du, sd_u, top = _peak(known[k], known[k + 1], known[k + 2], STEP)
+    du, sd_u, top = peak(known[k], known[k + 1], known[k + 2], STEP)
     u = LOWEST + k * STEP + du
     gaps = np.full(2 * GAP_STEPS + 3, np.nan)
     middle = GAP_STEPS + 1
@@ -294,13 +303,13 @@ def best_member(guess, prior, background, family, pair):
         else:
             break
     at = middle + j
-    dv, sd_v, top = _peak(gaps[at - 1], gaps[at], gaps[at + 1], GAP_STEP)
+    dv, sd_v, top = peak(gaps[at - 1], gaps[at], gaps[at + 1], GAP_STEP)
     top += math.log(min(sd_u * math.sqrt(2 * math.pi) / (STEP * (STEPS - 1)), 1.0))
     return u, v0 + j * GAP_STEP + dv, top + math.log(min(sd_v / spread, 1.0))
 
 
 @compiled()
-def _peak(left, middle, right, step):
+def peak(left, middle, right, step):
     """Return offset, standard deviation and height of the top of the parabola through three points.
 
     An unknown neighbour is NaN.

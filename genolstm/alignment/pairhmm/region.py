@@ -32,6 +32,9 @@ BYTES_PER_RESIDUE = 320
 """Memory of the recursions per residue of either sequence, apart from blocks."""
 MOST_CELLS = 1 << 37
 """Maximum number of cells; they take about half an hour."""
+MOST_WHOLE = 1 << 30
+"""Maximum number of cells if both sequences are aligned from end to end and share nothing that shows the way: all of
+them are then visited for each set of parameters that is tried. They take a few minutes."""
 NARROWED_CELLS = 1 << 14
 """Smaller matrices are visited in full each time."""
 LIKELY = 1e-6
@@ -328,7 +331,7 @@ def around(posterior: SparsePosterior, n: int, m: int, mode: Mode) -> Region | N
     return Region((0, n), reference)
 
 
-def check_size(region: Region, memory: int, block_cells: int, names: tuple[str, str]) -> int:
+def check_size(region: Region, memory: int, block_cells: int, names: tuple[str, str], mode: Mode) -> int:
     """Return the number of cells to keep at a time within ``memory`` bytes.
 
     Raises
@@ -346,6 +349,11 @@ def check_size(region: Region, memory: int, block_cells: int, names: tuple[str, 
         raise SettingError(
             f"aligning {pair} needs about {need:.2f} GiB, {memory / 2**30:.2f} are allowed",
             hint=f"allow more with --memory {need * 1.1:.2f}, or cut the sequences",
+        )
+    if mode == "global" and region.band is None and region.cells > MOST_WHOLE:
+        raise SettingError(
+            f"aligning {pair} from end to end would visit {region.cells / 1e9:,.1f} billion cells many times",
+            hint="they share too few exact matches for a band: use --mode semiglobal or local, or cut the sequences",
         )
     if region.cells > MOST_CELLS:
         raise SettingError(

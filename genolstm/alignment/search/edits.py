@@ -10,81 +10,70 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.alignment.search.columns import LANES, add_column
 from genolstm.compiled import compiled
 from genolstm.sequences.packed import PackedSequences
 from genolstm.threads import worker_pool
 
 _CHUNK = 1024
+_TOGETHER = 64
+"""Number of references that one query is compared with at a time."""
 _ONE = np.uint64(1)
-_TOP = np.uint64(63)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _ZERO = np.uint64(0)
 
 
 @compiled()
 def _lines(query, lines):
-    """Write, for every letter (bit mask), the query positions where it may match."""
+    """Write, for each base, the query positions that may hold it, (words * 4,)."""
     lines[:] = _ZERO
     for i in range(query.size):
-        bit = _ONE << np.uint64(i & 63)
-        for mask in range(1, 16):
-            if mask & query[i]:
-                lines[mask, i >> 6] |= bit
-
-
-@compiled()
-def _distance(lines, n, reference, free, positive, negative):
-    """Return the number of edits between a query of ``n`` letters and (a part of) the reference."""
-    words = (n + 63) // 64
-    last = _ONE << np.uint64((n - 1) & 63)
-    for w in range(words):
-        positive[w], negative[w] = _ALL, _ZERO
-    score, best = n, n
-    for letter in reference:
-        carry = 0 if free else 1
-        for w in range(words):
-            equal, pv, mv = lines[letter, w], positive[w], negative[w]
-            xv = equal | mv
-            if carry < 0:
-                equal |= _ONE
-            xh = (((equal & pv) + pv) ^ pv) | equal
-            ph = mv | ~(xh | pv)
-            mh = pv & xh
-            top = last if w == words - 1 else _ONE << _TOP
-            out = 0
-            if ph & top:
-                out = 1
-            elif mh & top:
-                out = -1
-            ph, mh = ph << _ONE, mh << _ONE
-            if carry < 0:
-                mh |= _ONE
-            elif carry > 0:
-                ph |= _ONE
-            positive[w], negative[w] = mh | ~(xv | ph), ph & xv
-            carry = out
-        score += carry
-        best = min(best, score)
-    return best if free else score
+        for base in range(4):
+            if query[i] >> base & 1:
+                lines[4 * (i >> 6) + base] |= _ONE << np.uint64(i & 63)
 
 
 @compiled()
 def _distances(letters, starts, others, other_starts, pairs, first, last, free, out):
-    lines = np.zeros((16, 1), np.uint64)
-    positive, negative = np.zeros(1, np.uint64), np.zeros(1, np.uint64)
-    known = -1
-    for k in range(first, last):
-        i, j = pairs[k, 0], pairs[k, 1]
-        query = letters[starts[i] : starts[i + 1]]
+    query, words = np.zeros(4, np.uint64), 1
+    letter, length = np.zeros(_TOGETHER, np.uint64), np.zeros(_TOGETHER, np.int64)
+    score, best = np.zeros(_TOGETHER, np.int64), np.zeros(_TOGETHER, np.int64)
+    positive, negative = np.zeros(_TOGETHER, np.uint64), np.zeros(_TOGETHER, np.uint64)
+    known, at = -1, first
+    while at < last:
+        i = pairs[at, 0]
+        n = starts[i + 1] - starts[i]
         if i != known:
-            words = (query.size + 63) // 64
-            if words > lines.shape[1]:
-                lines = np.zeros((16, words), np.uint64)
-                positive, negative = np.zeros(words, np.uint64), np.zeros(words, np.uint64)
-            _lines(query, lines)
+            words = (n + 63) // 64
+            query = np.zeros(4 * words, np.uint64)
+            if words * _TOGETHER > positive.size:
+                positive = np.zeros(words * _TOGETHER, np.uint64)
+                negative = np.zeros(words * _TOGETHER, np.uint64)
+            _lines(letters[starts[i] : starts[i + 1]], query)
             known = i
-        reference = others[other_starts[j] : other_starts[j + 1]]
-        out[k] = _distance(lines, query.size, reference, free, positive, negative)
+        stop = at + 1
+        while stop < last and stop < at + _TOGETHER and pairs[stop, 0] == i:
+            stop += 1
+        lanes = (stop - at + LANES - 1) // LANES * LANES
+        longest = np.int64(0)
+        for k in range(lanes):
+            j = pairs[min(at + k, stop - 1), 1]
+            length[k] = other_starts[j + 1] - other_starts[j]
+            longest = max(longest, length[k])
+        positive[: words * lanes] = _ALL
+        negative[: words * lanes] = _ZERO
+        score[:lanes] = n
+        best[:lanes] = n
+        for column in range(longest):
+            for k in range(stop - at):
+                j = other_starts[pairs[at + k, 1]]
+                letter[k] = others[j + column] if column < length[k] else 0
+            add_column(
+                letter[:lanes], query, positive, negative, score, best, length, column, words, (n - 1) & 63, free
+            )
+        for k in range(stop - at):
+            out[at + k] = best[k]
+        at = stop
 
 
 def edit_distances(
@@ -132,4 +121,29 @@ def edit_distances(
 
     with worker_pool(threads) as pool:
         list(pool.map(work, range(0, len(pairs), _CHUNK)))
+    return out
+
+
+@compiled()
+def kth_smallest(pairs, values, queries, k):
+    """Return, for each query, the ``k``-th smallest of the values of its pairs, or the largest if it has fewer.
+
+    Values are not negative; pairs are sorted by query.
+    """
+    out = np.zeros(queries, np.int64)
+    at = 0
+    while at < pairs.shape[0]:
+        i, stop, top = pairs[at, 0], at, 0
+        while stop < pairs.shape[0] and pairs[stop, 0] == i:
+            top = max(top, values[stop])
+            stop += 1
+        count = np.zeros(top + 1, np.int64)
+        for j in range(at, stop):
+            count[values[j]] += 1
+        total, value = count[0], 0
+        while total < k and value < top:
+            value += 1
+            total += count[value]
+        out[i] = value
+        at = stop
     return out

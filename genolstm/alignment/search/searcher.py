@@ -8,9 +8,14 @@ mode, a rough score) choose among them, and those that remain are scored and ali
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,12 +24,14 @@ from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import score_masks
 from genolstm.alignment.pairhmm.many import fits, score_pairs
+from genolstm.alignment.pairhmm.member import Selection, null_of
 from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.pairhmm.region import Region, shifted
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.search.edits import edit_distances
+from genolstm.alignment.search.batch import BatchedAlignment, Fit, NearAlignments, score_near
+from genolstm.alignment.search.edits import edit_distances, kth_smallest
 from genolstm.alignment.search.seeds import Prefilter, SeedIndex
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
 from genolstm.alignment.significance import Significance
@@ -33,13 +40,17 @@ from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.sequences.packed import PackedSequences, pack
 from genolstm.threads import count_threads
 
-BATCH = 1000
+BATCH = 500
 """Number of queries looked up at a time."""
 MOST_PAIRS = 1 << 20
 """Number of pairs scored at a time without a prefilter."""
 LONGEST_CLASS = 1 << 14
 CLEAR_EDITS = 10
 """A strand with this many more edits adds nothing to the score."""
+SPARE = 32
+"""References longer than the query by more than this are always compared with both of its strands."""
+MOST_DOUBT = 0.03
+"""Share of the columns expected to be wrong up to which the network is not asked about a near pair."""
 MARGIN = 3
 """Number of candidates scored exactly beyond twice the hits asked for."""
 
@@ -59,6 +70,8 @@ class Hit(NamedTuple):
     end: int
     bits: float
     evalue: float | None
+    fit: Fit | None = None
+    """What is known of it if the pair is near."""
 
 
 class _Windows:
@@ -79,7 +92,10 @@ class _Windows:
                 start += step
         self.packed = pack([references[r][a:b] for r, a, b in self.place])
         self.lengths = self.packed.lengths
+        single = self.packed.letters & (self.packed.letters - 1) == 0
+        self.sure = np.diff(np.concatenate([[0], np.cumsum(single)])[self.packed.starts])
         self.owner = np.array([r for r, _, _ in self.place])
+        self.names = self.owner
         self.prefilter = None if make is None else make(self.packed)
         # A few distinct lengths stand for all of them when E-values are summed.
         classes = np.unique(np.round(np.log2(self.lengths) * 4).astype(int), return_inverse=True)[1]
@@ -145,6 +161,7 @@ class Searcher:
         if significance is not None and mode not in significance.modes():
             self.significance = None
         self.threads = count_threads(threads)
+        self._most = 2 * self.settings.max_hits + MARGIN
         self._make = None if self.settings.exact else (prefilter or _seeds)
         self._masks = [encode_masks(str(r.seq), record=r.id) for r in self.references]
         if not self._masks:
@@ -152,17 +169,24 @@ class Searcher:
         for record, masks in zip(self.references, self._masks, strict=True):
             if not len(masks):
                 raise InputError("the reference has no residues", record=record.id)
+        self._longest = max(map(len, self._masks))
+        self._name_codes: dict[str | None, int] = {}
+        self._names = [self._name_codes.setdefault(r.id, len(self._name_codes)) for r in self.references]
         self._windows: dict[int | None, _Windows] = {}
+        self._building = threading.Lock()
 
     def _for_length(self, n: int) -> _Windows:
         """Return the windows for queries of about this length."""
         longest = None
         if self.alignment.mode != "global":
             longest = min(max(1 << (n - 1).bit_length(), 64), LONGEST_CLASS)
-            if max(map(len, self._masks)) <= 4.5 * longest:
+            if self._longest <= 4.5 * longest:
                 longest = None
-        if longest not in self._windows:
-            self._windows[longest] = _Windows(self._masks, longest, self._make)
+        with self._building:
+            if longest not in self._windows:
+                made = _Windows(self._masks, longest, self._make)
+                made.names = np.array(self._names)[made.owner]
+                self._windows[longest] = made
         return self._windows[longest]
 
     # ------------------------------------------------------------------ candidates
@@ -181,10 +205,42 @@ class Searcher:
                 raise InputError("the query has no residues", record=query.id)
         return self._align(queries, masks, self.find(masks, [q.id for q in queries]))
 
+    def stream(
+        self, batches: Iterable[list[SeqRecord]]
+    ) -> Iterator[tuple[list[SeqRecord], list[list[PosteriorAlignment]]]]:
+        """Yield each batch of queries with the hits of each query, in order.
+
+        With several threads, two batches are in work at a time, with half of the threads each: while hits of one
+        are gathered and written, which takes one thread, the other is searched.
+        """
+        rest = iter(batches)
+        first = list(islice(rest, 2))
+        if self.threads == 1 or len(first) < 2:
+            for batch in chain(first, rest):
+                yield batch, self.search(batch)
+            return
+        half = copy.copy(self)
+        half.threads = (self.threads + 1) // 2
+        with ThreadPoolExecutor(2) as pool:
+            waiting: deque[tuple[list[SeqRecord], Future[list[list[PosteriorAlignment]]]]] = deque()
+            try:
+                for batch in chain(first, rest):
+                    waiting.append((batch, pool.submit(half.search, batch)))
+                    if len(waiting) > 2:
+                        done, future = waiting.popleft()
+                        yield done, future.result()
+                while waiting:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            finally:
+                for _, future in waiting:
+                    future.cancel()
+
     def find(self, queries: Sequence[Masks], names: Sequence[str | None] | None = None) -> list[list[Hit]]:
         """Return the hits of every query (bit masks), best first, without alignments.
 
-        Neighbouring windows may contain the same place: up to twice ``max_hits`` are returned.
+        Neighbouring windows may contain the same place, and what is left out makes other hits more
+        certain than they are: up to twice ``max_hits`` and ``MARGIN`` are returned.
 
         Parameters
         ----------
@@ -210,6 +266,7 @@ class Searcher:
     def _find(self, queries: list[Masks], windows: _Windows, names: Sequence[str | None]) -> list[list[Hit]]:
         """Return the hits of queries of one length class, best first."""
         packed = pack(queries)
+        turned = pack([complement_masks(q) for q in queries])
         if windows.prefilter is None:
             n, m = len(queries), len(windows.place)
             pairs = np.stack([np.repeat(np.arange(n), m), np.tile(np.arange(m), n)], axis=1)
@@ -219,41 +276,55 @@ class Searcher:
             at = np.nonzero(near >= 0)
             pairs = np.stack([at[0], near[at]], axis=1).astype(np.int64)
         if self.settings.skip_self:
-            same = [names[i] == self.references[windows.owner[j]].id for i, j in pairs.tolist()]
-            pairs = pairs[~np.array(same, dtype=bool)]
+            own = np.array([-1 if name is None else self._name_codes.get(name, -1) for name in names])
+            pairs = pairs[own[pairs[:, 0]] != windows.names[pairs[:, 1]]]
         strands = np.full(len(pairs), 3)
-        if windows.prefilter is not None:
-            pairs, strands = self._refine(queries, packed, windows, pairs)
-        bits = self._score(queries, packed, windows, pairs, strands)
-        return self._choose(queries, windows, pairs, bits)
+        if windows.prefilter is None and self._near() is not None and len(pairs):
+            # The best by score are then looked at as without `exact`.
+            bits = self._score(queries, packed, windows, pairs, strands, np.full(len(pairs), np.nan))
+            pairs = pairs[_first_of(pairs[:, 0], -bits, self._most)]
+        if windows.prefilter is not None or self._near() is not None:
+            pairs, strands = self._refine(packed, turned, windows, pairs)
+        fitted = self._fit(packed, turned, windows, pairs, strands)
+        bits = self._score(queries, packed, windows, pairs, strands, fitted[:, 0])
+        return self._choose(queries, windows, pairs, bits, strands, fitted)
 
     def _refine(
-        self, queries: list[Masks], packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
+        self, packed: PackedSequences, turned: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Keep the most promising candidates and the strands that matter (1 plus, 2 minus, 3 both)."""
-        mode, strand = self.alignment.mode, self.alignment.strand
-        if mode == "local":
+        if self.alignment.mode == "local":
             cost = -self._rough(packed, windows, pairs)
             strands = np.full(len(pairs), 3)
         else:
-            sides = {}
-            if strand != "minus":
-                sides[1] = packed
-            if strand != "plus":
-                sides[2] = pack([complement_masks(q) for q in queries])
-            edits = {
-                side: edit_distances(own, windows.packed, pairs, within=mode == "semiglobal", threads=self.threads)
-                for side, own in sides.items()
-            }
-            cost = np.minimum.reduce(list(edits.values())).astype(float)
-            strands = np.full(len(pairs), 3)
-            if len(edits) == 2:
-                strands[edits[2] - edits[1] > CLEAR_EDITS] = 1
-                strands[edits[1] - edits[2] > CLEAR_EDITS] = 2
-        order = np.lexsort((cost, pairs[:, 0]))
-        first = np.searchsorted(pairs[order, 0], pairs[order, 0])
-        kept = order[np.arange(len(order)) - first < 2 * self.settings.max_hits + MARGIN]
+            cost, strands = self._edits(packed, turned, windows, pairs)
+        kept = _first_of(pairs[:, 0], cost, self._most)
         return pairs[kept], strands[kept]
+
+    def _edits(
+        self, packed: PackedSequences, turned: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Return the edits of each pair on its better strand, and the strands that matter."""
+        strand = self.alignment.strand
+        within, threads = self.alignment.mode == "semiglobal", self.threads
+        if strand != "both":
+            own, code = (packed, 1) if strand == "plus" else (turned, 2)
+            edits = edit_distances(own, windows.packed, pairs, within=within, threads=threads)
+            return edits.astype(float), np.full(len(pairs), code)
+        plus = edit_distances(packed, windows.packed, pairs, within=within, threads=threads)
+        # Of two sequences near each other, one is as far from the other's reverse complement as that is from itself.
+        every = np.repeat(np.arange(len(packed)), 2).reshape(-1, 2)
+        apart = edit_distances(turned, packed, every, threads=threads)
+        longer = windows.lengths[pairs[:, 1]] - packed.lengths[pairs[:, 0]]
+        least = np.where(longer <= SPARE, apart[pairs[:, 0]] - plus - 2 * np.maximum(longer, 0) - CLEAR_EDITS, 0)
+        most = kth_smallest(pairs, plus, len(packed), self._most)[pairs[:, 0]]
+        asked = np.flatnonzero((plus <= most) | (least <= most))
+        minus = np.full(len(pairs), np.iinfo(np.int32).max, dtype=np.int32)
+        minus[asked] = edit_distances(turned, windows.packed, pairs[asked], within=within, threads=threads)
+        strands = np.full(len(pairs), 3)
+        strands[minus - CLEAR_EDITS > plus] = 1
+        strands[plus - CLEAR_EDITS > minus] = 2
+        return np.minimum(plus, minus).astype(float), strands
 
     def _rough(
         self, packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
@@ -278,6 +349,32 @@ class Searcher:
 
     # ------------------------------------------------------------------ scores
 
+    def _near(self) -> ParameterFamily | None:
+        """Return the family that near pairs are fitted with in batches, None if these settings exclude it."""
+        a, family = self.alignment, self.scorer.family
+        usual = a.mode != "local" and a.decoding == "mea" and a.gap_factor is None and a.band == "auto"
+        return family if usual and self.scorer.damage is None and isinstance(family, ParameterFamily) else None
+
+    def _fit(
+        self,
+        packed: PackedSequences,
+        turned: PackedSequences,
+        windows: _Windows,
+        pairs: npt.NDArray[np.int64],
+        strands: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float64]:
+        """Return bits, log divergence and log gap rate of pairs that are near on a clear strand, else NaN."""
+        out = np.full((len(pairs), 3), np.nan)
+        family = self._near()
+        if family is None:
+            return out
+        for code, own in ((1, packed), (2, turned)):
+            at = np.flatnonzero(strands == code)
+            if len(at):
+                free = self.alignment.mode == "semiglobal"
+                out[at] = score_near(own, windows.packed, pairs[at], family, free=free, threads=self.threads)
+        return out
+
     def _score(
         self,
         queries: list[Masks],
@@ -285,11 +382,14 @@ class Searcher:
         windows: _Windows,
         pairs: npt.NDArray[np.int64],
         strands: npt.NDArray[np.int64],
+        known: npt.NDArray[np.float64],
     ) -> npt.NDArray[np.float64]:
-        """Return the scores that :meth:`AlignmentScorer.score` would return."""
+        """Return the scores that :meth:`AlignmentScorer.score` would return; those on a clear strand may be known."""
         bits = np.empty(len(pairs))
         mode, strand = self.alignment.mode, self.alignment.strand
-        quick = fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
+        near = ~np.isnan(known)
+        bits[near] = known[near] - (strand == "both")
+        quick = ~near & fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
         quick &= isinstance(self.scorer.family, ParameterFamily)
         sides: tuple[tuple[int, Strand], ...] = ((1, "plus"), (2, "minus"), (3, strand))
         for code, name in sides:
@@ -309,34 +409,42 @@ class Searcher:
             )
             if strand == "both" and code != 3:
                 bits[at] -= 1.0  # both strands are equally likely a priori
-        rest = np.flatnonzero(~quick).tolist()
+        rest = np.flatnonzero(~quick & ~near).tolist()
         if rest:
             large = [(queries[pairs[k, 0]], windows.packed[pairs[k, 1]]) for k in rest]
             bits[rest] = score_masks(self.scorer, large, mode=mode, strand=strand, threads=self.threads)
         return bits
 
     def _choose(
-        self, queries: list[Masks], windows: _Windows, pairs: npt.NDArray[np.int64], bits: npt.NDArray[np.float64]
+        self,
+        queries: list[Masks],
+        windows: _Windows,
+        pairs: npt.NDArray[np.int64],
+        bits: npt.NDArray[np.float64],
+        strands: npt.NDArray[np.int64],
+        fitted: npt.NDArray[np.float64],
     ) -> list[list[Hit]]:
         found: list[list[Hit]] = [[] for _ in queries]
         total = len(windows.place)
-        for k in np.lexsort((pairs[:, 1], -bits)).tolist():
-            i, j = int(pairs[k, 0]), int(pairs[k, 1])
-            # Neighbouring windows may find the same place: keep twice as many.
-            if len(found[i]) >= 2 * self.settings.max_hits:
-                continue
-            evalue, bound = None, total * 2.0 ** -min(bits[k], 1000.0)
-            if self.significance is not None:
-                bound = evalue = self.significance.evalue(
-                    float(bits[k]),
-                    len(queries[i]),
-                    windows.class_lengths,
-                    mode=self.alignment.mode,
-                    strand=self.alignment.strand,
-                    counts=windows.counts,
-                )
-            if bound <= self.settings.evalue:
-                found[i].append(Hit(j, *windows.place[j], float(bits[k]), evalue))
+        order = np.lexsort((pairs[:, 1], -bits))
+        evalues = bound = total * np.exp2(-np.clip(bits, -900.0, 1000.0))
+        if self.significance is not None:
+            evalues = bound = self.significance.evalues(
+                bits,
+                np.array([len(q) for q in queries])[pairs[:, 0]],
+                windows.class_lengths,
+                mode=self.alignment.mode,
+                strand=self.alignment.strand,
+                counts=windows.counts,
+            )
+        order = order[bound[order] <= self.settings.evalue]
+        columns = (pairs[order], bits[order], evalues[order], strands[order], fitted[order])
+        for (i, j), score, evalue, strand, fit in zip(*(x.tolist() for x in columns), strict=True):
+            if len(found[i]) < self._most:
+                known = None if math.isnan(fit[0]) else Fit("+-"[strand - 1], fit[1], fit[2], fit[0])
+                meaning = None if self.significance is None else evalue
+                reference, start, end = windows.place[j]
+                found[i].append(Hit(j, reference, start, end, score, meaning, known))
         return found
 
     # ------------------------------------------------------------------ alignments
@@ -344,25 +452,155 @@ class Searcher:
     def _align(
         self, queries: Sequence[SeqRecord], masks: Sequence[Masks], found: list[list[Hit]]
     ) -> list[list[PosteriorAlignment]]:
+        most = self.settings.max_hits
         plan = []
         for i, own in enumerate(found):
             whole = all(self._is_whole(hit) for hit in own)
-            plan += [(i, hit) for hit in own[: self.settings.max_hits if whole else None]]
-        texts = ((queries[i], self._for_length(len(masks[i])).record(hit.window, self.references)) for i, hit in plan)
-        fields = {f: getattr(self.alignment, f) for f in AlignmentSettings.__dataclass_fields__}
-        done = self.scorer.align_many(texts, threads=self.threads, **fields)
+            plan += [(i, hit) for hit in own[: most if whole else 2 * most]]
+        done = self._align_all(queries, masks, plan)
         hits: list[list[PosteriorAlignment]] = [[] for _ in queries]
+        windows: list[list[Hit]] = [[] for _ in queries]
         for (i, hit), alignment in zip(plan, done, strict=True):
-            if alignment.is_empty or len(hits[i]) >= self.settings.max_hits:
+            if alignment.is_empty:
                 continue
-            lifted = self._lift(alignment, hit)
+            lifted = alignment if isinstance(alignment, BatchedAlignment) else self._lift(alignment, hit)
             lifted.evalue = hit.evalue
             if not any(_same_place(lifted, other) for other in hits[i]):
                 hits[i].append(lifted)
-        for own_hits in hits:
-            own_hits.sort(key=lambda a: -a.bits)
-            rank_references(own_hits)
+                windows[i].append(hit)
+        for i, own_hits in enumerate(hits):
+            if own_hits:
+                rank_references(own_hits, self._elsewhere(len(masks[i]), own_hits, windows[i], found[i]))
+            own_hits.sort(key=lambda a: -a.placement)
+            del own_hits[most:]
         return hits
+
+    def _align_all(
+        self, queries: Sequence[SeqRecord], masks: Sequence[Masks], plan: list[tuple[int, Hit]]
+    ) -> list[PosteriorAlignment]:
+        """Return the alignment of each hit; those of near pairs are made together, and with the whole reference."""
+        out: list[PosteriorAlignment | None] = [None] * len(plan)
+        family = self._near()
+        groups: dict[tuple[int, str], list[int]] = {}
+        for k, (i, hit) in enumerate(plan):
+            if family is not None and hit.fit is not None:
+                groups.setdefault((id(self._for_length(len(masks[i]))), hit.fit.strand), []).append(k)
+        for (_, strand), members in groups.items():
+            assert family is not None
+            windows = self._for_length(len(masks[plan[members[0]][0]]))
+            self._align_near(queries, masks, plan, members, windows, strand, family, out)
+        fields = {f: getattr(self.alignment, f) for f in AlignmentSettings.__dataclass_fields__}
+        rest = [k for k, alignment in enumerate(out) if alignment is None]
+        fitted = [k for k in rest if plan[k][1].fit is not None]
+        texts = {k: (queries[plan[k][0]], self._record(masks, *plan[k])) for k in rest}
+        known = ((*texts[k], *self._chosen(masks, *plan[k])) for k in fitted)
+        for k, alignment in zip(fitted, self.scorer.align_fitted(known, threads=self.threads, **fields), strict=True):
+            out[k] = alignment
+        rest = [k for k in rest if plan[k][1].fit is None]
+        others = (texts[k] for k in rest)
+        for k, alignment in zip(rest, self.scorer.align_many(others, threads=self.threads, **fields), strict=True):
+            out[k] = alignment
+        return [alignment for alignment in out if alignment is not None]
+
+    def _record(self, masks: Sequence[Masks], i: int, hit: Hit) -> SeqRecord:
+        return self._for_length(len(masks[i])).record(hit.window, self.references)
+
+    def _chosen(self, masks: Sequence[Masks], i: int, hit: Hit) -> tuple[str, Selection]:
+        """Return strand and parameters of a near pair."""
+        family = self._near()
+        assert hit.fit is not None
+        assert family is not None
+        divergence, gap_rate = math.exp(hit.fit.divergence), math.exp(hit.fit.gap_rate)
+        own = masks[i] if hit.fit.strand == "+" else complement_masks(masks[i])
+        parameters = family.member(divergence, gap_rate, null_of(own))
+        return hit.fit.strand, Selection(parameters, divergence, gap_rate, hit.bits)
+
+    def _align_near(
+        self,
+        queries: Sequence[SeqRecord],
+        masks: Sequence[Masks],
+        plan: list[tuple[int, Hit]],
+        members: list[int],
+        windows: _Windows,
+        strand: str,
+        family: ParameterFamily,
+        out: list[PosteriorAlignment | None],
+    ) -> None:
+        """Align the near pairs of one length class and strand; those that turn out not to be so keep None."""
+        own = sorted({plan[k][0] for k in members})
+        place = {i: at for at, i in enumerate(own)}
+        turned = [masks[i] if strand == "+" else complement_masks(masks[i]) for i in own]
+        pairs = np.array([(place[plan[k][0]], plan[k][1].window) for k in members], dtype=np.int64)
+        fits = [fit for k in members if (fit := plan[k][1].fit) is not None]
+        fitted = np.array([(fit.bits, fit.divergence, fit.gap_rate) for fit in fits])
+        mode = self.alignment.mode
+        found = NearAlignments(
+            pack(turned), windows.packed, pairs, fitted, family, free=mode == "semiglobal", threads=self.threads
+        )
+        sure = found.done & (found.doubt <= MOST_DOUBT * np.array([len(turned[i]) for i in pairs[:, 0]]))
+        if self.scorer.contextual is None:
+            sure = found.done
+        meaning = self._homology(pairs, turned, windows, [plan[k][1].bits for k in members])
+        for at in np.flatnonzero(sure).tolist():
+            i, hit = plan[members[at]]
+            n, m = len(masks[i]), len(self._masks[hit.reference])
+            # A priori, the whole reference has more places than the window.
+            fewer = placements(n, hit.end - hit.start, mode) / placements(n, m, mode)
+            made = BatchedAlignment(
+                found,
+                at,
+                queries[i],
+                self.references[hit.reference],
+                (turned[pairs[at, 0]], self._masks[hit.reference]),
+                (hit.start, hit.end),
+                mode=mode,
+                bits=hit.bits + math.log2(fewer),
+                fit=fits[at],
+            )
+            made.p_homolog = meaning[at]
+            out[members[at]] = made
+
+    def _homology(
+        self, pairs: npt.NDArray[np.int64], queries: list[Masks], windows: _Windows, bits: list[float]
+    ) -> list[float | None]:
+        """Return P(homolog) of each pair, as the scorer judges it."""
+        known, mode = self.scorer.significance, self.alignment.mode
+        if known is None or mode not in known.modes():
+            return [None] * len(pairs)
+        shortest = known.shortest(mode)
+        sure = np.array([np.count_nonzero(q & (q - 1) == 0) for q in queries])[pairs[:, 0]]
+        sure = np.minimum(sure, windows.sure[pairs[:, 1]])
+        values = known.p_homologs(np.array(bits), mode=mode).tolist()
+        return [value if enough else None for value, enough in zip(values, (sure >= shortest).tolist(), strict=True)]
+
+    def _elsewhere(
+        self, n: int, hits: Sequence[PosteriorAlignment], windows: Sequence[Hit], found: Sequence[Hit]
+    ) -> float:
+        """Return the ``place_bits`` of what was found of a query outside the windows of its ``hits``.
+
+        These are hits that were scored but not aligned. A window that holds a place already counted
+        tells nothing new, unless it is worth more than that place.
+        """
+        counted = {hit.window for hit in windows}
+        rest = [hit for hit in found if hit.window not in counted]
+        if not rest:
+            return -math.inf
+        bits = [hit.bits + math.log2(placements(n, hit.end - hit.start, self.alignment.mode)) for hit in rest]
+        top = max(bits)
+        known = [
+            (w.reference, *a.reference_span, a.placement * 2.0 ** min(a.place_bits - top, 1000.0))
+            for a, w in zip(hits, windows, strict=True)
+        ]
+        total = 0.0
+        for hit, own in zip(rest, bits, strict=True):
+            share = 2.0 ** (own - top)
+            inside = sum(
+                x for r, a, b, x in known if r == hit.reference and 2 * (min(b, hit.end) - max(a, hit.start)) >= b - a
+            )
+            if share > 1.5 * inside:
+                total += share - inside
+                known.append((hit.reference, hit.start, hit.end, share - inside))
+        return top + math.log2(total) if total > 0 else -math.inf
 
     def _is_whole(self, hit: Hit) -> bool:
         return hit.end - hit.start == len(self._masks[hit.reference])
@@ -388,9 +626,18 @@ class Searcher:
             divergence=a.divergence,
             gap_rate=a.gap_rate,
             model=a.model,
+            context_bits=a.context_bits,
         )
         out.placement = a.placement
+        out.p_homolog = a.p_homolog
         return out
+
+
+def _first_of(queries: npt.NDArray[np.int64], cost: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:
+    """Return the indices of each query's ``most`` pairs of the lowest cost, in order."""
+    order = np.lexsort((cost, queries))
+    first = np.searchsorted(queries[order], queries[order])
+    return order[np.arange(len(order)) - first < most]
 
 
 def _same_place(a: PosteriorAlignment, b: PosteriorAlignment) -> bool:

@@ -1,0 +1,203 @@
+"""Near pairs, scored and aligned in batches: the same numbers and columns as one pair at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
+
+from genolstm.alignment.pairhmm.near import find_band
+from genolstm.alignment.result import PosteriorAlignment
+from genolstm.alignment.scorer import AlignmentScorer
+from genolstm.alignment.search.batch import BatchedAlignment, score_near
+from genolstm.alignment.search.edits import edit_distances, kth_smallest
+from genolstm.alignment.search.searcher import Searcher
+from genolstm.alignment.settings import SearchSettings
+from genolstm.alignment.significance import Significance
+from genolstm.errors import SettingError
+from genolstm.sequences.masks import complement_masks, decode_masks
+from genolstm.sequences.packed import pack
+
+RNG = np.random.default_rng(1311)
+SCORER = AlignmentScorer.load("dna", classical=True)
+
+
+def letters(n: int) -> np.ndarray:
+    return (1 << RNG.integers(0, 4, n)).astype(np.uint8)
+
+
+def relative(x: np.ndarray, substitutions: float, gaps: int) -> np.ndarray:
+    """Return a copy with substitutions and gaps of 1 to 20 bases."""
+    y = x.copy()
+    at = RNG.random(len(y)) < substitutions
+    y[at] = 1 << RNG.integers(0, 4, int(at.sum()))
+    for _ in range(gaps):
+        place, size = int(RNG.integers(0, len(y))), int(RNG.choice([1, 1, 2, 3, 20]))
+        y = (
+            np.concatenate([y[:place], letters(size), y[place:]])
+            if RNG.random() < 0.5
+            else np.delete(y, slice(place, place + size))
+        )
+    return y
+
+
+def record(x: np.ndarray, name: str) -> SeqRecord:
+    return SeqRecord(Seq(decode_masks(x)), id=name)
+
+
+def line(a: PosteriorAlignment) -> tuple[object, ...]:
+    """Return what a line of output holds of an alignment's columns."""
+    counts = (a.n_columns, a.count(0), a.count(1), a.count(1, 2, 3), a.runs())
+    return (a.cigar, a.strand, a.query_span, a.reference_span, *counts)
+
+
+def many() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return pairs from near to far, with N and other ambiguous letters, and short ones."""
+    found = []
+    for k in range(60):
+        x = letters(int(RNG.integers(20, 220)))
+        y = relative(x, RNG.choice([0.0, 0.03, 0.1, 0.2, 0.3]), int(RNG.integers(0, 4)))
+        if k % 7 == 0:
+            y[::11] = 15
+            y[5] = 5
+        found.append((x, y))
+    return found
+
+
+PAIRS = many()
+
+
+@pytest.mark.parametrize("mode", ["global", "semiglobal"])
+def test_scores_are_those_of_one_pair_at_a_time(mode: str) -> None:
+    queries, references = (pack([p[k] for p in PAIRS]) for k in (0, 1))
+    pairs = np.repeat(np.arange(len(PAIRS)), 2).reshape(-1, 2)
+    found = score_near(queries, references, pairs, SCORER.family, free=mode == "semiglobal", threads=1)
+    near = np.flatnonzero(~np.isnan(found[:, 0]))
+    assert len(near) > 35
+    texts = [tuple(decode_masks(x) for x in PAIRS[k]) for k in near]
+    expected = SCORER.score_many(texts, threads=1, mode=mode, strand="plus")
+    assert np.abs(found[near, 0] - expected).max() < 0.01
+    # The same for any number of threads, to the last bit.
+    again = score_near(queries, references, pairs, SCORER.family, free=mode == "semiglobal", threads=3)
+    assert np.array_equal(found, again, equal_nan=True)
+
+
+@pytest.mark.parametrize("mode", ["global", "semiglobal"])
+def test_hits_are_aligned_as_one_pair_at_a_time(mode: str) -> None:
+    queries = [record(complement_masks(x) if k % 3 == 0 else x, f"q{k}") for k, (x, _) in enumerate(PAIRS)]
+    references = [record(y, f"r{k}") for k, (_, y) in enumerate(PAIRS)]
+    searcher = Searcher(
+        references, scorer=SCORER, settings=SearchSettings(max_hits=1, evalue=1e-3), significance=SCORER.significance,
+        mode=mode, threads=2,
+    )  # fmt: skip
+    hits = [own[0] for own in searcher.search(queries) if own]
+    made = [a for a in hits if isinstance(a, BatchedAlignment)]
+    assert len(made) > 30
+    for a in made:
+        alone = SCORER.align(a.sequences[1], a.sequences[0], mode=mode)
+        assert a.p_homolog == pytest.approx(alone.p_homolog, abs=1e-6)
+        expected = line(alone)
+        # What a line holds is right before and after the rest has been made.
+        for _ in range(2):
+            assert line(a) == expected
+            assert a.bits == pytest.approx(alone.bits, abs=0.01)
+            assert a.mean_posterior == pytest.approx(alone.mean_posterior, abs=2e-3)
+            assert np.abs(a.posteriors - alone.posteriors).max() < 0.02
+        assert len(a.ops) == a.n_columns
+        assert a.rows() == alone.rows()
+        assert np.array_equal(a.coordinates, alone.coordinates)
+
+
+def test_a_copy_elsewhere_or_a_long_gap_at_an_end_is_no_near_pair() -> None:
+    lo, hi = np.empty(200, np.int64), np.empty(200, np.int64)
+    x = letters(100)
+    twice = np.concatenate([letters(60), x, letters(200), x, letters(10)])
+    assert find_band(x, twice, True, lo, hi)[0] == -1
+    once = np.concatenate([letters(60), x, letters(300)])
+    assert find_band(x, once, True, lo, hi)[0] == 0
+    assert lo[50] <= 110 <= hi[50]
+    assert hi[50] - lo[50] < 40
+    split = np.concatenate([letters(90), x[:78], letters(60), x[78:], letters(90)])
+    assert find_band(x, split, True, lo, hi)[0] == -1
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_edit_distances_are_those_of_the_recursion(within: bool) -> None:
+    queries = [letters(int(n)) for n in (1, 3, 63, 64, 65, 130)]
+    references = [letters(int(n)) for n in RNG.integers(1, 150, 40)]
+    references[7] = np.concatenate([letters(5), relative(queries[4], 0.1, 1), letters(4)])
+    references[9][::3] = 15
+    pairs = np.array([(i, j) for i in range(len(queries)) for j in range(len(references))])
+    found = edit_distances(pack(queries), pack(references), pairs, within=within, threads=1)
+    for (i, j), d in zip(pairs[::5].tolist(), found[::5].tolist(), strict=True):
+        row = np.zeros(len(references[j]) + 1, int) if within else np.arange(len(references[j]) + 1)
+        for k, x in enumerate(queries[i]):
+            new = np.minimum(row[:-1] + ((x & references[j]) == 0), row[1:] + 1)
+            new = np.concatenate([[k + 1], new])
+            row = np.minimum.accumulate(new - np.arange(len(new))) + np.arange(len(new))
+        assert d == (row.min() if within else row[-1])
+
+
+def test_the_kth_smallest_of_each_query() -> None:
+    pairs = np.array([(0, 1), (0, 2), (0, 3), (2, 0)])
+    assert kth_smallest(pairs, np.array([5, 3, 9, 4], np.int32), 3, 2).tolist() == [5, 0, 4]
+
+
+def test_evalues_of_many_are_those_of_one() -> None:
+    known = SCORER.significance
+    assert isinstance(known, Significance)
+    bits = np.concatenate([RNG.normal(0, 20, 40), [-500.0, 500.0]])
+    lengths = RNG.integers(20, 2000, len(bits))
+    for mode in known.modes():
+        found = known.evalues(bits, lengths, [150.0, 900.0], mode=mode, counts=[10, 3])
+        each = [
+            known.evalue(b, n, [150.0, 900.0], mode=mode, counts=[10, 3])
+            for b, n in zip(bits.tolist(), lengths.tolist(), strict=True)
+        ]
+        assert found == pytest.approx(each)
+        assert known.p_homologs(bits, mode=mode) == pytest.approx([known.p_homolog(b, mode=mode) for b in bits])
+
+
+def test_hits_in_windows_keep_what_the_pair_has() -> None:
+    genome = letters(4000)
+    reads = [record(relative(genome[a : a + 100], s, gaps), f"q{a}") for a, s, gaps in ((300, 0.02, 0), (2000, 0.3, 4))]
+    scorer = AlignmentScorer.load("dna")
+    searcher = Searcher([record(genome, "g")], scorer=scorer, significance=scorer.significance, threads=1)
+    near, far = (own[0] for own in searcher.search(reads))
+    assert isinstance(near, BatchedAlignment)
+    assert near.p_homolog > 0.99
+    assert near.context_bits == 0
+    assert near.placement > 0.99
+    assert not isinstance(far, BatchedAlignment)
+    assert far.p_homolog > 0.9
+    assert far.context_bits != 0
+
+
+def test_sam_answers_every_query_and_keeps_its_qualities(cli, tmp_path: Path) -> None:
+    x = letters(80)
+    quality = "".join(chr(33 + k) for k in range(80))
+    minus = decode_masks(complement_masks(x))
+    strange = decode_masks(letters(80))
+    Path("q.fq").write_text(
+        f"@plus\n{decode_masks(x)}\n+\n{quality}\n@minus\n{minus}\n+\n{quality}\n@none\n{strange}\n+\n{quality}\n"
+    )
+    Path("r.fa").write_text(f">r\n{decode_masks(np.concatenate([letters(20), x, letters(20)]))}\n")
+    out = cli("align", "search", "q.fq", "r.fa", "--format", "sam", "--evalue", "1e-6", "-t", 1, "-q").out
+    lines = [line.split("\t") for line in out.splitlines() if not line.startswith("@")]
+    assert [(f[0], f[1], f[2], f[10]) for f in lines] == [
+        ("plus", "0", "r", quality),
+        ("minus", "16", "r", quality[::-1]),
+        ("none", "4", "*", quality),
+    ]
+    assert lines[1][9] == decode_masks(x)
+    assert lines[2][9] == strange
+
+
+def test_a_global_pair_that_would_not_end_is_refused() -> None:
+    query, reference = decode_masks(letters(3000)), decode_masks(letters(1_000_000))
+    with pytest.raises(SettingError, match="from end to end would visit") as refused:
+        SCORER.score(query, reference, mode="global")
+    assert "--mode semiglobal" in str(refused.value)
