@@ -129,9 +129,7 @@ def probcons() -> Aligner:
 
 def mafft(pairing: str = "--globalpair") -> Aligner:
     """Return MAFFT, G-INS-i by default; ``--localpair`` is L-INS-i."""
-    return _aligned_fasta(
-        lambda a, _: ["mafft", "--quiet", pairing, "--maxiterate", "1000", str(a)], to_stdout=True
-    )
+    return _aligned_fasta(lambda a, _: ["mafft", "--quiet", pairing, "--maxiterate", "1000", str(a)], to_stdout=True)
 
 
 def last(training: Sequence[Text] | None = None) -> Aligner:

@@ -8,7 +8,7 @@ the share of true residue pairs that are found, precision the share of found one
 and columns the share of true columns whose residues are all found together.
 
     python benchmarks/alignment/rfam.py SEEDS.sto.gz [--part validation] [--limit N] [--model dna ...]
-        [--peers] [--msa] [--names]
+        [--peers] [--thin] [--msa [--families N]] [--names]
 
 SEEDS is a Stockholm file of seed alignments, compressed or not, with #=GF AC lines
 (https://ftp.ebi.ac.uk/pub/databases/Rfam/CURRENT/Rfam.seed.gz). Peers: parasail, tuned on the
@@ -104,6 +104,16 @@ def draw_pairs(families: dict[str, Rows], *, per_family: int = 2, longest: int =
     return drawn
 
 
+def thin(examples: list[Example], below_70: int = 160, above: int = 90) -> list[Example]:
+    """Return at most so many pairs of each bin, chosen at random."""
+    rng = np.random.default_rng(5)
+    kept: list[int] = []
+    for b in BINS:
+        rows = [k for k, x in enumerate(examples) if x.bin == b]
+        kept += rng.permutation(rows)[: below_70 if b < 70 else above].tolist()
+    return [examples[int(k)] for k in sorted(kept)]
+
+
 def f1(found: list[np.ndarray], examples: list[Example]) -> np.ndarray:
     """Return the F1 of every pair."""
     return np.array([compare_pairs(a, x.truth).f1 for a, x in zip(found, examples, strict=True)])
@@ -129,8 +139,9 @@ def compare_pairwise(examples: list[Example], training: list[Example], arguments
     """Print F1 per bin for us and the others."""
     texts = [x.texts for x in examples]
     bins = np.array([x.bin for x in examples])
+    scorers = {name: AlignmentScorer.load(name) for name in arguments.model}
     aligners: dict[str, peers.Aligner] = {
-        name: lambda _, scorer=AlignmentScorer.load(name): align(scorer, examples) for name in arguments.model
+        name: lambda _, scorer=scorer: align(scorer, examples) for name, scorer in scorers.items()
     }
     if arguments.peers:
         tuned, scores = peers.tuned_parasail([x.texts for x in training], [x.truth for x in training])
@@ -248,6 +259,8 @@ def main() -> None:
     parser.add_argument("--msa", action="store_true", help="families instead of pairs")
     parser.add_argument("--gain", nargs="+", type=float, default=[MsaSettings().gain])
     parser.add_argument("--consistency", nargs="+", type=int, default=[MsaSettings().consistency])
+    parser.add_argument("--thin", action="store_true", help="160 pairs per bin below 70 per cent, 90 above")
+    parser.add_argument("--families", type=int, help="with --msa: so many families of five or more sequences")
     parser.add_argument("--names", action="store_true", help="only print the names of the part's families")
     arguments = parser.parse_args()
     families = read_families(arguments.seeds)
@@ -259,10 +272,14 @@ def main() -> None:
     print(f"{arguments.part}: {len(part)} families, seed {arguments.seed}")
     drawing = {"longest": arguments.longest, "seed": arguments.seed}
     if arguments.msa:
-        compare_multiple(draw_families(part, **drawing), arguments)
+        drawn = draw_families(part, **drawing)
+        if arguments.families is not None:
+            drawn = [rows for rows in drawn if len(rows) >= 5][: arguments.families]
+        compare_multiple(drawn, arguments)
     else:
-        training = draw_pairs(part_of(families, "train"), per_family=1, **drawing)[:200] if arguments.peers else []
-        compare_pairwise(draw_pairs(part, **drawing), training, arguments)
+        training = draw_pairs(part_of(families, "train"), **drawing)[:300] if arguments.peers else []
+        examples = draw_pairs(part, **drawing)
+        compare_pairwise(thin(examples) if arguments.thin else examples, training, arguments)
 
 
 if __name__ == "__main__":
