@@ -51,7 +51,7 @@ def test_the_preset_for_rna_reads_u_as_t_and_expects_fewer_gaps() -> None:
     rna, dna = AlignmentScorer.load("rna"), AlignmentScorer.load("dna", classical=True)
     settings = replace(PRESETS["homogeneous"], indel_rate=(0.01, 0.02), shape=(2.0, 3.0), length=(80, 120))
     pairs = list(simulate_pairs(settings, 60, seed=603, divergences=[0.9] * 60))
-    assert f1(rna, pairs)[0].mean() > f1(dna, pairs)[0].mean() + 0.01
+    assert f1(rna, pairs)[0].mean() > f1(dna, pairs)[0].mean() + 0.005
     query, reference = pairs[0].texts
     read = rna.align(query.replace("T", "U"), reference, strand="plus")
     assert (read.pairs == rna.align(query, reference, strand="plus").pairs).all()
