@@ -70,6 +70,8 @@ read: structures are neither predicted nor taken as input.
 
 Gaps are rarer and rates of sites more alike than in `dna`; below 70 % identity this aligns simulated
 DNA with many indels less well than `dna` does.
+
+E-values and P(homolog) only if a fit of `scripts/fit_significance.py` has been put into the bundle.
 """,
 }
 
