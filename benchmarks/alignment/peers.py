@@ -1,7 +1,7 @@
 """Other aligners behind one interface: a list of pairs of texts in, aligned positions out.
 
-edlib, parasail and Biopython come from PyPI; FSA, MUSCLE, ProbCons and LAST are programs (Debian
-packages fsa, muscle, probcons, last-align) and run on one pair at a time, as a user would run them.
+edlib, parasail and Biopython come from PyPI; FSA, MUSCLE, ProbCons, MAFFT and LAST are programs
+(Debian packages fsa, muscle, probcons, mafft, last-align) and run on one pair at a time, as a user would run them.
 """
 
 from __future__ import annotations
@@ -125,6 +125,11 @@ def muscle() -> Aligner:
 def probcons() -> Aligner:
     """Return ProbCons with its RNA parameters, the only ones for nucleotides."""
     return _aligned_fasta(lambda a, _: ["probcons-RNA", str(a)], to_stdout=True)
+
+
+def mafft(pairing: str = "--globalpair") -> Aligner:
+    """Return MAFFT, G-INS-i by default; ``--localpair`` is L-INS-i."""
+    return _aligned_fasta(lambda a, _: ["mafft", "--quiet", pairing, "--maxiterate", "1000", str(a)], to_stdout=True)
 
 
 def last(training: Sequence[Text] | None = None) -> Aligner:

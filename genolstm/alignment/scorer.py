@@ -78,7 +78,8 @@ class AlignmentScorer:
         Parameters
         ----------
         name
-            ``dna``; ``coding`` for protein-coding sequence; ``adna`` for ancient queries; or the
+            ``dna``; ``coding`` for protein-coding sequence; ``rna`` for structured RNA; ``adna`` for ancient
+            queries; or the
             path of a bundle that ``align train`` wrote.
         classical
             Whether to leave out the neural part.

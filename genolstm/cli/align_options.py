@@ -30,8 +30,8 @@ one_to_one = click.option(
 )
 model = options.model(
     default="dna",
-    help="Aligner to use: dna; coding for protein-coding sequence; adna for queries damaged as ancient "
-    "DNA is; or a file written by `align train`.",
+    help="Aligner to use: dna; coding for protein-coding sequence; rna for structured RNA; adna for "
+    "queries damaged as ancient DNA is; or a file written by `align train`.",
     old="--preset",
 )
 classical = click.option("--classical", is_flag=True, help="Leave out the neural part of the model.")

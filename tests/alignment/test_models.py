@@ -13,7 +13,7 @@ from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 
 
-@pytest.mark.parametrize("name", ["dna", "coding", "adna"])
+@pytest.mark.parametrize("name", ["dna", "coding", "rna", "adna"])
 def test_a_shipped_aligner_is_small_and_has_a_card(name: str) -> None:
     path = find_bundle(name)
     assert path.stat().st_size < 1_000_000
@@ -45,6 +45,16 @@ def test_homogeneous_sequence_is_left_to_the_plain_pair_hmm() -> None:
     ours, models = f1(AlignmentScorer.load("dna"), pairs)
     assert models.count("classical") > 12
     assert ours.mean() > plain.mean() - 0.005
+
+
+def test_the_preset_for_rna_reads_u_as_t_and_expects_fewer_gaps() -> None:
+    rna, dna = AlignmentScorer.load("rna"), AlignmentScorer.load("dna", classical=True)
+    settings = replace(PRESETS["homogeneous"], indel_rate=(0.01, 0.02), shape=(2.0, 3.0), length=(80, 120))
+    pairs = list(simulate_pairs(settings, 60, seed=603, divergences=[0.9] * 60))
+    assert f1(rna, pairs)[0].mean() > f1(dna, pairs)[0].mean() + 0.005
+    query, reference = pairs[0].texts
+    read = rna.align(query.replace("T", "U"), reference, strand="plus")
+    assert (read.pairs == rna.align(query, reference, strand="plus").pairs).all()
 
 
 def test_scorers_and_alignments_say_what_they_are() -> None:

@@ -16,6 +16,7 @@ from Bio.SeqRecord import SeqRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from genolstm.alignment import msa
 from genolstm.alignment.formats.family import MSA_FORMATS
 from genolstm.alignment.msa import LIMIT, FamilyAlignment, align_family, guide_tree
 from genolstm.alignment.scorer import AlignmentScorer
@@ -129,6 +130,37 @@ def test_more_gain_aligns_less() -> None:
         for found in (align_family(far, SCORER, MsaSettings(gain=g), threads=1) for g in (0.0, 0.9))
     ]
     assert aligned[0] > 2 * aligned[1]
+
+
+def test_joining_anew_finds_more_and_a_gain_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums: list[tuple[float, float]] = []
+
+    def both(layout, posterior, starts, merges):  # type: ignore[no-untyped-def]
+        after = refined(layout, posterior, starts, merges)
+        sums.append((expected(layout, posterior, starts), expected(after, posterior, starts)))
+        return after
+
+    def expected(layout, posterior, starts) -> float:  # type: ignore[no-untyped-def]
+        total = 0.0
+        for a, b in combinations(range(len(layout)), 2):
+            at = np.flatnonzero((layout[a] >= 0) & (layout[b] >= 0))
+            total += float(np.sum(posterior[starts[a] + layout[a, at], starts[b] + layout[b, at]]))
+        return total
+
+    refined = msa._refined
+    monkeypatch.setattr(msa, "_refined", both)
+    rng = np.random.default_rng(8)
+    for seed in range(6):
+        # Far enough apart that the first joins are sometimes wrong.
+        far = [
+            "".join(c if rng.random() < 0.6 else rng.choice(list("ACGT")) for c in str(x.seq)) for x in family(seed, 6)
+        ]
+        align_family(records(far), SCORER, threads=1)
+    assert len(sums) == 6
+    assert all(after > before - 0.01 for before, after in sums)
+    assert sum(after for _, after in sums) > sum(before for before, _ in sums) + 0.1
+    align_family(records(far), SCORER, MsaSettings(gain=0.2), threads=1)
+    assert len(sums) == 6
 
 
 def test_the_tree_joins_the_closest_first() -> None:

@@ -47,7 +47,7 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     Parameters
     ----------
     name_or_path
-        A shipped model (``dna``, ``coding``, ``adna``) or a file that ``align train`` wrote.
+        A shipped model (``dna``, ``coding``, ``rna``, ``adna``) or a file that ``align train`` wrote.
     classical
         Whether to leave out the network.
 
