@@ -263,7 +263,7 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(SettingError, match="GiB"):
         SCORER.align(GENOME, GENOME, memory=1000)
     with pytest.raises(InputError, match="no such model"):
-        AlignmentScorer.load("rna")
+        AlignmentScorer.load("protein")
 
 
 # ---------------------------------------------------------------- formats
