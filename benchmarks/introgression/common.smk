@@ -59,7 +59,9 @@ def files_of(wildcards):
     folder = f"{WORK}/{wildcards.set}"
     if wildcards.method == "hmmix":
         return expand(
-            f"{folder}/hmmix/{{person}}.posteriors.txt", person=persons(wildcards)
+            f"{folder}/hmmix/{{person}}.hap{{h}}.txt",
+            person=persons(wildcards),
+            h=(1, 2),
         )
     if wildcards.method == "sstar":
         return [f"{folder}/sstar/{quantile}.bed" for quantile in LEVELS]

@@ -47,31 +47,31 @@ def observe(path: Path, work: Path, program: str) -> None:
 
 
 def infer(path: Path, work: Path, person: str, program: str) -> None:
-    """Train on one person and decode: segments, and the posterior of every window."""
+    """Train on one person and decode: segments."""
     data = [f"-obs=obs.{person}.txt", "-weights=w.bed", "-mutrates=mut.bed", "-haploid"]
     _call(work, program, "train", *data, f"-out={person}.json")
-    wanted = [f"-param={person}.json", f"-out={person}", f"-posterior_probs={person}.posteriors.txt"]
-    _call(work, program, "decode", *data, *wanted)
+    _call(work, program, "decode", *data, f"-param={person}.json", f"-out={person}")
 
 
 def found(path: Path, work: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posterior of each bin and whether it was called, shape (haplotypes, chromosomes, bins)."""
+    """Return the posterior of each bin and whether it was called, shape (haplotypes, chromosomes, bins).
+
+    The posterior is the mean of the segment that the bin lies in, which is what hmmix writes beside a segment, and
+    0 outside of segments. The posteriors of single windows give a lower best F1 (.617 instead of .649 on ``ceu``, .708
+    instead of .827 on ``clean 2 %``).
+    """
     chroms = {chrom: i for i, chrom in enumerate(lengths(path))}
     persons = people(path, "target")
     bins = max(lengths(path).values()) // BIN
     posterior = np.zeros((2 * len(persons), len(chroms), bins), np.float32)
     called = np.zeros_like(posterior)
     for i, person in enumerate(persons):
-        table = pd.read_csv(work / f"{person}.posteriors.txt", sep="\t")
-        place = table["chrom"].str.extract(r"^(?P<chrom>.+)_hap(?P<haplotype>[12])$")
-        rows = 2 * i + place["haplotype"].astype(int).to_numpy() - 1
-        at = place["chrom"].map(chroms).to_numpy()
-        posterior[rows, at, table["start"].to_numpy() // BIN] = table["Archaic"].to_numpy()
         for h in (1, 2):
             segments = pd.read_csv(work / f"{person}.hap{h}.txt", sep="\t")
             for entry in segments[segments["state"] == "Archaic"].itertuples(index=False):
                 span = slice(int(entry.start) // BIN, (int(entry.start) + int(entry.length)) // BIN)
                 called[2 * i + h - 1, chroms[str(entry.chrom)], span] = 1
+                posterior[2 * i + h - 1, chroms[str(entry.chrom)], span] = entry.mean_prob
     return posterior, called
 
 
