@@ -56,9 +56,7 @@ def kept_in() -> Path | None:
 
 
 class _Watch(event.Listener):
-    """Counts the time that compiling takes, and tells of it once, when it is no longer short."""
-
-    tell: Callable[[], None] | None = None
+    """Counts the time that compiling takes, and has it told when it is no longer short."""
 
     def __init__(self) -> None:
         self.begun: list[float] = []
@@ -66,10 +64,8 @@ class _Watch(event.Listener):
 
     def on_start(self, event: Any) -> None:
         self.begun.append(time.monotonic())
-        waited = self.spent + self.begun[-1] - self.begun[0]
-        if self.tell is not None and waited > SHORT:
-            tell, self.tell = self.tell, None
-            tell()
+        if self.spent + self.begun[-1] - self.begun[0] > SHORT:
+            program.tell_of_compiling()
 
     def on_end(self, event: Any) -> None:
         begun = self.begun.pop()
@@ -77,14 +73,8 @@ class _Watch(event.Listener):
             self.spent += time.monotonic() - begun
 
 
-_watch = _Watch()
-
-
-def when_compiling(tell: Callable[[], None]) -> None:
-    """Call ``tell``, once, if loops have to be compiled for more than ``SHORT`` seconds."""
-    if _watch.tell is None and not _watch.spent:
-        event.register("numba:compile", _watch)
-    _watch.tell = tell
+if program.has_begun():
+    event.register("numba:compile", _Watch())
 
 
 def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:

@@ -5,9 +5,12 @@ The program may arrange the libraries in its process as it needs them; in anybod
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class _State:
     begun = False
+    compiling: Callable[[], None] | None = None
 
 
 def begin() -> None:
@@ -18,3 +21,18 @@ def begin() -> None:
 def has_begun() -> bool:
     """Return whether this process is the program."""
     return _State.begun
+
+
+def when_compiling(tell: Callable[[], None] | None) -> None:
+    """Set what is called, once, when loops are compiled for longer than is worth no word; None for nothing.
+
+    Kept here, where nothing is imported for it: most commands compile nothing, and need not wait for numba.
+    """
+    _State.compiling = tell
+
+
+def tell_of_compiling() -> None:
+    """Say that loops are compiled, if somebody wants to know."""
+    tell, _State.compiling = _State.compiling, None
+    if tell is not None:
+        tell()

@@ -92,9 +92,8 @@ def test_sorting_agrees_with_numpy_and_keeps_the_order_of_equals(values: list[fl
 
 
 def test_compiling_is_said_once_and_only_if_something_is_compiled(tmp_path: Path) -> None:
-    loop = "from genolstm.compiled import compiled, when_compiling\n"
-    loop += "import genolstm.compiled\ngenolstm.compiled.SHORT = 0.0\n"
-    loop += "when_compiling(lambda: print('compiling'))\n"
+    loop = "from genolstm import program\nprogram.begin()\nprogram.when_compiling(lambda: print('compiling'))\n"
+    loop += "import genolstm.compiled\nfrom genolstm.compiled import compiled\ngenolstm.compiled.SHORT = -1.0\n"
     loop += "@compiled()\ndef twice(x):\n    return 2 * x\n"
     loop += "@compiled()\ndef fourfold(x):\n    return twice(twice(x))\nprint(fourfold(3))\n"
     (tmp_path / "loop.py").write_text(loop)

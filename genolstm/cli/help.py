@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import click
 
+from genolstm.cli.numbers import NumberRange, WholeRange
+
 #: By command: lines to try, in the folder of `genolstm example`.
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "align msa": ("genolstm align msa reads.fa -o family.fa",),
@@ -333,9 +335,9 @@ def name_values(command: click.Command, path: str) -> None:
         named = [METAVARS.get(f"{path} {word}") or METAVARS.get(word) for word in option.opts]
         if any(named):
             option.metavar = next(filter(None, named))
-        elif isinstance(kind, click.IntRange):
+        elif isinstance(kind, WholeRange):
             option.metavar = "N"
-        elif isinstance(kind, click.FloatRange):
+        elif isinstance(kind, NumberRange):
             option.metavar = "X"
         elif isinstance(kind, click.Path):
             option.metavar = "FILE"

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from genolstm import program
 from genolstm.cli import help as layout
 from genolstm.cli.numbers import NumberRange, WholeRange
 from genolstm.cli.suggest import Suggesting
@@ -108,15 +109,15 @@ seed = click.option("--seed", type=WholeRange(min=0), default=1, show_default=Tr
 
 def _tell_of_compiling(_context: click.Context, _param: click.Parameter, value: bool) -> bool:
     """Say, unless ``quiet``, when loops begin to be compiled: nothing else happens for seconds."""
-    if not value:
-        from genolstm.compiled import kept_in, when_compiling
 
-        def tell() -> None:
-            rest = "this takes seconds, once" if kept_in() else "each time, as there is no folder to keep it in"
-            ahead = "genolstm warm-up does it ahead" if kept_in() else "set NUMBA_CACHE_DIR to one that can be written"
-            say(f"compiling: {rest}; {ahead}", quiet=False)
+    def tell() -> None:
+        from genolstm.compiled import kept_in
 
-        when_compiling(tell)
+        rest = "this takes seconds, once" if kept_in() else "each time, as there is no folder to keep it in"
+        ahead = "genolstm warm-up does it ahead" if kept_in() else "set NUMBA_CACHE_DIR to one that can be written"
+        say(f"compiling: {rest}; {ahead}", quiet=False)
+
+    program.when_compiling(None if value else tell)
     return value
 
 

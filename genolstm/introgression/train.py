@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,13 @@ def train_model(
     log_csv: PathLike | None = None,
     progress: bool = True,
     force: bool = False,
+    begun: Callable[[], None] | None = None,
 ) -> Bundle:
     """Train on labelled regions (folders as ``introgression simulate`` writes them).
 
     Whole regions are held out. The checkpoint is in ``folder`` (by default next to the output,
-    with the suffix ``.training``); an interrupted run resumes from it.
+    with the suffix ``.training``); an interrupted run resumes from it. ``begun`` is called once the regions have been
+    read and found fit.
 
     Raises
     ------
@@ -84,6 +86,7 @@ def train_model(
         log_csv=log_csv,
         progress=progress,
         force=force,
+        begun=begun,
     )
 
 
@@ -102,6 +105,7 @@ def train_on_tracks(
     force: bool = False,
     card: str | None = None,
     provenance: dict[str, Any] | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> Bundle:
     """Train, calibrate and save; ``validation`` determines the epoch, the threshold and the calibration.
 
@@ -111,6 +115,8 @@ def train_on_tracks(
         Opening text of the model card, which describes the data.
     provenance
         Record of the data; by default the names of the regions.
+    begun
+        Called once the data have been found fit to train on.
     """
     check_own_name(output, "a model")
     check_output(output, force=force)
@@ -123,6 +129,8 @@ def train_on_tracks(
     if not (y[:, :, 1:] > 0).any() or not (held_y[:, :, 1:] > 0).any():
         side = "training" if not (y[:, :, 1:] > 0).any() else "validation"
         raise InputError(f"the {side} regions hold no archaic tracts", hint="simulate more or longer regions")
+    if begun is not None:
+        begun()
     folder = Path(folder) if folder is not None else Path(f"{output}.training")
     trained = train(
         network,

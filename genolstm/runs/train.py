@@ -59,11 +59,14 @@ def run(
     read = [place / name for place in places for name in REGION_FILES]
     check_paths(read, [output, log], force=force, kept=[folder / FILE_NAME, running])
     few = len(places) < ENOUGH_REGIONS
-    if few and warn is not None:
-        warn(
-            f"{_regions(len(places))}: {ENOUGH_REGIONS} or more are needed for a model to rely on; a few hold too few "
-            "tracts to learn from, and to choose the threshold by"
-        )
+
+    def begun() -> None:
+        if few and warn is not None:
+            warn(
+                f"{_regions(len(places))}: {ENOUGH_REGIONS} or more are needed for a model to rely on; a few hold "
+                "too few tracts to learn from, and to choose the threshold by"
+            )
+
     bundle = train_model(
         regions,
         output=output,
@@ -75,6 +78,7 @@ def run(
         log_csv=None if log is None else running,
         progress=progress,
         force=force,
+        begun=begun,
     )
     if log is not None:
         publish_log(folder, log, force=force)

@@ -1259,6 +1259,7 @@ def test_options_of_train_arrive(cli: Cli, told) -> None:
     said = cli("introgression", "train", "r1", "r2", "-o", "m.genolstm", *data, *network, *how, *rest)
     assert said == (0, "how good\n", "")
     assert cli("introgression", "train", "r1", "-o", "m").code == 0
+    assert all(callable(given.pop("warn")) for _, given in calls)
     assert calls == [
         (
             ((Path("r1"), Path("r2")),),

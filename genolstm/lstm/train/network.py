@@ -7,6 +7,7 @@ imported without it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import sys
@@ -69,6 +70,13 @@ def _no_traces() -> Iterator[None]:
             connection.HAS_IPV6 = ipv6  # type: ignore[attr-defined]
 
 
+@functools.cache
+def _list_devices(tensorflow: Any) -> None:
+    """Have TensorFlow look for devices, which prints the first time, whoever has imported it."""
+    with _quiet_stderr():
+        tensorflow.config.list_logical_devices()
+
+
 def load_tensorflow() -> tuple[Any, Any]:
     """Import TensorFlow and Keras without their start-up messages; return both modules.
 
@@ -80,6 +88,7 @@ def load_tensorflow() -> tuple[Any, Any]:
         Keras is set to another backend.
     """
     if "tensorflow" in sys.modules and "keras" in sys.modules:
+        _list_devices(sys.modules["tensorflow"])
         return sys.modules["tensorflow"], sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -90,9 +99,7 @@ def load_tensorflow() -> tuple[Any, Any]:
     with _quiet_stderr(), _no_traces():
         import keras
         import tensorflow as tf
-
-        # Listing the devices for the first time prints, too.
-        tf.config.list_logical_devices()
+    _list_devices(tf)
     if keras.backend.backend() != "tensorflow":
         raise SettingError(
             f"Keras runs on {keras.backend.backend()}, the TensorFlow backend is needed",
