@@ -28,7 +28,7 @@ def run(folder: PathLike, *, force: bool = False) -> list[Path]:
     OutputError
         The folder holds files and ``force`` is false, or it cannot be made.
     """
-    source, target = _data(), Path(folder)
+    source, target = data_folder(), Path(folder)
     check_folder(target)
     if not force and target.is_dir() and any(target.iterdir()):
         raise OutputError("holds files already; name another folder, or use --force to add to it", path=str(folder))
@@ -45,7 +45,7 @@ def run(folder: PathLike, *, force: bool = False) -> list[Path]:
     return [target / name for name in names]
 
 
-def _data() -> Path:
+def data_folder() -> Path:
     """Return the folder of the data: in the package, or beside it in a clone."""
     inside, beside = _PACKAGE / "example_data", _PACKAGE.parent / "example_data"
     if (inside / SCRIPT).is_file():

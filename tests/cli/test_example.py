@@ -64,7 +64,8 @@ def test_a_failure_leaves_nothing_half_written(tmp_path: Path, monkeypatch, cli)
 def test_a_file_and_the_example_itself_are_refused(tmp_path: Path, cli) -> None:
     (tmp_path / "file").write_text("")
     assert cli("example", str(tmp_path / "file")).code == 1
-    code, _, err = cli("example", str(EXAMPLE), "--force")
+    # In a clone, that of the clone; else that of the installed package.
+    code, _, err = cli("example", str(example.data_folder()), "--force")
     assert code == 1
     assert "is the example itself" in err
 
