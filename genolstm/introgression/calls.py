@@ -25,6 +25,7 @@ from genolstm.introgression.formats import (
     read_probability,
     read_span,
     sources_of,
+    split_row,
 )
 from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, Segment
@@ -101,9 +102,7 @@ def read_call(line: str, header: Sequence[str], path: PathLike, number: int, che
         It does not fit the header, or a field is not what its column holds.
     """
     where: dict[str, Any] = {"path": display_name(path), "line": number}
-    fields = line.split("\t")
-    if len(fields) != len(header) or line.startswith("#"):
-        raise InputError("does not fit the header", **where)
+    fields = split_row(line, header, path, number)
     of = dict(zip(header, fields, strict=True))
     checked = set() if checked is None else checked
     for what in _NAMES:
@@ -186,9 +185,7 @@ def read_sites(path: PathLike, segments: Collection[Call], most: int) -> dict[In
     kept = _Kept(header, segments, most)
     at = {column: header.index(column) for column in _OF_SEGMENT}
     for number, line in lines:
-        fields = line.split("\t")
-        if len(fields) != len(header) or line.startswith("#"):
-            raise InputError("does not fit the header", path=name, line=number)
+        fields = split_row(line, header, path, number)
         start, end = (
             read_integer(fields[at[column]], "a position", path=name, line=number)
             for column in ("segment_start", "segment_end")

@@ -9,7 +9,7 @@ import numpy as np
 
 from genolstm.errors import InputError
 from genolstm.files import PathLike, display_name, read_lines
-from genolstm.introgression.formats import read_header, read_name, write_header
+from genolstm.introgression.formats import read_header, read_name, split_row, write_header
 from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, Segment
 from genolstm.introgression.sites import BASES, CARRIES, KNOWN, NONE
@@ -217,10 +217,7 @@ def read_site(line: str, columns: Sequence[str], path: PathLike, number: int) ->
         It does not fit the header, or a field is not what its column holds.
     """
     where: dict[str, Any] = {"path": display_name(path), "line": number}
-    fields = line.split("\t")
-    if len(fields) != len(columns) or line.startswith("#"):
-        raise InputError("does not fit the header", **where)
-    of = dict(zip(columns, fields, strict=True))
+    of = dict(zip(columns, split_row(line, columns, path, number), strict=True))
     start, end = (read_integer(of[name], "a position", **where) for name in ("segment_start", "segment_end"))
     pos = read_integer(of["pos"], "a position", low=1, **where)
     if not start < pos <= end:

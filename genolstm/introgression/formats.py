@@ -107,6 +107,20 @@ def read_header(lines: Iterator[tuple[int, str]]) -> tuple[list[str], list[str] 
     return taken, None
 
 
+def split_row(line: str, header: Sequence[str], path: PathLike, number: int) -> list[str]:
+    """Return the fields of a line of a table.
+
+    Raises
+    ------
+    InputError
+        It has not one for each column, or is a comment.
+    """
+    fields = line.split("\t")
+    if len(fields) != len(header) or line.startswith("#"):
+        raise InputError("does not fit the header", path=display_name(path), line=number)
+    return fields
+
+
 def model_stamp(model: str, digest: str) -> str:
     """Return what a table says of its making: the version, the model's name and the begin of its SHA-256.
 

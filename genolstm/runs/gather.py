@@ -18,6 +18,7 @@ from genolstm.introgression.formats import (
     read_probability,
     read_span,
     sources_of,
+    split_row,
 )
 from genolstm.introgression.ids import numbered, segment_ids
 from genolstm.introgression.segments import Segment
@@ -133,9 +134,7 @@ def _lines(
                 )
             raise InputError("has a different header from the first file", path=name, line=1, hint=hint)
     for at, line in lines:
-        fields = line.split("\t")
-        if len(fields) != len(columns) or line.startswith("#"):
-            raise InputError("does not fit the header", path=name, line=at)
+        fields = split_row(line, columns, path, at)
         if of_evidence:
             read_site(line, columns, path, at)
         else:

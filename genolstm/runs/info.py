@@ -22,7 +22,7 @@ _REQUIREMENT = re.compile(r"""([A-Za-z0-9][\w.-]*)(\[[^\]]*\])?\s*([^;]*);.*\bex
 def run() -> dict[str, Any]:
     """Return versions, models, threads, the folder of compiled code, and which extras are there.
 
-    Nothing heavy is imported: versions are those of the packages' metadata.
+    Versions are those of the packages' metadata: of what is heavy, only numba is imported, which knows the folder.
     """
     from genolstm.compiled import kept_in
     from genolstm.runs.model import run_list

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from support import EXAMPLE
+from support import EXAMPLE, Terminal
 
 from genolstm.cli import options
 from genolstm.errors import InputError, OutputError, SettingError
@@ -334,12 +334,7 @@ def test_lines_off_a_terminal(monkeypatch, capsys) -> None:
 
 
 def test_a_bar_on_a_terminal(monkeypatch) -> None:
-    import io
     import sys
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

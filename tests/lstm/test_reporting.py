@@ -6,6 +6,7 @@ import io
 import sys
 
 import pytest
+from support import Terminal
 
 from genolstm.lstm.train import reporting
 from genolstm.lstm.train.reporting import Clock, make_reporter
@@ -74,10 +75,6 @@ def test_silence_is_silent(monkeypatch) -> None:
 
 
 def test_a_bar_tells_it_too(monkeypatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")

@@ -1,5 +1,6 @@
 """What tests of several folders need."""
 
+import io
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,3 +14,10 @@ class Result(NamedTuple):
     code: int
     out: str
     err: str
+
+
+class Terminal(io.StringIO):
+    """A stream that says that it is a terminal, and keeps what is written."""
+
+    def isatty(self) -> bool:
+        return True

@@ -158,12 +158,7 @@ def sweep(u, v, background, family, query, reference, free, lo, hi, out):
     first, stop = lo[0], hi[n]
     columns = stop - first + 1
     weights = np.empty((9, LANES), np.float32)
-    line = np.full(16, -1, np.int64)
-    used = 0
-    for x in query:
-        if line[x] < 0:
-            line[x] = used
-            used += 1
+    line, used = _lines_of(query)
     there = np.zeros(16, np.bool_)
     for x in reference[max(first - 1, 0) : stop]:
         there[x] = True
@@ -234,6 +229,18 @@ def sweep(u, v, background, family, query, reference, free, lo, hi, out):
         for j in range(lo[n] if free else m, hi[n] + 1):
             end += H[LANES * (j - first + 1) + k]
         out[k] = math.log(end) + exponent[k] * math.log(2.0) + begin if end > 0.0 else math.nan
+
+
+@compiled()
+def _lines_of(query):
+    """Number the letters (bit masks) of a query as they appear; return the numbers, -1 for none, and how many."""
+    line = np.full(16, -1, np.int64)
+    used = 0
+    for x in query:
+        if line[x] < 0:
+            line[x] = used
+            used += 1
+    return line, used
 
 
 @compiled()
@@ -424,12 +431,7 @@ def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, c
     opened, extend, link = gaps_of_member(d * math.exp(v), family)
     c = kn.weights_of_gaps(opened, extend, link).astype(np.float32)
     joint = hky85(d, family[0], family[1], background)
-    line = np.full(16, -1, np.int64)
-    used = 0
-    for x in query:
-        if line[x] < 0:
-            line[x] = used
-            used += 1
+    line, used = _lines_of(query)
     odds = np.zeros((used, 16), np.float32)
     for p in range(1, 16):
         if line[p] >= 0:
