@@ -176,7 +176,8 @@ def test_hits_in_windows_keep_what_the_pair_has() -> None:
     assert far.context_bits != 0
 
 
-def test_sam_answers_every_query_and_keeps_its_qualities(cli, tmp_path: Path) -> None:
+def test_sam_answers_every_query_and_keeps_its_qualities(cli, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     x = letters(80)
     quality = "".join(chr(33 + k) for k in range(80))
     minus = decode_masks(complement_masks(x))
