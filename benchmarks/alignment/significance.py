@@ -3,13 +3,14 @@
 Every query is compared with ``--references`` unrelated sequences of its own, on both strands; an error is a
 reference whose E-value is at most the threshold, and the mean number of errors per query should
 equal that threshold. Printed is the factor, observed over stated, with a 95 % bootstrap interval over
-queries, and whether it lies within ``--factor`` either way: yes and no where the whole interval says so, else
-the estimate's answer in brackets. The seeds differ from those of the fit. Sequences: independent bases, each sequence
-with a GC content of its own (30 to 65 %); all with one content; queries of one and references of any; shuffles of given real sequences (``--fasta``, keeping
-their base or dinucleotide composition); and otherwise unrelated sequences rich in short tandem
-repeats, which are to be masked, and show here what happens if they are not.
+queries, and whether it lies within ``--factor`` either way: yes and no where the whole interval says so,
+else the estimate's answer in brackets. The seeds differ from those of the fit. Sequences: independent
+bases, each sequence with a GC content of its own (30 to 65 %); all with one content; queries of one and
+references of any; shuffles of given real sequences (``--fasta``, keeping their base or dinucleotide
+composition); and otherwise unrelated sequences rich in short tandem repeats, which are to be masked, and
+show here what happens if they are not.
 
-    python benchmarks/alignment/significance.py [CALIBRATION.json] [--model dna] [--queries 500]
+    python benchmarks/alignment/significance.py [CALIBRATION.json] [--model dna] [--queries 300]
         [--references 60]
 """
 
@@ -119,14 +120,14 @@ SHAPES = (
     ("global", 60, 60),
     ("global", 150, 150),
     ("global", 120, 160),
-    ("global", 300, 300),
+    ("global", 200, 200),
     ("semiglobal", 50, 150),
     ("semiglobal", 100, 100),
-    ("semiglobal", 100, 400),
-    ("semiglobal", 40, 800),
+    ("semiglobal", 80, 320),
+    ("semiglobal", 40, 500),
     ("local", 80, 80),
-    ("local", 100, 300),
-    ("local", 200, 200),
+    ("local", 60, 180),
+    ("local", 120, 120),
 )
 COMPOSITIONS = (
     ("GC 30", (0.30, 0.30), (0.30, 0.30)),
@@ -140,7 +141,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("calibration", nargs="?", help="JSON of fit_significance.py; by default the model's own")
     parser.add_argument("--model", default="dna")
-    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--references", type=int, default=60)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=7001)
@@ -161,12 +162,12 @@ def main() -> None:
         (f"{mode} {n} x {m}", mode, n, m, (mixed, mixed)) for mode, n, m in SHAPES
     ]
     for name, first, second in COMPOSITIONS:
-        cases += [(f"{name}: {mode} 80 x 160", mode, 80, 160, (iid(first), iid(second))) for mode in MODES]
-    cases += [(f"repeats: {mode} 80 x 160", mode, 80, 160, (repeats, repeats)) for mode in ("semiglobal", "local")]
+        cases += [(f"{name}: {mode} 60 x 120", mode, 60, 120, (iid(first), iid(second))) for mode in MODES]
+    cases += [(f"repeats: {mode} 60 x 120", mode, 60, 120, (repeats, repeats)) for mode in ("semiglobal", "local")]
     if arguments.fasta:
         for name, order in (("shuffled", 0), ("dinucleotides", 1)):
             draw = shuffled(arguments.fasta, order)
-            cases += [(f"{name}: {mode} 80 x 160", mode, 80, 160, (draw, draw)) for mode in ("semiglobal", "local")]
+            cases += [(f"{name}: {mode} 60 x 120", mode, 60, 120, (draw, draw)) for mode in ("semiglobal", "local")]
     print(
         f"{arguments.model}: {arguments.queries} queries x {arguments.references} unrelated references each, "
         f"seed {arguments.seed}"
