@@ -52,7 +52,7 @@ _ZERO = np.uint64(0)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@compiled()
+@compiled(apart=True)
 def find_band(query, reference, free, lo, hi):
     """Write first and last column of each row's band, rows in groups of ``GROUP``; return the edits and matches.
 
@@ -148,7 +148,7 @@ def find_band(query, reference, free, lo, hi):
     return fewest, matches
 
 
-@compiled()
+@compiled(apart=True)
 def sweep(u, v, background, family, query, reference, free, lo, hi, out):
     """Write the log-odds in nats of a pair under the members (exp u, exp v) of a family, ``LANES`` of them.
 
@@ -259,7 +259,7 @@ def _odds(joint, p, q):
     return both / (row * column)
 
 
-@compiled()
+@compiled(apart=True)
 def fit_near(guess, prior, background, family, query, reference, free, lo, hi):
     """Return what ``best_member`` returns, and whether its maximum is inside what was looked at."""
     median, spread = prior
@@ -343,7 +343,7 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
         out[k, 0], out[k, 1], out[k, 2] = nats / math.log(2.0), u, v
 
 
-@compiled()
+@compiled(apart=True)
 def align_chunk(queries, references, pairs, first, last, free, family, fitted, span_cost, slack, tie, cutoff):
     """Align pairs ``first`` to ``last``, whose parameters ``score_chunk`` has found (``fitted``).
 
@@ -422,7 +422,7 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
     )
 
 
-@compiled()
+@compiled(apart=True)
 def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff):
     """Collect the posteriors of matches within a band; return the arrays (they may have grown) and their number."""
     n, m = query.size, reference.size
@@ -485,7 +485,7 @@ def sort_rows(found, size, rows, columns, values):
         stop = start
 
 
-@compiled()
+@compiled(apart=True)
 def describe(query, reference, free, links, rows, columns, values, row_sum, column_sum, text, at, out):
     """Write a CIGAR from place ``at`` on, and an alignment's numbers; return where the CIGAR ends."""
     n, m = query.size, reference.size
