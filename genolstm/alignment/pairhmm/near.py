@@ -30,12 +30,12 @@ it may scatter over many places what is likelier in one."""
 WIDEST = 80
 """Number of columns on either side beyond which a pair is not near."""
 ELSEWHERE = 8
-"""Ends elsewhere in the reference with up to this many more edits count: such a pair is not near."""
+"""The band holds ends elsewhere in the reference with up to this many more edits."""
 SPARE = 48
 """If a free reference is longer than the query by no more than this, the band holds all places for its ends."""
 END, END_EDITS = 40, 5.0
 """Where a free reference begins or ends, a path with this many edits more than elsewhere, in at most so many letters of
-the query, may have stopped short of a long gap: such a pair is not near."""
+the query, may have stopped short of a long gap: the band then holds both ends of the reference."""
 MOST_EDITS = 0.35
 """Share of edits beyond which a pair is not near."""
 SHORTEST, LONGEST = 24, 1 << 10
@@ -130,16 +130,17 @@ def find_band(query, reference, free, lo, hi):
             matched = query[i] & reference[j] != 0
             matches += matched
             edits += not matched
-    if side > WIDEST:
-        return -1, 0
     if not free:
         low[0] = 0
     else:
         if excess >= END_EDITS and not n < m <= n + SPARE:
-            return -1, 0
+            # Room for a long gap near an end, up to the ends of the reference.
+            side = max(side, m - end + SIDE, low[0] + SIDE)
         for k in range(m + 1):
-            if score[k] <= fewest + ELSEWHERE and abs(k - end) > side:
-                return -1, 0
+            if score[k] <= fewest + ELSEWHERE:
+                side = max(side, abs(k - end))
+    if side > WIDEST:
+        return -1, 0
     for first in range(0, n, kn.GROUP):
         stop = min(first + kn.GROUP, n)
         a, b = max(low[first] - side, 0), min(high[stop] + side, m)
@@ -375,6 +376,7 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
             continue
         lo, hi = lo_[: n + 1], hi_[: n + 1]
         row_sum, column_sum = matched[n_matched : n_matched + n], matched[n_matched + n : n_matched + n + m]
+        matched[n_matched : n_matched + n + m] = 0.0  # what a pair that was given up has left there
         own, size = posterior_near(
             fitted[k, 1], fitted[k, 2], family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff
         )
