@@ -11,6 +11,11 @@ MASKS = [
     *("regions", "callable", "exclude", "target_callable", "target_exclude"),
     *("outgroup_callable", "outgroup_exclude", "archaic_callable", "archaic_exclude"),
 ]
+# What each scan writes besides its segments: tables that are joined by rules of their own.
+ALSO = [name for name in ("posteriors", "evidence") if OUTPUTS[name]]
+SCAN_OPTIONS = options(
+    config["scan"], "baseline", "threshold", "fdr", "min_length", "bridge"
+)
 PEOPLE = (
     read_sheet(
         place(SAMPLES), workflow.source_path("../schemas/samples.schema.yaml"), "sample"
@@ -219,3 +224,15 @@ def outgroup(wildcards):
 def sample_options(wildcards, input):
     """Write the table of samples as an option, if there is one."""
     return file_options("samples", input.samples)
+
+
+def also_written(stem):
+    """Return the optional outputs of a scan, which are in the way once they are gathered."""
+    return {name: temp(f"{stem}.{name}.tsv.gz") for name in ALSO}
+
+
+def also_options(output):
+    """Write the optional outputs of a scan as options."""
+    words = [file_options(name, output[name]) for name in ALSO]
+    weigh = OUTPUTS["evidence"] and OUTPUTS["weights"]
+    return " ".join([*words, *(["--weights"] if weigh else [])])

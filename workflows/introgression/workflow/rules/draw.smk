@@ -36,9 +36,12 @@ rule plot_chromosome:
     input:
         segments="<results>/{door}/segments.bed",
         posteriors=posteriors,
-        manifests=lambda wildcards: parts(wildcards.door, ".json"),
-        samples=SAMPLES,
+        # Rows show known tracts; what counts haplotypes has to know of all that were scanned, and whose they are.
         truth=lambda wildcards: TRUTH if wildcards.view == "rows" else [],
+        manifests=lambda wildcards: (
+            [] if wildcards.view == "rows" else parts(wildcards.door, ".json")
+        ),
+        samples=lambda wildcards: [] if wildcards.view == "rows" else SAMPLES,
     output:
         report(
             "<results>/{door}/plots/{chrom}.{view}.svg",

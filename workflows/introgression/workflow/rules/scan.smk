@@ -1,18 +1,3 @@
-SCAN = options(config["scan"], "baseline", "threshold", "fdr", "min_length", "bridge")
-# What each scan writes besides its segments; it is joined by rules of its own, and then in the way.
-ALSO = [
-    (name, f".{name}.tsv.gz") for name in ("posteriors", "evidence") if OUTPUTS[name]
-]
-
-
-def also(output):
-    """Write the optional outputs of a scan as options."""
-    words = [f"--{name} {quote(str(output[name]))}" for name, _ in ALSO]
-    return " ".join(
-        [*words, *(["--weights"] if OUTPUTS["evidence"] and OUTPUTS["weights"] else [])]
-    )
-
-
 rule scan_vcf:
     input:
         **{key: of_chromosome(key) for key in MASKS},
@@ -47,13 +32,13 @@ rule scan_vcf:
         outgroup=outgroup,
         archaics=archaics,
         model=lambda wildcards, input: model(input),
-        settings=SCAN,
+        settings=SCAN_OPTIONS,
         reading=options(
             VCF,
             *("field", "filter", "archaic_min_gq", "archaic_min_dp", "target_absent"),
             *("outgroup_absent", "archaic_absent", "allow_unphased"),
         ),
-        also=lambda wildcards, output: also(output),
+        also=lambda wildcards, output: also_options(output),
     shell:
         "genolstm introgression scan {params.files} --chrom {wildcards.chrom:q}"
         " --target {params.target:q} {params.outgroup} {params.archaics} {params.reading}"
@@ -71,7 +56,7 @@ rule scan_fasta:
         outgroup=lambda wildcards: panel("outgroup", FASTA["panels"]["outgroup"]),
         model=MODEL_FILE,
     output:
-        **{name: temp("<results>/fasta/scans/{query}" + end) for name, end in ALSO},
+        **also_written("<results>/fasta/scans/{query}"),
         segments="<results>/fasta/scans/{query}.bed",
         manifest="<results>/fasta/scans/{query}.json",
     log:
@@ -90,9 +75,9 @@ rule scan_fasta:
             for source, path in zip(archaic_panels(), input.archaic, strict=True)
         ),
         model=lambda wildcards, input: model(input),
-        settings=SCAN,
+        settings=SCAN_OPTIONS,
         reading=options(FASTA, "haplotypes", "skip_short"),
-        also=lambda wildcards, output: also(output),
+        also=lambda wildcards, output: also_options(output),
     shell:
         "genolstm introgression scan {input.query:q} {params.archaics}"
         " --outgroup {input.outgroup:q} {params.reading}"
