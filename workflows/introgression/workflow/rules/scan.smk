@@ -7,10 +7,7 @@ rule scan_vcf:
         outgroup_frequencies=of_chromosome("outgroup_frequencies"),
         model=MODEL_FILE,
     output:
-        **{
-            name: temp("<results>/vcf/scans/{chrom}/{batch}" + end)
-            for name, end in ALSO
-        },
+        **also_written("<results>/vcf/scans/{chrom}/{batch}"),
         segments="<results>/vcf/scans/{chrom}/{batch}.bed",
         manifest="<results>/vcf/scans/{chrom}/{batch}.json",
     log:
