@@ -15,6 +15,10 @@ from genolstm.cli.numbers import NumberRange, WholeRange
 
 #: By command: lines to try, in the folder of `genolstm example`.
 EXAMPLES: dict[str, tuple[str, ...]] = {
+    "align gather": (
+        "genolstm align search reads.fa reference.fa -o part1.paf",
+        "genolstm align gather part1.paf part2.paf -o all.paf",
+    ),
     "align msa": ("genolstm align msa reads.fa -o family.fa",),
     "align plot": (
         "genolstm align plot reads.fa reference.fa -o dotplot.svg",

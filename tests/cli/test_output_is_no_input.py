@@ -51,6 +51,7 @@ SPECIAL = {
 
 # Every command that writes: words that begin with @ are inputs. Two lines where inputs exclude each other.
 LINES = [
+    "align gather @parts @other",
     "align msa @family --model @model",
     "align plot @query @reference --model @model",
     "align reliability @query @reference --truth @truth --model @model",

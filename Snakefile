@@ -1,0 +1,48 @@
+# Both workflows on the example data. They live in workflows/; this file is where catalogs of workflows look first.
+import yaml
+
+
+def example(name):
+    """Return the configuration with which a workflow comes."""
+    with open(workflow.source_path(f"workflows/{name}/config/config.yaml")) as file:
+        return yaml.safe_load(file)
+
+
+module introgression:
+    pathvars:
+        results="results/introgression",
+        logs="results/introgression/logs",
+        benchmarks="results/introgression/benchmarks",
+        example="example_data",
+        config="workflows/introgression/config",
+    snakefile:
+        "workflows/introgression/workflow/Snakefile"
+    config:
+        example("introgression")
+
+
+use rule * from introgression as introgression_*
+
+
+module alignment:
+    pathvars:
+        results="results/alignment",
+        logs="results/alignment/logs",
+        benchmarks="results/alignment/benchmarks",
+        example="example_data",
+        config="workflows/alignment/config",
+    snakefile:
+        "workflows/alignment/workflow/Snakefile"
+    config:
+        example("alignment")
+
+
+use rule * from alignment as alignment_*
+
+
+rule all:
+    default_target: True
+    input:
+        rules.introgression_all.input,
+        rules.alignment_all.input,
+    localrule: True
