@@ -50,7 +50,12 @@ autodoc_mock_imports = [name for name in ("sklearn", "tensorflow", "keras") if f
 nitpicky = True
 # No page is fetched while the site is built, and so nothing of other projects can be linked.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(np|numpy|pd|pandas|Bio|matplotlib|sklearn|npt|pathlib|collections|typing|click)\..*"),
+    (r"py:.*", r"(np|numpy|pd|pandas|Bio|matplotlib|sklearn|npt|os|pathlib|collections|typing|click)\..*"),
+    # What the interface is made of, and is none itself.
+    (r"py:class", r"(.*\.)?(Door|Segment|Totals|Panels|PathLike|VariantSettings|Source|VariantReader|Runtime)"),
+    (r"py:class", r"PairHMMParameters"),
+    (r"py:func", r"genolstm\.sequences\.fasta\.parse_haplotype_name"),
+    (r"py:mod", r"genolstm\.text\.settings"),
 ]
 
 html_theme = "furo"
@@ -155,7 +160,26 @@ def on_epilog(app: Sphinx, ctx: click.Context, lines: list[str]) -> None:
         lines += [""]
 
 
+def on_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Give each of several attributes that are described together a line: napoleon takes the first for a type."""
+    told: list[str] = []
+    names: list[str] = []
+    for line in [*lines, ""]:
+        found = re.match(r":ivar (\w+(?:, \w+)+):", line)
+        if names and (found or not line.startswith(" ")):
+            last = told[told.index(names[0]) :]
+            told = told[: -len(last)]
+            for one in names[0].removeprefix(":ivar ").split(":")[0].split(", "):
+                told += [re.sub(r"^:ivar [^:]+:", f":ivar {one}:", last[0]), *last[1:]]
+            names = []
+        if found:
+            names = [line]
+        told.append(line)
+    lines[:] = told
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("autodoc-process-docstring", on_docstring, priority=900)
     app.connect("source-read", on_source)
     app.connect("include-read", on_include)
     app.connect("sphinx-click-process-usage", on_usage)
