@@ -123,7 +123,7 @@ class AlignmentScorer:
         query, reference
             ``str``, ``Bio.Seq`` or ``SeqRecord``; IUPAC codes are scored as expectations.
         **settings
-            Fields of :class:`AlignmentSettings`.
+            Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
 
         Raises
         ------
