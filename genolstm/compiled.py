@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from genolstm import program
+from genolstm.apart import keep_apart
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def _without_scipy() -> Iterator[None]:
 
 with _without_scipy():
     from numba import njit, types
-    from numba.core import event
+    from numba.core import event, sigutils
     from numba.extending import is_jitted
 
     if program.has_begun():
@@ -77,7 +78,7 @@ if program.has_begun():
     event.register("numba:compile", _Watch())
 
 
-def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:
+def compiled(signature: Any = None, *, apart: bool = False, **options: Any) -> Callable[[Function], Function]:
     """Compile a function without the GIL, and keep the result on disk.
 
     With a signature, it is compiled at once and for that signature only; without one, on the first
@@ -111,6 +112,8 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
                 return resolve(tuple(map(types.unliteral, args)), {k: types.unliteral(v) for k, v in kws.items()})
 
             made.get_call_template = without_constants
+        if is_jitted(made):
+            _watch(made, apart)
         if signatures and is_jitted(made):
             for one in signatures:
                 made.compile(one)
@@ -119,6 +122,25 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
         return found
 
     return decorate
+
+
+def _watch(made: Any, apart: bool) -> None:
+    """Do what has to be done about each version of a loop that is compiled or loaded."""
+    compile_ = made.compile
+
+    def compile_version(signature: Any) -> Any:
+        arguments = tuple(sigutils.normalize_signature(signature)[0])
+        known = arguments in made.overloads
+        entry = compile_(signature)
+        if not known:
+            found = made.overloads[arguments]
+            # What a loop needs to have loaded, its callers need, too; numba forgets it of a loop that was kept.
+            found.library._reload_init.update(found.reload_init or ())
+            if apart:
+                keep_apart(made, arguments)
+        return entry
+
+    made.compile = compile_version
 
 
 _CONSTANTS = (int, float, str, bytes, tuple, np.generic)

@@ -7,7 +7,7 @@ import numpy as np
 from genolstm.compiled import compiled
 
 
-@compiled()
+@compiled(apart=True)
 def order_of(values):
     """Return the indices that sort the values, int64; equal ones stay in order (a heap sort)."""
     order = np.arange(values.size)

@@ -175,6 +175,29 @@ class AlignTrainSettings:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class FamilySettings:
+    """How to learn from aligned families.
+
+    Parameters
+    ----------
+    held_out
+        Share of the families that nothing is fitted to: one half of them chooses between what was learned
+        and the model that it began with, the other gives the figures.
+    per_family
+        Maximum number of pairs of a family, from as many ranges of identity as it has.
+    search
+        Number of sets of parameters that are tried for a higher F1 after the fit by likelihood.
+    """
+
+    held_out: Annotated[float, INSIDE] = 0.5
+    per_family: Annotated[int, Range(1)] = 4
+    search: Annotated[int, Range(0)] = 80
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 FINE_TUNING = AlignTrainSettings(epochs=4, learning_rate=5e-4, likelihood=0.1)
 """How ``align train`` fine-tunes a model: with a quarter of the learning rate of a new one."""
 

@@ -40,6 +40,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "align train": (
         "genolstm align score reads.fa reference.fa -o truth.paf",
         "genolstm align train reads.fa reference.fa --truth truth.paf -o mine.genolstm",
+        "genolstm align train --families seeds.sto.gz --model rna -o mine.genolstm \\\n"
+        "    --table gain.tsv --figure gain.svg",
     ),
     "cite": ("genolstm cite", "genolstm cite --format bibtex"),
     "compare": (
@@ -155,7 +157,8 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "align train": (
         ("Pairs", "--pairs --one-to-one --truth"),
-        ("Output", "--output --checkpoints"),
+        ("Families", "--families --held-out --per-family --search --context --table --figure"),
+        ("Output", "--output --evalues --checkpoints"),
         ("Training", "--model --simulated --validation --epochs --batch-size --learning-rate --seed"),
     ),
     "compare": (
@@ -287,6 +290,8 @@ METAVARS: dict[str, str] = {
     "--vcf": "VCF",
     "--window": "BP",
     "encode onehot --output": "NPZ",
+    "align train --families": "FILE|FOLDER",
+    "align train --held-out": "SHARE",
     "introgression compare --output": "TSV",
     "introgression compare --state": "NAME",
     "introgression evaluate --output": "TSV",

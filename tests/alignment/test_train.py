@@ -9,6 +9,7 @@ import pytest
 
 from genolstm.alignment.context.model import aligner_metadata, read_aligner
 from genolstm.alignment.context.terms import network_config
+from genolstm.alignment.context.train import LONGEST
 from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.settings import AlignTrainSettings
@@ -16,7 +17,7 @@ from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings,
 from genolstm.errors import InputError
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.export import write_onnx
-from genolstm.runs.align_train import LONGEST, _pieces, _split
+from genolstm.runs.align_train import _pieces, _split
 
 pytestmark = [pytest.mark.usefixtures("folder"), pytest.mark.xdist_group("tensorflow")]
 PAIRS = list(simulate_pairs(SimulationSettings(length=(50, 70), divergence=(0.1, 0.6)), 14, seed=77))

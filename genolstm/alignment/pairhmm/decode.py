@@ -56,7 +56,7 @@ class SparsePosterior:
         return np.where(keys[at] == wanted, self.probability[at], np.float32(0))
 
 
-@compiled()
+@compiled(apart=True)
 def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     """Return the indices of the heaviest rising chain, and its weight.
 
@@ -106,7 +106,7 @@ def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     return chain, top
 
 
-@compiled()
+@compiled(apart=True)
 def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     """Return the chain with the highest expected F1 of aligned pairs (indices), and half that F1.
 
@@ -132,7 +132,7 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     return chain, half
 
 
-@compiled()
+@compiled(apart=True)
 def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_columns, slack, ends):
     """Add links where residues of both sequences were left unaligned opposite each other.
 
@@ -201,7 +201,7 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
     return found
 
 
-@compiled()
+@compiled(apart=True)
 def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
     """Move each gap to the left while no letter changes and no posterior falls (in place).
 

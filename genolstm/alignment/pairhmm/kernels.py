@@ -184,7 +184,7 @@ def _set_factor(factor, exponent, first, last, forward):
             factor[(t + 1) * TILE - 1] = _power(exponent[t + 1] - exponent[t])
 
 
-@compiled()
+@compiled(apart=True)
 def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end):
     """Fill row 0 of the forward recursion: ``state`` (4, columns + 1) is M, X1, X2, H."""
     state[:] = 0.0
@@ -221,7 +221,7 @@ def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end)
         add_scaled(end, np.float64(state[3, m]), exponent[m // TILE])
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", apart=True)
 def forward_rows(first, last, emission, band, c, mode, begin, opens, state, exponent, keep, kept, end):
     """Advance the forward recursion from row ``first`` (a multiple of GROUP) to row ``last``.
 
@@ -357,7 +357,7 @@ def _end_local(ended, t0, t1, exponent, end):
         add_scaled(end, total, exponent[t])
 
 
-@compiled()
+@compiled(apart=True)
 def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
     """Fill row n of the backward recursion: ``state`` (3, columns + 2) is M, X1, X2."""
     state[:] = 0.0
@@ -438,7 +438,7 @@ def _visible(kept_exponent, exponent, t0, t1, end, seen, weight_f, weight_b):
     return n_seen
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", apart=True)
 def backward_rows(
     first, last, emission, band, c, mode, opens, state, exponent, kept, end, cutoff, found, matches, row_sum, column_sum
 ):

@@ -149,7 +149,7 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
     return Band(lo.astype(np.int64), hi.astype(np.int64))
 
 
-@compiled()
+@compiled(apart=True)
 def shared_kmers(query, reference):
     """Count the shorter sequence's k-mers that also occur in the longer one.
 

@@ -34,7 +34,7 @@ from genolstm.alignment.search.batch import BatchedAlignment, Fit, NearAlignment
 from genolstm.alignment.search.edits import edit_distances, kth_smallest
 from genolstm.alignment.search.seeds import Prefilter, SeedIndex
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
-from genolstm.alignment.significance import Significance
+from genolstm.alignment.significance import Significance, gc_content, pool
 from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.sequences.packed import PackedSequences, pack
@@ -97,11 +97,11 @@ class _Windows:
         self.owner = np.array([r for r, _, _ in self.place])
         self.names = self.owner
         self.prefilter = None if make is None else make(self.packed)
-        # A few distinct lengths stand for all of them when E-values are summed.
-        classes = np.unique(np.round(np.log2(self.lengths) * 4).astype(int), return_inverse=True)[1]
-        self.counts = np.bincount(classes)
-        sums = np.bincount(classes, weights=self.lengths)
-        self.class_lengths = sums / self.counts
+        # A few distinct lengths and GC contents stand for all of them when E-values are summed.
+        strong = (self.packed.letters == 2) | (self.packed.letters == 4)
+        strong = np.diff(np.concatenate([[0], np.cumsum(strong)])[self.packed.starts])
+        gc = np.where(self.sure > 0, strong / np.maximum(self.sure, 1), 0.5)
+        self.class_lengths, self.class_gc, self.counts = pool(self.lengths, gc)
         self._records: dict[int, SeqRecord] = {}
 
     def record(self, w: int, references: Sequence[SeqRecord]) -> SeqRecord:
@@ -436,6 +436,8 @@ class Searcher:
                 mode=self.alignment.mode,
                 strand=self.alignment.strand,
                 counts=windows.counts,
+                query_gc=np.array([gc_content(q) for q in queries])[pairs[:, 0]],
+                reference_gc=windows.class_gc,
             )
         order = order[bound[order] <= self.settings.evalue]
         columns = (pairs[order], bits[order], evalues[order], strands[order], fitted[order])
