@@ -1,11 +1,7 @@
 # Both workflows on the example data. They live in workflows/; this file is where catalogs of workflows look first.
+from pathlib import Path
+
 import yaml
-
-
-def example(name):
-    """Return the configuration with which a workflow comes."""
-    with open(workflow.source_path(f"workflows/{name}/config/config.yaml")) as file:
-        return yaml.safe_load(file)
 
 
 module introgression:
@@ -18,7 +14,7 @@ module introgression:
     snakefile:
         "workflows/introgression/workflow/Snakefile"
     config:
-        example("introgression")
+        yaml.safe_load(Path("workflows/introgression/config/config.yaml").read_text())
 
 
 use rule * from introgression as introgression_*
@@ -34,7 +30,7 @@ module alignment:
     snakefile:
         "workflows/alignment/workflow/Snakefile"
     config:
-        example("alignment")
+        yaml.safe_load(Path("workflows/alignment/config/config.yaml").read_text())
 
 
 use rule * from alignment as alignment_*

@@ -87,7 +87,7 @@ def _serve() -> None:
     import snakemake.api
     import snakemake.cli
     import snakemake.dag
-    import snakemake.workflow  # noqa: F401
+    import snakemake.workflow
 
     for line in sys.stdin:
         request = json.loads(line)

@@ -33,7 +33,7 @@ done
 [ "$(id -u)" -eq 0 ] || no "only root can start slurmd"
 if [ -f $conf ] && ! grep -qxF "$mark" $conf; then no "$conf is not ours: this machine belongs to a cluster"; fi
 if [ -f $conf ] && running "$state/slurmctld.pid" && running "$state/slurmd.pid"; then
-    echo "Slurm runs"
+    echo "Slurm runs already"
     exit 0
 fi
 

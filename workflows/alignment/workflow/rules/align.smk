@@ -60,7 +60,9 @@ rule score:
         model=lambda wildcards, input: model(input),
         form=config["format"],
         pairs=lambda wildcards, input: file_options("pairs", input.pairs),
-        posteriors=lambda wildcards, output: file_options("posteriors", output[1:]),
+        posteriors=lambda wildcards, output: file_options(
+            "posteriors", output.get("posteriors")
+        ),
         settings=options(
             config["score"],
             *("mode", "strand", "decoding", "gap_factor", "classical"),

@@ -10,11 +10,12 @@ TRAIN = config.get("train")
 GIVEN_MODEL = [config["model"]] if config["model"].endswith(".genolstm") else []
 MODEL_FILE = "<results>/model/trained.genolstm" if TRAIN else GIVEN_MODEL
 SAMPLES = config.get("samples")
+SHEET = place(SAMPLES) if SAMPLES else ""
 QUERIES = (
     {
         row["query"]: row
         for row in read_sheet(
-            place(SAMPLES),
+            SHEET,
             workflow.source_path("../schemas/samples.schema.yaml"),
             "query",
         )
@@ -33,7 +34,7 @@ def targets(query):
     for word in found:
         if word not in REFERENCES:
             raise WorkflowError(
-                f"{SAMPLES}: {query}: no references {word}{meant(word, REFERENCES)}; "
+                f"{SHEET}: {query}: no references {word}{meant(word, REFERENCES)}; "
                 f"references: {', '.join(REFERENCES)}"
             )
     return found
@@ -52,7 +53,7 @@ def check_names():
         targets(query)
         if row.get("pairs") and config["task"] != "score":
             raise WorkflowError(
-                f"{SAMPLES}: {query}: pairs are for the task score, and the task is {config['task']}"
+                f"{SHEET}: {query}: pairs are for the task score, and the task is {config['task']}"
             )
     for name, plot in config["plots"].items():
         for key, known in (("query", QUERIES), ("reference", REFERENCES)):
@@ -69,13 +70,6 @@ def check_names():
 
 
 check_names()
-
-
-wildcard_constraints:
-    reference=r"[^/]+",
-    query=r"[^/]+",
-    family=r"[^/]+",
-    name=r"[^/]+",
 
 
 def results():

@@ -3,6 +3,7 @@ OUTPUTS = config["outputs"]
 PLOTS = config["plots"]
 TRUTH = config.get("truth") or []
 SAMPLES = config.get("samples") or []
+SHEET = place(SAMPLES) if SAMPLES else ""
 VCF = config.get("vcf", {})
 FASTA = config.get("fasta", {})
 # A model is the user's file, or the name of a shipped one.
@@ -17,9 +18,7 @@ SCAN_OPTIONS = options(
     config["scan"], "baseline", "threshold", "fdr", "min_length", "bridge"
 )
 PEOPLE = (
-    read_sheet(
-        place(SAMPLES), workflow.source_path("../schemas/samples.schema.yaml"), "sample"
-    )
+    read_sheet(SHEET, workflow.source_path("../schemas/samples.schema.yaml"), "sample")
     if SAMPLES
     else []
 )
@@ -40,11 +39,11 @@ def people(key):
     for name in map(str, as_list(VCF.get(key))):
         if name in samples and name in groups:
             raise WorkflowError(
-                f"config: vcf.{key}: {name} is both a sample and a population of {SAMPLES}"
+                f"config: vcf.{key}: {name} is both a sample and a population of {SHEET}"
             )
         if name not in samples and name not in groups:
             raise WorkflowError(
-                f"config: vcf.{key}: {SAMPLES} has no sample or population {name}"
+                f"config: vcf.{key}: {SHEET} has no sample or population {name}"
                 f"{meant(name, [*groups, *samples])}; populations: {', '.join(sorted(groups))}"
             )
         found.update({row["sample"]: row for row in groups.get(name) or samples[name]})
@@ -71,7 +70,7 @@ def batches():
                 f"config: vcf: {row['sample']} is among both targets and outgroup"
             )
         found.setdefault(row.get("batch", row["pop"]), []).append(row["sample"])
-    hint = f"give {SAMPLES} a column batch, and some hundred samples to each"
+    hint = f"give {SHEET} a column batch, and some hundred samples to each"
     return {
         batch: named(samples, f"the batch {batch} of vcf.targets", hint)
         for batch, samples in found.items()
@@ -104,15 +103,6 @@ def check_plots():
 BATCHES = batches() if VCF else {}
 QUERIES = queries()
 check_plots()
-
-
-wildcard_constraints:
-    door="fasta|vcf",
-    panel=r"outgroup|archaic\.[^/]+",
-    query=r"[^/]+",
-    batch=r"[^/]+",
-    chrom=r"[^/]+",
-    view="rows|frequency|clusters",
 
 
 def results():
