@@ -19,7 +19,6 @@ training part, and the programs fsa, muscle, probcons-RNA, mafft and kalign. Seq
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from Bio.SeqRecord import SeqRecord
 from msa import Rows, pairs, program, residue_columns
 
 from genolstm.alignment.evaluate import bootstrap_mean, compare_pairs, paired_bootstrap
+from genolstm.alignment.formats import aligned as formats
 from genolstm.alignment.msa import align_family
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import MsaSettings
@@ -59,20 +59,8 @@ class Example:
 
 
 def read_families(path: Path) -> dict[str, Rows]:
-    """Return the rows of every family by accession; DNA letters, columns without residues left out."""
-    families: dict[str, Rows] = {}
-    name, rows = "", {}
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as stream:
-        for line in stream:
-            if line.startswith("#=GF AC"):
-                name = line.split()[2]
-            elif line.startswith("//"):
-                families[name] = list(rows.values())
-                rows = {}
-            elif line.strip() and not line.startswith("#"):
-                key, row = line.split()
-                rows[key] = rows.get(key, "") + row.upper().replace("U", "T").replace(".", "-")
-    return families
+    """Return the rows of every family by accession; DNA letters."""
+    return {family.name: family.rows() for family in formats.read_families([path])[0]}
 
 
 def part_of(families: dict[str, Rows], part: str) -> dict[str, Rows]:

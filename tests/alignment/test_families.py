@@ -316,7 +316,7 @@ def test_a_preset_of_ones_own(here: Path, cli, monkeypatch: pytest.MonkeyPatch) 
     assert bundle.provenance["settings"]["held_out"] == 0.5
     got = cli("align", "score", "all/lone.fa", "all/lone.fa", "--model", "mine.genolstm", "--format", "json")
     assert got.code == 0
-    assert json.loads(got.out)["evalue"] < 1e-3
+    assert json.loads(got.out)["alignments"][0]["evalue"] < 1e-3
     got = cli(*ARGUMENTS, *given[:-1], "rna", "--no-evalues", "--force", "-q")
     assert (got.code, got.err.count("\n")) == (0, 1), "only the warning"
     again = Bundle.open("mine.genolstm")

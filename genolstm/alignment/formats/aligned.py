@@ -50,6 +50,13 @@ class AlignedFamily:
     columns: npt.NDArray[np.uint8]
     positions: npt.NDArray[np.int32]
 
+    def rows(self) -> list[str]:
+        """Return the aligned rows as text, upper case, with dashes; inserts are left out."""
+        return [
+            "".join(text[k] if k >= 0 else "-" for k in places.tolist())
+            for text, places in zip(self.texts, self.positions, strict=True)
+        ]
+
 
 @dataclass
 class Handled:
