@@ -25,7 +25,7 @@ def add_column(
     Parameters
     ----------
     letters
-        The letter (bit mask) of each lane, uint64 (LANES,).
+        The letter (bit mask) of each lane, one per byte.
     query
         Where the query has A, C, G and T, uint64 (words * 4,).
     positive, negative
@@ -42,18 +42,19 @@ def add_column(
     whole
         Whether the last bit is the query's: only then is there an answer.
     """
-    kinds = (letters, query, positive, negative, score, best, length)
-    signature = types.void(*kinds, types.int64, types.int64, types.int64, types.int64, types.boolean, types.boolean)
+    kinds = (query, positive, negative, score, best, length)
+    signature = types.void(types.uint64, *kinds, types.int64, types.int64, types.int64, types.int64, types.boolean, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number = ir.IntType(64)
         vector = ir.VectorType(number, LANES)
-        *arrays, column, first, stop, last, free, whole = arguments
+        letters, *arrays = arguments
+        *arrays, column, first, stop, last, free, whole = arrays
         made = [
             context.make_array(kind)(context, builder, value)
-            for kind, value in zip(signature.args, arrays, strict=False)
+            for kind, value in zip(signature.args[1:], arrays, strict=False)
         ]
-        letters, query, positive, negative, score, best, length = (array.data for array in made)
+        query, positive, negative, score, best, length = (array.data for array in made)
 
         def constant(value: int) -> Any:
             return ir.Constant(number, value)
@@ -81,7 +82,7 @@ def add_column(
         none, one, top = every(constant(0)), every(constant(1)), every(constant(63))
         begins = builder.and_(free, builder.icmp_signed("==", first, constant(0)))
         plus, minus, up, down = (cgutils.alloca_once(builder, vector) for _ in range(4))
-        letter = read(letters, constant(0))
+        letter = builder.zext(builder.bitcast(letters, ir.VectorType(ir.IntType(8), LANES)), vector)
         holds = [builder.sub(none, builder.and_(builder.lshr(letter, every(constant(base))), one)) for base in range(4)]
         builder.store(builder.select(begins, none, one), plus)
         builder.store(none, minus)

@@ -56,8 +56,7 @@ def _distances(lines, n, letters, starts, chosen, count, limit, free, work, best
     positive, negative = work[0], work[1]
     for k in range(words * LANES):
         positive[k], negative[k] = _ALL, _ZERO
-    letter, length = np.zeros(LANES, np.uint64), np.zeros(LANES, np.int64)
-    score, begin = np.empty(LANES, np.int64), np.zeros(LANES, np.int64)
+    length, score, begin = np.zeros(LANES, np.int64), np.empty(LANES, np.int64), np.zeros(LANES, np.int64)
     longest = np.int64(0)
     for k in range(count):
         begin[k] = starts[chosen[k]]
@@ -69,8 +68,10 @@ def _distances(lines, n, letters, starts, chosen, count, limit, free, work, best
     score[:] = rows
     best[:] = n if free else FAR
     for column in range(longest):
-        for k in range(count):
-            letter[k] = letters[begin[k] + column] if column < length[k] else 0
+        letter = _ZERO
+        for k in range(LANES):
+            # Beyond a reference's end, it does not matter what is read.
+            letter |= np.uint64(letters[min(begin[k] + column, letters.size - 1)]) << np.uint64(8 * k)
         if stop < words and column + 1 + limit > rows:
             stop += 1
             score += min(64 * stop, n) - rows
