@@ -352,6 +352,7 @@ PAGES = {
         # Benchmarks that train for hours.
         elsewhere=("benchmarks/text/",),
     ),
+    "docs/workflows.md": Page(cluster, slow=("snakemake",)),
 }  # fmt: skip
 
 
