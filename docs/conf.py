@@ -1,7 +1,7 @@
 """How the pages become a site: ``sphinx-build -W -n docs OUT``, with the extra ``docs``.
 
-Pages are read in the repository as well, where a link to ``../benchmarks/x.py`` is right as it stands. In the site such a
-file is one to download, and the few pages of the root (the change log and its like) are pages of their own.
+Pages are read in the repository as well, where a link to ``../benchmarks/x.py`` is right as it stands. In the site such
+a file is one to download, and the few pages of the root (the change log and its like) are pages of their own.
 """
 
 from __future__ import annotations

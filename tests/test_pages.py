@@ -1,8 +1,8 @@
-"""Every command and snippet of every page of the documentation runs, in its order, and shows what the page says it does.
+"""Every command and snippet of every page of the documentation runs, in its order, and shows what the page says.
 
-Data that one does not have at hand (the 1000 Genomes, an archaic genome) are made of the example, under the names that a
-page gives them, so that its lines run as they stand. What trains or takes longer runs with ``pytest -m slow``, with sizes
-that are cut down; its lines are parsed in any case.
+Data that one does not have at hand (the 1000 Genomes, an archaic genome) are made of the example, under the names that
+a page gives them, so that its lines run as they stand. What trains, or takes longer, runs with ``pytest -m slow``, with
+sizes that are cut down; its lines are parsed in any case.
 
 ``PYTHONPATH=tests python tests/test_pages.py docs/index.md ...`` writes what comes out now into pages.
 """
@@ -10,18 +10,23 @@ that are cut down; its lines are parsed in any case.
 from __future__ import annotations
 
 import gzip
+import io
+import itertools
+import json
 import re
 import shlex
 import shutil
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from support.pages import ROOT, Block, Shell, as_numbers, blocks, told, words_of
+
+from genolstm.text.scoring import write_positions_header
 
 pytest.importorskip("bokeh")
 pytest.importorskip("matplotlib")
@@ -86,7 +91,9 @@ def position_by_position(vcf: Vcf) -> Vcf:
             found.append(record)
             continue
         end = int(record[7].removeprefix("END="))
-        found += [[record[0], str(at), ".", "A", ".", ".", "PASS", ".", "GT", "0/0"] for at in range(int(record[1]), end + 1)]
+        found += [
+            [record[0], str(at), ".", "A", ".", ".", "PASS", ".", "GT", "0/0"] for at in range(int(record[1]), end + 1)
+        ]
     return vcf._replace(records=found)
 
 
@@ -110,7 +117,7 @@ def thousand_genomes_grch37(folder: Path) -> None:
 
 
 #: A stretch with segments, short enough to list each of its positions.
-STRETCH = (300_000, 380_000)
+STRETCH = (330_000, 370_000)
 
 
 def thousand_genomes_grch38(folder: Path) -> None:
@@ -197,10 +204,9 @@ for number in 21 22; do SLURM_ARRAY_TASK_ID=$number sh "$1"; done
 """
 
 
-def introgression(folder: Path, region: Path) -> None:
+def introgression(folder: Path) -> None:
     """What the page on introgression scans: all kinds of files, of two chromosomes."""
     example(folder)
-    assemblies(folder, region)
     for name in ("people.vcf.gz", "query.fa.gz", "outgroup.panel", "target.txt", "outgroup.txt", "truth.bed"):
         shutil.copyfile(EXAMPLE / name, folder / name)
     shutil.copytree(EXAMPLE / "hmmix", folder / "hmmix")
@@ -222,18 +228,13 @@ def introgression(folder: Path, region: Path) -> None:
     (folder / "genome.fa.fai").write_text("".join(f"chr{k}\t{LENGTH}\t6\t60\t61\n" for k in (1, 2)))
     (folder / "genome.txt").write_text(f"{CHROM}\t{LENGTH}\n")
     packed(folder / "published.bed.gz", f"{CHROM}\t250000\t422000\n{CHROM}\t529000\t560000\n")
-    (folder / "ibdmix.txt").write_text(f"ID\tchrom\tstart\tend\tslod\nCEU1\t{CHROM}\t311001\t370001\t4.5\n")
+    targets = ("CEU0", "CEU1", "CEU2")
+    rows_of = [f"{name}\t{CHROM}\t311001\t370001\t4.5\n" for name in targets]
+    (folder / "ibdmix.txt").write_text("ID\tchrom\tstart\tend\tslod\n" + "".join(rows_of))
     score = "CHROM\tPOS\tID\tREF\tALT\tSEGMENT\tALLELE\tSCORE\n"
-    (folder / "sprime.score").write_text(score + f"{CHROM}\t311001\t.\tA\tG\t0\t1\t170000\n{CHROM}\t370001\t.\tA\tG\t0\t1\t170000\n")
-    (folder / "sstar.bed").write_text(f"{CHROM}\t310000\t370000\tCEU2\n")
-
-
-def scans_of_two_chromosomes(folder: Path, cli: Callable[..., object]) -> None:
-    """What jobs of one chromosome each have written."""
-    for k in (1, 2):
-        write_vcf(folder / f"chr{k}.vcf.gz", read_vcf("people.vcf.gz", f"chr{k}"))
-        words = ["introgression", "scan", "-q", "--vcf", f"chr{k}.vcf.gz", "--samples", "people.tsv", "--outgroup", "AFR"]
-        cli([*words, "--target", "CEU,CHB", "-o", f"chr{k}.bed"])
+    sites = [f"{CHROM}\t{at}\t.\tA\tG\t0\t1\t170000\n" for at in (311_001, 370_001)]
+    (folder / "sprime.score").write_text(score + "".join(sites))
+    (folder / "sstar.bed").write_text("".join(f"{CHROM}\t310000\t370000\t{name}\n" for name in targets))
 
 
 def sequences(folder: Path) -> None:
@@ -283,38 +284,46 @@ class Page(NamedTuple):
     """What a page needs, which of its blocks take long, and what is made smaller when these are run."""
 
     prepare: Callable[..., None] = example
-    #: Pieces of lines whose block, and all after it that have one of these, run with ``-m slow`` only.
+    #: Blocks that have one of these pieces run with ``-m slow`` only.
     slow: tuple[str, ...] = ()
     smaller: tuple[tuple[str, str], ...] = ()
     #: Blocks that are run by no test of this file, by a piece of them, and by what they are.
     elsewhere: tuple[str, ...] = ()
+    #: Programs that are put on the path.
     programs: tuple[tuple[str, str], ...] = ()
+    #: Programs without which the page is skipped.
     needs: tuple[str, ...] = ()
-    timeout: int = 300
 
 
 TINY = "--length 400000 --target-size 4 --outgroup-size 10"
+ONCE = "--epochs 1 --seeds 1"
 PAGES = {
     "README.md": Page(),
     "docs/architectures.md": Page(
         architectures,
         slow=("genolstm compare", "genolstm.comparison", "rhyme.genolstm"),
         smaller=(
-            ("--labels enhancers.tsv -o", "--labels enhancers.tsv --epochs 1 --seeds 1 --parameters 1500 -o"),
-            ("--parameters 20000", "--parameters 1500 --epochs 1 --seeds 1"),
-            ("--task long-range", "--task long-range -n 200 --epochs 1 --seeds 1 --distance 20 --architectures cnn,lstm"),
+            ("--labels enhancers.tsv -o", f"--labels enhancers.tsv {ONCE} --parameters 1500 -o"),
+            ("--parameters 20000", f"--parameters 1500 {ONCE}"),
+            ("--task long-range", f"--task long-range -n 200 {ONCE} --distance 20 --architectures cnn,lstm"),
             ("seeds=3)", "seeds=1, epochs=1, parameters=1500)"),
-            # The model of the page on texts.
-            ("genolstm model gates rhyme", f"genolstm text train {EXAMPLE}/rhyme.txt -o rhyme.genolstm --epochs 1 --units 8 --layers 1\ngenolstm model gates rhyme"),
+            (
+                "genolstm model gates rhyme",  # the model of the page on texts
+                f"genolstm text train {EXAMPLE}/rhyme.txt -o rhyme.genolstm --epochs 1 --units 8\n"
+                "genolstm model gates rhyme",
+            ),
         ),
     ),
     "docs/alignment.md": Page(
         sequences,
         slow=("align train",),
-        smaller=(("--truth TRUTH.paf", "--truth TRUTH.paf --epochs 1 --classical"), ("genolstm align train", "cp alignments.paf TRUTH.paf\ngenolstm align train")),
+        smaller=(
+            ("--truth TRUTH.paf", "--truth TRUTH.paf --epochs 1 --classical"),
+            ("genolstm align train", "cp alignments.paf TRUTH.paf\ngenolstm align train"),
+        ),
     ),
-    "docs/command-line.md": Page(),
-    "docs/contributing.md": Page(),
+    # tests/cli/test_example.py runs each line of the script.
+    "docs/command-line.md": Page(slow=("sh first/run.sh",)),
     "docs/first-hour.md": Page(),
     "docs/how-to/1000-genomes-grch37.md": Page(thousand_genomes_grch37),
     "docs/how-to/1000-genomes-grch38.md": Page(
@@ -326,11 +335,19 @@ PAGES = {
     "docs/how-to/your-demography.md": Page(
         demography,
         slow=("genolstm",),
-        smaller=(("--replicates 40", f"--replicates 5 {TINY}"), ("--replicates 4\n", f"--replicates 1 {TINY}\n"), ("--label donor", "--label donor --epochs 2 --window 50")),
+        smaller=(
+            ("--replicates 40", f"--replicates 5 {TINY}"),
+            ("--replicates 4\n", f"--replicates 1 {TINY}\n"),
+            ("--label donor", "--label donor --epochs 2 --window 50"),
+        ),
     ),
     "docs/introgression.md": Page(
         introgression,
-        slow=("introgression simulate", "introgression train", "sklearn"),
+        slow=(
+            *("introgression simulate", "introgression train", "sklearn"),
+            # Other pages have much the same.
+            *("panel build", "--view", "--weights", "annotated.vcf.gz", "hmmix/", "--report"),
+        ),
         smaller=(
             ("--replicates 40 --length 5000000", f"--replicates 5 {TINY}"),
             ("--label neanderthal", "--label neanderthal --epochs 2 --window 50"),
@@ -345,7 +362,7 @@ PAGES = {
         slow=("genolstm",),
         smaller=(
             ("--preset tutorial", "--preset tutorial --epochs 1"),
-            ("rhyme.genolstm\n", "rhyme.genolstm --epochs 1\n"),
+            ("-o rhyme.genolstm", "-o rhyme.genolstm --epochs 1 --units 16"),
             ("-o genome.genolstm", "-o genome.genolstm --epochs 1 --units 16"),
             ("-n 20000", "-n 2000"),
         ),
@@ -353,7 +370,7 @@ PAGES = {
         elsewhere=("benchmarks/text/",),
     ),
     "docs/workflows.md": Page(cluster, slow=("snakemake",)),
-}  # fmt: skip
+}
 
 
 def pages() -> list[str]:
@@ -384,26 +401,27 @@ def todo(page: str, *, slow: bool) -> list[Block]:
 INSTALLERS = (("pip", "#!/bin/sh\n"), ("pytest", "#!/bin/sh\n"))
 
 
-def prepared(page: str, folder: Path, region: Callable[[], Path], main: Callable[[list[str]], object] | None) -> Shell:
+def prepared(
+    page: str, folder: Path, region: Callable[[], Path], main: Callable[[list[str]], object] | None, *, slow: bool
+) -> Shell:
     """Return a shell in a folder with all that a page needs."""
     told_of = PAGES.get(page, Page())
     folder.mkdir(parents=True)
-    if told_of.prepare in (assemblies, introgression):
-        told_of.prepare(folder, region())
+    if told_of.prepare is assemblies:
+        assemblies(folder, region())
     else:
         told_of.prepare(folder)
+        if slow and told_of.prepare is introgression:
+            assemblies(folder, region())
     shell = Shell(folder, main)
     for name, text in (*INSTALLERS, *told_of.programs):
-        if name in dict(INSTALLERS) or not shutil.which(name):
+        if name != "CrossMap" or not shutil.which(name):  # the program itself is better, where it is
             shell.program(name, text)
     if told_of.prepare is introgression:
-        code = "".join(
-            f"genolstm introgression scan -q --vcf chr{k}.vcf.gz --samples people.tsv --target CEU,CHB --outgroup AFR -o chr{k}.bed\n"
-            for k in (1, 2)
-        )
-        for k in (1, 2):
-            write_vcf(folder / f"chr{k}.vcf.gz", read_vcf("people.vcf.gz", f"chr{k}"))
-        shell.run(Block("sh", code, None))
+        for chrom in ("chr1", "chr2"):  # what jobs of a chromosome each have written
+            write_vcf(folder / f"{chrom}.vcf.gz", read_vcf("people.vcf.gz", chrom))
+            words = f"--vcf {chrom}.vcf.gz --samples people.tsv --target CEU,CHB --outgroup AFR -o {chrom}.bed"
+            shell.run(Block("sh", f"genolstm introgression scan -q {words}\n", None))
     return shell
 
 
@@ -418,16 +436,8 @@ def compare(block: Block, out: str) -> None:
     assert figures == pytest.approx(numbers, rel=2e-3), block.code
 
 
-def quick_pages() -> Iterator[object]:
-    for page in pages():
-        if todo(page, slow=False):
-            yield pytest.param(page, id=page)
-
-
-def slow_pages() -> Iterator[object]:
-    for page in pages():
-        if len(todo(page, slow=False)) < len(todo(page, slow=True)):
-            yield pytest.param(page, id=page)
+QUICK = [page for page in pages() if todo(page, slow=False)]
+SLOW = [page for page in pages() if len(todo(page, slow=False)) < len(todo(page, slow=True))]
 
 
 @pytest.fixture
@@ -442,11 +452,13 @@ def simulated(request: pytest.FixtureRequest) -> Callable[[], Path]:
     return folder
 
 
-def run_all(page: str, folder: Path, simulated: Callable[[], Path], main: Callable[..., object] | None, slow: bool) -> Path:
+def run_all(
+    page: str, folder: Path, simulated: Callable[[], Path], main: Callable[..., object] | None, slow: bool
+) -> Path:
     for program in PAGES.get(page, Page()).needs:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not here")
-    shell = prepared(page, folder, simulated, main)
+    shell = prepared(page, folder, simulated, main, slow=slow)
     try:
         for block in todo(page, slow=slow):
             compare(block, shell.run(block))
@@ -455,7 +467,7 @@ def run_all(page: str, folder: Path, simulated: Callable[[], Path], main: Callab
     return shell.at
 
 
-@pytest.mark.parametrize("page", quick_pages())
+@pytest.mark.parametrize("page", QUICK)
 def test_every_line_runs_and_shows_what_the_page_says(page: str, tmp_path: Path, simulated) -> None:
     from genolstm.cli import main
 
@@ -469,7 +481,7 @@ def test_every_line_runs_and_shows_what_the_page_says(page: str, tmp_path: Path,
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("page", slow_pages())
+@pytest.mark.parametrize("page", SLOW)
 def test_what_takes_long_runs_in_a_process_of_its_own(page: str, tmp_path: Path, simulated) -> None:
     run_all(page, tmp_path / "clone", simulated, None, slow=True)
 
@@ -489,19 +501,21 @@ def test_every_command_is_one_with_such_options() -> None:
     for page in pages():
         for block in blocks((ROOT / page).read_text(encoding="utf-8")):
             for line in words_of(block.code) if block.language == "sh" else ():
-                for part in re.split(r"&&|[|;]", line):
-                    words = shlex.split(part.split("2>&1")[0], comments=True)
-                    if words[:1] != ["genolstm"]:
-                        continue
-                    command: click.Command = cli
-                    context = click.Context(command)
-                    rest = words[1:]
-                    while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
-                        found = command.get_command(context, rest[0])
-                        assert found is not None, f"{page}: {line}"
-                        command, context = found, click.Context(found, context, info_name=rest.pop(0))
-                    command.make_parser(context).parse_args(rest)
-                    seen += 1
+                if "genolstm " not in line:
+                    continue
+                split = shlex.shlex(line, posix=True, punctuation_chars="|;&<>")
+                split.whitespace_split, split.commenters = True, ""
+                words = list(split)
+                words = words[words.index("genolstm") + 1 :] if "genolstm" in words else []
+                words = list(itertools.takewhile(lambda word: word not in ("|", ";", "&&", ">", "2"), words))
+                command: click.Command = cli
+                context = click.Context(command)
+                while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+                    found = command.get_command(context, words[0])
+                    assert found is not None, f"{page}: {line}"
+                    command, context = found, click.Context(found, context, info_name=words.pop(0))
+                seen += bool(words)
+                command.make_parser(context).parse_args(words)
     assert seen > 50
 
 
@@ -521,6 +535,86 @@ def test_scripts_that_are_named_are_there() -> None:
         for block in blocks((ROOT / page).read_text(encoding="utf-8")):
             for name in re.findall(r"\b(?:benchmarks|scripts|workflows)/[\w./-]+", block.code):
                 assert (ROOT / name).exists(), (page, name)
+
+
+# --- what stands in columns ---------------------------------------------------------------------------
+
+
+def listed(heading: str, first: str = "column") -> list[str]:
+    """Return the names in the table of a section of the page on formats whose first column has this name."""
+    text = (DOCS / "formats.md").read_text(encoding="utf-8")
+    (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    (rows,) = re.findall(rf"^\| {first} \|.*\n\|[ |-]+\n((?:\|.*\n)+)", section, re.MULTILINE)
+    cells = [re.match(r"\| (.*?) \|", row) for row in rows.splitlines()]
+    return [name for cell in cells if cell for name in re.findall(r"`([^`]+)`", cell[1])]
+
+
+def header(path: Path, line: int = 0) -> list[str]:
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+    return text.splitlines()[line].removeprefix("#").split("\t")
+
+
+def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monkeypatch, cli) -> None:
+    monkeypatch.chdir(tmp_path)
+    example(tmp_path)
+
+    def run(words: str) -> str:
+        done = cli(*shlex.split(words))
+        assert done.code == 0, done.err
+        return str(done.out)
+
+    def named(heading: str, *sources: str) -> list[str]:
+        """Return the names of the page, with those of sources filled in."""
+        found = []
+        for name in listed(heading):
+            found += [name.replace("<source>", source) for source in sources] if "<source>" in name else [name]
+        return found
+
+    data = "--vcf example_data/people.vcf.gz --samples example_data/people.tsv --target CEU --outgroup AFR"
+    written = (
+        "-o s.bed --posteriors p.tsv --unknown u.bed --evidence e.tsv.gz --weights --summary su.tsv --annotate a.vcf.gz"
+    )
+    run(f"introgression scan {data} --archaic-vcf neanderthal=example_data/archaic.g.vcf.gz {written}")
+    both = ("neanderthal", "unknown")
+    assert header(tmp_path / "s.bed", 1) == named("Segments (BED)", *both)
+    assert header(tmp_path / "p.tsv") == named("Posteriors", *both)
+    assert header(tmp_path / "u.bed") == named("Unknown stretches")
+    assert header(tmp_path / "e.tsv.gz", 1) == named("Evidence", "neanderthal")
+    assert header(tmp_path / "su.tsv") == named("Summary")
+    manifest = json.loads((tmp_path / "s.json").read_text())
+    assert sorted(listed("Manifest", "key")) == sorted(manifest)
+    with gzip.open(tmp_path / "a.vcf.gz", "rt") as stream:
+        declared = {"/".join(found) for found in re.findall(r"##(INFO|FORMAT)=<ID=(\w+)", stream.read())}
+    files = (DOCS / "formats.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`((?:INFO|FORMAT)/\w+)`", files)) <= declared
+    assert header(EXAMPLE / "truth.bed") == named("True tracts")
+    shown = run("introgression evaluate s.bed example_data/truth.bed")
+    assert shown.splitlines()[0].removeprefix("#").split("\t") == named("Evaluation")
+    run(
+        "introgression compare s.bed example_data/hmmix/CEU1.hap1.txt example_data/hmmix/CEU1.hap2.txt -o agreement.tsv"
+    )
+    assert header(tmp_path / "agreement.tsv") == named("Agreement")
+    assert header(EXAMPLE / "people.tsv") == named("Tables of samples")
+
+    align = "align score example_data/reads.fa example_data/reference.fa"
+    paf = run(align).splitlines()[0].split("\t")
+    assert [tag[:4] for tag in paf[12:]] == listed("Alignments", "tag")
+    sam = next(line for line in run(f"{align} --format sam").splitlines() if not line.startswith("@"))
+    tags = re.findall(r"`(X\w)`", files)
+    assert {tag[:2] for tag in sam.split("\t")[11:]} == {"NM", "AS", *tags}
+    assert run(f"{align} --format tsv").splitlines()[0].split("\t") == named("Alignments")
+    kmers = run("encode kmers example_data/genome.fa.gz -k 2").splitlines()[0]
+    assert kmers.removeprefix("#").split("\t") == named("K-mer counts")
+    roles = "--target example_data/target.txt --outgroup example_data/outgroup.txt --archaic example_data/archaic.txt"
+    run(
+        f"model gates archaic --vcf example_data/region.vcf.gz {roles} --haplotype CEU1#1 "
+        "--region 430001-600000 -o gates.tsv"
+    )
+    assert header(tmp_path / "gates.tsv") == named("Gates")
+    stream = io.StringIO()
+    write_positions_header(stream)
+    assert stream.getvalue().strip("#\n").split("\t") == named("Surprise")
 
 
 def test_a_page_that_is_wrong_is_found(tmp_path: Path) -> None:
@@ -561,7 +655,7 @@ def main(names: list[str]) -> None:
         path = ROOT / name
         lines = path.read_text(encoding="utf-8").splitlines()
         with tempfile.TemporaryDirectory() as folder:
-            shell = prepared(name, Path(folder) / "clone", lambda: Path(folder), genolstm)
+            shell = prepared(name, Path(folder) / "clone", lambda: Path(folder), genolstm, slow=False)
             written = []
             try:
                 for block in todo(name, slow=False):

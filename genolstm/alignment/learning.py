@@ -37,6 +37,8 @@ FEWEST = 6
 """Families below which there is nothing to learn from and to choose by."""
 ENOUGH = 40
 """Families below which the interval of an F1 is too wide to see what is usually gained."""
+LEAST_FAMILIES = 5
+"""Families below which a bin has no interval."""
 PER_BIN = 90
 """Pairs of a bin of identity that the search for the highest F1 reads."""
 SHORT_STEP = 0.02
@@ -245,7 +247,8 @@ class GainRow:
     pairs, families
         Numbers.
     before, after, difference
-        Means over families with their intervals; the difference is paired.
+        Means over families with their intervals, whose ends are NaN below ``LEAST_FAMILIES``; the difference is
+        paired.
     """
 
     bin: int | None
@@ -266,7 +269,9 @@ def gain(before: F1s, after: F1s, examples: Sequence[Example], seed: int) -> lis
             continue
         here = [x for x, k in zip(examples, which, strict=True) if k]
         one, two = by_family(before[which], here), by_family(after[which], here)
-        intervals = (bootstrap_mean(x, seed=seed) for x in (one, two, two - one))
+        intervals = [bootstrap_mean(x, seed=seed) for x in (one, two, two - one)]
+        if len(one) < LEAST_FAMILIES:
+            intervals = [replace(x, low=math.nan, high=math.nan) for x in intervals]
         rows.append(GainRow(b, len(here), len(one), *intervals))
     return rows
 

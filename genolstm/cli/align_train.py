@@ -63,7 +63,7 @@ def train(quiet: bool, **given: Any) -> None:
     ctx = click.get_current_context()
     source = ctx.get_parameter_source
     ways = (given["pairs"] is not None, given["one_to_one"], given["truth"] is not None)
-    of_families = {"held_out", "per_family", "search", "context", "table", "figure"}
+    of_families = {"held_out", "per_family", "search", "context"}
     chosen = [p.opts[0] for p in ctx.command.params if p.name in of_families and source(p.name) != DEFAULT]
     if given["families"]:
         if any(ways) or given["query"] is not None:

@@ -122,6 +122,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text score": (
         "genolstm text score rhyme.txt --model rhyme.genolstm",
         "genolstm text score genome.fa.gz --model genome.genolstm \\\n    --bedgraph surprise.bg --bin 100",
+        "genolstm text score genome.fa.gz --model genome.genolstm --mix \\\n    --bigwig bits.bw --repeats saved.bw",
     ),
     "text spectrum": ("genolstm text spectrum generated.fa genome.fa.gz -k 4",),
     "text train": (
@@ -232,7 +233,8 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "text score": (
         ("Input", "--model --format --skip-unknown"),
-        ("Output", "--positions --bedgraph --bin --by-record --json"),
+        ("Mixture", "--mix --adapt --network --history --held-out"),
+        ("Output", "--positions --bedgraph --bigwig --repeats --weights --bin --by-record --json"),
     ),
     "text train": (
         ("Output", "--output --log --checkpoints"),

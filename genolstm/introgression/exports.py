@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
 from urllib.parse import quote
@@ -164,6 +164,7 @@ def _rgb(colour: Colour) -> str:
 
 
 # --- bigWig -------------------------------------------------------------------------------------
+
 
 class Lengths:
     """Lengths of the sequences that were read, as far as they are known; else where the reading ended."""

@@ -131,12 +131,14 @@ def run(
         )
     if query is None or reference is None:
         raise SettingError("there is nothing to learn from", hint="give query and reference, or families")
-    if context or learning is not None or table is not None or figure is not None:
-        raise SettingError("context, table and figure need families", hint="pairs always train the network")
     inputs = [query, reference, *(x for x in (pairs, truth) if x is not None)]
     check_own_name(output, "a model")
     folder = Path(f"{os.fspath(output)}.training") if checkpoints is None else Path(checkpoints)
-    check_paths(inputs, [output], model=model, force=force, kept=checkpoint_files(folder))
+    check_paths(inputs, [output, table, figure], model=model, force=force, kept=checkpoint_files(folder))
+    if context or learning is not None or table is not None or figure is not None:
+        raise SettingError(
+            "context, table and figure are for families", hint="pairs always train the network, and hold out no F1"
+        )
     found = list(_examples(query, reference, pairs, one_to_one, truth))
     sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]
     base, bundle = _start(model)

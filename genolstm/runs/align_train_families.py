@@ -198,10 +198,11 @@ class _Learning:
 
     def best(self, candidates: Sequence[_Candidate]) -> _Candidate:
         """Return the candidate with the highest F1 on the families that choose; the first of equal ones."""
-        means = [float(by_family(one.f1, self.choosing).mean()) for one in candidates]
-        for one, mean in zip(candidates, means, strict=True):
-            self.say(f"F1 of {len({x.family for x in self.choosing}):,} families to choose by: {mean:.4f} {one.name}")
-        return candidates[int(np.argmax(means))]
+        return max(candidates, key=self.mean)
+
+    def mean(self, one: _Candidate) -> float:
+        """Return the mean F1 of a candidate over the families that choose."""
+        return float(by_family(one.f1, self.choosing).mean())
 
     # ------------------------------------------------------------------ context
 
@@ -235,7 +236,7 @@ class _Learning:
         tried = [replace(always, margin=m, f1=np.where(bits > m, f1, plain.f1)) for m in (ALWAYS, *MARGINS)]
         best = max(tried, key=lambda one: float(by_family(one.f1, self.choosing).mean()))
         gained = bootstrap_mean(by_family(best.f1 - plain.f1, self.choosing), seed=self.settings.seed)
-        told = f"{name} changes F1 on the families to choose by by {gained}"
+        told = f"{name}: F1 {gained} on the families to choose by"
         if gained.low <= 0:
             self.say(f"{told}: not clear of 0, left out")
             return None
@@ -313,8 +314,9 @@ def learn(
 
         load_tensorflow()  # missing, it is missed before any work
     read, handled = read_families(sources)
+    if progress:
+        print(handled, file=sys.stderr)
     run = _Learning(read, learning, settings, threads, progress)
-    run.say(str(handled))
     chosen = _choose(run, base, bundle, start, context, folder)
     rows, new = _report(run, base, chosen)
     significance = base.significance.to_dict() if base.significance is not None else None
@@ -364,6 +366,9 @@ def _choose(
         trained = run.in_context(best, "the network trained on", members, start.config)
         candidates += [] if trained is None else [trained]
     chosen = run.best(candidates)
+    run.say(f"F1 of {len({x.family for x in run.choosing}):,} families to choose by:")
+    for one in candidates:
+        run.say(f"  {run.mean(one):.4f} {one.name}{' (chosen)' if one is chosen else ''}")
     if chosen is begun:
         print(
             f"warning: nothing that was learned is better than {base.name} on the families to choose by; what is "
@@ -420,7 +425,8 @@ def gain_table(rows: Sequence[GainRow]) -> str:
     lines = ["\t".join(_COLUMNS)]
     for row in rows:
         values = [x for one in (row.before, row.after, row.difference) for x in (one.mean, one.low, one.high)]
-        lines.append("\t".join([_identity(row), str(row.pairs), str(row.families), *(f"{x:.6f}" for x in values)]))
+        told = ("." if np.isnan(x) else f"{x:.6f}" for x in values)
+        lines.append("\t".join([_identity(row), str(row.pairs), str(row.families), *told]))
     return "\n".join(lines) + "\n"
 
 
@@ -430,7 +436,7 @@ def gain_lines(rows: Sequence[GainRow], base: str) -> str:
     lines.append(f"{'identity':>10}{'pairs':>7}{'families':>10}{'before':>8}{'after':>8}  difference")
     lines += [
         f"{_identity(row):>10}{row.pairs:>7,}{row.families:>10,}{row.before.mean:>8.3f}{row.after.mean:>8.3f}  "
-        f"{row.difference}"
+        f"{f'{row.difference.mean:+.4f}' if np.isnan(row.difference.low) else row.difference}"
         for row in rows
     ]
     return "\n".join(lines)
@@ -438,6 +444,7 @@ def gain_lines(rows: Sequence[GainRow], base: str) -> str:
 
 def _held_out(rows: Sequence[GainRow], base: str, chosen: str) -> dict[str, Any]:
     total = rows[-1]
+    gained = total.difference
     return {
         "families": total.families,
         "pairs": total.pairs,
@@ -445,7 +452,7 @@ def _held_out(rows: Sequence[GainRow], base: str, chosen: str) -> dict[str, Any]
         "chosen": chosen,
         "f1_before": total.before.mean,
         "f1_after": total.after.mean,
-        "difference": [total.difference.mean, total.difference.low, total.difference.high],
+        "difference": [None if np.isnan(x) else x for x in (gained.mean, gained.low, gained.high)],
     }
 
 

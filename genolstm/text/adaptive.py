@@ -70,7 +70,7 @@ class AdaptiveHead:
         return chances
 
 
-@compiled("void(f4[:,::1], f4[:,::1], f4[:,::1], i8[::1], f4[::1], f4[:,::1])", fastmath=True)
+@compiled(fastmath=True)
 def _adapt(own: Any, trained: Any, hidden: Any, codes: Any, rates: Any, chances: Any) -> None:
     n_units, n_symbols = own.shape
     rate, back = rates

@@ -14,12 +14,9 @@ from genolstm.files import PathLike, check_output
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.stepper import Stepper
-from genolstm.text.adaptive import AdaptiveHead
 from genolstm.text.corpus import Codes, Corpus, Record, dna_corpus, encode, read_corpus, read_stream, text_corpus
 from genolstm.text.encoding import encode_input
 from genolstm.text.metadata import read_metadata
-from genolstm.text.mixed import mixed_bits
-from genolstm.text.mixing.mixture import Mixture
 from genolstm.text.sampling import Sampling
 from genolstm.text.scoring import RecordScore, Score, record_bits
 from genolstm.text.settings import DNA, STREAM, TEXT, WINDOW, TextSettings
@@ -310,7 +307,9 @@ class TextGenerator:
             Options that make sense only with ``mix`` or ``adapt``.
         """
         options: Any = {"adapt": adapt, "network": network, "explained": explained, "history": history}
-        records = self.score_records(source, form=form, skip_unknown=skip_unknown, mix=mix, held_out=held_out, **options)
+        records = self.score_records(
+            source, form=form, skip_unknown=skip_unknown, mix=mix, held_out=held_out, **options
+        )
         return Score(self.alphabet, tuple(records))
 
     def score_records(
@@ -344,6 +343,11 @@ class TextGenerator:
                 bits = record_bits(self.runtime, record.codes, self.config, mode=self.mode, window=self.window)
                 yield RecordScore(record.name, record.codes, bits)
             return
+        # Compiled loops, which only these need.
+        from genolstm.text.adaptive import AdaptiveHead
+        from genolstm.text.mixed import mixed_bits
+        from genolstm.text.mixing.mixture import Mixture
+
         head = AdaptiveHead(self.bundle) if adapt else None
         runtime = None if not network else head.runtime(self.threads) if head is not None else self.runtime
         mixture = Mixture(self.alphabet, self.symbols) if mix else None

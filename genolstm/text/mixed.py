@@ -11,8 +11,9 @@ from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.text.adaptive import AdaptiveHead
 from genolstm.text.corpus import Record, record_stream
-from genolstm.text.mixing.mixture import GROUPS, Mixed, Mixture
+from genolstm.text.mixing.mixture import Mixed, Mixture
 from genolstm.text.scoring import LEAST, Bits, RecordScore, forecasts
+from genolstm.text.settings import FORECASTS
 
 # What is mixed at a time, if there is no network; it changes nothing but memory.
 _PART = 1 << 20
@@ -46,8 +47,10 @@ def mixed_bits(
     if mixture is not None:
         mixture.read(stream[:1])
     if len(stream) > 1:
-        spoken = _silence(len(stream) - 1) if runtime is None else _ahead(
-            forecasts(runtime, record.codes, config, mode=mode, window=window)
+        spoken = (
+            _silence(len(stream) - 1)
+            if runtime is None
+            else _ahead(forecasts(runtime, record.codes, config, mode=mode, window=window))
         )
         done = 1
         for said, size in spoken:
@@ -58,12 +61,14 @@ def mixed_bits(
                 # Nothing is said of the first window.
                 silent = said[0, 0] == -1 and (said == -1).all()
                 chances = np.full((size, boundary), -1, np.float32) if silent else head.read(said, codes)
-            parts.append(_picked(chances, codes) if mixture is None else mixture.read(codes, chances, explained=explained))
+            parts.append(
+                _picked(chances, codes) if mixture is None else mixture.read(codes, chances, explained=explained)
+            )
     known = stream[1:] != boundary
     places = record.codes != boundary
     bits = np.full(len(places), np.nan, np.float32)
     plain = np.full(len(places) if explained else 0, np.nan, np.float32)
-    shares = np.full((len(plain), len(GROUPS)), np.nan, np.float32)
+    shares = np.full((len(plain), len(FORECASTS)), np.nan, np.float32)
     if parts:
         bits[places] = np.concatenate([part.bits for part in parts])[known]
         if explained:
@@ -92,4 +97,4 @@ def _picked(chances: Bits | None, codes: np.ndarray) -> Mixed:
     n_symbols = chances.shape[1]
     picked = chances[np.arange(len(codes)), np.minimum(codes, n_symbols - 1).astype(np.int64)]
     bits = np.where((picked >= 0) & (codes < n_symbols), -np.log2(np.maximum(picked, LEAST)), np.nan)
-    return Mixed(bits.astype(np.float32), np.empty(0, np.float32), np.empty((0, len(GROUPS)), np.float32))
+    return Mixed(bits.astype(np.float32), np.empty(0, np.float32), np.empty((0, len(FORECASTS)), np.float32))

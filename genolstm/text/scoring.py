@@ -230,28 +230,6 @@ def write_positions(stream: IO[str], record: RecordScore, alphabet: str) -> None
         stream.writelines(f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n" for position, code, bits in rows)
 
 
-def write_bedgraph_header(stream: IO[str]) -> None:
-    """Write the track line of :func:`write_bedgraph`."""
-    stream.write('track type=bedGraph name="surprise" description="bits per base"\n')
-
-
-def write_bedgraph(stream: IO[str], record: RecordScore, bin_size: int = 1) -> None:
-    """Write the mean bits of each bin of known bases as bedGraph; bins without any are left out."""
-    starts, means = binned(record.bits, bin_size)
-    if not len(starts):
-        return
-    ends = np.minimum(starts + bin_size, len(record.bits))
-    levels = np.round(means.astype(np.float64), 3)
-    # Equal neighbours share one line.
-    new = np.concatenate([[True], (levels[1:] != levels[:-1]) | (starts[1:] != ends[:-1])])
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], len(starts)) - 1
-    for begin in range(0, len(first), _LINES):
-        some = slice(begin, begin + _LINES)
-        rows = zip(starts[first[some]].tolist(), ends[last[some]].tolist(), levels[first[some]].tolist(), strict=True)
-        stream.writelines(f"{record.name}\t{a}\t{b}\t{level:.3f}\n" for a, b, level in rows)
-
-
 def binned(bits: Bits, bin_size: int) -> tuple[npt.NDArray[np.int64], Bits]:
     """Return starts and mean bits of the bins that hold a known base."""
     known = ~np.isnan(bits)

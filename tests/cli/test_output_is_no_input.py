@@ -59,6 +59,7 @@ LINES = [
     "align search @query @reference --model @model",
     "align train @query @reference --pairs @pairs --model @model",
     "align train @query @reference --truth @truth --model @model",
+    "align train --families @families --context --model @model",
     "compare @fasta --labels @labels",
     "encode kmers @fasta",
     "encode onehot @fasta",

@@ -1,8 +1,8 @@
 """The commands and snippets of a page of the documentation: found, run, and compared with what the page shows.
 
 A block of ``sh``, ``python`` or ``r`` is run, and a block of ``text`` shows what the one before it prints. Shell blocks
-run in a real shell. There, ``genolstm`` is a small program that asks this process to run the command with the files that
-it was given as standard streams: libraries are imported once, and compiled loops are loaded once.
+run in a real shell. There, ``genolstm`` is a small program that asks this process to run the command with the files
+that it was given as standard streams: libraries are imported once, and compiled loops are loaded once.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def _streams(fds: Sequence[int]) -> Iterator[None]:
         os.dup2(fd, number)
         os.close(fd)
     modes = ("r", "w", "w")
-    opened = [open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate(modes)]  # noqa: SIM115, PTH123
+    opened = [open(number, mode, encoding="utf-8", closefd=False) for number, mode in enumerate(modes)]  # noqa: SIM115
     sys.stdin, sys.stdout, sys.stderr = opened
     try:
         yield

@@ -171,11 +171,16 @@ def fit_aligned(
     )
 
 
+def _around(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the first simplex of a search: SciPy's own hardly moves from where a logarithm is 0."""
+    return np.vstack([x, x + 0.3 * np.eye(len(x))])
+
+
 def _fit_letters(
     each: Sequence[Counts], weight: npt.NDArray[np.float64], base: ParameterFamily
 ) -> tuple[float, float, npt.NDArray[np.float64]]:
     """Return kappa, the shape of the rates, and each pair's distance, from the letters of true alignments."""
-    letters = np.array([c.match + c.match.T for c in each])
+    letters = np.array([c.match + c.match.T for c in each]) / 2
     frequencies = (weight @ letters.sum(axis=1)) + 1.0
     counted = letters.reshape(len(each), 16)
 
@@ -194,7 +199,7 @@ def _fit_letters(
         start,
         method="Nelder-Mead",
         bounds=limits,
-        options={"xatol": 1e-3, "fatol": 1e-8, "maxiter": 200},
+        options={"xatol": 1e-3, "fatol": 1e-8, "maxiter": 200, "initial_simplex": _around(start)},
     )
     kappa, shape = np.exp(best.x)
     return float(kappa), float(shape), _DIVERGENCES[at(best.x).argmax(axis=1)]
@@ -222,7 +227,13 @@ def _fit_rate(
 
     limits = [tuple(map(math.log, _BOUNDS[name])) for name in ("rate", "spread")]
     start = np.clip(np.log([base.gap_rate, base.gap_rate_spread]), *np.array(limits).T)
-    best = minimize(loss, start, method="Nelder-Mead", bounds=limits, options={"xatol": 1e-3, "maxiter": 200})
+    best = minimize(
+        loss,
+        start,
+        method="Nelder-Mead",
+        bounds=limits,
+        options={"xatol": 1e-3, "maxiter": 200, "initial_simplex": _around(start)},
+    )
     value, rates = terms(best.x)
     share = softmax(value, axis=1)
     return math.exp(best.x[0]), math.exp(best.x[1]), share @ rates
@@ -248,7 +259,12 @@ def _fit_lengths(
     start = np.array(
         [logit(base.gap_share), *logit(np.array(base.gap_extend)), *np.log(np.array(base.extend_growth) + 1e-3)]
     )
-    best = minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-7, "maxiter": 1500})
+    best = minimize(
+        loss,
+        start,
+        method="Nelder-Mead",
+        options={"xatol": 1e-3, "fatol": 1e-7, "maxiter": 1500, "initial_simplex": _around(start)},
+    )
     share, extend, growth = parts(best.x)
     e1, e2 = np.clip(extend, (0.02, 0.3), (0.68, 0.97))
     g1, g2 = np.clip(growth, 1e-3, 5.0)

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from genolstm.errors import InputError
 from genolstm.files import PathLike, display_name, read_lines
 from genolstm.sequences.alphabet import GAPS, UNKNOWN, describe_foreign, encode
-from genolstm.sequences.fasta import file_stem
 
 SUFFIXES = (".afa", ".aln", ".a2m", ".fa", ".fasta", ".fna", ".mfa", ".msa", ".sto", ".stk", ".stockholm")
 """Names, before those of a compression, of the files of a folder that are read."""
@@ -76,7 +75,8 @@ class Handled:
     inserts: int = 0
 
     def __str__(self) -> str:
-        said = [f"{self.families:,} families", f"{self.sequences:,} sequences", f"{self.residues:,} residues"]
+        families = f"{self.families:,} {'family' if self.families == 1 else 'families'}"
+        said = [families, f"{self.sequences:,} sequences", f"{self.residues:,} residues"]
         if self.unknown:
             said.append(f"{self.unknown:,} of them unknown bases")
         if self.lower:
@@ -120,10 +120,17 @@ def files_of(paths: Iterable[PathLike]) -> list[PathLike]:
 
 
 def _is_alignment(name: str) -> bool:
-    low = name.lower()
-    for packed in _PACKED:
-        low = low.removesuffix(packed)
-    return low.endswith(SUFFIXES) and not name.startswith(".")
+    return not name.startswith(".") and _stem(name) != _unpacked(name)
+
+
+def _unpacked(name: str) -> str:
+    return next((name[: -len(end)] for end in _PACKED if name.lower().endswith(end)), name)
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without the ends that say what it is."""
+    bare = _unpacked(name)
+    return next((bare[: -len(end)] for end in SUFFIXES if bare.lower().endswith(end)), bare)
 
 
 def read_families(paths: Sequence[PathLike]) -> tuple[list[AlignedFamily], Handled]:
@@ -170,7 +177,7 @@ def _read(path: PathLike) -> Iterator[_Raw]:
     lines = ((number, text) for number, text in read_lines(path) if text.strip())
     number, first = next(lines, (0, ""))
     if first.startswith(">"):
-        yield _fasta(first, number, lines, where, "stdin" if os.fspath(path) == "-" else file_stem(path))
+        yield _fasta(first, number, lines, where, "stdin" if os.fspath(path) == "-" else _stem(Path(path).name))
     elif first.upper().startswith(_MARK):
         yield from _stockholm(first, number, lines, where)
     elif not first:

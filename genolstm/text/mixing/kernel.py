@@ -37,7 +37,7 @@ class State(NamedTuple):
     """All that the loop learns, and its settings, as arrays."""
 
     sizes: Array
-    """Symbols, bits of a symbol, bits of a slot, whether DNA, slots less 1 of a table, of places."""
+    """Symbols, bits of a symbol, bits of a slot, whether DNA, bits of 32 that do not tell the slot, places less 1."""
     orders: Array
     """Of each context, its symbols; below 0 for other kinds."""
     limits: Array
@@ -83,23 +83,33 @@ class State(NamedTuple):
     """Bases of this and the other strand, and of the words."""
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _squash(x: Any) -> Any:
     return np.float32(1.0) / (np.float32(1.0) + np.float32(exp(-x)))
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _mixed(value: Any) -> Any:
     value = (value ^ (value >> np.uint64(29))) * _ODD
     value = (value ^ (value >> np.uint64(32))) * _OTHER
     return value ^ (value >> np.uint64(29))
 
 
-@compiled()
-def _slot(table: Any, value: Any, mask: Any, bits: Any) -> Any:
+@compiled(error_model="numpy")
+def _place(check: Any, shift: Any) -> Any:
+    """Return the slot where a context with this check is first looked for.
+
+    It follows from the check alone, and the place in a table of twice the size lies in the same pair of
+    twice as many slots: what shared a pair without pushing anything out still does so after it has grown.
+    """
+    return np.int64((np.uint64(check) * _ODD) >> np.uint64(32)) >> shift
+
+
+@compiled(error_model="numpy")
+def _slot(table: Any, value: Any, shift: Any, bits: Any) -> Any:
     """Return where the nodes of a context are, emptied if another context's were there."""
-    at = np.int64(value >> np.uint64(34)) & mask
     check = np.uint32(value & np.uint64(0xFFFFFFFF)) | np.uint32(1)
+    at = _place(check, shift)
     first = at << bits
     if table[first] == check:
         return first
@@ -115,17 +125,31 @@ def _slot(table: Any, value: Any, mask: Any, bits: Any) -> Any:
     return first
 
 
-@compiled()
-def _find(table: Any, value: Any, mask: Any, bits: Any) -> Any:
+@compiled(error_model="numpy")
+def grow(old: Any, new: Any, shift: Any, bits: Any) -> None:
+    """Move the slots of all contexts into larger tables."""
+    for c in range(len(old)):
+        for first in range(0, old.shape[1], 1 << bits):
+            check = old[c, first]
+            if check:
+                at = _place(check, shift)
+                if new[c, at << bits]:
+                    at ^= 1
+                for node in range(1 << bits):
+                    new[c, (at << bits) + node] = old[c, first + node]
+
+
+@compiled(error_model="numpy")
+def _find(table: Any, value: Any, shift: Any, bits: Any) -> Any:
     """Return where the nodes of a context are, or -1."""
-    at = np.int64(value >> np.uint64(34)) & mask
     check = np.uint32(value & np.uint64(0xFFFFFFFF)) | np.uint32(1)
+    at = _place(check, shift)
     if table[at << bits] == check:
         return at << bits
     return (at ^ 1) << bits if table[(at ^ 1) << bits] == check else -1
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _learn_node(table: Any, at: Any, bit: Any, limit: Any, tick: Any, state: Any) -> None:
     word = np.int64(table[at])
     chance, count, history = (word >> 14) ^ _TURN, (word >> 8) & 63, word & 255
@@ -139,7 +163,7 @@ def _learn_node(table: Any, at: Any, bit: Any, limit: Any, tick: Any, state: Any
     table[at] = np.uint32(((chance ^ _TURN) << 14) | (count << 8) | np.int64(state.after[history, bit]))
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _length_of(run: Any) -> Any:
     if run < 16:
         return run // 2
@@ -151,7 +175,7 @@ def _length_of(run: Any) -> Any:
     return bucket
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _ones(bits: Any) -> Any:
     count = 0
     while bits:
@@ -160,7 +184,7 @@ def _ones(bits: Any) -> Any:
     return count
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _contexts(state: State, seq: Any, i: Any, hashes: Any, known: Any) -> None:
     """Hash the contexts before symbol ``i``."""
     orders = state.orders
@@ -201,7 +225,7 @@ def _contexts(state: State, seq: Any, i: Any, hashes: Any, known: Any) -> None:
             hashes[c] = _mixed(one + np.uint64(100 - order))
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _vote(state: State, m: Any) -> None:
     """Find what has followed the last symbols, if those that were expected are taken for those that came."""
     length = state.copying[m, 0]
@@ -222,7 +246,7 @@ def _vote(state: State, m: Any) -> None:
             copy[PLACE] = 0
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _seek(state: State, seq: Any, i: Any, m: Any) -> None:
     """Find where copy model ``m`` goes on reading before symbol ``i``, and what it says comes next."""
     length, kind = state.copying[m, 0], state.copying[m, 2]
@@ -276,7 +300,7 @@ def _seek(state: State, seq: Any, i: Any, m: Any) -> None:
             copy[PLACE] = -1
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _follow(state: State, symbol: Any, m: Any) -> None:
     copy = state.copies[m]
     if state.copying[m, 2] == TOLERANT:
@@ -302,7 +326,7 @@ def _follow(state: State, symbol: Any, m: Any) -> None:
         copy[RUN] = 0
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _other_strand(state: State, seq: Any, i: Any) -> None:
     """Learn symbol ``i`` as the other strand has it: of each context, the base that follows there."""
     bits = state.sizes[2]
@@ -321,7 +345,7 @@ def _other_strand(state: State, seq: Any, i: Any) -> None:
         _learn_node(table, first + 2 + (base >> 1), base & 1, state.limits[c], i, state)
 
 
-@compiled()
+@compiled(error_model="numpy")
 def _remember(state: State, seq: Any, i: Any) -> None:
     """Take symbol ``i`` into what the next contexts are made of."""
     symbol = np.int64(seq[i])
@@ -347,7 +371,7 @@ def _remember(state: State, seq: Any, i: Any) -> None:
             words[0] = 0
 
 
-@compiled()
+@compiled(error_model="numpy")
 def read(
     state: State, seq: Any, start: Any, stop: Any, chances: Any, bits_out: Any, plain_out: Any, shares_out: Any
 ) -> None:
@@ -363,7 +387,7 @@ def read(
         What each symbol cost, what it would have cost without repeats, and whose the forecasts were,
         (symbols, GROUPS). The last two may be empty if nobody asks.
     """
-    n_symbols, n_bits, group, dna, mask = state.sizes[:5]
+    n_symbols, n_bits, group, dna, shift = state.sizes[:5]
     n_contexts, n_copies = len(state.orders), len(state.copies)
     n_inputs = 2 * n_contexts + n_copies + 2
     of_network = n_inputs - 2
@@ -416,7 +440,7 @@ def read(
         cost = np.float32(0.0)
         plain_cost = np.float32(0.0)
         shares[:] = 0
-        prefix, node, level = 1, 1, 0
+        prefix, node = 1, 1
         low, high = 0, 1 << n_bits
         for bit_number in range(n_bits):
             middle = (low + high) >> 1
@@ -425,7 +449,7 @@ def read(
                 for c in range(n_contexts):
                     if known[c]:
                         value = hashes[c] if bit_number == 0 else _mixed(hashes[c] + np.uint64(prefix) * _OTHER)
-                        first[c] = _slot(state.slots[c], value, mask, group)
+                        first[c] = _slot(state.slots[c], value, shift, group)
                 node = 1
             if middle < n_symbols:  # otherwise there is nothing on the other side
                 seen = 0
@@ -466,7 +490,9 @@ def read(
                 which[2] = (last * 2 + (bit_number > 0)) % n_values
                 if dna:
                     which[1] = ((last * 5 + second) * 4 + prefix) % n_values
-                    which[2] = ((longest_inverted * 9 + min(_ones(state.copies[n_copies - 1, HISTORY]), 8)) * 2 + bit_number) % n_values
+                    which[2] = (
+                        (longest_inverted * 9 + min(_ones(state.copies[n_copies - 1, HISTORY]), 8)) * 2 + bit_number
+                    ) % n_values
                 which[3] = (seen * n_bits + bit_number) % n_values
                 best = np.float32(0.0)
                 there = prefix % n_final

@@ -11,10 +11,7 @@ from genolstm.errors import InputError
 from genolstm.text.corpus import Codes
 from genolstm.text.mixing import kernel
 from genolstm.text.mixing.histories import transitions
-from genolstm.text.settings import DNA
-
-#: What a forecast may come from, in the order of the columns of its shares.
-GROUPS = ("network", "counts", "repeat", "inverted_repeat")
+from genolstm.text.settings import DNA, FORECASTS
 
 _DNA_ORDERS = (1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22, 24)
 _TEXT_ORDERS = (
@@ -33,8 +30,10 @@ _DNA_COPIES = (
     (20, 16, kernel.TOLERANT),
 )
 _TEXT_COPIES = ((20, 8, kernel.FORWARD), (7, 8, kernel.FORWARD))
-#: Slots of a table, as a power of two: 64 and 32 MB for each context, of which only what is used is taken.
-_DNA_SLOTS, _TEXT_SLOTS = 22, 20
+#: Slots of a table at first and at most, and places of a copy model, as powers of two: tables grow to 64 MB
+#: (DNA) or 32 MB for each context.
+_FIRST_SLOTS, _DNA_SLOTS, _TEXT_SLOTS = 12, 22, 20
+_PLACES = 20
 _NODE_BITS = 3
 #: Texts change what they say of a context, genomes hardly do: counts at which chances settle.
 _DNA_LIMIT, _TEXT_LIMIT = 63, 40
@@ -58,7 +57,7 @@ class Mixed(NamedTuple):
     plain: npt.NDArray[np.float32]
     """What they would have cost without repeats; empty if not asked for."""
     shares: npt.NDArray[np.float32]
-    """By :data:`GROUPS`, whose the forecasts were, (symbols, groups); empty if not asked for."""
+    """By :data:`FORECASTS`, whose the forecasts were, (symbols, groups); empty if not asked for."""
 
 
 class Mixture:
@@ -78,12 +77,15 @@ class Mixture:
     def __init__(self, alphabet: str, symbols: str) -> None:
         self.n_symbols = len(alphabet)
         self._state = _new_state(alphabet, symbols == DNA)
-        self._seq = np.zeros(_FIRST_SIZE, np.uint8 if self.n_symbols < 256 else np.uint32)
+        self._seq = np.zeros(_FIRST_SIZE, np.int32)
         self._size = 0
+        self._bits = _FIRST_SLOTS
+        self._most_bits = _DNA_SLOTS if symbols == DNA else _TEXT_SLOTS
+        # Slots that a symbol may take: for both strands, or for each group of its bits.
+        n_bits, node_bits = self._state.sizes[1:3].tolist()
+        self._taken = 2 if symbols == DNA else -(-n_bits // node_bits)
 
-    def read(
-        self, codes: Codes, chances: npt.NDArray[np.float32] | None = None, *, explained: bool = False
-    ) -> Mixed:
+    def read(self, codes: Codes, chances: npt.NDArray[np.float32] | None = None, *, explained: bool = False) -> Mixed:
         """Predict and learn some symbols.
 
         Parameters
@@ -113,11 +115,33 @@ class Mixture:
         bits = np.full(len(codes), np.nan, np.float32)
         size = len(codes) if explained else 0
         plain = np.full(size, np.nan, np.float32)
-        shares = np.full((size, len(GROUPS)), np.nan, np.float32)
+        shares = np.full((size, len(FORECASTS)), np.nan, np.float32)
         if chances is None:
             chances = np.zeros((0, self.n_symbols), np.float32)
-        kernel.read(self._state, self._seq, start, stop, chances, bits, plain, shares)
+        place = start
+        while place < stop:
+            # Tables grow after so many symbols, however these are dealt out.
+            end = stop
+            if self._bits < self._most_bits:
+                full = (1 << self._bits) // (2 * self._taken)
+                end = min(stop, full)
+                if place >= full:
+                    self._grow()
+                    continue
+            part = slice(place - start, end - start)
+            kernel.read(self._state, self._seq, place, end, chances[part], bits[part], plain[part], shares[part])
+            place = end
         return Mixed(bits, plain, shares)
+
+    def _grow(self) -> None:
+        """Double the tables."""
+        self._bits += 1
+        state = self._state
+        node_bits = int(state.sizes[2])
+        slots = np.zeros((len(state.slots), 1 << self._bits << node_bits), np.uint32)
+        state.sizes[4] = 32 - self._bits
+        kernel.grow(state.slots, slots, 32 - self._bits, node_bits)
+        self._state = state._replace(slots=slots)
 
 
 def _new_state(alphabet: str, dna: bool) -> kernel.State:
@@ -151,17 +175,17 @@ def _new_state(alphabet: str, dna: bool) -> kernel.State:
     whose[2 * n_contexts : -2] = np.where(other, kernel.INVERTED, kernel.REPEAT)
     whose[-2] = kernel.NETWORK
     odds = np.linspace(-kernel.FAR, kernel.FAR, kernel.BUCKETS)
-    slots = 1 << (_DNA_SLOTS if dna else _TEXT_SLOTS)
+    slots = 1 << _FIRST_SLOTS
     letters = [ord(symbol.casefold()[0]) if symbol.isalnum() else 0 for symbol in alphabet]
     return kernel.State(
-        sizes=np.array([n_symbols, n_bits, node_bits, int(dna), slots - 1, slots - 1], np.int64),
+        sizes=np.array([n_symbols, n_bits, node_bits, int(dna), 32 - _FIRST_SLOTS, (1 << _PLACES) - 1], np.int64),
         orders=orders,
         limits=np.full(n_contexts, _DNA_LIMIT if dna else _TEXT_LIMIT, np.int64),
         slots=np.zeros((n_contexts, slots << node_bits), np.uint32),
         meanings=np.full((n_contexts, 256), 0.5, np.float32),
         copies=np.full((n_copies, kernel.FIELDS), -1, np.int64),
         copying=copying,
-        found=np.zeros((n_copies, slots), np.int32),
+        found=np.zeros((n_copies, 1 << _PLACES), np.int32),
         trust=np.full((n_copies, 4 * kernel.LENGTHS * kernel.MISSES), 0.9, np.float32),
         weights=weights,
         final=np.full((_VALUES, _SELECTORS), 1 / _SELECTORS, np.float32),
