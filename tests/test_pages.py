@@ -369,6 +369,7 @@ PAGES = {
         # Benchmarks that train for hours.
         elsewhere=("benchmarks/text/",),
     ),
+    "docs/workflows.md": Page(cluster, slow=("snakemake",)),
 }
 
 

@@ -28,8 +28,11 @@ def test_example_project_runs_both_and_a_rule_of_its_own(fresh, snakemake):
     assert (folder / "benchmarks" / "alignment" / "search" / "example" / "reads.tsv").is_file()
     assert {path.name for path in results.iterdir()} == {"introgression", "alignment", "overview.txt"}
     assert "Nothing to be done" in snakemake(folder, "--cores", 2).text
-    # The threads that the project gives to a rule of a module.
-    assert "--threads 1 " in snakemake(folder, "--dry-run", "--forceall", "--printshellcmds").text
+    # The threads that the project gives to a rule of a module, and those that it leaves.
+    told = snakemake(folder, "--dry-run", "--forceall", "--printshellcmds", "--cores", 4).text.splitlines()
+    for command, threads in (("align search", 1), ("introgression scan", 4)):
+        (line,) = (line for line in told if f"genolstm {command}" in line)
+        assert f"--threads {threads} " in line
 
 
 def test_root_of_a_clone_runs_both_on_the_example(fresh, snakemake):

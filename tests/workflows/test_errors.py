@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +19,11 @@ pytestmark = pytest.mark.xdist_group("workflow")
 WORKFLOWS = ROOT / "workflows"
 
 
-def read(name, config, folder, monkeypatch):
-    """Run what a workflow does before its first rule: checks and functions, which are Python."""
+def read(name, config, folder, monkeypatch, names=None):
+    """Run what a workflow does before its first rule: checks and functions, which are Python.
+
+    Returns the complaint, if there is one; ``names`` takes what is defined.
+    """
     from snakemake.exceptions import WorkflowError
 
     workflow = WORKFLOWS / name / "workflow"
@@ -34,6 +38,8 @@ def read(name, config, folder, monkeypatch):
             ),
         ),
     }
+    if names is not None:
+        names["of"] = namespace
     monkeypatch.chdir(folder)
     checks, common = WORKFLOWS / "shared" / "checks.smk", workflow / "rules" / "common.smk"
     exec(compile(checks.read_text(), checks, "exec"), namespace)
@@ -173,7 +179,7 @@ def test_sheet_of_introgression(sheet, line, introgression_of):
         (
             lambda c: c.update(formats="paf"),
             "config: unknown key formats (did you mean format?); allowed: compress,"
-            " families, format, model, msa, pathvars, plots, references, samples, score, search, task, train",
+            " families, format, keep_parts, model, msa, pathvars, plots, references, samples, score, search, task, train",
         ),
         (
             lambda c: c.update(format="bam"),
@@ -204,6 +210,20 @@ def test_sheet_of_alignment_names_references_that_there_are(alignment_of):
     folder, _, said = alignment_of
     (folder / "config" / "samples.tsv").write_text("query\tfile\treferences\na\ta.fa\texample,exampel\n")
     assert said() == ("config/samples.tsv: a: no references exampel (did you mean example?); references: example")
+
+
+def test_command_that_gathers_thousands_of_parts_fits_into_one_text(introgression_of, monkeypatch):
+    folder, config, _ = introgression_of
+    people = "".join(f"s{i} EUR b{i // 10}\n" for i in range(3000))
+    (folder / "config" / "samples.tsv").write_text(f"sample pop batch\n{people}y YRI\n")
+    config["vcf"]["chromosomes"] = ["HLA-A*01:01", *range(1, 23)]
+    names = {}
+    assert read("introgression", config, folder, monkeypatch, names) is None
+    parts = [f"my results/vcf/scans/{c}/b{b}.bed" for c in config["vcf"]["chromosomes"] for b in range(300)]
+    words = names["of"]["part_words"]("vcf", parts, ".bed")
+    assert len(words) < 5000
+    shell = subprocess.run(["bash", "-c", f"printf '%s\\n' {words}"], capture_output=True, text=True, check=True)
+    assert shell.stdout.splitlines() == parts
 
 
 def test_contig_of_fasta_that_is_not_there_cannot_be_drawn(introgression, snakemake):

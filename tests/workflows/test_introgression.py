@@ -58,8 +58,6 @@ def test_every_job_leaves_a_log_and_a_benchmark(introgression):
         tables = list((introgression / "benchmarks" / rule).rglob("*.tsv"))
         assert tables, rule
         assert all(table.read_text().startswith("s\t") for table in tables)
-    # The tables of single jobs are joined and then in the way.
-    assert not list((introgression / "results" / "vcf" / "scans").rglob("*.tsv.gz"))
 
 
 def test_second_run_does_nothing(introgression, snakemake):
@@ -147,6 +145,20 @@ def test_changed_sheet_reruns_the_batches_that_changed(again):
     write_samples(folder, {"CEU0": "a", "CEU1": "a", "CEU2": "c"})
     touch(sheet)
     assert jobs() == {"scan_vcf": 2, **GATHERED}
+
+
+def test_parts_that_are_not_kept_are_removed_and_made_again(again, fresh, snakemake):
+    folder, jobs = again
+    gone = "outputs={keep_parts: false, posteriors: false, evidence: true, report: false}"
+    assert jobs("--config", gone) == {}
+    (folder / "results" / "vcf" / "evidence.tsv.gz").unlink()
+    snakefile = fresh / "workflows" / "introgression" / "workflow" / "Snakefile"
+    target = "results/vcf/evidence.tsv.gz"
+    snakemake(folder, target, "--snakefile", snakefile, "--cores", 2, "--config", gone)
+    assert not list((folder / "results" / "vcf" / "scans").rglob("*.tsv.gz"))
+    assert jobs("--config", gone) == {}
+    (folder / target).unlink()
+    assert jobs("--config", gone)["scan_vcf"] == 4
 
 
 def test_changed_setting_reruns_the_scans(again):

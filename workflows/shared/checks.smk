@@ -178,6 +178,12 @@ def options(settings, *names):
     return " ".join(words)
 
 
+def braced(names):
+    """Write names as one word that the shell makes many of, since one text holds the whole command."""
+    words = [quote(str(name)) for name in names]
+    return words[0] if len(words) == 1 else f"{{{','.join(words)}}}"
+
+
 def file_options(name, files):
     """Write optional inputs as command-line options."""
     return " ".join(f"--{name} {quote(str(file))}" for file in as_list(files))

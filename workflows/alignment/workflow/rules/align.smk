@@ -4,7 +4,7 @@ rule search:
         reference=reference_file,
         model=MODEL_FILE,
     output:
-        temp(f"<results>/{{reference}}/parts/{{query}}.search.{ENDING}"),
+        part(f"<results>/{{reference}}/parts/{{query}}.search.{ENDING}"),
     log:
         "<logs>/search/{reference}/{query}.log",
     benchmark:
@@ -38,14 +38,14 @@ rule score:
     output:
         **(
             {
-                "posteriors": temp(
+                "posteriors": part(
                     "<results>/{reference}/parts/{query}.posteriors.tsv.gz"
                 )
             }
             if COLUMNS
             else {}
         ),
-        alignments=temp(f"<results>/{{reference}}/parts/{{query}}.score.{ENDING}"),
+        alignments=part(f"<results>/{{reference}}/parts/{{query}}.score.{ENDING}"),
     log:
         "<logs>/score/{reference}/{query}.log",
     benchmark:

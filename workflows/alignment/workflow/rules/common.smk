@@ -95,6 +95,22 @@ def parts(ending):
     )
 
 
+def part(path):
+    """Mark a part that is removed once it is gathered, if parts are not kept."""
+    return path if config["keep_parts"] else temp(path)
+
+
+def part_words(ending):
+    """Return a function that writes the files of parts() as words of a command, all of whose names may be too long."""
+
+    def words(wildcards, input):
+        names = aligned_to(wildcards.reference)
+        folder = str(input[0]).removesuffix(f"{names[0]}.{ending}")
+        return f"{quote(folder)}{braced(names)}.{ending}"
+
+    return words
+
+
 def query_file(wildcards):
     """Return the file of queries of a job."""
     return QUERIES[wildcards.query]["file"]

@@ -19,9 +19,10 @@ rule gather_alignments:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=60,
     params:
+        parts=part_words(f"{config['task']}.{ENDING}"),
         form=config["format"],
     shell:
-        "genolstm align gather {input:q} --format {params.form} -o {output:q} > {log:q} 2>&1"
+        "genolstm align gather {params.parts} --format {params.form} -o {output:q} > {log:q} 2>&1"
 
 
 rule gather_columns:
@@ -39,5 +40,7 @@ rule gather_columns:
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=120,
+    params:
+        parts=part_words("posteriors.tsv.gz"),
     shell:
-        "genolstm align gather {input:q} --format tsv -o {output:q} > {log:q} 2>&1"
+        "genolstm align gather {params.parts} --format tsv -o {output:q} > {log:q} 2>&1"

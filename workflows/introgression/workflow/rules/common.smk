@@ -134,6 +134,29 @@ def parts(door, ending):
     )
 
 
+def part(path):
+    """Mark a part that is removed once it is gathered, if parts are not kept."""
+    return path if OUTPUTS["keep_parts"] else temp(path)
+
+
+def part_words(door, files, ending, option=""):
+    """Write the files of parts() as words of a command, whose length is not that of all of their names."""
+    if not files:
+        return ""
+    if door == "fasta":
+        levels = [list(QUERIES)]
+    else:
+        levels = [list(map(str, VCF["chromosomes"])), list(BATCHES)]
+    first = "/".join(names[0] for names in levels) + ending
+    folder = str(files[0]).removesuffix(first)
+    return f"{option}{quote(folder)}{'/'.join(map(braced, levels))}{ending}"
+
+
+def manifest_words(wildcards, input):
+    """Write the manifests of all scans as options."""
+    return part_words(wildcards.door, input.manifests, ".json", "--manifest=")
+
+
 def posteriors(wildcards):
     """Return the gathered posteriors of a door, if there are any."""
     return (
@@ -217,8 +240,8 @@ def sample_options(wildcards, input):
 
 
 def also_written(stem):
-    """Return the optional outputs of a scan, which are in the way once they are gathered."""
-    return {name: temp(f"{stem}.{name}.tsv.gz") for name in ALSO}
+    """Return the optional outputs of a scan."""
+    return {name: part(f"{stem}.{name}.tsv.gz") for name in ALSO}
 
 
 def also_options(output):

@@ -60,17 +60,17 @@ rule plot_chromosome:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:
+        manifests=manifest_words,
         options=lambda wildcards, input: " ".join(
             file_options(name, files)
             for name, files in (
                 ("posteriors", input.posteriors),
-                ("manifest", input.manifests),
                 ("samples", input.samples),
                 ("truth", input.truth),
             )
         ),
     shell:
-        "genolstm introgression plot {input.segments:q} {params.options}"
+        "genolstm introgression plot {input.segments:q} {params.manifests} {params.options}"
         " --view {wildcards.view} --chrom {wildcards.chrom:q} -o {output:q} > {log:q} 2>&1"
 
 
@@ -98,14 +98,14 @@ rule plot_genome:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=60,
     params:
+        manifests=manifest_words,
         options=lambda wildcards, input: " ".join(
             file_options(name, files)
             for name, files in (
-                ("manifest", input.manifests),
                 ("samples", input.samples),
                 ("genome", input.genome),
             )
         ),
     shell:
-        "genolstm introgression plot {input.segments:q} --view genome {params.options}"
+        "genolstm introgression plot {input.segments:q} --view genome {params.manifests} {params.options}"
         " -o {output:q} > {log:q} 2>&1"

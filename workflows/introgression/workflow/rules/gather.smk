@@ -18,8 +18,10 @@ rule gather_segments:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        parts=lambda wildcards, input: part_words(wildcards.door, input, ".bed"),
     shell:
-        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"
 
 
 rule gather_gff3:
@@ -37,8 +39,10 @@ rule gather_gff3:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        parts=lambda wildcards, input: part_words(wildcards.door, input, ".bed"),
     shell:
-        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"
 
 
 rule gather_posteriors:
@@ -56,8 +60,12 @@ rule gather_posteriors:
     resources:
         mem_mb=1000,
         runtime=120,
+    params:
+        parts=lambda wildcards, input: part_words(
+            wildcards.door, input, ".posteriors.tsv.gz"
+        ),
     shell:
-        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"
 
 
 rule gather_evidence:
@@ -75,5 +83,9 @@ rule gather_evidence:
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=120,
+    params:
+        parts=lambda wildcards, input: part_words(
+            wildcards.door, input, ".evidence.tsv.gz"
+        ),
     shell:
-        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"

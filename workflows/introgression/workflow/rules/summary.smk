@@ -23,7 +23,7 @@ rule summarise:
         runtime=30,
     params:
         samples=sample_options,
-        manifests=lambda wildcards, input: file_options("manifest", input.manifests),
+        manifests=manifest_words,
     shell:
         "genolstm introgression summary {input.segments:q} {params.manifests} {params.samples}"
         " -o {output.table:q} --multiqc {output.multiqc:q} > {log:q} 2>&1"
