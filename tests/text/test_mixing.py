@@ -47,7 +47,7 @@ def test_the_chances_of_all_symbols_sum_to_one(kind, spoken):
     alphabet, symbols, codes = codes_of(kind)
     mixture = Mixture(alphabet, symbols)
     chances = said(len(codes), len(alphabet)) if spoken else None
-    places = [1, 2, 50, 251, 280, 330, 390] if kind != "wide" else [1, 300, 390]
+    places = [1, 50, 251, 330, 390] if kind != "wide" else [390]
     done = 0
     for place in places:
         mixture.read(codes[done:place], None if chances is None else chances[done:place])
@@ -322,7 +322,7 @@ def test_tracks_and_weights(files):
         lines = [line.split("\t") for line in (files / f"{name}.bg").read_text().splitlines()[1:]]
         bed = {(chrom, k): float(value) for chrom, a, b, value in lines for k in range(int(a), int(b))}
         found = library.open(str(files / f"{name}.bw"))
-        assert found.chroms() == {"a": 500, "b": 4003, "n": 2}
+        assert found.chroms() == {"a": 500, "b": 4003}
         wig = {(chrom, k): value for chrom in ("a", "b") for a, b, value in found.records(chrom) for k in range(a, b)}
         assert wig.keys() == bed.keys()
         assert all(abs(wig[key] - bed[key]) < 1e-5 for key in bed)
@@ -336,11 +336,11 @@ def test_tracks_and_weights(files):
 
 def test_a_bigwig_needs_names_that_differ_and_a_base(files):
     pytest.importorskip("pybigtools")
-    (files / "twice.fa").write_text(">a\nACGT\n>a\nACGT\n")
-    (files / "none.fa").write_text(">a\nNN\n")
-    for name, reason in (("twice", "is there twice"), ("none", "no base is known")):
+    for name, content in (("one", "ACGT"), ("two", "ACGT"), ("none", "NN")):
+        (files / f"{name}.fa").write_text(f">a\n{content}\n")
+    for names, reason in ((("one", "two"), "is there twice"), (("none",), "no base is known")):
         with pytest.raises(InputError, match=reason):
-            run(files / "m.genolstm", [files / f"{name}.fa"], bigwig=files / "x.bw")
+            run(files / "m.genolstm", [files / f"{name}.fa" for name in names], bigwig=files / "x.bw")
         assert not (files / "x.bw").exists()
     for name in ("x.bg", "-"):
         with pytest.raises(SettingError, match=r"ends in \.bw"):

@@ -30,7 +30,7 @@ PLACE, RUN, HISTORY, SYMBOL, FIELDS = 0, 1, 2, 3, 4
 NETWORK, COUNTS, REPEAT, INVERTED, GROUPS = 0, 1, 2, 3, 4
 WORD, TWO_WORDS, THREE_WORDS, SKIP, SKIP_TWO = -1, -2, -3, -4, -5
 FORWARD, OTHER_STRAND, TOLERANT = 0, 1, 2
-LEARNED, SINCE_GAP, SELECTORS = 0, 1, 2
+LEARNED, SINCE_GAP, BY_CHANCE = 0, 1, 2
 
 
 class State(NamedTuple):
@@ -61,7 +61,7 @@ class State(NamedTuple):
     plain: Array
     """(values, inputs): the mixer that knows of no repeats."""
     repeats: Array
-    """Of each input, 0 if it tells of repeats, otherwise 1."""
+    """Of each input, 0 if it tells of repeats, otherwise 1; in DNA, longer contexts cease to as more is read."""
     whose: Array
     """Of each input, the group that it belongs to."""
     refined: Array
@@ -432,6 +432,13 @@ def read(
                 total += max(np.float64(chances[i - start, code]), 1e-9)
                 reached[code + 1] = total
         clock = state.clock[LEARNED]
+        if dna and clock >= 2 << (2 * state.clock[BY_CHANCE]):
+            # On both strands, words of so many bases have now come up four times each, by chance.
+            for c in range(n_contexts):
+                if state.orders[c] == state.clock[BY_CHANCE]:
+                    state.repeats[2 * c] = 1
+                    state.repeats[2 * c + 1] = 1
+            state.clock[BY_CHANCE] += 1
         rate = state.rates[1] + (state.rates[0] - state.rates[1]) / (
             np.float32(1.0) + np.float32(clock) / state.rates[2]
         )

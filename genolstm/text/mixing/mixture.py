@@ -18,9 +18,9 @@ _TEXT_ORDERS = (
     *(0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24),
     *(kernel.WORD, kernel.TWO_WORDS, kernel.THREE_WORDS, kernel.SKIP, kernel.SKIP_TWO),
 )
-#: From this order on, a context that was seen before is a repeat: by chance, one of a genome of a
-#: million bases, or of a text, comes back by fewer than one in ten.
-_REPEAT_ORDER = {True: 12, False: 12}
+#: From this order on, a context that was seen before is a repeat, in text; in DNA at first. There, words
+#: of ever more bases come up by chance as more is read (kernel.BY_CHANCE).
+_REPEAT_TEXT, _REPEAT_DNA = 12, 2
 # Symbols that must agree before a copy model follows, and the misses among 32 after which it gives up.
 _DNA_COPIES = (
     (24, 16, kernel.FORWARD),
@@ -168,11 +168,12 @@ def _new_state(alphabet: str, dna: bool) -> kernel.State:
     weights[:, :, : 2 * n_contexts] = 2.4 / n_contexts
     weights[:, :, 2 * n_contexts : -1] = 0.3
     repeats = np.ones(n_inputs, np.float32)
-    repeats[: 2 * n_contexts] = np.repeat(orders < _REPEAT_ORDER[dna], 2)
+    repeats[: 2 * n_contexts] = np.repeat(orders < (_REPEAT_DNA if dna else _REPEAT_TEXT), 2)
     repeats[2 * n_contexts : -2] = 0
-    other = copying[:, 2] == kernel.OTHER_STRAND
     whose = np.full(n_inputs, kernel.COUNTS, np.int64)
-    whose[2 * n_contexts : -2] = np.where(other, kernel.INVERTED, kernel.REPEAT)
+    # What votes is counted on both strands.
+    of_kind = {kernel.FORWARD: kernel.REPEAT, kernel.OTHER_STRAND: kernel.INVERTED, kernel.TOLERANT: kernel.COUNTS}
+    whose[2 * n_contexts : -2] = [of_kind[kind] for kind in copying[:, 2].tolist()]
     whose[-2] = kernel.NETWORK
     odds = np.linspace(-kernel.FAR, kernel.FAR, kernel.BUCKETS)
     slots = 1 << _FIRST_SLOTS
@@ -199,6 +200,6 @@ def _new_state(alphabet: str, dna: bool) -> kernel.State:
         holds=holds,
         letters=np.array([*letters, 0], np.int64),
         stretched=np.log(grid / (1 - grid)).astype(np.float32),
-        clock=np.zeros(2, np.int64),
+        clock=np.array([0, 0, _REPEAT_DNA], np.int64),
         words=np.zeros(3, np.uint64),
     )
