@@ -148,7 +148,8 @@ class Pair:
 
     def count_kmers(self) -> None:
         """Guess strand and divergence from shared k-mers."""
-        found = shared_kmers(*self.masks)
+        # Of read-only letters, numba would make a version of its own.
+        found = shared_kmers(*map(np.array, self.masks))
         self.shared = found[0] - found[1] * found[2]
         self.divergence = float(divergence_of(found))
 
@@ -307,9 +308,8 @@ class Pair:
         pairs = self._aligned(hmm, posterior)
         (q0, q1), (r0, r1) = self.region.query, self.region.reference
         query, reference = self.masks
-        settle_ties(
-            query[q0:q1], reference[r0:r1], pairs, posterior.query, posterior.reference, posterior.probability, TIE
-        )
+        letters = np.array(query[q0:q1]), np.array(reference[r0:r1])  # which may be read-only
+        settle_ties(*letters, pairs, posterior.query, posterior.reference, posterior.probability, TIE)
         name = "classical"
         if self.contextual and self.model.contextual is not None:
             name = self.model.contextual.name

@@ -12,6 +12,8 @@ from genolstm.settings import INSIDE, POSITIVE, SHARE, Range, check
 Decoding = Literal["mea", "viterbi"]
 FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 """Formats of pairwise alignments; their writers are in :mod:`genolstm.alignment.formats.pairwise`."""
+GATHERED = ("paf", "sam", "outfmt6", "tsv")
+"""Formats with a line for each record, whose files can be joined."""
 FAMILY_FORMATS = ("fasta", "a2m", "stockholm")
 """Formats of multiple alignments; their writers are in :mod:`genolstm.alignment.formats.family`."""
 

@@ -15,6 +15,10 @@ from genolstm.cli.numbers import NumberRange, WholeRange
 
 #: By command: lines to try, in the folder of `genolstm example`.
 EXAMPLES: dict[str, tuple[str, ...]] = {
+    "align gather": (
+        "genolstm align search reads.fa reference.fa -o part1.paf",
+        "genolstm align gather part1.paf part2.paf -o all.paf",
+    ),
     "align msa": ("genolstm align msa reads.fa -o family.fa",),
     "align plot": (
         "genolstm align plot reads.fa reference.fa -o dotplot.svg",
@@ -118,6 +122,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text score": (
         "genolstm text score rhyme.txt --model rhyme.genolstm",
         "genolstm text score genome.fa.gz --model genome.genolstm \\\n    --bedgraph surprise.bg --bin 100",
+        "genolstm text score genome.fa.gz --model genome.genolstm --mix \\\n    --bigwig bits.bw --repeats saved.bw",
     ),
     "text spectrum": ("genolstm text spectrum generated.fa genome.fa.gz -k 4",),
     "text train": (
@@ -228,7 +233,8 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "text score": (
         ("Input", "--model --format --skip-unknown"),
-        ("Output", "--positions --bedgraph --bin --by-record --json"),
+        ("Mixture", "--mix --adapt --network --history --held-out"),
+        ("Output", "--positions --bedgraph --bigwig --repeats --weights --bin --by-record --json"),
     ),
     "text train": (
         ("Output", "--output --log --checkpoints"),

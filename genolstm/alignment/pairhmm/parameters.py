@@ -28,7 +28,7 @@ _MEMBERS = MEMBERS.copy()
 _MEMBERS[0] = 1.0
 
 
-@compiled()
+@compiled(apart=True)
 def hky85(divergence, kappa, shape, frequencies):
     """Return the joint probabilities of two residues, see :func:`hky_joint`."""
     pi = frequencies / frequencies.sum()
