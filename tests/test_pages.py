@@ -321,6 +321,8 @@ PAGES = {
             ("--truth TRUTH.paf", "--truth TRUTH.paf --epochs 1 --classical"),
             ("genolstm align train", "cp alignments.paf TRUTH.paf\ngenolstm align train"),
         ),
+        # tests/alignment/test_families.py trains on families.
+        elsewhere=("--families",),
     ),
     # tests/cli/test_example.py runs each line of the script.
     "docs/command-line.md": Page(slow=("sh first/run.sh",)),
