@@ -14,6 +14,9 @@ from genolstm.alignment.significance import Significance
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 
+ONLY_CODONS = "dna"
+"""The shipped model whose network has been found to gain in coding sequence, and in nothing else that was tried."""
+
 
 @dataclass(frozen=True)
 class AlignerParts:
@@ -64,7 +67,9 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     return AlignerParts(
         bundle.name,
         ParameterFamily(**metadata.family),
-        NetworkContext(bundle, bundle.name, metadata.margin) if neural else None,
+        NetworkContext(bundle, bundle.name, metadata.margin, only_codons=name_or_path == ONLY_CODONS)
+        if neural
+        else None,
         None if metadata.damage is None else DamageProfile(**metadata.damage),
         metadata.mode,
         metadata.significance,
