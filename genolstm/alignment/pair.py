@@ -18,7 +18,7 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.context.terms import ContextualModel
-from genolstm.alignment.context.worth import is_doubtful, shows_codons
+from genolstm.alignment.context.worth import is_worth_asking
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, settle_ties
 from genolstm.alignment.pairhmm.member import (
@@ -254,9 +254,7 @@ class Pair:
         found = self._decode(plain, posterior, 0.0)
         model = self.model.contextual
         # The network takes as long as all the rest, and changes nothing where nothing is in doubt.
-        if model is None or not is_doubtful(found):
-            return found
-        if getattr(model, "only_codons", False) and not shows_codons(found):
+        if model is None or not is_worth_asking(model, found):
             return found
         context = self._in_context(plain, model)
         found.context_bits = context.score() - plain.score()

@@ -63,13 +63,12 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     """
     bundle = Bundle.open(find_bundle(name_or_path))
     metadata = read_metadata(bundle)
+    asked = "if codons show" if name_or_path == ONLY_CODONS else "if in doubt"
     neural = "model.onnx" in bundle.members and not classical
     return AlignerParts(
         bundle.name,
         ParameterFamily(**metadata.family),
-        NetworkContext(bundle, bundle.name, metadata.margin, only_codons=name_or_path == ONLY_CODONS)
-        if neural
-        else None,
+        NetworkContext(bundle, bundle.name, metadata.margin, asked=asked) if neural else None,
         None if metadata.damage is None else DamageProfile(**metadata.damage),
         metadata.mode,
         metadata.significance,

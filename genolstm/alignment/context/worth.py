@@ -18,6 +18,16 @@ STRETCH = 600
 """Number of aligned residues that are looked at together: genes in other frames follow one another."""
 
 
+def is_worth_asking(model: object, found: PosteriorAlignment) -> bool:
+    """Return whether a model is asked about a pair, of which the plain alignment is given.
+
+    That depends on the model's ``asked``: ``always``, as without it; ``if in doubt``, if enough columns may be
+    wrong; ``if codons show``, if the pair looks like coding sequence, besides.
+    """
+    asked = getattr(model, "asked", "always")
+    return asked == "always" or (is_doubtful(found) and (asked == "if in doubt" or shows_codons(found)))
+
+
 def is_doubtful(found: PosteriorAlignment) -> bool:
     """Return whether enough columns of an alignment may be wrong for context to matter."""
     columns = min(len(found.posteriors), len(found.masks[0]))
