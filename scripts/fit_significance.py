@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--model", default="dna")
     parser.add_argument("--modes", nargs="+", default=list(MODES))
     parser.add_argument("--seed", type=int, default=41)
-    parser.add_argument("--pairs", type=int, default=6000)
+    parser.add_argument("--pairs", type=int, default=4000)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path)
     arguments = parser.parse_args()

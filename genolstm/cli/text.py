@@ -175,10 +175,49 @@ def generate(model: str, output: Path, **settings: Any) -> None:
 @_model("FILES...")
 @_format
 @_skip_unknown
+@click.option("--mix", is_flag=True, help="Mix the network with counts and copies of what was read before.")
+@click.option("--adapt", is_flag=True, help="Let the network's output layer learn from each symbol it has predicted.")
+@click.option(
+    "--network/--counts-only", default=True, show_default=True, help="Ask the network, or mix counts and copies alone."
+)
+@click.option(
+    "--history",
+    multiple=True,
+    type=_dash,
+    metavar="FILE",
+    help="With --mix: read first, not scored, by counts and copies; what the model was trained on. May be repeated.",
+)
+@click.option(
+    "--held-out",
+    multiple=True,
+    type=_dash,
+    metavar="FILE",
+    help="Read next, not scored, by all: it teaches how far to trust the network. Not what the model was trained on. "
+    "May be repeated.",
+)
 @click.option("--positions", type=_dash, metavar="OUT.tsv[.gz]", help="Also write the bits of every symbol.")
 @click.option("--bedgraph", type=_dash, help="Also write surprise along a DNA sequence as bedGraph.")
+@click.option("--bigwig", type=_path, help="Also write surprise along a DNA sequence as bigWig (.bw).")
 @click.option(
-    "--bin", "bin_size", type=WholeRange(min=1), default=1, show_default=True, help="Bases per bin of the bedGraph."
+    "--repeats",
+    type=_dash,
+    metavar="BEDGRAPH|BIGWIG",
+    help="With --mix: also write the bits per base that repeats save, as bedGraph, or as bigWig if named .bw.",
+)
+@click.option(
+    "--weights",
+    type=_dash,
+    metavar="OUT.tsv[.gz]",
+    help="With --mix: also write, by bin, bits with and without repeats, and the shares of network, counts, repeat and "
+    "inverted repeat in the forecasts.",
+)
+@click.option(
+    "--bin",
+    "bin_size",
+    type=WholeRange(min=1),
+    default=1,
+    show_default=True,
+    help="Bases per bin of tracks and weights.",
 )
 @click.option("--by-record", is_flag=True, help="Print one row per record, before the total.")
 @_json
@@ -190,6 +229,9 @@ def score(
     files: tuple[Path, ...],
     positions: Path | None,
     bedgraph: Path | None,
+    bigwig: Path | None,
+    repeats: Path | None,
+    weights: Path | None,
     bin_size: int,
     as_json: bool,
     quiet: bool,
@@ -198,13 +240,27 @@ def score(
     """Report how many bits each symbol of FILES costs a model.
 
     Low means expected, high surprising: for DNA, 2 bits per base is chance. If the bits go to
-    standard output, the totals go to stderr.
+    standard output, the totals go to stderr. With --mix, each symbol also teaches what comes after it.
     """
-    if bedgraph is None and bin_size != 1:
-        raise click.UsageError("--bin goes with --bedgraph")
+    if bin_size != 1 and all(path is None for path in (bedgraph, bigwig, repeats, weights)):
+        raise click.UsageError("--bin goes with --bedgraph, --bigwig, --repeats or --weights")
+    if not settings["mix"]:
+        for name, given in (
+            ("--counts-only", not settings["network"]),
+            ("--history", settings["history"]),
+            ("--repeats", repeats),
+            ("--weights", weights),
+        ):
+            if given:
+                raise click.UsageError(f"{name} goes with --mix")
+        if settings["held_out"] and not settings["adapt"]:
+            raise click.UsageError("--held-out goes with --mix or --adapt")
+    elif settings["adapt"] and not settings["network"]:
+        raise click.UsageError("--adapt goes with the network, not with --counts-only")
     from genolstm.runs.text_score import run
 
-    rows = run(model, files, positions=positions, bedgraph=bedgraph, bin_size=bin_size, **settings)
+    tracks = {"bedgraph": bedgraph, "bigwig": bigwig, "repeats": repeats, "weights": weights}
+    rows = run(model, files, positions=positions, bin_size=bin_size, **tracks, **settings)
     if as_json:
         *records, (_, total) = rows
         content = total.to_dict()
@@ -219,7 +275,7 @@ def score(
             )
         report = "\n".join(lines)
     # stdout belongs to the data if they were sent there.
-    if "-" in map(str, (positions, bedgraph)):
+    if "-" in map(str, (positions, *tracks.values())):
         options.say(report, quiet=quiet)
     else:
         click.echo(report)

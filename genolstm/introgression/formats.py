@@ -17,6 +17,7 @@ from genolstm.introgression.ids import segment_ids
 from genolstm.introgression.segments import Interval, PosteriorBlock, Segment, merge_spans
 from genolstm.introgression.settings import UNNAMED
 from genolstm.numbers import LAST_POSITION, parse_integer, parse_number, read_integer, read_number
+from genolstm.sequences.bigwig import Span
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -253,8 +254,6 @@ _NO_LEVEL = 0xFFFF
 """Stands for a bin in which a haplotype does not exist."""
 
 
-Span = tuple[str, int, int, float]
-"""Sequence, start, end and value."""
 _Block = tuple[str, int, int | None, np.ndarray]
 
 

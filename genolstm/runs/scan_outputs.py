@@ -19,6 +19,7 @@ from genolstm.introgression.summary import MULTIQC, Summary, write_multiqc, writ
 from genolstm.introgression.variants.people import Populations
 from genolstm.introgression.windows import PosteriorWindows
 from genolstm.runs import page
+from genolstm.sequences import bigwig
 
 _PACKED = (".gz", ".bgz", ".bz2", ".xz", ".zst")
 TABLE_NAMES = (".tsv", ".txt")
@@ -210,7 +211,7 @@ class Track(Writer):
 class BigWig(Writer):
     """The mean posterior of all haplotypes as bigWig."""
 
-    suffixes = (exports.BIGWIG, ".bigwig")
+    suffixes = (bigwig.BIGWIG, ".bigwig")
     strict = True
     packs = False
 
@@ -224,7 +225,7 @@ class BigWig(Writer):
         super().check(path, what)
         if not is_file_output(path):
             raise SettingError(f"{what} needs a file, not standard output, a pipe or a device")
-        exports.pybigtools()
+        bigwig.pybigtools()
 
     def add(self, block: PosteriorBlock) -> None:
         """Add a block to the means."""
@@ -235,7 +236,7 @@ class BigWig(Writer):
         lengths = self.scan.lengths.of
         if next(self._mean.spans(lengths), None) is None:
             return [f"{self.path} was not written, as nothing is known of any bin"]
-        exports.write_bigwig(outputs.path(self.path), self._mean.spans(lengths), lengths, name=self.path)
+        bigwig.write_bigwig(outputs.path(self.path), self._mean.spans(lengths), lengths, name=self.path)
         return []
 
 
@@ -248,7 +249,7 @@ class BigWigs(Writer):
     def check(cls, path: PathLike, what: str) -> None:
         """Refuse what cannot be a folder."""
         check_folder(path)
-        exports.pybigtools()
+        bigwig.pybigtools()
 
     def finish(self, outputs: Outputs) -> list[str]:
         """Write the files; those of an earlier scan are removed when these appear."""
@@ -260,7 +261,7 @@ class BigWigs(Writer):
             # A haplotype that exists nowhere (the second one of a haploid call) has no value, and no file.
             values = list(spans)
             if values:
-                exports.write_bigwig(folder / name, values, lengths, name=Path(self.path) / name)
+                bigwig.write_bigwig(folder / name, values, lengths, name=Path(self.path) / name)
         return []
 
 

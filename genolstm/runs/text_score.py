@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from genolstm.errors import SettingError
-from genolstm.files import Outputs, PathLike, check_paths
+from genolstm.files import Outputs, PathLike, check_paths, is_file_output
 from genolstm.runs.sources import model_files
+from genolstm.sequences.bigwig import BIGWIG, pybigtools
+from genolstm.text import tracks
 from genolstm.text.generator import TextGenerator
-from genolstm.text.scoring import Total, write_bedgraph, write_bedgraph_header, write_positions, write_positions_header
+from genolstm.text.scoring import Total, write_positions, write_positions_header
 from genolstm.text.settings import DNA
 
 
@@ -18,8 +21,16 @@ def run(
     *,
     form: str = "auto",
     skip_unknown: bool = False,
+    mix: bool = False,
+    adapt: bool = False,
+    network: bool = True,
+    history: Sequence[PathLike] = (),
+    held_out: Sequence[PathLike] = (),
     positions: PathLike | None = None,
     bedgraph: PathLike | None = None,
+    bigwig: PathLike | None = None,
+    repeats: PathLike | None = None,
+    weights: PathLike | None = None,
     bin_size: int = 1,
     by_record: bool = False,
     threads: int = 0,
@@ -31,8 +42,16 @@ def run(
     ----------
     form
         ``text`` or ``fasta``, to refuse a model of the other; ``auto`` for what the model reads.
-    positions, bedgraph
-        Where to write the bits of every symbol, and their means along DNA in bins of ``bin_size``.
+    mix, adapt, network, history, held_out
+        As in :meth:`genolstm.text.generator.TextGenerator.score`.
+    positions
+        Where to write the bits of every symbol.
+    bedgraph, bigwig
+        Where to write their means along DNA, in bins of ``bin_size``.
+    repeats
+        Where to write what repeats save, per base: a bigWig if it is named so (.bw), otherwise a bedGraph.
+    weights
+        Where to write, by bin, whose the forecasts were.
     by_record
         Whether to return the total of every record, too.
 
@@ -41,27 +60,62 @@ def run(
     list of (str, Total)
         Name and total of each record if asked for, and of all of them as ``total``, which is last.
     """
-    check_paths([*model_files(model), *files], [positions, bedgraph], force=force)
+    written = [positions, bedgraph, bigwig, repeats, weights]
+    check_paths([*model_files(model), *files, *history, *held_out], written, force=force)
+    if (repeats is not None or weights is not None) and not mix:
+        raise SettingError("repeats and weights are those of a mixture", hint="give --mix, too")
+    wigs = [path for path in (bigwig, repeats if _is_bigwig(repeats) else None) if path is not None]
+    for path in wigs:
+        if not (is_file_output(path) and _is_bigwig(path)):
+            raise SettingError(f"a bigWig needs a file whose name ends in {BIGWIG}")
+        pybigtools()
     generator = TextGenerator.load(model, threads=threads)
-    if bedgraph is not None and generator.symbols != DNA:
-        raise SettingError("a bedGraph needs a model of DNA", hint="--positions is for text")
+    if generator.symbols != DNA and (bedgraph is not None or bigwig is not None or repeats is not None):
+        raise SettingError("a track needs a model of DNA", hint="--positions and --weights are for text")
+    explained = repeats is not None or weights is not None
     rows: list[tuple[str, Total]] = []
     total = Total()
     with Outputs(force=force) as outputs:
-        table, track = (None if path is None else outputs.text(path) for path in (positions, bedgraph))
+        table, shares = (None if path is None else outputs.text(path) for path in (positions, weights))
+        wanted: list[tuple[PathLike | None, tracks.Kind]] = [
+            (bedgraph, tracks.SURPRISE),
+            (bigwig, tracks.SURPRISE),
+            (repeats, tracks.SAVED),
+        ]
+        writers: list[tracks.BedGraph | tracks.BigWig] = [
+            tracks.BigWig(path, kind, bin_size) if path in wigs else tracks.BedGraph(outputs.text(path), kind, bin_size)
+            for path, kind in wanted
+            if path is not None
+        ]
         if table is not None:
             write_positions_header(table)
-        if track is not None:
-            write_bedgraph_header(track)
+        if shares is not None:
+            tracks.write_weights_header(shares)
         # One record in memory at a time.
         for record in generator.score_records(
-            list(files), form=None if form == "auto" else form, skip_unknown=skip_unknown
+            list(files),
+            form=None if form == "auto" else form,
+            skip_unknown=skip_unknown,
+            mix=mix,
+            adapt=adapt,
+            network=network,
+            explained=explained,
+            history=list(history),
+            held_out=list(held_out),
         ):
             if table is not None:
                 write_positions(table, record, generator.alphabet)
-            if track is not None:
-                write_bedgraph(track, record, bin_size)
+            if shares is not None:
+                tracks.write_weights(shares, record, bin_size)
+            for writer in writers:
+                writer.add(record)
             total += record.total
             if by_record:
                 rows.append((record.name, record.total))
+        for writer in writers:
+            writer.finish(outputs)
     return [*rows, ("total", total)]
+
+
+def _is_bigwig(path: PathLike | None) -> bool:
+    return path is not None and Path(path).suffix == BIGWIG

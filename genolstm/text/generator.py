@@ -14,7 +14,7 @@ from genolstm.files import PathLike, check_output
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.bundle.stepper import Stepper
-from genolstm.text.corpus import Codes, Corpus, dna_corpus, encode, read_corpus, read_stream, text_corpus
+from genolstm.text.corpus import Codes, Corpus, Record, dna_corpus, encode, read_corpus, read_stream, text_corpus
 from genolstm.text.encoding import encode_input
 from genolstm.text.metadata import read_metadata
 from genolstm.text.sampling import Sampling
@@ -25,6 +25,8 @@ from genolstm.threads import worker_pool
 
 if TYPE_CHECKING:
     from Bio.Seq import Seq
+
+Source = PathLike | Sequence[PathLike] | Corpus
 
 _DRAWS = 4096
 
@@ -258,39 +260,115 @@ class TextGenerator:
         return options
 
     def score(
-        self, source: PathLike | Sequence[PathLike] | Corpus, *, form: str | None = None, skip_unknown: bool = False
+        self,
+        source: Source,
+        *,
+        form: str | None = None,
+        skip_unknown: bool = False,
+        mix: bool = False,
+        adapt: bool = False,
+        network: bool = True,
+        explained: bool = False,
+        history: Source = (),
+        held_out: Source = (),
     ) -> Score:
         """Return what each symbol of text or FASTA costs, in bits.
 
         Each record is read from its beginning with the state carried; long ones in stretches,
         each after a warm-up of 1,024 symbols. A model of mode ``window`` reads a whole window
-        before each symbol, so the first window of a record has no score.
+        before each symbol, so the first window of a record has no score, unless it is mixed.
+
+        Parameters
+        ----------
+        form
+            ``text`` or ``fasta``, to refuse a model of the other.
+        skip_unknown
+            Drop symbols of text that the model never saw, instead of refusing them.
+        mix
+            Mix the network's forecasts with those of counts and of copies of what was read before,
+            which learn from all records, one after the other.
+        adapt
+            Let the network's output layer learn from each symbol after it was predicted.
+        network
+            Whether the network is asked at all; without it, only what is mixed with it counts.
+        explained
+            Also keep what each symbol would have cost without repeats, and whose its forecast was.
+        history
+            What is read before and not scored, by counts and copies alone: what the network has learned
+            from, where it is surer of itself than elsewhere.
+        held_out
+            What is read after that and not scored, by all of them: it teaches how far to trust the network.
 
         Raises
         ------
         InputError
             A file is missing or malformed, or holds symbols that the model never saw.
+        SettingError
+            Options that make sense only with ``mix`` or ``adapt``.
         """
-        records = self.score_records(source, form=form, skip_unknown=skip_unknown)
+        options: Any = {"adapt": adapt, "network": network, "explained": explained, "history": history}
+        records = self.score_records(
+            source, form=form, skip_unknown=skip_unknown, mix=mix, held_out=held_out, **options
+        )
         return Score(self.alphabet, tuple(records))
 
     def score_records(
-        self, source: PathLike | Sequence[PathLike] | Corpus, *, form: str | None = None, skip_unknown: bool = False
+        self,
+        source: Source,
+        *,
+        form: str | None = None,
+        skip_unknown: bool = False,
+        mix: bool = False,
+        adapt: bool = False,
+        network: bool = True,
+        explained: bool = False,
+        history: Source = (),
+        held_out: Source = (),
     ) -> Iterator[RecordScore]:
         """Yield the records of :meth:`score`, one in memory at a time."""
+        plain = not (mix or adapt)
+        for wrong, reason in (
+            (not mix and not network, "without the network there must be a mixture"),
+            (not network and adapt, "without the network there is nothing to adapt"),
+            (not mix and explained, "only a mixture tells whose its forecasts are"),
+            (not mix and _is_given(history), "only a mixture learns from a history"),
+            (plain and _is_given(held_out), "only a mixture, or a network that adapts, learns from held-out data"),
+        ):
+            if wrong:
+                raise SettingError(reason)
+        before = [self._records(one, form, skip_unknown) if _is_given(one) else () for one in (history, held_out)]
+        records = self._records(source, form, skip_unknown)
+        if plain:
+            for record in records:
+                bits = record_bits(self.runtime, record.codes, self.config, mode=self.mode, window=self.window)
+                yield RecordScore(record.name, record.codes, bits)
+            return
+        # Compiled loops, which only these need.
+        from genolstm.text.adaptive import AdaptiveHead
+        from genolstm.text.mixed import mixed_bits
+        from genolstm.text.mixing.mixture import Mixture
+
+        head = AdaptiveHead(self.bundle) if adapt else None
+        runtime = None if not network else head.runtime(self.threads) if head is not None else self.runtime
+        mixture = Mixture(self.alphabet, self.symbols) if mix else None
+        options: Any = {"mode": self.mode, "window": self.window}
+        for record in before[0]:
+            mixed_bits(record, self.config, mixture, None, None, **options)
+        for record in before[1]:
+            mixed_bits(record, self.config, mixture, runtime, head, **options)
+        for record in records:
+            yield mixed_bits(record, self.config, mixture, runtime, head, explained=explained, **options)
+
+    def _records(self, source: Source, form: str | None, skip_unknown: bool) -> Iterator[Record]:
         if isinstance(source, Corpus):
             if (source.kind, source.alphabet) != (self.symbols, self.alphabet):
                 raise ModelError(f"the model reads {self.symbols}, the data are {source.kind}")
-            records = iter(source.records)
-        else:
-            paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
-            own = "fasta" if self.symbols == DNA else "text"
-            if form not in (None, own):
-                raise ModelError(f"the model reads {self.symbols}, the data are {form}")
-            records = read_stream(paths, own, alphabet=self.alphabet, skip_unknown=skip_unknown)
-        for record in records:
-            bits = record_bits(self.runtime, record.codes, self.config, mode=self.mode, window=self.window)
-            yield RecordScore(record.name, record.codes, bits)
+            return iter(source.records)
+        paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
+        own = "fasta" if self.symbols == DNA else "text"
+        if form not in (None, own):
+            raise ModelError(f"the model reads {self.symbols}, the data are {form}")
+        return read_stream(paths, own, alphabet=self.alphabet, skip_unknown=skip_unknown)
 
     def bits(self, sequence: str | Seq) -> np.ndarray:
         """Return the bits of each symbol of a text or a DNA sequence, (symbols,)."""
@@ -307,3 +385,7 @@ class TextGenerator:
             f"TextGenerator({self.bundle.name}: {len(self.alphabet)} symbols of {self.symbols}, "
             f"{self.config.n_parameters} parameters)"
         )
+
+
+def _is_given(source: Source) -> bool:
+    return isinstance(source, str | Path | Corpus) or len(source) > 0  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from genolstm.errors import SettingError
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
 from genolstm.text.corpus import Codes, record_stream
@@ -28,7 +29,7 @@ WARM_UP = 1024
 KEPT = 3072
 _ROWS = 8
 _WINDOWS = 128
-_LEAST = 2.0**-60  # of a probability that float32 rounds to 0
+LEAST = 2.0**-60  # of a probability that float32 rounds to 0
 _LINES = 1 << 16
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
@@ -70,6 +71,17 @@ class RecordScore:
     name: str
     codes: Codes
     bits: Bits
+    plain: Bits | None = None
+    """What each would have cost without repeats, if asked for."""
+    shares: Bits | None = None
+    """Whose the forecasts were, (symbols, groups), if asked for."""
+
+    @property
+    def saved(self) -> Bits:
+        """Bits that repeats save at each symbol; below 0 where they misled."""
+        if self.plain is None:
+            raise SettingError("what repeats save is known of a score that is explained")
+        return self.plain - self.bits
 
     @property
     def total(self) -> Total:
@@ -121,19 +133,43 @@ class Score:
 
 def record_bits(runtime: Runtime, codes: Codes, config: LSTMConfig, *, mode: str, window: int) -> Bits:
     """Return the bits of each symbol of a record, (symbols,), as a model of this mode reads it."""
-    if mode == WINDOW:
-        return window_bits(runtime, codes, config.n_outputs, window, config)
-    return stream_bits(runtime, codes, config.n_outputs)
-
-
-def stream_bits(runtime: Runtime, codes: Codes, boundary: int) -> Bits:
-    """Return the bits of each symbol of a record that is read from its beginning."""
+    boundary = config.n_outputs
     bits = np.full(len(codes), np.nan, np.float32)
+    stream, _ = record_stream(codes, boundary)
+    parts = list(forecasts(runtime, codes, config, mode=mode, window=window, pick=True))
+    if parts:
+        costs = np.concatenate(parts)[stream[1:] != boundary, 0]
+        bits[codes != boundary] = np.where(costs >= 0, -np.log2(np.maximum(costs, LEAST)), np.nan)
+    return bits
+
+
+def forecasts(
+    runtime: Runtime, codes: Codes, config: LSTMConfig, *, mode: str, window: int, pick: bool = False
+) -> Iterator[Bits]:
+    """Yield what a network says before each symbol of a record's stream but the first, (steps, outputs).
+
+    Parameters
+    ----------
+    runtime
+        The network, or what gives its hidden states.
+    pick
+        Keep only the output of the symbol that came, (steps, 1); of a boundary's, the last one.
+
+    Yields
+    ------
+    Bits
+        Rows below 0 where nothing is said: the first window of a record, in mode ``window``.
+    """
+    steps = _window_forecasts if mode == WINDOW else _stream_forecasts
+    yield from steps(runtime, codes, config, window, pick)
+
+
+def _stream_forecasts(runtime: Runtime, codes: Codes, config: LSTMConfig, window: int, pick: bool) -> Iterator[Bits]:
+    boundary = config.n_outputs
     stream, places = record_stream(codes, boundary)
     if not len(places):
-        return bits
-    inputs, targets = stream[:-1], stream[1:]
-    found = np.empty(len(targets), np.float32)
+        return
+    inputs, targets = stream[:-1], np.minimum(stream[1:], boundary - 1).astype(np.int64)
     spans = list(_spans(len(targets)))
     while spans:
         width = spans[0][2] - spans[0][0]
@@ -143,10 +179,7 @@ def stream_bits(runtime: Runtime, codes: Codes, boundary: int) -> Bits:
         y = runtime.predict(x, chunk=width, context=0, batch_size=_ROWS)
         for row, (begin, low, end) in zip(y, some, strict=True):
             kept = row[low - begin :]
-            wanted = np.minimum(targets[low:end], boundary - 1).astype(np.int64)
-            found[low:end] = kept[np.arange(end - low), wanted]
-    bits[np.flatnonzero(codes != boundary)] = -np.log2(np.maximum(found[places - 1], _LEAST))
-    return bits
+            yield kept[np.arange(end - low), targets[low:end]][:, None] if pick else kept
 
 
 def _spans(length: int) -> Iterator[tuple[int, int, int]]:
@@ -159,22 +192,27 @@ def _spans(length: int) -> Iterator[tuple[int, int, int]]:
         low = end
 
 
-def window_bits(runtime: Runtime, codes: Codes, boundary: int, steps: int, config: LSTMConfig) -> Bits:
-    """Return the bits of each symbol after a whole window, each read from a state of zeros."""
-    bits = np.full(len(codes), np.nan, np.float32)
+def _window_forecasts(runtime: Runtime, codes: Codes, config: LSTMConfig, steps: int, pick: bool) -> Iterator[Bits]:
+    """Yield the forecasts after whole windows, each read from a state of zeros."""
+    boundary = config.n_outputs
+    # Of a run of boundaries, the stream has the first; at the beginning, none but its own.
+    kept = codes != boundary
+    kept[1:] |= codes[:-1] != boundary
+    kept[:1] = codes[:1] != boundary
+    width = 1 if pick else runtime.n_outputs
+    first = int(kept[:steps].sum())
+    if first:
+        yield np.full((first, width), -1, np.float32)
     if len(codes) <= steps:
-        return bits
+        return
     view = np.lib.stride_tricks.sliding_window_view(codes, steps)[:-1]
-    targets = codes[steps:].astype(np.int64)
+    targets = np.minimum(codes[steps:], boundary - 1).astype(np.int64)
     for start in range(0, len(view), _WINDOWS * runtime.threads):
         part = slice(start, min(start + _WINDOWS * runtime.threads, len(view)))
         y = runtime.predict(encode_input(view[part], config), chunk=steps, context=0, batch_size=_WINDOWS)[:, -1]
-        wanted = targets[part]
-        probability = y[np.arange(len(wanted)), np.minimum(wanted, boundary - 1)]
-        bits[steps + start : steps + part.stop] = np.where(
-            wanted < boundary, -np.log2(np.maximum(probability, _LEAST)), np.nan
-        )
-    return bits
+        if pick:
+            y = y[np.arange(len(y)), targets[part]][:, None]
+        yield y[kept[steps:][part]]
 
 
 def write_positions_header(stream: IO[str]) -> None:
@@ -190,28 +228,6 @@ def write_positions(stream: IO[str], record: RecordScore, alphabet: str) -> None
         at = known[start : start + _LINES]
         rows = zip(at.tolist(), record.codes[at].tolist(), record.bits[at].tolist(), strict=True)
         stream.writelines(f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n" for position, code, bits in rows)
-
-
-def write_bedgraph_header(stream: IO[str]) -> None:
-    """Write the track line of :func:`write_bedgraph`."""
-    stream.write('track type=bedGraph name="surprise" description="bits per base"\n')
-
-
-def write_bedgraph(stream: IO[str], record: RecordScore, bin_size: int = 1) -> None:
-    """Write the mean bits of each bin of known bases as bedGraph; bins without any are left out."""
-    starts, means = binned(record.bits, bin_size)
-    if not len(starts):
-        return
-    ends = np.minimum(starts + bin_size, len(record.bits))
-    levels = np.round(means.astype(np.float64), 3)
-    # Equal neighbours share one line.
-    new = np.concatenate([[True], (levels[1:] != levels[:-1]) | (starts[1:] != ends[:-1])])
-    first = np.flatnonzero(new)
-    last = np.append(first[1:], len(starts)) - 1
-    for begin in range(0, len(first), _LINES):
-        some = slice(begin, begin + _LINES)
-        rows = zip(starts[first[some]].tolist(), ends[last[some]].tolist(), levels[first[some]].tolist(), strict=True)
-        stream.writelines(f"{record.name}\t{a}\t{b}\t{level:.3f}\n" for a, b, level in rows)
 
 
 def binned(bits: Bits, bin_size: int) -> tuple[npt.NDArray[np.int64], Bits]:

@@ -16,6 +16,8 @@ FORMATS = ("auto", "text", "fasta")
 STREAM, WINDOW = "stream", "window"
 # The longest contexts of Markov models, and the longest k-mers of a spectrum.
 MAX_ORDER, MAX_K = 16, 10
+#: What a mixture's forecasts come from.
+FORECASTS = ("network", "counts", "repeat", "inverted_repeat")
 _SMALL = 1_000_000
 _STEPS_WANTED = 2000
 _MOST_PASSES = 200

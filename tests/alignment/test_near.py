@@ -9,6 +9,7 @@ import pytest
 from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
+from genolstm.alignment.calibrate import random_masks
 from genolstm.alignment.pairhmm.near import find_band
 from genolstm.alignment.result import PosteriorAlignment
 from genolstm.alignment.scorer import AlignmentScorer
@@ -16,7 +17,7 @@ from genolstm.alignment.search.batch import BatchedAlignment, score_near
 from genolstm.alignment.search.edits import edit_distances, kth_smallest
 from genolstm.alignment.search.searcher import Searcher
 from genolstm.alignment.settings import SearchSettings
-from genolstm.alignment.significance import Significance
+from genolstm.alignment.significance import Significance, gc_content
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import complement_masks, decode_masks
 from genolstm.sequences.packed import pack
@@ -159,6 +160,30 @@ def test_evalues_of_many_are_those_of_one() -> None:
         ]
         assert found == pytest.approx(each)
         assert known.p_homologs(bits, mode=mode) == pytest.approx([known.p_homolog(b, mode=mode) for b in bits])
+
+
+def test_evalues_count_references_by_their_composition() -> None:
+    known = SCORER.significance
+    assert isinstance(known, Significance)
+    rng = np.random.default_rng(14)
+    query = random_masks(rng, 60, 0.3)
+    kin = query.copy()
+    kin[::4] = random_masks(rng, 15, 0.3)
+    found = {}
+    for share in (0.3, 0.65):
+        others = [kin, *(random_masks(rng, 60, share) for _ in range(6))]
+        references = [record(x, f"r{k}") for k, x in enumerate(others)]
+        searcher = Searcher(references, scorer=SCORER, significance=known, threads=1, mode="semiglobal")
+        (hits,) = searcher.search([record(query, "q")])
+        contents = {"query_gc": gc_content(query), "reference_gc": [gc_content(x) for x in others]}
+        want = known.evalue(hits[0].bits, 60, [60] * 7, mode="semiglobal", **contents)
+        assert hits[0].evalue == pytest.approx(want, rel=0.1)  # references of about one content count as one kind
+        found[share] = hits[0].evalue
+        pair = SCORER.align(decode_masks(query), decode_masks(kin), mode="semiglobal")
+        contents["reference_gc"] = gc_content(kin)
+        assert pair.evalue == pytest.approx(known.evalue(pair.bits, 60, [60], mode="semiglobal", **contents))
+    # Of six others, those that look like the query could have scored as high, and those that do not could not.
+    assert found[0.65] < found[0.3] / 2
 
 
 def test_hits_in_windows_keep_what_the_pair_has() -> None:

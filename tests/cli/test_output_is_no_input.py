@@ -21,7 +21,7 @@ from genolstm.introgression.dataset import REGION_FILES
 WRITTEN = {
     *("output", "table", "bedgraph", "unknown", "report", "runs", "gradients", "figure", "models", "onnx", "keras"),
     *("half_lives", "positions", "checkpoints", "log", "annotate"),
-    *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc"),
+    *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc", "repeats"),
 }
 NO_FILE = {
     *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
@@ -43,6 +43,7 @@ SPECIAL = {
     ("align score", "posteriors"): True,
     ("introgression scan", "posteriors"): True,
     ("introgression scan", "evidence"): True,
+    ("text score", "weights"): True,
     ("introgression simulate", "target"): None,
     ("introgression simulate", "outgroup"): None,
     ("example", "folder"): None,  # there is nothing that it reads
@@ -51,6 +52,7 @@ SPECIAL = {
 
 # Every command that writes: words that begin with @ are inputs. Two lines where inputs exclude each other.
 LINES = [
+    "align gather @parts @other",
     "align msa @family --model @model",
     "align plot @query @reference --model @model",
     "align reliability @query @reference --truth @truth --model @model",
@@ -58,6 +60,7 @@ LINES = [
     "align search @query @reference --model @model",
     "align train @query @reference --pairs @pairs --model @model",
     "align train @query @reference --truth @truth --model @model",
+    "align train --families @families --context --model @model",
     "compare @fasta --labels @labels",
     "encode kmers @fasta",
     "encode onehot @fasta",
@@ -83,7 +86,7 @@ LINES = [
     "model gates @model --vcf @vcf --archaic @archaic --outgroup @outgroup --target @target --haplotype a#1",
     "panel build @fasta @other",
     "text generate --model @model",
-    "text score @files @other --model @model",
+    "text score @files @other --model @model --mix --history @history --held-out @held_out",
     "text train @files --held-out @held_out",
 ]
 # Folders: which of the files in them a run writes.

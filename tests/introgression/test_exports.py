@@ -22,6 +22,7 @@ from genolstm.introgression.formats import BedGraphCollector, read_bed, read_int
 from genolstm.introgression.segments import PosteriorBlock, Segment
 from genolstm.introgression.settings import ScanSettings
 from genolstm.runs.scan import VcfDoor, manifest_path, run
+from genolstm.sequences import bigwig
 
 SOURCES = ("nea", "den", "unknown")
 SEGMENTS = [
@@ -177,7 +178,7 @@ def test_bigwig_is_read_back(tmp_path: Path) -> None:
     library = pytest.importorskip("pybigtools")
     mean, lengths = collected()
     for name in ("x.bw", "x.part"):
-        exports.write_bigwig(tmp_path / name, mean.spans(lengths.of), lengths.of, name=name)
+        bigwig.write_bigwig(tmp_path / name, mean.spans(lengths.of), lengths.of, name=name)
     assert (tmp_path / "x.bw").read_bytes() == (tmp_path / "x.part").read_bytes()
     found = library.open(str(tmp_path / "x.bw"))
     assert found.chroms() == lengths.of
@@ -191,7 +192,7 @@ def test_bigwig_is_read_back(tmp_path: Path) -> None:
     collector.write(stream)
     for (sample, haplotype), spans in collector.tracks(ordered=True):
         path = tmp_path / exports.bigwig_name(sample, haplotype)
-        exports.write_bigwig(path, spans, lengths.of, name=path)
+        bigwig.write_bigwig(path, spans, lengths.of, name=path)
         own = stream.getvalue().split(f'name="{sample} haplotype {haplotype}"')[1].split("track")[0].splitlines()[1:]
         read = library.open(str(path))
         lines = [
@@ -218,7 +219,7 @@ def test_a_bigwig_that_is_not_whole_is_an_error(tmp_path: Path, spans, capfd) ->
     """The library tells of it on stderr, and goes on."""
     pytest.importorskip("pybigtools")
     with pytest.raises(OutputError, match=r"mine\.bw: cannot be written"):
-        exports.write_bigwig(tmp_path / "x.bw", spans, {"c": 1000}, name="mine.bw")
+        bigwig.write_bigwig(tmp_path / "x.bw", spans, {"c": 1000}, name="mine.bw")
 
 
 def test_what_ends_the_values_of_a_bigwig_is_not_lost(tmp_path: Path, capfd) -> None:
@@ -229,7 +230,7 @@ def test_what_ends_the_values_of_a_bigwig_is_not_lost(tmp_path: Path, capfd) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        exports.write_bigwig(tmp_path / "x.bw", spans(), {"c": 1000}, name="x.bw")
+        bigwig.write_bigwig(tmp_path / "x.bw", spans(), {"c": 1000}, name="x.bw")
 
 
 def test_without_the_library(monkeypatch) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm.decode import align_doubtful, best_expected_f1, settle_ties
-from genolstm.alignment.pairhmm.lanes import LANES, advance
+from genolstm.alignment.pairhmm.lanes import LANES, advance, renew
 from genolstm.alignment.pairhmm.member import GAP_STEP, GAP_STEPS, LOWEST, PSEUDOCOUNT, STEP, STEPS, peak
 from genolstm.alignment.pairhmm.parameters import gaps_of_member, hky85
 from genolstm.compiled import compiled
@@ -30,12 +30,12 @@ it may scatter over many places what is likelier in one."""
 WIDEST = 80
 """Number of columns on either side beyond which a pair is not near."""
 ELSEWHERE = 8
-"""Ends elsewhere in the reference with up to this many more edits count: such a pair is not near."""
+"""The band holds ends elsewhere in the reference with up to this many more edits."""
 SPARE = 48
 """If a free reference is longer than the query by no more than this, the band holds all places for its ends."""
 END, END_EDITS = 40, 5.0
 """Where a free reference begins or ends, a path with this many edits more than elsewhere, in at most so many letters of
-the query, may have stopped short of a long gap: such a pair is not near."""
+the query, may have stopped short of a long gap: the band then holds both ends of the reference."""
 MOST_EDITS = 0.35
 """Share of edits beyond which a pair is not near."""
 SHORTEST, LONGEST = 24, 1 << 10
@@ -130,16 +130,17 @@ def find_band(query, reference, free, lo, hi):
             matched = query[i] & reference[j] != 0
             matches += matched
             edits += not matched
-    if side > WIDEST:
-        return -1, 0
     if not free:
         low[0] = 0
     else:
         if excess >= END_EDITS and not n < m <= n + SPARE:
-            return -1, 0
+            # Room for a long gap near an end, up to the ends of the reference.
+            side = max(side, m - end + SIDE, low[0] + SIDE)
         for k in range(m + 1):
-            if score[k] <= fewest + ELSEWHERE and abs(k - end) > side:
-                return -1, 0
+            if score[k] <= fewest + ELSEWHERE:
+                side = max(side, abs(k - end))
+    if side > WIDEST:
+        return -1, 0
     for first in range(0, n, kn.GROUP):
         stop = min(first + kn.GROUP, n)
         a, b = max(low[first] - side, 0), min(high[stop] + side, m)
@@ -149,43 +150,26 @@ def find_band(query, reference, free, lo, hi):
 
 
 @compiled(apart=True)
-def sweep(u, v, background, family, query, reference, free, lo, hi, out):
-    """Write the log-odds in nats of a pair under the members (exp u, exp v) of a family, ``LANES`` of them.
+def sweep(weights, odds, key, letters, free, lo, hi, out):
+    """Write the log-odds in nats of a pair under ``LANES`` members of a family.
 
-    ``lo`` and ``hi``: the band, as :func:`find_band` gives it. A member that cannot be told gets NaN.
+    Parameters
+    ----------
+    weights
+        Of :func:`~genolstm.alignment.pairhmm.kernels.weights_of_gaps`, float32 (9, LANES).
+    odds
+        Of each of the query's letters with each letter, (used, 16 * LANES), and ``key``, the line that a row uses.
+    letters
+        Those of the reference, with 0 before the first.
+    lo, hi
+        The band, as :func:`find_band` gives it.
+    out
+        Float64 (LANES,): NaN for a member that cannot be told.
     """
-    n, m = query.size, reference.size
+    n, m = key.size, letters.size - 1
     first, stop = lo[0], hi[n]
-    columns = stop - first + 1
-    weights = np.empty((9, LANES), np.float32)
-    line, used = _lines_of(query)
-    there = np.zeros(16, np.bool_)
-    for x in reference[max(first - 1, 0) : stop]:
-        there[x] = True
-    odds = np.empty((used, 16, LANES), np.float32)
-    for k in range(LANES):
-        d = math.exp(u[k])
-        opened, extend, link = gaps_of_member(d * math.exp(v[k]), family)
-        own = kn.weights_of_gaps(opened, extend, link)
-        for w in range(9):
-            weights[w, k] = own[w]
-        joint = hky85(d, family[0], family[1], background)
-        for p in range(1, 16):
-            if line[p] >= 0:
-                for q in range(1, 16):
-                    if there[q]:
-                        odds[line[p], q, k] = _odds(joint, p, q)
-    # Odds, M, X1, X2 and H of a column's members lie side by side; H has one column more to its left.
-    profile = np.empty((used, columns * LANES), np.float32)
-    for p in range(used):
-        to = profile[p]
-        if first == 0:
-            to[:LANES] = 0.0
-        for j in range(max(first, 1), stop + 1):
-            at = LANES * (j - first)
-            for k in range(LANES):
-                to[at + k] = odds[p, reference[j - 1], k]
-    state = np.zeros((4, (columns + 1) * LANES), np.float32)
+    # M, X1, X2 and H of a column's members lie side by side; H has one column more to its left.
+    state = np.zeros((4, (stop - first + 2) * LANES), np.float32)
     M, X1, X2, H = state[0], state[1], state[2], state[3]
     for k in range(LANES):
         if free:
@@ -200,29 +184,18 @@ def sweep(u, v, background, family, query, reference, free, lo, hi, out):
                 H[LANES * (j + 1) + k] = weights[kn.C1, k] * y1 + weights[kn.C2, k] * y2
                 y1 *= weights[kn.E1, k]
                 y2 *= weights[kn.E2, k]
-    exponent = np.zeros(LANES, np.int64)
+    exponent = np.zeros(LANES, np.int32)
     left = first
     for i in range(1, n + 1):
         a, b = lo[i] - first, hi[i] - first
-        advance(profile[line[query[i - 1]]], M, X1, X2, H, weights, a, b + 1, free and i == n)
+        advance(odds[key[i - 1]], letters, M, X1, X2, H, weights, a, b + 1, first, free and i == n)
         if lo[i] > left:
             # What lies left of the band has been read for the last time.
-            H[LANES * (left - first + 1) : LANES * (a + 1)] = 0.0
+            for j in range(LANES * (left - first + 1), LANES * (a + 1)):
+                H[j] = 0.0
             left = lo[i]
         if i % kn.GROUP == 0 and i < n:
-            for k in range(LANES):
-                top = np.float32(0.0)
-                for j in range(a, b + 1):
-                    top = max(top, H[LANES * (j + 1) + k])
-                if top > 0.0:
-                    power = math.frexp(top)[1]
-                    exponent[k] += power
-                    down = np.float32(math.ldexp(1.0, -power))
-                    for j in range(LANES * a + k, LANES * (b + 1), LANES):
-                        M[j] *= down
-                        X1[j] *= down
-                        X2[j] *= down
-                        H[j + LANES] *= down
+            renew(M, X1, X2, H, exponent, a, b + 1)
     begin = math.log(1.0 / (m + 1)) if free else 0.0
     for k in range(LANES):
         end = np.float64(0.0)
@@ -259,21 +232,50 @@ def _odds(joint, p, q):
     return both / (row * column)
 
 
+@compiled()
+def _write_odds(u, background, family, line, out):
+    """Write the odds of the query's letters with each letter under the divergence exp u, (used, 16)."""
+    joint = hky85(math.exp(u), family[0], family[1], background)
+    for p in range(1, 16):
+        if line[p] >= 0:
+            for q in range(1, 16):
+                out[line[p], q] = _odds(joint, p, q)
+
+
+@compiled()
+def _write_weights(u, v, family, out):
+    """Write the weights of gaps of the member (exp u, exp v), (9,)."""
+    opened, extend, link = gaps_of_member(math.exp(u) * math.exp(v), family)
+    own = kn.weights_of_gaps(opened, extend, link)
+    for w in range(9):
+        out[w] = own[w]
+
+
 @compiled(apart=True)
-def fit_near(guess, prior, background, family, query, reference, free, lo, hi):
-    """Return what ``best_member`` returns, and whether its maximum is inside what was looked at."""
+def fit_near(guess, prior, family, background, lattice, line, used, key, letters, free, lo, hi):
+    """Return what ``best_member`` returns.
+
+    ``lattice``: odds and weights of the divergences of the lattice, (STEPS, 16, 16) and (STEPS, 9).
+    """
     median, spread = prior
     v0 = math.log(median)
-    u, v, value = np.empty(LANES), np.full(LANES, v0), np.empty(LANES)
+    all_odds, all_weights = lattice
+    odds, weights = np.zeros((used, 16 * LANES), np.float32), np.empty((9, LANES), np.float32)
+    value = np.empty(LANES)
     low = int(np.rint((math.log(guess) - LOWEST) / STEP)) - LANES // 2
     low = min(max(low, 0), STEPS - LANES)
+    at = 0
     for _ in range(3):
         for k in range(LANES):
-            u[k] = LOWEST + (low + k) * STEP
-        sweep(u, v, background, family, query, reference, free, lo, hi, value)
+            for w in range(9):
+                weights[w, k] = all_weights[low + k, w]
+            for p in range(used):
+                for q in range(1, 16):
+                    odds[p, LANES * q + k] = all_odds[low + k, p, q]
+        sweep(weights, odds, key, letters, free, lo, hi, value)
         at = 0
         for k in range(LANES):
-            if value[k] > value[at]:
+            if value[k] > value[at] or math.isnan(value[at]):
                 at = k
         if at == 0 and low > 0:
             low = max(low - LANES + 2, 0)
@@ -285,11 +287,21 @@ def fit_near(guess, prior, background, family, query, reference, free, lo, hi):
     after = value[at + 1] if at < LANES - 1 else math.nan
     du, sd_u, top = peak(before, value[at], after, STEP)
     best = LOWEST + (low + at) * STEP + du
+    own, gap = np.zeros((16, 16), np.float32), np.empty(9, np.float32)
+    _write_odds(best, background, family, line, own)
+    for p in range(used):
+        for q in range(1, 16):
+            for k in range(LANES):
+                odds[p, LANES * q + k] = own[p, q]
     for k in range(2 * GAP_STEPS):
         step = k - GAP_STEPS if k < GAP_STEPS else k - GAP_STEPS + 1
-        v[k] = v0 + step * GAP_STEP
-    u[:] = best
-    sweep(u, v, background, family, query, reference, free, lo, hi, value)
+        _write_weights(best, v0 + step * GAP_STEP, family, gap)
+        for w in range(9):
+            weights[w, k] = gap[w]
+    for k in range(2 * GAP_STEPS, LANES):
+        for w in range(9):
+            weights[w, k] = gap[w]
+    sweep(weights, odds, key, letters, free, lo, hi, value)
     gaps = np.full(2 * GAP_STEPS + 3, np.nan)
     middle = GAP_STEPS + 1
     gaps[middle] = top
@@ -327,6 +339,11 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
     """
     (letters, starts), (others, other_starts) = queries, references
     lo, hi = np.empty(LONGEST + 1, np.int64), np.empty(LONGEST + 1, np.int64)
+    odds, weights = np.zeros((STEPS, 16, 16), np.float32), np.empty((STEPS, 9), np.float32)
+    for step in range(STEPS):
+        _write_weights(LOWEST + step * STEP, math.log(prior[0]), family, weights[step])
+    background, line, used, key = np.empty(4), np.empty(16, np.int64), 0, np.empty(LONGEST, np.int64)
+    known = -1
     for k in range(first, last):
         i, j = pairs[k, 0], pairs[k, 1]
         query, reference = letters[starts[i] : starts[i + 1]], others[other_starts[j] : other_starts[j + 1]]
@@ -335,11 +352,23 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
         if edits < 0:
             continue
         n = query.size
+        if i != known:
+            known = i
+            background = _null_of(query)
+            line, used = _lines_of(query)
+            for x in range(n):
+                key[x] = line[query[x]]
+            for step in range(STEPS):
+                _write_odds(LOWEST + step * STEP, background, family, line, odds[step])
+        columns = np.zeros(reference.size + 1, np.uint8)
+        columns[1:] = reference
         # The share of mismatches, as substitutions per site.
         differ = min(max(1.0 - matches / n, 0.003), 0.7)
         guess = min(max(-0.75 * math.log(1 - 4 / 3 * differ), 0.003), 2.0)
-        background = _null_of(query)
-        u, v, nats = fit_near(guess, prior, background, family, query, reference, free, lo[: n + 1], hi[: n + 1])
+        u, v, nats = fit_near(
+            guess, prior, family, background, (odds, weights), line, used, key[:n], columns, free,
+            lo[: n + 1], hi[: n + 1]
+        )  # fmt: skip
         out[k, 0], out[k, 1], out[k, 2] = nats / math.log(2.0), u, v
 
 
@@ -375,6 +404,7 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
             continue
         lo, hi = lo_[: n + 1], hi_[: n + 1]
         row_sum, column_sum = matched[n_matched : n_matched + n], matched[n_matched + n : n_matched + n + m]
+        matched[n_matched : n_matched + n + m] = 0.0  # what a pair that was given up has left there
         own, size = posterior_near(
             fitted[k, 1], fitted[k, 2], family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff
         )

@@ -298,6 +298,10 @@ class Counts:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
 
+    def times(self, weight: float) -> Counts:
+        """Return the counts of as many copies."""
+        return Counts(**{name: weight * getattr(self, name) for name in self.__dataclass_fields__})
+
     def parameters(self) -> PairHMMParameters:
         """Return the parameters under which these counts are likeliest (closed form).
 

@@ -65,6 +65,21 @@ def write_step(config: LSTMConfig, weights: Weights) -> bytes:
     return _Writer(config, weights).step()
 
 
+def write_hidden(config: LSTMConfig, weights: Weights) -> bytes:
+    """Return a graph that reads as :func:`write_onnx`'s does, and gives what its last layer reads.
+
+    Output ``y`` (n, steps, units): the last recurrent layer's, without the dense layer that follows.
+
+    Raises
+    ------
+    ModelError
+        The network has no such output for each step.
+    """
+    if config.pooling != "none" or config.stride > 1:
+        raise ModelError("only a network with an output for each step has a hidden state for each")
+    return _Writer(config, weights).hidden()
+
+
 def reorder(array: np.ndarray, order: Sequence[int]) -> np.ndarray:
     """Return an array whose last axis holds gates side by side, with the gates in another order."""
     parts = np.split(array, len(order), axis=-1)
@@ -120,6 +135,15 @@ class _Writer:
             self.add("Identity", [hidden], "y")
         place = ["n", "steps"] if config.per_step else ["n"]
         return self._serialize([self._input(["n", "steps"])], [self._output(place)])
+
+    def hidden(self) -> bytes:
+        config = self.config
+        hidden = self._input_block()
+        for index in range(1, config.layers + 1):
+            hidden = self._layer(index, hidden, last=False)
+        self.add("Transpose", [hidden], "y", perm=[1, 0, 2])
+        width = config.layer_units[-1] * len(config.directions)
+        return self._serialize([self._input(["n", "steps"])], [_value("y", _FLOAT, ["n", "steps", width])])
 
     def step(self) -> bytes:
         config = self.config
