@@ -189,7 +189,7 @@ def test_evalues_count_references_by_their_composition() -> None:
 def test_hits_in_windows_keep_what_the_pair_has() -> None:
     genome = letters(4000)
     reads = [record(relative(genome[a : a + 100], s, gaps), f"q{a}") for a, s, gaps in ((300, 0.02, 0), (2000, 0.3, 4))]
-    scorer = AlignmentScorer.load("dna")
+    scorer = AlignmentScorer.load("coding")  # which asks its network about each pair that is in doubt
     searcher = Searcher([record(genome, "g")], scorer=scorer, significance=scorer.significance, threads=1)
     near, far = (own[0] for own in searcher.search(reads))
     assert isinstance(near, BatchedAlignment)
