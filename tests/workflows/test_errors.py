@@ -178,8 +178,8 @@ def test_sheet_of_introgression(sheet, line, introgression_of):
     [
         (
             lambda c: c.update(formats="paf"),
-            "config: unknown key formats (did you mean format?); allowed: compress,"
-            " families, format, keep_parts, model, msa, pathvars, plots, references, samples, score, search, task, train",
+            "config: unknown key formats (did you mean format?); allowed: compress, families, format, keep_parts,"
+            " model, msa, pathvars, plots, references, samples, score, search, task, train",
         ),
         (
             lambda c: c.update(format="bam"),
