@@ -14,8 +14,8 @@ FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 """Formats of pairwise alignments; their writers are in :mod:`genolstm.alignment.formats.pairwise`."""
 FAMILY_FORMATS = ("fasta", "a2m", "stockholm")
 """Formats of multiple alignments; their writers are in :mod:`genolstm.alignment.formats.family`."""
-FAMILY_MODELS = ("dna", "rna")
-"""Models whose posteriors are averaged for a multiple alignment, if none is named."""
+FAMILY_MODELS = ("dna", "rna", "rna")
+"""Models whose posteriors are averaged for a multiple alignment, if none is named: ``rna`` counts twice."""
 
 
 @dataclass(frozen=True)
