@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.pages import ROOT, Block, Shell, as_numbers, blocks, told, words_of
+from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, words_of
 
 from genolstm.text.scoring import write_positions_header
 
@@ -280,6 +280,10 @@ def demography(folder: Path) -> None:
     (folder / "mine.yaml").write_text(found)
 
 
+def notebooks(folder: Path) -> None:
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+
+
 class Page(NamedTuple):
     """What a page needs, which of its blocks take long, and what is made smaller when these are run."""
 
@@ -357,6 +361,7 @@ PAGES = {
         # tests/test_benchmarks.py runs it, small, with those of the programs that are there.
         elsewhere=("benchmarks/introgression/Snakefile",),
     ),
+    "docs/notebooks.md": Page(notebooks, needs=("jupytext",)),
     "docs/text.md": Page(
         text_and_genomes,
         slow=("genolstm",),
@@ -455,7 +460,7 @@ def run_all(
     page: str, folder: Path, simulated: Callable[[], Path], main: Callable[..., object] | None, slow: bool
 ) -> Path:
     for program in PAGES.get(page, Page()).needs:
-        if shutil.which(program) is None:
+        if shutil.which(program, path=PATH) is None:
             pytest.skip(f"{program} is not here")
     shell = prepared(page, folder, simulated, main, slow=slow)
     try:
