@@ -107,9 +107,9 @@ pd.DataFrame(
 # %% [markdown]
 # ## Is there anything to align?
 #
-# Sequences that have nothing in common are aligned as well. The E-value says how many unrelated sequences would score as
-# high by chance: of unrelated pairs, one in ten should have an E-value of at most .1, and one in a hundred of .01. Here
-# are such pairs, beside related ones.
+# Sequences that have nothing in common are aligned as well. The E-value says how many unrelated sequences would score
+# as high by chance: of unrelated pairs, one in ten should have an E-value of at most .1, and one in a hundred of .01.
+# Here are such pairs, beside related ones.
 
 # %%
 random = np.random.default_rng(4)
