@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from genolstm import program
+from genolstm import helpers, program
+from genolstm.apart import keep_apart
+from genolstm.turns import turn
 
 
 @contextmanager
@@ -34,8 +36,9 @@ def _without_scipy() -> Iterator[None]:
 
 
 with _without_scipy():
-    from numba import njit, types
-    from numba.core import event
+    from numba import njit, typeof, types
+    from numba.core import event, sigutils
+    from numba.core.compiler_lock import global_compiler_lock
     from numba.extending import is_jitted
 
     if program.has_begun():
@@ -46,6 +49,8 @@ with _without_scipy():
 Function = Callable[..., Any]
 SHORT = 1.0
 """Compiling is not spoken of before it has taken this long, in seconds."""
+VERY_SHORT = 0.2
+"""Nor are other processes begun to help with it before it has taken this long."""
 
 
 def kept_in() -> Path | None:
@@ -64,7 +69,10 @@ class _Watch(event.Listener):
 
     def on_start(self, event: Any) -> None:
         self.begun.append(time.monotonic())
-        if self.spent + self.begun[-1] - self.begun[0] > SHORT:
+        spent = self.spent + self.begun[-1] - self.begun[0]
+        if spent > VERY_SHORT and kept_in() is not None:
+            helpers.begin()
+        if spent > SHORT:
             program.tell_of_compiling()
 
     def on_end(self, event: Any) -> None:
@@ -77,7 +85,9 @@ if program.has_begun():
     event.register("numba:compile", _Watch())
 
 
-def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Function]:
+def compiled(
+    signature: Any = None, *, apart: bool = False, inner: bool = False, **options: Any
+) -> Callable[[Function], Function]:
     """Compile a function without the GIL, and keep the result on disk.
 
     With a signature, it is compiled at once and for that signature only; without one, on the first
@@ -90,6 +100,9 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
     A loop that calls this one with a constant gets the version for a number of its type: numba
     would make a version for each constant, which takes seconds after installing.
     """
+    options.setdefault("no_cfunc_wrapper", True)  # for C, which calls none of ours
+    if inner:
+        options["no_cpython_wrapper"] = True
     signatures = [] if signature is None else signature if isinstance(signature, list) else [signature]
 
     def decorate(function: Function) -> Function:
@@ -111,6 +124,8 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
                 return resolve(tuple(map(types.unliteral, args)), {k: types.unliteral(v) for k, v in kws.items()})
 
             made.get_call_template = without_constants
+        if is_jitted(made):
+            _watch(made, apart)
         if signatures and is_jitted(made):
             for one in signatures:
                 made.compile(one)
@@ -119,6 +134,35 @@ def compiled(signature: Any = None, **options: Any) -> Callable[[Function], Func
         return found
 
     return decorate
+
+
+def ready(loop: Any, *arguments: Any) -> None:
+    """Have a loop compiled for arguments of these types, without running it."""
+    if is_jitted(loop):
+        loop.compile(tuple(map(typeof, arguments)))
+
+
+def _watch(made: Any, apart: bool) -> None:
+    """Do what has to be done about each version of a loop that is compiled or loaded."""
+    compile_ = made.compile
+
+    def compile_version(signature: Any) -> Any:
+        arguments = tuple(sigutils.normalize_signature(signature)[0])
+        if arguments in made.overloads:
+            return compile_(signature)
+        name = f"{made.py_func.__module__}.{made.py_func.__qualname__}"
+        with turn(kept_in(), f"{name} {arguments}"), global_compiler_lock:
+            known = arguments in made.overloads  # by another thread
+            entry = compile_(signature)
+            found = made.overloads.get(arguments)
+            if found is not None and not known:
+                # What a loop needs to have loaded, its callers need, too; numba forgets it of a loop that was kept.
+                found.library._reload_init.update(found.reload_init or ())
+                if apart:
+                    keep_apart(made, arguments)
+        return entry
+
+    made.compile = compile_version
 
 
 _CONSTANTS = (int, float, str, bytes, tuple, np.generic)

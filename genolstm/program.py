@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 class _State:
     begun = False
+    command: str | None = None
     compiling: Callable[[], None] | None = None
 
 
@@ -21,6 +22,17 @@ def begin() -> None:
 def has_begun() -> bool:
     """Return whether this process is the program."""
     return _State.begun
+
+
+def run_command(words: str) -> None:
+    """Say which command runs, such as ``align score``; only the command line calls this."""
+    _State.command = words
+
+
+def take_command() -> str | None:
+    """Return the command that runs, and None when asked again."""
+    words, _State.command = _State.command, None
+    return words
 
 
 def when_compiling(tell: Callable[[], None] | None) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from genolstm.compiled import compiled
 
 
-@compiled()
+@compiled(apart=True)
 def order_of(values):
     """Return the indices that sort the values, int64; equal ones stay in order (a heap sort)."""
     order = np.arange(values.size)
@@ -19,7 +19,7 @@ def order_of(values):
     return order
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _sift(values, order, root, size):
     """Let the index at the root of a heap sink to its place; the largest come to the top."""
     while 2 * root + 1 < size:
@@ -32,6 +32,6 @@ def _sift(values, order, root, size):
         root = child
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _before(values, a, b):
     return values[a] < values[b] or (values[a] == values[b] and a < b)

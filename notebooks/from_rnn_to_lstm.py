@@ -18,8 +18,15 @@
 # the end has to travel back, as a gradient, to the step with the thing to remember. This notebook
 # measures how far gradients reach, shows a task that depends on it, and then opens the gates of
 # two LSTMs: a small one that has learned the task, and the one that finds Neanderthal segments.
+#
+# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** about a minute, most of it the training of the
+# small LSTM. It downloads nothing, and leaves nothing behind.
+
+# %% tags=["parameters"]
+EPOCHS = 12  # of training; with 2 the small LSTM does not learn the task
 
 # %%
+import tempfile
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -40,13 +47,15 @@ from genolstm.lstm.gradient import input_gradient, mean_decay
 from genolstm.report.architectures import plot_by_distance, plot_decay
 from genolstm.report.gates import plot_gates
 from genolstm.report.style import tidy
+from genolstm.runs.example import run as write_example
 from genolstm.sequences.alphabet import decode
 
 # %config InlineBackend.figure_format = "retina"
 
-# The notebook may run from anywhere inside the repository.
-folders = [Path.cwd(), *Path.cwd().parents]
-root = next(f for f in folders if (f / "example_data").is_dir())
+# As `genolstm example` writes it.
+folder = tempfile.TemporaryDirectory()
+data = Path(folder.name) / "example"
+_ = write_example(data)
 
 # %% [markdown]
 # ## The gradient on its way back
@@ -118,7 +127,7 @@ _ = axes[0].set_ylabel("gradient, relative to the last step's")
 # `genolstm compare --task long-range --figure long-range.svg` reproduces them.
 
 # %%
-results = root / "benchmarks" / "comparison" / "results"
+results = data / "comparison"
 runs = pd.read_csv(results / "long-range.tsv", sep="\t")
 recurrent = runs[runs["architecture"].isin(["rnn", "gru", "lstm"])]
 table = summarise(recurrent[recurrent["test"] == "distance=200"])
@@ -152,14 +161,13 @@ plt.show()
 
 # %%
 bundles = []
-settings = ComparisonSettings.for_task("long-range", architectures=("lstm",), parameters=3000, seeds=1, epochs=12)
-model_file = Path("long-range-lstm.genolstm")
+settings = ComparisonSettings.for_task("long-range", architectures=("lstm",), parameters=3000, seeds=1, epochs=EPOCHS)
+model_file = Path(folder.name) / "long-range-lstm.genolstm"
 found = compare(
     trials_from_task("long-range", distances=(20, 75), n=5000),
     settings,
     keep=lambda *run: bundles.append(save_trained(model_file, *run, force=True)),
 )
-model_file.unlink()
 found.summary()[["architecture", "test", "accuracy", "training_seconds"]].round(3)
 
 # %%
@@ -189,7 +197,6 @@ _ = plot_gates(gates, spans=sites, title="A convergent pair, 60 bases apart")
 
 # %%
 model = IntrogressionClassifier.load("archaic")
-data = root / "example_data"
 door = VcfDoor(
     data / "region.vcf.gz", target=data / "target.txt", outgroup=data / "outgroup.txt", archaic=data / "archaic.txt"
 )

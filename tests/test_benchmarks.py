@@ -30,7 +30,9 @@ def script(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(("document", "table"), [("README.md", "table.md"), ("docs/introgression.md", "table_full.md")])
+@pytest.mark.parametrize(
+    ("document", "table"), [("docs/results.md", "table.md"), ("docs/introgression.md", "table_full.md")]
+)
 def test_published_table_is_the_output_of_the_workflow(document: str, table: str) -> None:
     _, block = (ROOT / document).read_text().split("<!-- benchmark:introgression -->\n")
     written = (BENCHMARK / "results" / table).read_text()

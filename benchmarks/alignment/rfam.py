@@ -8,7 +8,7 @@ the share of true residue pairs that are found, precision the share of found one
 and columns the share of true columns whose residues are all found together.
 
     python benchmarks/alignment/rfam.py SEEDS.sto.gz [--part validation] [--limit N] [--model dna ...]
-        [--peers] [--thin] [--msa [--families N]] [--names]
+        [--peers] [--thin] [--scores TSV] [--msa [--families N]] [--names]
 
 SEEDS is a Stockholm file of seed alignments, compressed or not, with #=GF AC lines
 (https://ftp.ebi.ac.uk/pub/databases/Rfam/CURRENT/Rfam.seed.gz). Peers: parasail, tuned on the
@@ -19,7 +19,6 @@ training part, and the programs fsa, muscle, probcons-RNA, mafft and kalign. Seq
 from __future__ import annotations
 
 import argparse
-import gzip
 import os
 from collections import Counter
 from dataclasses import dataclass
@@ -33,9 +32,11 @@ from Bio.SeqRecord import SeqRecord
 from msa import Rows, pairs, program, residue_columns
 
 from genolstm.alignment.evaluate import bootstrap_mean, compare_pairs, paired_bootstrap
+from genolstm.alignment.formats import aligned as formats
 from genolstm.alignment.msa import align_family
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import MsaSettings
+from genolstm.files import atomic_text
 
 PARTS = {"train": (0.0, 0.5), "validation": (0.5, 0.75), "test": (0.75, 1.0)}
 SPLIT_SEED = 20261126
@@ -58,20 +59,8 @@ class Example:
 
 
 def read_families(path: Path) -> dict[str, Rows]:
-    """Return the rows of every family by accession; DNA letters, columns without residues left out."""
-    families: dict[str, Rows] = {}
-    name, rows = "", {}
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as stream:
-        for line in stream:
-            if line.startswith("#=GF AC"):
-                name = line.split()[2]
-            elif line.startswith("//"):
-                families[name] = list(rows.values())
-                rows = {}
-            elif line.strip() and not line.startswith("#"):
-                key, row = line.split()
-                rows[key] = rows.get(key, "") + row.upper().replace("U", "T").replace(".", "-")
-    return families
+    """Return the rows of every family by accession; DNA letters."""
+    return {family.name: family.rows() for family in formats.read_families([path])[0]}
 
 
 def part_of(families: dict[str, Rows], part: str) -> dict[str, Rows]:
@@ -135,6 +124,15 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
+def write_scores(path: Path, examples: list[Example], scores: dict[str, np.ndarray]) -> None:
+    """Write the F1 of every pair, so that another run's aligners can be compared pair by pair."""
+    with atomic_text(path, force=True) as stream:
+        stream.write("\t".join(["family", "identity", *scores]) + "\n")
+        for k, x in enumerate(examples):
+            values = (f"{own[k]:.6f}" for own in scores.values())
+            stream.write("\t".join([x.family, f"{x.identity:.6f}", *values]) + "\n")
+
+
 def compare_pairwise(examples: list[Example], training: list[Example], arguments: argparse.Namespace) -> None:
     """Print F1 per bin for us and the others."""
     texts = [x.texts for x in examples]
@@ -164,6 +162,8 @@ def compare_pairwise(examples: list[Example], training: list[Example], arguments
         scores[name] = f1(found, examples)
         line = "".join(f"{scores[name][bins == b].mean() if (bins == b).any() else np.nan:8.4f}" for b in BINS)
         print(f"{name:<22}{line}{by_family(scores[name], examples).mean():8.4f}{spent:9.1f}", flush=True)
+        if arguments.scores is not None:
+            write_scores(arguments.scores, examples, scores)
     ours, *others = scores
     print(f"\n{ours} - this")
     for name in others:
@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--consistency", nargs="+", type=int, default=[MsaSettings().consistency])
     parser.add_argument("--thin", action="store_true", help="160 pairs per bin below 70 per cent, 90 above")
     parser.add_argument("--families", type=int, help="with --msa: so many families of five or more sequences")
+    parser.add_argument("--scores", type=Path, help="table to write the F1 of every pair to")
     parser.add_argument("--names", action="store_true", help="only print the names of the part's families")
     arguments = parser.parse_args()
     families = read_families(arguments.seeds)

@@ -4,7 +4,7 @@
     python table.py publish FOLDER
 
 The first writes table.md (a line for each program, by person), table_full.md (haplotypes, too, with intervals), table.tsv
-and introgression_benchmark.png; the second copies them to results/ and docs/images/, and into README.md and
+and introgression_benchmark.png; the second copies them to results/ and docs/images/, and into docs/results.md and
 docs/introgression.md between the lines `<!-- benchmark:introgression -->` and `<!-- end -->`.
 """
 
@@ -182,7 +182,7 @@ def publish(folder: Path) -> None:
     for name in ("table.md", "table_full.md", "table.tsv"):
         shutil.copyfile(folder / name, RESULTS / name)
     shutil.copyfile(folder / FIGURE, ROOT / "docs" / "images" / FIGURE)
-    for document, table in (("README.md", "table.md"), ("docs/introgression.md", "table_full.md")):
+    for document, table in (("docs/results.md", "table.md"), ("docs/introgression.md", "table_full.md")):
         path = ROOT / document
         text = placed(path.read_text(), (RESULTS / table).read_text())
         with atomic_path(path, force=True) as part:

@@ -13,7 +13,7 @@ from genolstm.alignment.pairhmm.member import two_strands
 from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.significance import LEVELS, Floats, ScoreTail, Significance, tail_knots
+from genolstm.alignment.significance import LEVELS, CompositionShift, Floats, ScoreTail, Significance, tail_knots
 from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks, decode_masks
@@ -26,16 +26,27 @@ RATIOS: dict[str, tuple[float, ...]] = {
     "local": (1.0, 4.0, 16.0),
 }
 """Lengths and ratios of lengths at which unrelated pairs are simulated."""
-CELLS = 1.5e8
-"""Cells a node may cost: long sequences get fewer pairs, and borrow the tail shape of shorter ones."""
-FEWEST = 300
+CELLS = 6e7
+"""Cells a node may cost: long sequences get fewer pairs, and learn more of their tail from shorter ones."""
+FEWEST = 100
 SPREAD = 0.05
 """A node's sequences vary in length by this fraction, so that no node hits a special case."""
-SHAPE_LEVEL = LEVELS.index(0.05)
-"""Beyond this level, tails of one ratio are assumed to have the same shape for all lengths."""
-SLOPES = (0.9, 1.2)
+MEDIAN = LEVELS.index(0.5)
+"""Beyond this level, the distances between levels change smoothly with the length."""
+SLOPES = (0.9, 1.6)
+"""Range of the slopes with which tails go on to the last level."""
+MOST_TAIL = 100
+"""Scores from which a slope is measured."""
+NEIGHBOUR = 0.4
+"""What a pair counts for the tail of the next ratio, and by which factor less for every further one."""
+STEEPEST = 1.2
+"""Steepest slope beyond the last level: far out the slope approaches 1."""
 LEAST = 12
-"""Scores needed beyond a level to estimate it from the node itself."""
+"""Scores needed beyond a level to estimate it."""
+COMPOSITION_LENGTHS = (50, 150)
+COMPOSITION_RATIOS = {"global": 1.1, "semiglobal": 2.0, "local": 1.5}
+COMPOSITION_LEVELS = (0.3, 0.1, 0.03, 0.01)
+"""Where the effect of composition is measured: it was about the same for other lengths, once scaled."""
 RELATED = SimulationSettings(divergence=(0.0, 0.0))
 DIVERGENCES = (0.01, 1.5)
 SMALLEST = 16
@@ -99,8 +110,10 @@ def fit_tail(
 ) -> ScoreTail:
     """Make a table of the scores at every node, by length and ratio.
 
-    If a node has too few pairs for a level, it takes the distance between levels from all lengths
-    of its ratio.
+    Medians are each node's own. The distances between levels beyond are a smooth function of the
+    logarithm of the length, fitted to all nodes of a ratio, and with less weight of its neighbours,
+    that have enough pairs for a level: a tail of one node alone is too short, and that of much shorter
+    sequences is of another shape.
 
     Parameters
     ----------
@@ -110,46 +123,123 @@ def fit_tail(
         Table to take the slopes from; None estimates them.
     """
     levels = np.array(LEVELS)
-    bits = np.array([[tail_knots(x, LEAST * copies) for x in row] for row in scores])
-    slope = np.empty(bits.shape[:2])
+    own = np.array([[tail_knots(x, LEAST * copies) for x in row] for row in scores])
+    measured = np.diff(own, axis=2)
+    bits, slope = own.copy(), np.empty(own.shape[:2])
+    sizes = np.array([[len(x) for x in row] for row in scores], dtype=float)
+    place = np.broadcast_to(np.log(np.asarray(lengths, dtype=float))[:, None], sizes.shape)
     for j in range(len(ratios)):
-        column = [row[j] for row in scores]
-        steps = np.full(len(LEVELS), np.nan)
-        for level in range(SHAPE_LEVEL + 1, len(LEVELS)):
-            known = np.array(
-                [not np.isnan(bits[i, j, level]) and levels[level] * len(column[i]) > 0 for i in range(len(lengths))]
-            )
+        near = sizes * NEIGHBOUR ** np.abs(np.arange(len(ratios)) - j)
+        if slope_from is None:
+            fall = _fall(scores, own, near / sizes)
+            slope[:, j] = min(fall, STEEPEST)
+        else:
+            fall = _fall_of_table(slope_from.bits[0, j], float(slope_from.slope[0, j]))
+            slope[:, j] = slope_from.slope[:, j]
+        steps = np.empty((len(lengths), len(LEVELS) - 1 - MEDIAN))
+        for level in range(MEDIAN, len(LEVELS) - 1):
+            known = ~np.isnan(measured[:, :, level])
             if known.any():
-                weight = np.array([len(x) for x in column], dtype=float)[known]
-                gap = bits[known, j, level] - bits[known, j, level - 1]
-                steps[level] = np.average(gap, weights=weight)
-        fall = _fall(column, bits[:, j]) if slope_from is None else float(slope_from.slope[0, j])
-        slope[:, j] = fall
-        for i in range(len(lengths)):
-            for level in range(1, len(LEVELS)):
-                few = level > SHAPE_LEVEL and levels[level] * len(column[i]) < 100
-                if few or np.isnan(bits[i, j, level]):
-                    step = steps[level]
-                    if np.isnan(step):
-                        step = np.log2(levels[level - 1] / levels[level]) / fall
-                    bits[i, j, level] = bits[i, j, level - 1] + step
+                step = _smooth(place, measured[:, :, level], near, known)
+            else:
+                step = np.full(len(lengths), np.log2(levels[level] / levels[level + 1]) / fall)
+            steps[:, level - MEDIAN] = step
+        bits[:, j, MEDIAN + 1 :] = bits[:, j, MEDIAN, None] + np.cumsum(steps, axis=1)
         bits[:, j] = np.maximum.accumulate(bits[:, j], axis=1)
     return ScoreTail(np.array(lengths, float), np.array(ratios, float), bits, slope)
 
 
-def _fall(column: Sequence[Floats], bits: Floats) -> float:
-    """Return the factors of 2 by which tails fall per bit, pooled over all lengths of a ratio.
+def _smooth(x: Floats, y: Floats, counts: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """Return a polynomial through what is known of ``y`` at each length, (lengths,); beyond the known it stays level.
 
-    Measured as deep in the tail as there are enough pairs. Further out the slope approaches 1, so
-    a steeper one measured here is capped.
+    All arguments are (lengths, ratios); a count is how many pairs speak for a value.
+    """
+    among = np.unique(x[known])
+    degree = min(len(among) - 1, 2 if len(among) == len(x) else 1)
+    line = np.polynomial.Polynomial.fit(x[known], y[known], degree, w=np.sqrt(counts[known]))
+    found: Floats = np.maximum(line(np.clip(x[:, 0], among[0], among[-1])), 0.0)
+    return found
+
+
+def _fall_of_table(bits: Floats, slope: float) -> float:
+    """Return the slope between a table's last two levels, that of the tail if they coincide."""
+    step = float(bits[-1] - bits[-2])
+    return float(np.log2(LEVELS[-2] / LEVELS[-1])) / step if step > 0 else slope
+
+
+def _fall(scores: Sequence[Sequence[Floats]], bits: Floats, shares: Floats) -> float:
+    """Return the factors of 2 by which tails fall per bit, pooled over all nodes by their shares.
+
+    Measured as deep in the tail as there are enough pairs.
     """
     for level in (0.002, 0.005, 0.01, 0.02, 0.05):
         at = LEVELS.index(level)
-        over = [x[x > b] - b for x, b in zip(column, bits[:, at], strict=True) if not np.isnan(b)]
-        pooled = np.concatenate(over) if over else np.zeros(0)
-        if len(pooled) >= 60:
-            return float(np.clip(1 / (max(pooled.mean(), 1e-3) * np.log(2)), *SLOPES))
+        count = total = 0.0
+        for row, knots, weights in zip(scores, bits[:, :, at], shares, strict=True):
+            for x, b, weight in zip(row, knots, weights, strict=True):
+                over = x[x > b] - b  # none if b is NaN
+                count += weight * len(over)
+                total += weight * float(over.sum())
+        if count >= MOST_TAIL:
+            return float(np.clip(count / (max(total, 1e-3) * np.log(2)), *SLOPES))
     return 1.0
+
+
+def _share(masks: Masks) -> float:
+    """Return the share of G and C, where no base is ambiguous."""
+    return np.count_nonzero(masks & 6) / len(masks)
+
+
+def _terms(pairs: Sequence[tuple[Masks, Masks]], mode: Mode) -> tuple[Floats, Floats]:
+    """Return what decides the effect of the composition of each pair, see :class:`CompositionShift`."""
+    n, m = (np.array([len(p[side]) for p in pairs], dtype=float) for side in (0, 1))
+    query, reference = (np.array([_share(p[side]) for p in pairs]) for side in (0, 1))
+    return CompositionShift.terms(query, n, reference, n if mode == "semiglobal" else np.minimum(n, m))
+
+
+def fit_composition(
+    scorer: AlignmentScorer, mode: Mode, rng: np.random.Generator, pairs: int, gc: tuple[float, float], threads: int = 0
+) -> CompositionShift:
+    """Measure how much less unrelated pairs score if their compositions differ.
+
+    Quantiles of the scores of pairs of unequal GC contents are compared with those of pairs of equal
+    ones, at several tail probabilities.
+
+    Parameters
+    ----------
+    pairs
+        Number of pairs for each length and each two GC contents.
+    gc
+        Range of the GC contents.
+    """
+    from scipy.optimize import nnls
+
+    contents = (gc[0], (gc[0] + gc[1]) / 2, gc[1])
+    levels = np.array([level for level in COMPOSITION_LEVELS if level * pairs >= LEAST])
+    rows: list[Floats] = []
+    for length in COMPOSITION_LENGTHS:
+        equal: list[Floats] = []
+        unequal: list[Floats] = []
+        for first in contents:
+            for second in contents:
+                drawn = [
+                    (
+                        random_masks(rng, length, first),
+                        random_masks(rng, round(length * COMPOSITION_RATIOS[mode]), second),
+                    )
+                    for _ in range(pairs)
+                ]
+                scores = score_masks(scorer, drawn, mode=mode, strand="plus", threads=threads)
+                line, square = (float(x.mean()) for x in _terms(drawn, mode))
+                bits = np.quantile(scores, 1 - levels)
+                known = np.stack([bits, np.full(len(bits), line), np.full(len(bits), square), bits * square])
+                (equal if first == second else unequal).append(known)
+        base = np.mean(equal, axis=0)
+        rows += [np.concatenate([base[:1] - other[:1], other[1:] - base[1:]]) for other in unequal]
+    found = np.concatenate(rows, axis=1)
+    weights = np.tile(np.sqrt(levels), len(rows))
+    line, square, growth = nnls((found[1:] * weights).T, found[0] * weights)[0].tolist()
+    return CompositionShift(line, square, growth)
 
 
 def related_pair(rng: np.random.Generator, mode: Mode) -> tuple[Masks, Masks]:
@@ -237,15 +327,19 @@ def fit_significance(
     ratios = ratios or RATIOS
     tails: dict[tuple[str, int], ScoreTail] = {}
     homolog: dict[str, tuple[Floats, Floats]] = {}
+    composition: dict[str, CompositionShift] = {}
     for mode, child in zip(modes, np.random.SeedSequence(seed).spawn(len(modes)), strict=True):
         rng = np.random.default_rng(child)
+        shift = composition[mode] = fit_composition(scorer, mode, rng, max(pairs // 3, 60), gc, threads)
         one: list[list[Floats]] = []
         for length in lengths:
             one.append([])
             for ratio in ratios[mode]:
                 n = int(np.clip(CELLS / (length * length * ratio), FEWEST, pairs))
                 drawn = unrelated_pairs(rng, n, length, ratio, gc)
-                one[-1].append(score_masks(scorer, drawn, mode=mode, strand="plus", threads=threads))
+                scores = score_masks(scorer, drawn, mode=mode, strand="plus", threads=threads)
+                # Bases drawn at random differ in composition, too; what is tabled is for none.
+                one[-1].append(scores + shift.of(scores, *_terms(drawn, mode)))
         # The two strands of unrelated pairs are independent: each score is used in several pairs.
         two = [
             [two_strands(np.tile(x, 4), np.concatenate([rng.permutation(x) for _ in range(4)])) for x in row]
@@ -255,4 +349,4 @@ def fit_significance(
         tails[mode, 2] = fit_tail(two, lengths, ratios[mode], copies=4, slope_from=tails[mode, 1])
         bits, related = labelled_scores(scorer, max(pairs // 2, 10), mode, rng, threads)
         homolog[mode] = fit_homolog(bits, related)
-    return Significance(tails, homolog)
+    return Significance(tails, homolog, composition)

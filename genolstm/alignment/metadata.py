@@ -65,6 +65,23 @@ def read_metadata(bundle: Bundle) -> AlignerMetadata:
     )
 
 
+def verified(bundle: Bundle) -> list[tuple[str, str]]:
+    """Return what an aligner holds beside its network, once it has been read and found within bounds.
+
+    Raises
+    ------
+    ModelError
+        As :func:`read_metadata`.
+    """
+    held = read_metadata(bundle)
+    modes = () if held.significance is None else held.significance.modes()
+    return [
+        ("pair-HMM parameters", "within bounds"),
+        ("damage of ancient reads", "none" if held.damage is None else "within bounds"),
+        ("E-values", f"whole, for {', '.join(modes)}" if modes else "none"),
+    ]
+
+
 def check_embedding(bundle: Bundle) -> None:
     """Refuse a bundle that does not embed DNA.
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.context.terms import ContextualModel
+from genolstm.alignment.context.worth import is_worth_asking
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.decode import SparsePosterior, decode_mea, settle_ties
 from genolstm.alignment.pairhmm.member import (
@@ -148,7 +149,8 @@ class Pair:
 
     def count_kmers(self) -> None:
         """Guess strand and divergence from shared k-mers."""
-        found = shared_kmers(*self.masks)
+        # Of read-only letters, numba would make a version of its own.
+        found = shared_kmers(*map(np.array, self.masks))
         self.shared = found[0] - found[1] * found[2]
         self.divergence = float(divergence_of(found))
 
@@ -247,27 +249,28 @@ class Pair:
 
     def align(self) -> PosteriorAlignment:
         """Return the alignment of a pair that has been fitted."""
-        hmm, gained = self._in_context()
-        posterior, hmm = self._widen(hmm)
-        return self._decode(hmm, posterior, gained)
+        self.contextual = False
+        posterior, plain = self._widen(self.hmm(self.chosen.parameters))
+        found = self._decode(plain, posterior, 0.0)
+        model = self.model.contextual
+        # The network takes as long as all the rest, and changes nothing where nothing is in doubt.
+        if model is None or not is_worth_asking(model, found):
+            return found
+        context = self._in_context(plain, model)
+        found.context_bits = context.score() - plain.score()
+        # The pair's likelihood decides whether context helps.
+        self.contextual = found.context_bits > model.margin
+        if not self.contextual:
+            return found
+        posterior, context = self._widen(context)
+        return self._decode(context, posterior, found.context_bits)
 
-    def _in_context(self) -> tuple[PairHMM, float]:
-        """Return the pair with the network's terms if they make it likelier, and the bits gained.
-
-        The pair's likelihood decides whether context helps; if not, the plain pair-HMM is used.
-        """
-        plain, model = self.hmm(self.chosen.parameters), self.model.contextual
-        self.contextual = model is not None
-        if model is None:
-            return plain, 0.0
+    def _in_context(self, plain: PairHMM, model: ContextualModel) -> PairHMM:
+        """Return the pair with the network's terms."""
         query, reference, better = self._terms(model)
         if better.match == self.chosen.parameters.match:
-            context = plain.in_context(better, (query, reference))
-        else:
-            context = self.hmm(better, context=(query, reference))
-        gained = context.score() - plain.score()
-        self.contextual = gained > model.margin
-        return context if self.contextual else plain, gained
+            return plain.in_context(better, (query, reference))
+        return self.hmm(better, context=(query, reference))
 
     def _terms(self, model: ContextualModel) -> tuple[Context, Context, PairHMMParameters]:
         """Return the contextual terms of the region, and the pair's parameters in context."""
@@ -307,9 +310,8 @@ class Pair:
         pairs = self._aligned(hmm, posterior)
         (q0, q1), (r0, r1) = self.region.query, self.region.reference
         query, reference = self.masks
-        settle_ties(
-            query[q0:q1], reference[r0:r1], pairs, posterior.query, posterior.reference, posterior.probability, TIE
-        )
+        letters = np.array(query[q0:q1]), np.array(reference[r0:r1])  # which may be read-only
+        settle_ties(*letters, pairs, posterior.query, posterior.reference, posterior.probability, TIE)
         name = "classical"
         if self.contextual and self.model.contextual is not None:
             name = self.model.contextual.name

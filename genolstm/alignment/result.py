@@ -258,7 +258,7 @@ class PosteriorAlignment(Alignment):
 
     @property
     def place_bits(self) -> float:
-        """Score if the place were known: ``bits`` without the prior of the mode's places.
+        """Score if the place were known, which is ``bits`` without the prior of the mode's places.
 
         Comparable between references of any length, where ``bits`` charges more in longer ones.
         """

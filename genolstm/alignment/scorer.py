@@ -19,7 +19,7 @@ from genolstm.alignment.pairhmm.member import Selection
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
-from genolstm.alignment.significance import Significance
+from genolstm.alignment.significance import Significance, gc_content
 from genolstm.files import PathLike
 from genolstm.threads import count_threads, worker_pool
 
@@ -123,7 +123,7 @@ class AlignmentScorer:
         query, reference
             ``str``, ``Bio.Seq`` or ``SeqRecord``; IUPAC codes are scored as expectations.
         **settings
-            Fields of :class:`AlignmentSettings`.
+            Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`.
 
         Raises
         ------
@@ -232,14 +232,15 @@ class AlignmentScorer:
         reference_lengths: npt.ArrayLike,
         settings: AlignmentSettings,
         counts: npt.ArrayLike | None = None,
+        reference_gc: npt.ArrayLike | None = None,
     ) -> None:
         """Set an alignment's E-value and P(homolog), if this model's scores are calibrated.
 
         Parameters
         ----------
-        reference_lengths, counts
-            Lengths of all references that the query was compared with, and the number of each (1 by
-            default).
+        reference_lengths, counts, reference_gc
+            Lengths of all references that the query was compared with, the number of each (1 by
+            default), and the share of G and C in each (by default this reference's).
         """
         known = self.significance
         if known is None or settings.mode not in known.modes():
@@ -249,6 +250,13 @@ class AlignmentScorer:
         if min(bases) < known.shortest(settings.mode):
             return
         found.evalue = known.evalue(
-            found.bits, bases[0], reference_lengths, mode=settings.mode, strand=settings.strand, counts=counts
+            found.bits,
+            bases[0],
+            reference_lengths,
+            mode=settings.mode,
+            strand=settings.strand,
+            counts=counts,
+            query_gc=gc_content(found.masks[0]),
+            reference_gc=gc_content(found.masks[1]) if reference_gc is None else reference_gc,
         )
         found.p_homolog = known.p_homolog(found.bits, mode=settings.mode)

@@ -12,8 +12,12 @@ from genolstm.settings import INSIDE, POSITIVE, SHARE, Range, check
 Decoding = Literal["mea", "viterbi"]
 FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 """Formats of pairwise alignments; their writers are in :mod:`genolstm.alignment.formats.pairwise`."""
+GATHERED = ("paf", "sam", "outfmt6", "tsv")
+"""Formats with a line for each record, whose files can be joined."""
 FAMILY_FORMATS = ("fasta", "a2m", "stockholm")
 """Formats of multiple alignments; their writers are in :mod:`genolstm.alignment.formats.family`."""
+FAMILY_MODELS = ("dna", "rna")
+"""Models whose posteriors are averaged for a multiple alignment, if none is named."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,29 @@ class AlignTrainSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings, ready for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class FamilySettings:
+    """How to learn from aligned families.
+
+    Parameters
+    ----------
+    held_out
+        Share of the families that nothing is fitted to: one half of them chooses between what was learned
+        and the model that it began with, the other gives the figures.
+    per_family
+        Maximum number of pairs of a family, from as many ranges of identity as it has.
+    search
+        Number of sets of parameters that are tried for a higher F1 after the fit by likelihood.
+    """
+
+    held_out: Annotated[float, INSIDE] = 0.5
+    per_family: Annotated[int, Range(1)] = 4
+    search: Annotated[int, Range(0)] = 80
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 FINE_TUNING = AlignTrainSettings(epochs=4, learning_rate=5e-4, likelihood=0.1)

@@ -8,6 +8,7 @@ import click
 
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.cli import align_options, options
+from genolstm.cli.align_gather import gather
 from genolstm.cli.align_msa import msa
 from genolstm.cli.align_plot import plot, reliability
 from genolstm.cli.align_search import search
@@ -21,6 +22,7 @@ def align() -> None:
     """Align sequences and report the confidence of every column."""
 
 
+align.add_command(gather)
 align.add_command(msa)
 align.add_command(plot)
 align.add_command(reliability)

@@ -15,6 +15,10 @@ from genolstm.cli.numbers import NumberRange, WholeRange
 
 #: By command: lines to try, in the folder of `genolstm example`.
 EXAMPLES: dict[str, tuple[str, ...]] = {
+    "align gather": (
+        "genolstm align search reads.fa reference.fa -o part1.paf",
+        "genolstm align gather part1.paf part2.paf -o all.paf",
+    ),
     "align msa": ("genolstm align msa reads.fa -o family.fa",),
     "align plot": (
         "genolstm align plot reads.fa reference.fa -o dotplot.svg",
@@ -36,6 +40,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "align train": (
         "genolstm align score reads.fa reference.fa -o truth.paf",
         "genolstm align train reads.fa reference.fa --truth truth.paf -o mine.genolstm",
+        "genolstm align train --families seeds.sto.gz --model rna -o mine.genolstm \\\n"
+        "    --table gain.tsv --figure gain.svg",
     ),
     "cite": ("genolstm cite", "genolstm cite --format bibtex"),
     "compare": (
@@ -152,7 +158,8 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "align train": (
         ("Pairs", "--pairs --one-to-one --truth"),
-        ("Output", "--output --checkpoints"),
+        ("Families", "--families --held-out --per-family --search --context --table --figure"),
+        ("Output", "--output --evalues --checkpoints"),
         ("Training", "--model --simulated --validation --epochs --batch-size --learning-rate --seed"),
     ),
     "compare": (
@@ -285,6 +292,8 @@ METAVARS: dict[str, str] = {
     "--vcf": "VCF",
     "--window": "BP",
     "encode onehot --output": "NPZ",
+    "align train --families": "FILE|FOLDER",
+    "align train --held-out": "SHARE",
     "introgression compare --output": "TSV",
     "introgression compare --state": "NAME",
     "introgression evaluate --output": "TSV",

@@ -313,7 +313,12 @@ def _masks_of_roles(command: Any) -> Any:
     help="With --vcf: scan this stretch only, widened to whole bins; 1-based, both ends included, as in samtools; "
     "may be repeated.",
 )
-@click.option("--regions", **_paths, help="With --vcf: scan only the stretches in this BED file; may be repeated.")
+@click.option(
+    "--regions",
+    **_paths,
+    help="With --vcf: scan only the stretches in this BED file; may be repeated. With --chrom, only those on these "
+    "chromosomes.",
+)
 @click.option(
     "--callable",
     "callable_mask",

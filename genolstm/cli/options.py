@@ -46,6 +46,10 @@ class Command(click.Command):
         parser.parse_args = checked  # type: ignore[method-assign]
         return parser
 
+    def invoke(self, ctx: click.Context) -> Any:
+        program.run_command(layout.path_of(ctx))
+        return super().invoke(ctx)
+
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         # The line of usage is the first thing that names what options take.
         layout.name_values(self, layout.path_of(ctx))

@@ -15,7 +15,9 @@ class Suggesting(click.Group):
         if word not in names and not word.startswith("-") and not ctx.resilient_parsing:
             from difflib import get_close_matches
 
-            close = [f"'{name}'" for name in get_close_matches(word, names)]
+            # Who types the beginning of a name means it, however much longer the name is.
+            begun = [name for name in names if len(word) > 1 and name.startswith(word)]
+            close = [f"'{name}'" for name in begun or get_close_matches(word, names)]
             meant = f" Did you mean {' or '.join(close)}?" if close else ""
             raise click.UsageError(f"No such command {word!r}.{meant}", ctx)
         return super().resolve_command(ctx, args)

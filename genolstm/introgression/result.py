@@ -60,7 +60,7 @@ def summary_of(segments: Sequence[Segment], door: Door, sources: Sequence[str], 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class IntrogressionResult:
-    """The result of :meth:`IntrogressionClassifier.scan` and :meth:`IntrogressionClassifier.scan_vcf`.
+    """The result of :meth:`genolstm.IntrogressionClassifier.scan`, or of its like for VCF.
 
     Posteriors and evidence take much more memory than segments (4 bytes for each source and bin of each haplotype;
     some 50 for each site). A scan keeps them only if it is told to (``posteriors=True``, ``evidence=True``).

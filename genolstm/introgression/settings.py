@@ -60,7 +60,7 @@ NETWORK = LSTMConfig(
     layers=2,
     bidirectional=True,
 )
-#: From this many labelled regions on, a model is worth its training: the advice of README and of `train` itself.
+#: From this many labelled regions on, a model is worth its training: the advice of the docs and of `train` itself.
 ENOUGH_REGIONS = 40
 TRAINING = TrainingSettings(epochs=12, batch_size=64, learning_rate=3e-3, patience=4, validation_fraction=0.2)
 

@@ -384,7 +384,7 @@ def tracks_from_counts(
 # --- the VCF door -------------------------------------------------------------------------------
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -> int:
     """Add a site to the haplotypes' patterns; return 1 if one of them is missing there, else 0."""
     shift = np.uint64(2 * slot)
@@ -397,7 +397,7 @@ def _enter(row: np.ndarray, slot: int, codes: np.ndarray, missing: np.ndarray) -
     return 1 if any_missing < 0 else 0
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> int:
     """Take the first site away, as :func:`_enter` adds one."""
     two = np.uint64(2)
@@ -409,7 +409,7 @@ def _leave(row: np.ndarray, codes: np.ndarray, missing: np.ndarray) -> int:
     return 1 if any_missing < 0 else 0
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndarray) -> int:
     """Add ``change`` to the number of differing sites of each target that differs from the archaic here.
 
@@ -442,7 +442,7 @@ def _compare(row: np.ndarray, archaic: np.ndarray, change: int, differs: np.ndar
 _FEW = 16
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _find(code: int, pattern: np.ndarray, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> int:
     """Return the number of one of many patterns; if it is new, -1 - its free slot."""
     mask = np.uint64(slots.shape[0] - 1)
@@ -455,13 +455,13 @@ def _find(code: int, pattern: np.ndarray, slots: np.ndarray, stamps: np.ndarray,
     return -1 - int(slot)
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _enter_pattern(q: int, slot: int, slots: np.ndarray, stamps: np.ndarray, stamp: int) -> None:
     slots[slot] = q
     stamps[slot] = stamp
 
 
-@compiled()
+@compiled(apart=True, inner=True)
 def _tell_apart(
     codes: np.ndarray,
     missing: np.ndarray,
@@ -513,7 +513,7 @@ def _tell_apart(
     return n, any_missing
 
 
-@compiled()
+@compiled(apart=True, inner=True)
 def _count_outgroup(
     codes: np.ndarray,
     missing: np.ndarray,

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import Any
 
-import numpy as np
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.formats.pairwise import FORMATS, TableWriter, Writer
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import AlignmentSettings
+from genolstm.alignment.significance import gc_content, pool
 from genolstm.errors import SettingError
 from genolstm.files import Outputs, PathLike
 from genolstm.runs.inputs import by_query, check_format, check_paths, cut, in_order, listed, records, started
@@ -119,9 +119,9 @@ def _judged(
     for own in groups:
         rank_references(own)
         if len(own) > 1:
-            lengths, counts = np.unique([a.n_reference for a in own], return_counts=True)
+            lengths, shares, counts = pool([a.n_reference for a in own], [gc_content(a.masks[1]) for a in own])
             for a in own:
-                scorer.judge(a, lengths, settings, counts)
+                scorer.judge(a, lengths, settings, counts, shares)
         yield own
 
 

@@ -18,10 +18,12 @@ from genolstm import provenance
 from genolstm.alignment.context.estimation import fit_family
 from genolstm.alignment.context.model import AlignerParts, aligner_metadata, read_aligner
 from genolstm.alignment.context.train import (
+    LONGEST,
     MIXTURES,
     LabelledPair,
     PairData,
     checkpoint_files,
+    cut_pair,
     pack_pairs,
     simulate_mixture,
     train_network,
@@ -29,16 +31,15 @@ from genolstm.alignment.context.train import (
 from genolstm.alignment.formats.pairs import read_pairs
 from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
-from genolstm.alignment.settings import FINE_TUNING, AlignTrainSettings
+from genolstm.alignment.settings import FINE_TUNING, AlignTrainSettings, FamilySettings
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, check_own_name, display_name
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 from genolstm.lstm.bundle.saving import load_network, save_network
+from genolstm.runs.align_train_families import fitted_significance, learn
 from genolstm.runs.inputs import check_paths, in_order, listed, records, true_alignments
 from genolstm.sequences.masks import encode_masks
 
-LONGEST = 1200
-"""Longest training pair in bp; longer ones are cut at aligned residues, or refused without a truth."""
 _CODES = np.full(16, 4, np.uint8)
 _CODES[[1, 2, 4, 8]] = [0, 1, 2, 3]
 
@@ -52,29 +53,36 @@ class _Named:
 
 
 def run(
-    query: PathLike,
-    reference: PathLike,
+    query: PathLike | None,
+    reference: PathLike | None,
     output: PathLike,
     *,
     model: PathLike = "dna",
     pairs: PathLike | None = None,
     one_to_one: bool = False,
     truth: PathLike | None = None,
+    families: Sequence[PathLike] = (),
+    context: bool = False,
+    learning: FamilySettings | None = None,
     settings: AlignTrainSettings = FINE_TUNING,
+    evalues: bool = True,
+    table: PathLike | None = None,
+    figure: PathLike | None = None,
     checkpoints: PathLike | None = None,
     threads: int = 0,
     force: bool = False,
     progress: bool = True,
 ) -> Bundle:
-    """Fit an aligner to pairs of sequences and write its bundle.
+    """Fit an aligner to pairs of sequences, or to aligned families, and write its bundle.
 
     The family of classical parameters is fitted to the pairs by maximum likelihood (EM). Training of
     the network of ``model`` continues on the true alignments if given, otherwise by likelihood.
+    What is learned from aligned families is told in :func:`genolstm.runs.align_train_families.learn`.
 
     Parameters
     ----------
     query, reference
-        FASTA or FASTQ, compressed or not; one of them may be ``-`` for standard input.
+        FASTA or FASTQ, compressed or not; one of them may be ``-`` for standard input. None with families.
     output
         Bundle to write.
     model
@@ -86,6 +94,10 @@ def run(
         Pair the first query with the first reference, and so on.
     truth
         True alignments: PAF with the tag cg:Z.
+    families
+        Aligned families instead of pairs; ``context``, ``learning``, ``table`` and ``figure`` are for these only.
+    evalues
+        Whether to fit E-values to the new model.
     checkpoints
         Folder for checkpoints, by default ``output`` with ``.training`` appended; a run that was
         killed resumes from there.
@@ -99,10 +111,34 @@ def run(
     GenolstmError
         An input is wrong or the output is in the way; nothing is written.
     """
+    if families:
+        if any(x is not None for x in (query, reference, pairs, truth)) or one_to_one:
+            raise SettingError("families hold their pairs, give no others")
+        return learn(
+            families,
+            output,
+            model=model,
+            context=context,
+            learning=learning,
+            settings=settings,
+            evalues=evalues,
+            table=table,
+            figure=figure,
+            checkpoints=checkpoints,
+            threads=threads,
+            force=force,
+            progress=progress,
+        )
+    if query is None or reference is None:
+        raise SettingError("there is nothing to learn from", hint="give query and reference, or families")
     inputs = [query, reference, *(x for x in (pairs, truth) if x is not None)]
     check_own_name(output, "a model")
     folder = Path(f"{os.fspath(output)}.training") if checkpoints is None else Path(checkpoints)
-    check_paths(inputs, [output], model=model, force=force, kept=checkpoint_files(folder))
+    check_paths(inputs, [output, table, figure], model=model, force=force, kept=checkpoint_files(folder))
+    if context or learning is not None or table is not None or figure is not None:
+        raise SettingError(
+            "context, table and figure are for families", hint="pairs always train the network, and hold out no F1"
+        )
     found = list(_examples(query, reference, pairs, one_to_one, truth))
     sides = [[found[k].pair for k in rows] for rows in _split([one.names for one in found], settings)]
     base, bundle = _start(model)
@@ -121,15 +157,21 @@ def run(
         threads=threads,
         progress=progress,
     )
+    significance = None
+    if evalues:
+        significance = fitted_significance(
+            family, settings.seed, threads, lambda text: print(text, file=sys.stderr) if progress else None
+        )
     best = {"pairs": len(sides[1]), "loss": float(min(row["val_loss"] for row in history))}
     return save_network(
         output,
         network,
         bundle.config,
         kind=KIND,
-        metadata=aligner_metadata(family, mode=base.mode, damage=base.damage) | {"held_out": best},
+        metadata=aligner_metadata(family, mode=base.mode, damage=base.damage, significance=significance)
+        | {"held_out": best},
         provenance=_provenance(settings, bundle.name, inputs),
-        card=_card(bundle.name, len(found), truth is not None, family),
+        card=_card(bundle.name, len(found), truth is not None, family, evalues),
         force=force,
     )
 
@@ -200,17 +242,8 @@ def _with_truth(query: PathLike, reference: PathLike, truth: PathLike) -> Iterat
 
 
 def _pieces(query: np.ndarray, reference: np.ndarray, pairs: np.ndarray) -> Iterator[LabelledPair]:
-    """Cut an alignment at aligned residues into pieces of at most LONGEST bp; unaligned ends are lost."""
-    at = 0
-    while at < len(pairs):
-        q0, r0 = pairs[at]
-        # The longest piece that fits; a single column before a longer gap is left out.
-        reach = np.maximum(pairs[at:, 0] - q0, pairs[at:, 1] - r0) < LONGEST
-        end = at + int(reach.sum())
-        q1, r1 = pairs[end - 1] + 1
-        if end - at >= 16:
-            yield LabelledPair(query[q0:q1], reference[r0:r1], (pairs[at:end] - pairs[at]).astype(np.int32))
-        at = end
+    for (q0, q1), (r0, r1), truth in cut_pair(pairs):
+        yield LabelledPair(query[q0:q1], reference[r0:r1], truth)
 
 
 def _split(names: Sequence[tuple[str, str]], settings: AlignTrainSettings) -> tuple[list[int], list[int]]:
@@ -249,10 +282,10 @@ def _provenance(settings: AlignTrainSettings, start: str, inputs: Sequence[PathL
     )
 
 
-def _card(start: str, n: int, labelled: bool, family: ParameterFamily) -> str:
+def _card(start: str, n: int, labelled: bool, family: ParameterFamily, evalues: bool) -> str:
     how = "their true alignments" if labelled else "the pairs' likelihood, no alignments known"
     return (
         f"# An aligner trained on a user's pairs\n\nTrained on from `{start}` with {n} pairs, by "
         f"{how}.\n\nKappa {family.kappa:.2f}, gaps per substitution {family.gap_rate:.3f}. "
-        "Significance of scores has not been fitted: no E-values.\n"
+        f"{'E-values were fitted.' if evalues else 'Significance of scores has not been fitted: no E-values.'}\n"
     )

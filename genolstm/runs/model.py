@@ -80,10 +80,24 @@ def _first_sentence(card: str) -> str:
 
 
 def run_verify(model: PathLike) -> list[tuple[str, str]]:
-    """Check that a model computes what its weights say; see :func:`verify_bundle`."""
+    """Check that a model is whole and that its network, if it has one, computes what its weights say.
+
+    An aligner need not have a network: its parameters, and what its scores mean, have been read by
+    :func:`run_open`, which refuses those that are out of range.
+
+    Returns
+    -------
+    list of (str, str)
+        What was checked, and how it came out; see :func:`verify_bundle`.
+    """
     from genolstm.lstm.bundle.verify import verify_bundle
 
-    return verify_bundle(run_open(model))
+    bundle = run_open(model)
+    if bundle.kind != "alignment":
+        return verify_bundle(bundle)
+    from genolstm.alignment.metadata import verified
+
+    return [*verify_bundle(bundle, network=False), *verified(bundle)]
 
 
 def run_export(

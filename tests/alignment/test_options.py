@@ -20,6 +20,7 @@ from genolstm.alignment.settings import (
     FINE_TUNING,
     SEARCH_MODE,
     AlignmentSettings,
+    FamilySettings,
     MsaSettings,
     PlotSettings,
     SearchSettings,
@@ -94,7 +95,7 @@ CASES: list[tuple[str, tuple[object, ...], dict[str, Any]]] = [
         (
             *("q.fa", "r.fa", "-o", "o.genolstm", "--pairs", "l.tsv", "--model", "coding", "--simulated", 0.2),
             *("--validation", 0.3, "--epochs", 5, "--batch-size", 6, "--learning-rate", 7e-3, "--seed", 8),
-            *("--checkpoints", "c", "-t", 3, "--force", "-q"),
+            *("--no-evalues", "--checkpoints", "c", "-t", 3, "--force", "-q"),
         ),
         {
             **{"query": "q.fa", "reference": "r.fa", "output": Path("o.genolstm"), "pairs": "l.tsv"},
@@ -103,6 +104,20 @@ CASES: list[tuple[str, tuple[object, ...], dict[str, Any]]] = [
                 FINE_TUNING, simulated=0.2, validation=0.3, epochs=5, batch_size=6, learning_rate=7e-3, seed=8
             ),
             **{"threads": 3, "force": True, "progress": False},
+            **{"families": (), "context": False, "learning": None, "table": None, "figure": None, "evalues": False},
+        },
+    ),
+    (
+        "train",
+        (
+            *("--families", "a.sto", "--families", "b", "-o", "o.genolstm", "--held-out", 0.4, "--per-family", 3),
+            *("--search", 9, "--context", "--table", "t.tsv", "--figure", "f.svg", "--evalues", "--model", "rna"),
+            *("-t", 3, "-q"),
+        ),
+        {
+            **{"families": ("a.sto", "b"), "query": None, "reference": None, "context": True, "table": "t.tsv"},
+            **{"figure": "f.svg", "evalues": True, "model": "rna", "settings": FINE_TUNING},
+            "learning": FamilySettings(held_out=0.4, per_family=3, search=9),
         },
     ),
     ("train", REQUIRED["train"], {"one_to_one": True, "pairs": None, "truth": None, "progress": True}),

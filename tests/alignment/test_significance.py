@@ -9,15 +9,22 @@ import math
 import numpy as np
 import pytest
 
-from genolstm.alignment.calibrate import fit_homolog, fit_significance, random_masks, score_masks, unrelated_pairs
+from genolstm.alignment.calibrate import (
+    fit_composition,
+    fit_homolog,
+    fit_significance,
+    fit_tail,
+    random_masks,
+    score_masks,
+    unrelated_pairs,
+)
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.many import LARGEST, score_pairs
 from genolstm.alignment.pairhmm.member import two_strands
 from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily, hky_joint
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.search.edits import edit_distances
-from genolstm.alignment.significance import LEVELS, ScoreTail, Significance
+from genolstm.alignment.significance import LEVELS, REACH, CompositionShift, ScoreTail, Significance, gc_content, pool
 from genolstm.errors import ModelError, SettingError
 from genolstm.sequences.masks import decode_masks, encode_masks
 from genolstm.sequences.packed import pack
@@ -71,26 +78,6 @@ def test_pairs_beyond_the_batch_and_fixed_parameters_go_through_the_scorer() -> 
     assert got[0] == pytest.approx(want)
 
 
-def plain_edits(a: str, b: str, within: bool) -> int:
-    row = [0] * (len(b) + 1) if within else list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        above, row = row, [i]
-        for j, y in enumerate(b, 1):
-            equal = encode_masks(x)[0] & encode_masks(y)[0]
-            row.append(min(above[j - 1] + (not equal), above[j] + 1, row[-1] + 1))
-    return min(row) if within else row[-1]
-
-
-@pytest.mark.parametrize("within", [False, True])
-def test_edit_distances_equal_the_plain_recursion(within: bool) -> None:
-    long = masks(130)
-    a, b = [*A, long], [*B, relative(long)]
-    pairs = np.array([(i, j) for i in range(5) for j in range(5)])
-    got = edit_distances(pack(a), pack(b), pairs, within=within, threads=2)
-    for (i, j), d in zip(pairs, got, strict=True):
-        assert d == plain_edits(decode_masks(a[i]), decode_masks(b[j]), within)
-
-
 # ---------------------------------------------------------------------------- calibration
 
 
@@ -130,6 +117,73 @@ def test_evalues_add_up_and_fall_with_the_score(fitted) -> None:
     assert one == pytest.approx(fitted.evalue(2.0, 60, [40], mode="local"))
 
 
+@pytest.mark.parametrize(("first", "second"), [(0.3, 0.65), (0.65, 0.3), (0.475, 0.3)])
+def test_tails_are_met_where_compositions_differ(first: float, second: float) -> None:
+    scorer = AlignmentScorer.load("dna", classical=True)
+    known = scorer.significance
+    assert known is not None
+    rng = np.random.default_rng(78)
+    pairs = [(random_masks(rng, 100, first), random_masks(rng, 150, second)) for _ in range(1000)]
+    bits = score_masks(scorer, pairs, mode="semiglobal", strand="plus", threads=1)
+    shares = {name: [gc_content(p[k]) for p in pairs] for k, name in enumerate(("query_gc", "reference_gc"))}
+    p = known.survival(bits, 100, 150, mode="semiglobal", strand="plus", **shares)
+    for level in (0.05, 0.2, 0.5):
+        assert level / 2 < np.mean(p <= level) < 2 * level
+    # Without the compositions the statement is too careful: many times so for the most unlike.
+    careful = known.survival(bits, 100, 150, mode="semiglobal", strand="plus")
+    assert (careful > p).mean() > 0.9
+
+
+def test_a_composition_counts_as_the_sum_says(fitted) -> None:
+    shift = CompositionShift(0.5, 4.0, 0.5)
+    known = Significance(fitted.tails, fitted.homolog, {"local": shift})
+    lengths, shares, counts = [60, 60, 300], [0.3, 0.5, 0.65], [4, 5, 6]
+    bits, n, own = np.array([-3.0, 1.0, 4.0, 30.0]), np.array([30, 30, 45, 200]), np.array([0.4, 0.5, 0.6, 0.35])
+    many = known.evalues(
+        bits, n, lengths, mode="local", strand="plus", counts=counts, query_gc=own, reference_gc=shares
+    )
+    for k in range(len(bits)):
+        f = (own[k] * n[k] + 10) / (n[k] + 20)
+        want = 0.0
+        for length, g, count in zip(lengths, shares, counts, strict=True):
+            line = 2 * ((1 - g) / (1 - f) + g / f) - 4
+            square = (min(n[k], length) / 100) ** 0.5 * (g - f) ** 2 / (f * (1 - f))
+            score = bits[k] + 0.5 * line + max(4.0 + 0.5 * min(bits[k], REACH), 0) * square
+            want += count * fitted.survival(score, n[k], length, mode="local", strand="plus")[0]
+        assert many[k] == pytest.approx(want)
+        one = known.evalue(
+            bits[k], n[k], lengths, mode="local", strand="plus", counts=counts, query_gc=own[k], reference_gc=shares
+        )
+        assert one == pytest.approx(want)
+
+
+def test_what_stands_for_many_references_has_their_number_and_means() -> None:
+    lengths, shares = RNG.integers(50, 2000, 500), RNG.uniform(0.2, 0.7, 500)
+    n, gc, counts = pool(lengths, shares)
+    assert len(n) < 250
+    assert counts.sum() == 500
+    assert n @ counts == pytest.approx(lengths.sum())
+    assert gc @ counts == pytest.approx(shares.sum())
+    assert gc_content(encode_masks("GGCATNNS")) == 0.6
+    assert gc_content(encode_masks("NNN")) == 0.5
+
+
+def test_a_tail_learns_from_all_lengths_and_changes_shape_with_them() -> None:
+    rng = np.random.default_rng(9)
+    lengths, sizes = (20.0, 80.0, 320.0), (40_000, 4000, 400)
+    # Exponential beyond the median, steeper for longer ones, so that the levels are known exactly.
+    slopes = [1.0, 1.1, 1.2]
+    scores = [
+        [rng.exponential(1 / (s * np.log(2)), k) - 3 - i] for i, (s, k) in enumerate(zip(slopes, sizes, strict=True))
+    ]
+    found = fit_tail(scores, lengths, (1.0,))
+    for i, slope in enumerate(slopes):
+        for level in (0.05, 0.01, 0.001):
+            bits = -3 - i - np.log2(level) / slope
+            got = found.survival(np.array([bits]), np.array([lengths[i]]), np.ones(1))[0]
+            assert level / 1.5 < got < level * 1.5
+
+
 def test_homology_is_likelier_the_higher_the_score(fitted) -> None:
     p = [fitted.p_homolog(b, mode="local") for b in (-50, -4, 0, 3, 10, 200)]
     assert p == sorted(p)
@@ -146,6 +200,15 @@ def test_isotonic_regression_finds_the_probabilities() -> None:
     knots, p = fit_homolog(x, related)
     for bits in (-4, -1, 0, 2, 5):
         assert np.interp(bits, knots, p) == pytest.approx(1 / (1 + 2.0**-bits), abs=0.04)
+
+
+def test_the_effect_of_composition_is_measured() -> None:
+    got = fit_composition(AlignmentScorer(), "global", np.random.default_rng(4), 150, (0.3, 0.65), threads=1)
+    n = np.array([100.0])
+    shift = got.of(np.array([-7.0]), *got.terms(np.array([0.3]), n, np.array([0.65]), n))[0]
+    assert 1.5 < shift < 4
+    same = got.of(np.array([-7.0]), *got.terms(np.array([0.5]), n, np.array([0.5]), n))[0]
+    assert same == pytest.approx(0)
 
 
 def test_a_calibration_survives_json_and_the_seed_decides(fitted) -> None:
@@ -172,6 +235,11 @@ def test_a_calibration_survives_json_and_the_seed_decides(fitted) -> None:
         lambda d: d["homolog"]["local"]["probability"].__setitem__(0, 1.5),
         lambda d: d["homolog"]["local"].update(bits=[1]),
         lambda d: d.update(homolog=3),
+        lambda d: d.update(composition=[]),
+        lambda d: d["composition"].update(diagonal=d["composition"]["local"]),
+        lambda d: d["composition"]["local"].pop("line"),
+        lambda d: d["composition"]["local"].update(growth=-0.1),
+        lambda d: d["composition"]["local"].update(square=math.inf),
     ],
 )
 def test_a_broken_calibration_is_refused(fitted, spoil) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from genolstm.alignment.context.model import aligner_metadata, read_aligner
 from genolstm.alignment.context.terms import network_config
+from genolstm.alignment.context.train import LONGEST, checkpoint_files
 from genolstm.alignment.metadata import KIND
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.settings import AlignTrainSettings
@@ -16,7 +17,7 @@ from genolstm.alignment.simulate.pairs import SimulatedPair, SimulationSettings,
 from genolstm.errors import InputError
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.export import write_onnx
-from genolstm.runs.align_train import LONGEST, _pieces, _split
+from genolstm.runs.align_train import _pieces, _split
 
 pytestmark = [pytest.mark.usefixtures("folder"), pytest.mark.xdist_group("tensorflow")]
 PAIRS = list(simulate_pairs(SimulationSettings(length=(50, 70), divergence=(0.1, 0.6)), 14, seed=77))
@@ -71,6 +72,7 @@ ARGUMENTS = (
     1,
     "--simulated",
     0.2,
+    "--no-evalues",
     "-t",
     1,
     "-q",
@@ -94,6 +96,36 @@ def test_a_model_of_ones_own_aligns(cli, how: tuple[str, ...]) -> None:
         # A second run with the same seed, which knows nothing of the first, gives the same model.
         assert cli(*ARGUMENTS, *how, "--checkpoints", "b", "--force").code == 0
         assert Bundle.open("mine.genolstm").onnx == bundle.onnx
+
+
+def test_a_network_is_trained_on_families(cli) -> None:
+    rows = [gapped(pair) for pair in PAIRS]
+    Path("f.sto").write_text(
+        "".join(f"# STOCKHOLM 1.0\n#=GF ID f{k}\na {a}\nb {b}\n//\n" for k, (a, b) in enumerate(rows))
+    )
+    start = ("align", "train", "--families", "f.sto", "--context", "--model", "start.genolstm", "--epochs", 1)
+    rest = ("--search", 0, "--no-evalues", "--simulated", 0, "-t", 1, "--force")
+    got = cli(*start, *rest, "-o", "mine.genolstm")
+    assert got.code == 0, got.err
+    assert "phase 1 of 2: alignments" in got.err
+    assert "the network trained on: F1 " in got.err
+    first, kept = Bundle.open("mine.genolstm"), checkpoint_files("mine.genolstm.training")[1]
+    written = kept.stat().st_mtime_ns
+    # Where the training had ended, it goes on.
+    assert cli(*start, *rest, "-o", "mine.genolstm").code == 0
+    assert kept.stat().st_mtime_ns == written
+    assert Bundle.open("mine.genolstm").metadata == first.metadata
+
+
+def gapped(pair: SimulatedPair) -> tuple[str, str]:
+    """The truth as two rows."""
+    first, second, at = "", "", np.array([0, 0])
+    for i, j in [*pair.pairs.tolist(), [len(pair.query), len(pair.reference)]]:
+        q, r = pair.texts[0][at[0] : i], pair.texts[1][at[1] : j]
+        first += q + "-" * len(r) + pair.texts[0][i : i + 1]
+        second += "-" * len(q) + r + pair.texts[1][j : j + 1]
+        at = np.array([i + 1, j + 1])
+    return first, second
 
 
 @pytest.mark.parametrize(

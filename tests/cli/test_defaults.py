@@ -23,6 +23,7 @@ PRIVATE = {"progress", "warn", "command", "on_network", "quiet", "stages"}
 
 # Command and its required arguments; module of runs and its function.
 COMMANDS = {
+    "align gather a": ("align_gather", "run"),
     "align msa x": ("align_msa", "run"),
     "align plot a b -o c": ("align_plot", "run"),
     "align reliability a b --truth t -o c": ("align_evaluate", "run"),

@@ -112,6 +112,7 @@ def test_a_slip_is_told_what_was_meant(cli) -> None:
         ("introgression scn", "No such command 'scn'. Did you mean 'scan'?"),
         ("introgression scan --archiac x", "'--archaic'"),
         ("panel buld", "Did you mean 'build'?"),
+        ("intro", "No such command 'intro'. Did you mean 'introgression'?"),
     ):
         code, out, err = cli(*words.split())
         assert (code, out) == (2, "")

@@ -9,7 +9,7 @@ from support.lstm import CONFIGS, keras_of, onnx_of
 
 from genolstm.cli import cli, main
 from genolstm.lstm.bundle import bundle as bundles
-from genolstm.lstm.bundle.bundle import Bundle, save_bundle
+from genolstm.lstm.bundle.bundle import Bundle, find_bundle, save_bundle
 from genolstm.lstm.gates import Gates
 from genolstm.lstm.settings import GateSettings
 from genolstm.runs import model as runs
@@ -79,6 +79,38 @@ def test_verify_finds_a_network_that_computes_something_else(tmp_path, capsys, m
     monkeypatch.setattr(verify, "forward", lambda *args: honest(*args) + 1e-4)
     assert call("model", "verify", path) == 1
     assert "differ from the reference" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("adna", {"damage of ancient reads": "within bounds", "E-values": "whole, for semiglobal"}),
+        ("rna", {"damage of ancient reads": "none", "E-values": "whole, for global, semiglobal, local"}),
+    ],
+)
+def test_an_aligner_without_a_network_is_verified_for_what_it_holds(name, held, capsys):
+    succeed("model", "verify", name)
+    facts = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    assert facts["network"] == "none, and none is needed"
+    assert facts["pair-HMM parameters"] == "within bounds"
+    assert facts["sha256"] == Bundle.open(find_bundle(name)).digest
+    assert held.items() <= facts.items()
+
+
+def test_an_aligner_without_a_network_whose_parameters_are_wrong_is_refused(tmp_path, capsys):
+    whole = Bundle.open(find_bundle("rna"))
+    family = whole.metadata["family"] | {"kappa": -1.0}
+    path = tmp_path / "m.genolstm"
+    save_bundle(path, kind=whole.kind, members={}, metadata=whole.metadata | {"family": family})
+    assert call("model", "verify", path) == 1
+    assert "kappa" in capsys.readouterr().err
+
+
+def test_a_model_that_needs_its_network_is_not_whole_without(tmp_path, capsys):
+    path = tmp_path / "m.genolstm"
+    save_bundle(path, kind="x", members={})
+    assert call("model", "verify", path) == 1
+    assert capsys.readouterr().err == f"{path}: the bundle holds no model.onnx\n"
 
 
 def test_export(bundle, tmp_path, capsys):

@@ -52,6 +52,7 @@ SPECIAL = {
 
 # Every command that writes: words that begin with @ are inputs. Two lines where inputs exclude each other.
 LINES = [
+    "align gather @parts @other",
     "align msa @family --model @model",
     "align plot @query @reference --model @model",
     "align reliability @query @reference --truth @truth --model @model",
@@ -59,6 +60,7 @@ LINES = [
     "align search @query @reference --model @model",
     "align train @query @reference --pairs @pairs --model @model",
     "align train @query @reference --truth @truth --model @model",
+    "align train --families @families --context --model @model",
     "compare @fasta --labels @labels",
     "encode kmers @fasta",
     "encode onehot @fasta",

@@ -362,16 +362,18 @@ def test_the_figure_of_the_readme_is_made_by_its_commands():
     from genolstm.cli.plot import plot
 
     root = Path(__file__).parents[2]
-    text = (root / "README.md").read_text()
+    text = (root / "docs" / "introgression.md").read_text()
     found = re.findall(r"^genolstm introgression (scan|plot) (.*)$", text, re.MULTILINE)
-    ((at, line),) = [(k, line) for k, (command, line) in enumerate(found) if command == "plot"]
+    ((at, line),) = [(k, line) for k, (_, line) in enumerate(found) if "-o example.png" in line]
     written = set()
     for command, other in found[:at]:
-        assert command == "scan"
+        if command != "scan":
+            continue
         options = scan.make_context("scan", shlex.split(other)).params
         written |= {str(options[name]) for name in ("output", "posteriors") if options[name]}
     options = plot.make_context("plot", shlex.split(line)).params
     assert {str(options["segments"]), str(options["posteriors"])} <= written
     assert (root / str(options["truth"])).is_file()
     assert f"docs/images/{options['output']}" in text[: text.index(line)]
+    assert f"docs/images/{options['output']}" in (root / "README.md").read_text()
     assert (root / "docs" / "images" / options["output"]).is_file()

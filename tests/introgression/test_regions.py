@@ -112,6 +112,11 @@ def test_chromosomes_may_be_named_one_by_one(tmp_path: Path) -> None:
 
     assert of(chrom=["3", "1"]) == [("1", 1, 4, 100, True), ("3", 1, 4, 90, True)]
     assert of(chrom="1", region=[("3", 80, 90)]) == [("1", 1, 4, 100, True), ("3", 8, 9, 90, True)]
+    # A file of regions is for all chromosomes: those that are not asked for need not exist.
+    (tmp_path / "r.bed").write_text("1\t10\t20\n3\t80\t90\n9\t0\t10\n")
+    assert of(chrom="1", regions=tmp_path / "r.bed") == [("1", 1, 2, 100, True)]
+    with pytest.raises(InputError, match=r"r\.bed: holds nothing on 2, but on 1, 3, 9"):
+        of(chrom="2", regions=tmp_path / "r.bed")
     for changes, message in (
         ({"chrom": "chr3"}, "has no chromosome chr3; its header names 1, 2, 3"),
         ({"region": [("5", 0, 9)]}, "has no chromosome 5; its header names 1, 2, 3"),

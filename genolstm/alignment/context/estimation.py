@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import expit, logit, logsumexp, softmax
 
 from genolstm.alignment.context import crf
 from genolstm.alignment.pairhmm.kernels import coefficients
@@ -102,6 +103,172 @@ def _mixture(
 def parameters_from_alignments(alignments: Iterable[AlignedPair]) -> PairHMMParameters:
     """Return the parameters under which true alignments are likeliest."""
     return count_alignments(alignments).parameters()
+
+
+# ---------------------------------------------------------------- a family, from alignments
+
+_DIVERGENCES = np.exp(np.linspace(math.log(0.003), math.log(2.0), 60))
+"""Distances at which a pair may lie, as for the scorer."""
+_NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_BOUNDS = {"kappa": (0.3, 30.0), "shape": (0.3, 20.0), "link": (0.2, 20.0), "rate": (1e-4, 1.0), "spread": (0.1, 1.5)}
+"""What estimates from few alignments may not leave."""
+
+
+def fit_aligned(
+    alignments: Sequence[AlignedPair],
+    weights: npt.NDArray[np.float64] | None = None,
+    start: ParameterFamily | None = None,
+) -> ParameterFamily:
+    """Learn a family from true alignments of any distances, by maximum likelihood.
+
+    Each pair lies at the distance that fits its letters best. The ratio of transitions to
+    transversions and the shape of the rates follow from all letters; then the median and spread of the
+    gap rate from the numbers of gaps at these distances, and what gaps share from their lengths.
+
+    Parameters
+    ----------
+    alignments
+        Codes of two sequences and their aligned positions, as :func:`count_alignments` takes them.
+    weights
+        What each pair counts, (pairs,); 1 by default.
+    start
+        What is kept where there are too few gaps to say anything.
+
+    Raises
+    ------
+    InputError
+        There are no alignments, or one does not fit its sequences.
+    """
+    base = start or ParameterFamily()
+    if not alignments:
+        raise InputError("no alignments to learn from")
+    weight = np.ones(len(alignments)) if weights is None else np.asarray(weights, dtype=np.float64)
+    each = [count_alignments([one]) for one in alignments]
+    kappa, shape, divergence = _fit_letters(each, weight, base)
+    family = replace(base, kappa=kappa, shape=shape)
+    runs = [gap_runs(*one) for one in alignments]
+    found = np.array([int((r > 0).sum()) for r in runs], dtype=np.float64)
+    if found.sum() < 20:
+        return family
+    # A gap can open in either sequence at every boundary.
+    places = np.array([2.0 * len(r) for r in runs])
+    median, spread, rate = _fit_rate(found, places, divergence, weight, base)
+    lengths = [r[r > 0].astype(np.float64) for r in runs]
+    of_gap = np.repeat(np.arange(len(runs)), [len(x) for x in lengths])
+    share, extend, growth = _fit_lengths(np.concatenate(lengths), (divergence * rate)[of_gap], weight[of_gap], base)
+    total = Counts()
+    for counts, w in zip(each, weight / weight.mean(), strict=True):
+        total += counts.times(float(w))
+    link = min(max(total.parameters().gap_link, _BOUNDS["link"][0]), _BOUNDS["link"][1])
+    return replace(
+        family,
+        gap_share=share,
+        gap_extend=extend,
+        extend_growth=growth,
+        gap_link=link,
+        gap_rate=median,
+        gap_rate_spread=spread,
+    )
+
+
+def _around(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the first simplex of a search: SciPy's own hardly moves from where a logarithm is 0."""
+    return np.vstack([x, x + 0.3 * np.eye(len(x))])
+
+
+def _fit_letters(
+    each: Sequence[Counts], weight: npt.NDArray[np.float64], base: ParameterFamily
+) -> tuple[float, float, npt.NDArray[np.float64]]:
+    """Return kappa, the shape of the rates, and each pair's distance, from the letters of true alignments."""
+    letters = np.array([c.match + c.match.T for c in each]) / 2
+    frequencies = (weight @ letters.sum(axis=1)) + 1.0
+    counted = letters.reshape(len(each), 16)
+
+    def at(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        kappa, shape = np.exp(x)
+        joint = [hky_joint(d, kappa=kappa, shape=shape, frequencies=frequencies) for d in _DIVERGENCES]
+        likelihood: npt.NDArray[np.float64] = counted @ np.log(np.array(joint).reshape(-1, 16)).T
+        return likelihood
+
+    limits = [tuple(map(math.log, _BOUNDS[name])) for name in ("kappa", "shape")]
+    start = np.clip(np.log([base.kappa, base.shape]), *np.array(limits).T)
+    scale = max(float(weight @ counted.sum(axis=1)), 1.0)
+    # A weak pull to the start, worth ten letters, decides where the data do not.
+    best = minimize(
+        lambda x: (-float(weight @ at(x).max(axis=1)) + 5.0 * float(((x - start) ** 2).sum())) / scale,
+        start,
+        method="Nelder-Mead",
+        bounds=limits,
+        options={"xatol": 1e-3, "fatol": 1e-8, "maxiter": 200, "initial_simplex": _around(start)},
+    )
+    kappa, shape = np.exp(best.x)
+    return float(kappa), float(shape), _DIVERGENCES[at(best.x).argmax(axis=1)]
+
+
+def _fit_rate(
+    found: npt.NDArray[np.float64],
+    places: npt.NDArray[np.float64],
+    divergence: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    base: ParameterFamily,
+) -> tuple[float, float, npt.NDArray[np.float64]]:
+    """Return median and spread of the gap rate, and each pair's expected rate, from numbers of gaps.
+
+    Numbers are Poisson, with a rate that is log-normal over pairs; the integral is Gauss-Hermite's.
+    """
+
+    def terms(x: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        rates = np.exp(x[0] + np.exp(x[1]) * _NODES)
+        mean = places[:, None] * (1 - np.exp(-divergence[:, None] * rates[None, :])) + 1e-12
+        return found[:, None] * np.log(mean) - mean + np.log(_NODE_WEIGHTS)[None, :], rates
+
+    def loss(x: npt.NDArray[np.float64]) -> float:
+        return -float(weight @ logsumexp(terms(x)[0], axis=1)) / float(weight.sum())
+
+    limits = [tuple(map(math.log, _BOUNDS[name])) for name in ("rate", "spread")]
+    start = np.clip(np.log([base.gap_rate, base.gap_rate_spread]), *np.array(limits).T)
+    best = minimize(
+        loss,
+        start,
+        method="Nelder-Mead",
+        bounds=limits,
+        options={"xatol": 1e-3, "maxiter": 200, "initial_simplex": _around(start)},
+    )
+    value, rates = terms(best.x)
+    share = softmax(value, axis=1)
+    return math.exp(best.x[0]), math.exp(best.x[1]), share @ rates
+
+
+def _fit_lengths(
+    lengths: npt.NDArray[np.float64], x: npt.NDArray[np.float64], weight: npt.NDArray[np.float64], base: ParameterFamily
+) -> tuple[float, tuple[float, float], tuple[float, float]]:
+    """Return the share of short gaps, the extension of both kinds, and its growth with d r (``x``)."""
+
+    def parts(y: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        return float(expit(y[0])), expit(y[1:3]), np.exp(y[3:5])
+
+    def loss(y: npt.NDArray[np.float64]) -> float:
+        share, extend, growth = parts(y)
+        short, long = (np.minimum(e + x * g, most) for e, g, most in zip(extend, growth, (0.7, 0.98), strict=True))
+        likelihood = np.logaddexp(
+            math.log(share) + (lengths - 1) * np.log(short) + np.log1p(-short),
+            math.log1p(-share) + (lengths - 1) * np.log(long) + np.log1p(-long),
+        )
+        return -float(weight @ likelihood) / float(weight.sum()) + 1e-3 * float(((y - start) ** 2).sum())
+
+    start = np.array(
+        [logit(base.gap_share), *logit(np.array(base.gap_extend)), *np.log(np.array(base.extend_growth) + 1e-3)]
+    )
+    best = minimize(
+        loss,
+        start,
+        method="Nelder-Mead",
+        options={"xatol": 1e-3, "fatol": 1e-7, "maxiter": 1500, "initial_simplex": _around(start)},
+    )
+    share, extend, growth = parts(best.x)
+    e1, e2 = np.clip(extend, (0.02, 0.3), (0.68, 0.97))
+    g1, g2 = np.clip(growth, 1e-3, 5.0)
+    return min(max(share, 0.02), 0.98), (float(e1), float(e2)), (float(g1), float(g2))
 
 
 # ---------------------------------------------------------------- unaligned pairs

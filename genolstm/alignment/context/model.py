@@ -14,6 +14,9 @@ from genolstm.alignment.significance import Significance
 from genolstm.files import PathLike
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle
 
+ONLY_CODONS = "dna"
+"""The shipped model whose network has been found to gain in coding sequence, and in nothing else that was tried."""
+
 
 @dataclass(frozen=True)
 class AlignerParts:
@@ -60,11 +63,12 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     """
     bundle = Bundle.open(find_bundle(name_or_path))
     metadata = read_metadata(bundle)
+    asked = "if codons show" if name_or_path == ONLY_CODONS else "if in doubt"
     neural = "model.onnx" in bundle.members and not classical
     return AlignerParts(
         bundle.name,
         ParameterFamily(**metadata.family),
-        NetworkContext(bundle, bundle.name, metadata.margin) if neural else None,
+        NetworkContext(bundle, bundle.name, metadata.margin, asked=asked) if neural else None,
         None if metadata.damage is None else DamageProfile(**metadata.damage),
         metadata.mode,
         metadata.significance,

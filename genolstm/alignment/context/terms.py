@@ -261,11 +261,14 @@ class NetworkContext:
         Model name recorded in alignments.
     margin
         Bits by which a pair has to be likelier in context before context is used for it.
+    asked
+        When it is asked about a pair, see :func:`~genolstm.alignment.context.worth.is_worth_asking`.
     """
 
-    def __init__(self, source: Bundle | bytes, name: str, margin: float = 0.0) -> None:
+    def __init__(self, source: Bundle | bytes, name: str, margin: float = 0.0, *, asked: str = "always") -> None:
         self.name = name
         self.margin = margin
+        self.asked = asked
         self.runtime = Runtime(source, threads=1, context=CONTEXT, tile=TILE)
         if self.runtime.n_outputs != WIDTH or self.runtime.n_features != 4:
             path = source.path if isinstance(source, Bundle) else None

@@ -9,7 +9,7 @@ step, so that the gates learn where context says nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ from genolstm.lstm.train.training import train
 from genolstm.threads import worker_pool
 
 Codes = npt.NDArray[np.uint8]
+LONGEST = 1200
+"""Longest training pair in bp; longer ones are cut at aligned residues, or refused without a truth."""
+SHORTEST = 16
+"""Fewest aligned residues of a piece of a longer pair."""
 
 _SHORT = SimulationSettings(length=(160, 260), skew=0.35)
 MIXTURES: dict[str, tuple[tuple[float, SimulationSettings], ...]] = {
@@ -113,6 +117,26 @@ class LabelledPair:
     query: Codes
     reference: Codes
     pairs: npt.NDArray[np.int32]
+
+
+def cut_pair(pairs: npt.NDArray[np.int32]) -> Iterator[tuple[tuple[int, int], tuple[int, int], npt.NDArray[np.int32]]]:
+    """Cut an alignment at aligned residues into pieces of at most ``LONGEST`` bp; unaligned ends are lost.
+
+    Yields
+    ------
+    tuple
+        Part of the first and of the second sequence, and its aligned positions within them.
+    """
+    at = 0
+    while at < len(pairs):
+        q0, r0 = (int(x) for x in pairs[at])
+        # The longest piece that fits; a single column before a longer gap is left out.
+        reach = np.maximum(pairs[at:, 0] - q0, pairs[at:, 1] - r0) < LONGEST
+        end = at + int(reach.sum())
+        q1, r1 = (int(x) + 1 for x in pairs[end - 1])
+        if end - at >= SHORTEST:
+            yield (q0, q1), (r0, r1), (pairs[at:end] - pairs[at]).astype(np.int32)
+        at = end
 
 
 def pack_pairs(pairs: Iterable[SimulatedPair | LabelledPair], family: ParameterFamily, *, threads: int = 0) -> PairData:

@@ -306,12 +306,13 @@ class TableWriter(Writer):
 
     marks = ("#",)
     lists_all = True
+    columns = (
+        *("query", "reference", "strand", "column", "query_position", "reference_position"),
+        *("query_base", "reference_base", "posterior"),
+    )
 
     def begin(self) -> None:
-        self.stream.write(
-            "query\treference\tstrand\tcolumn\tquery_position\treference_position"
-            "\tquery_base\treference_base\tposterior\n"
-        )
+        self.stream.write("\t".join(self.columns) + "\n")
 
     def write(self, alignment: PosteriorAlignment) -> None:
         a = alignment

@@ -56,7 +56,7 @@ class SparsePosterior:
         return np.where(keys[at] == wanted, self.probability[at], np.float32(0))
 
 
-@compiled()
+@compiled(apart=True)
 def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     """Return the indices of the heaviest rising chain, and its weight.
 
@@ -106,7 +106,7 @@ def heaviest_chain(rows, columns, weights, n_columns, span_cost):
     return chain, top
 
 
-@compiled()
+@compiled(apart=True)
 def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     """Return the chain with the highest expected F1 of aligned pairs (indices), and half that F1.
 
@@ -115,8 +115,11 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     """
     half = 0.25
     chain = np.empty(0, np.int64)
+    weights = np.empty(rows.size)
     for _ in range(8):
-        chain, _ = heaviest_chain(rows, columns, probability - half, n_columns, span_cost)
+        for k in range(rows.size):
+            weights[k] = probability[k] - half
+        chain, _ = heaviest_chain(rows, columns, weights, n_columns, span_cost)
         if chain.size == 0:
             if half < 1e-4:
                 break
@@ -132,7 +135,7 @@ def best_expected_f1(rows, columns, probability, total, n_columns, span_cost):
     return chain, half
 
 
-@compiled()
+@compiled(apart=True)
 def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_columns, slack, ends):
     """Add links where residues of both sequences were left unaligned opposite each other.
 
@@ -165,13 +168,14 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
                 top = max(top, probability[e])
         if n == 0 or half - top > budget:
             continue
-        inside = np.empty(n, np.int64)
+        inside, weights = np.empty(n, np.int64), np.empty(n)
+        own_rows, own_columns = np.empty(n, np.int32), np.empty(n, np.int32)
         n = 0
         for e in range(at, stop):
             if rows[e] > i0 and rows[e] < i1 and columns[e] > j0 and columns[e] < j1:
-                inside[n] = e
+                inside[n], weights[n], own_rows[n], own_columns[n] = e, probability[e], rows[e] - i0, columns[e] - j0
                 n += 1
-        best, _ = heaviest_chain(rows[inside] - i0, columns[inside] - j0, probability[inside], j1 - j0, 0.0)
+        best, _ = heaviest_chain(own_rows, own_columns, weights, j1 - j0, 0.0)
         firsts[n_stretches] = n_links
         costs[n_stretches] = 0.0
         for e in best:
@@ -187,8 +191,8 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
         budget -= max(costs[s], 0.0)
         if budget < 0:
             break
-        for link in links[firsts[s] : stops[s]]:
-            out[link] = True
+        for link in range(firsts[s], stops[s]):
+            out[links[link]] = True
     size = 0
     for e in range(out.size):
         size += out[e]
@@ -201,7 +205,7 @@ def align_doubtful(rows, columns, probability, chain, half, total, n_rows, n_col
     return found
 
 
-@compiled()
+@compiled(apart=True)
 def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
     """Move each gap to the left while no letter changes and no posterior falls (in place).
 
@@ -232,7 +236,7 @@ def settle_ties(query, reference, pairs, rows, columns, probability, tolerance):
             at -= 1
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _look_up(rows, columns, probability, i, j):
     low, high = 0, rows.size
     while low < high:

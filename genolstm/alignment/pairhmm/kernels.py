@@ -34,6 +34,7 @@ import numpy as np
 
 from genolstm.alignment.pairhmm import scans as sc
 from genolstm.compiled import compiled
+from genolstm.spans import span
 
 TILE = 32
 GROUP = 8
@@ -78,13 +79,13 @@ def _power(k):
     return np.float32(math.ldexp(1.0, min(k, 127)))
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _exponent(x):
     """Return k with 2**k <= x < 2**(k+1)."""
     return math.frexp(x)[1] - 1
 
 
-@compiled(fastmath=True)
+@compiled(fastmath=True, _nrt=False, inner=True)
 def _top(values):
     """Return the largest of the values, or 0 if all are below 0."""
     top = np.float32(0.0)
@@ -93,14 +94,14 @@ def _top(values):
     return top
 
 
-@compiled(fastmath=True)
+@compiled(fastmath=True, _nrt=False, inner=True)
 def _multiply(forward, skip, backward, a, b, f1, f2, product):
     """Write the products of columns a to b; return their sum and the largest.
 
     Here and below, whole arrays are passed and sliced inside: slicing them in the caller's loop
     costs more than the work on the parts.
     """
-    x, y = forward[a - skip : b - skip], backward[a:b]
+    x, y = span(forward, a - skip, b - skip), span(backward, a, b)
     total, top = np.float32(0.0), np.float32(0.0)
     for j in range(x.size):
         p = (x[j] * f1) * (y[j] * f2)
@@ -110,15 +111,15 @@ def _multiply(forward, skip, backward, a, b, f1, f2, product):
     return total, top
 
 
-@compiled(fastmath=True)
+@compiled(fastmath=True, _nrt=False, inner=True)
 def _add(product, a, b, sums):
     """Add products of columns a to b to the residues' sums."""
-    out = sums[a - 1 : b - 1]
+    out = span(sums, a - 1, b - 1)
     for j in range(out.size):
         out[j] += product[j]
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def add_scaled(total, value, exponent):
     """Add ``value * 2**exponent`` to a number kept as mantissa and exponent (in place)."""
     if value <= 0.0:
@@ -135,7 +136,7 @@ def add_scaled(total, value, exponent):
     total[1] += k
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", _nrt=False, inner=True)
 def _renew(state, exponent, lo, hi, forward):
     """Give every tile of a row a fresh power of two."""
     n_state = state.shape[0]
@@ -144,7 +145,7 @@ def _renew(state, exponent, lo, hi, forward):
         j0, j1 = max(lo, t * TILE), min(hi + 1, (t + 1) * TILE)
         top = np.float32(0.0)
         for r in range(n_state):
-            top = max(top, _top(state[r, j0:j1]))
+            top = max(top, _top(span(state[r], j0, j1)))
         if top == 0.0:
             exponent[t] = EMPTY
             continue
@@ -154,7 +155,7 @@ def _renew(state, exponent, lo, hi, forward):
         down = _power(-k)
         exponent[t] += k
         for r in range(n_state):
-            row = state[r, j0:j1]
+            row = span(state[r], j0, j1)
             for j in range(row.size):
                 row[j] *= down
     # Empty tiles take the scale of the side from which values will flow into them.
@@ -174,7 +175,7 @@ def _renew(state, exponent, lo, hi, forward):
                 exponent[t] = exponent[t - 1] if t > first else 0
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _set_factor(factor, exponent, first, last, forward):
     """Write the factor for a neighbour's value that crosses a tile border."""
     for t in range(first, last + 1):
@@ -184,7 +185,7 @@ def _set_factor(factor, exponent, first, last, forward):
             factor[(t + 1) * TILE - 1] = _power(exponent[t + 1] - exponent[t])
 
 
-@compiled()
+@compiled(apart=True, _nrt=False)
 def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end):
     """Fill row 0 of the forward recursion: ``state`` (4, columns + 1) is M, X1, X2, H."""
     state[:] = 0.0
@@ -221,7 +222,7 @@ def begin_rows(c, mode, begin, hi, open_y_row, open_y_col, state, exponent, end)
         add_scaled(end, np.float64(state[3, m]), exponent[m // TILE])
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", apart=True)
 def forward_rows(first, last, emission, band, c, mode, begin, opens, state, exponent, keep, kept, end):
     """Advance the forward recursion from row ``first`` (a multiple of GROUP) to row ``last``.
 
@@ -231,28 +232,37 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
     and the tiles' exponents (one row per group, from the tile of the first column on) go to
     ``kept``. ``end`` collects the weight of alignments that end early.
     """
+    m = state.shape[1] - 1
+    size = (m // TILE + 2) * TILE
+    scratch = np.zeros((12, size), np.float32)
+    for j in range(size):
+        scratch[1, j] = 1.0
+    power1, power2 = sc.weights(c[E1], size), sc.weights(c[E2], size)
+    _forward(
+        first, last, emission, band, c, mode, begin, opens, state, exponent, keep, kept, end, scratch, power1, power2
+    )
+
+
+@compiled(fastmath=_FAST, error_model="numpy", _nrt=False, inner=True, apart=True)
+def _forward(
+    first, last, emission, band, c, mode, begin, opens, state, exponent, keep, kept, end, scratch, power1, power2
+):
+    """Do what :func:`forward_rows` does. It allocates nothing, so that numba need count no references."""
     odds, line = emission
     lo, hi, offset = band
     open_x_row, open_x_col, open_y_row, open_y_col = opens
     kept_state, kept_exponent = kept
     n, m = lo.size - 1, state.shape[1] - 1
     M, X1, X2, H = state[0], state[1], state[2], state[3]
-    diagonal = np.empty(m + 1, np.float32)
-    factor = np.ones((m // TILE + 1) * TILE + 1, np.float32)
-    start = np.zeros(m + 1, np.float32)
-    ended = np.zeros(m + 1, np.float32)
+    diagonal, factor, start, ended, rest = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    into1, into2 = scratch[5], scratch[6]
     # Columns lie PAD places further along in these.
-    size = m + 1 + sc.LANE + sc.PAD
-    opened = np.zeros(size, np.float32)
-    reach2, reach4 = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    sums1, sums2 = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    into1, into2 = np.zeros(size, np.float32), np.zeros(size, np.float32)
-    rest = np.empty(m + 1, np.float32)
+    opened, reach2, reach4, sums1, sums2 = scratch[7], scratch[8], scratch[9], scratch[10], scratch[11]
+    size = opened.size
     t_, o1, o2, e1, e2, c1, c2, pn, kappa = (c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA])
     w1, w2 = c1 * o1, c2 * o2
-    power1, power2 = sc.weights(e1, size), sc.weights(e2, size)
     last1, last2 = power1[3, sc.LANE - 1], power2[3, sc.LANE - 1]
-    columns1, columns2 = sums1[sc.PAD :], sums2[sc.PAD :]
+    columns1, columns2 = span(sums1, sc.PAD, size), span(sums2, sc.PAD, size)
     first_column = last_column = -1
     for i in range(first + 1, last + 1):
         jl, jh = lo[i], hi[i]
@@ -272,23 +282,33 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
         if jl != first_column or jh != last_column:
             first_column, last_column = jl, jh
             j0 = max(jl, 1)
-            d0, left, f0, s0 = (diagonal[j0 : jh + 1], H[j0 - 1 : jh], factor[j0 : jh + 1], start[j0 : jh + 1])
-            d, h, rest_ = diagonal[jl : jh + 1], H[jl : jh + 1], rest[jl : jh + 1]
-            m_, x1, x2 = M[jl : jh + 1], X1[jl : jh + 1], X2[jl : jh + 1]
-            wx, wy, f = open_x_col[jl : jh + 1], open_y_col[jl : jh + 1], factor[jl + 1 : jh + 2]
+            d0, left, f0, s0 = (
+                span(diagonal, j0, jh + 1),
+                span(H, j0 - 1, jh),
+                span(factor, j0, jh + 1),
+                span(start, j0, jh + 1),
+            )
+            d, h, rest_ = span(diagonal, jl, jh + 1), span(H, jl, jh + 1), span(rest, jl, jh + 1)
+            m_, x1, x2 = span(M, jl, jh + 1), span(X1, jl, jh + 1), span(X2, jl, jh + 1)
+            wx, wy, f = span(open_x_col, jl, jh + 1), span(open_y_col, jl, jh + 1), span(factor, jl + 1, jh + 2)
             lane0, lane1 = jl // sc.LANE, jh // sc.LANE
             a, b = lane0 * sc.LANE, (lane1 + 1) * sc.LANE
             p, q = a + sc.PAD, b + sc.PAD
-            opened[p : jl + 1 + sc.PAD] = 0.0
-            y = opened[jl + 1 + sc.PAD : jh + 2 + sc.PAD]
-            y0, y1, sum1, sum2 = opened[p:q], opened[p - 1 : q - 1], sums1[p:q], sums2[p:q]
-            a0, a2, b0, b4 = reach2[p:q], reach2[p - 2 : q - 2], reach4[p:q], reach4[p - 4 : q - 4]
-            wa1, wa2, wa4 = power1[0, a:b], power1[1, a:b], power1[2, a:b]
-            wb1, wb2, wb4 = power2[0, a:b], power2[1, a:b], power2[2, a:b]
-            s1, s2 = sums1[jl + sc.PAD : jh + 1 + sc.PAD], sums2[jl + sc.PAD : jh + 1 + sc.PAD]
-            i1, i2 = into1[jl : jh + 1], into2[jl : jh + 1]
-            p1, p2 = power1[3, jl : jh + 1], power2[3, jl : jh + 1]
-        e = odds[line[i]][j0 : jh + 1]
+            sc.clear(opened, p, jl + 1 + sc.PAD)
+            y = span(opened, jl + 1 + sc.PAD, jh + 2 + sc.PAD)
+            y0, y1, sum1, sum2 = span(opened, p, q), span(opened, p - 1, q - 1), span(sums1, p, q), span(sums2, p, q)
+            a0, a2, b0, b4 = (
+                span(reach2, p, q),
+                span(reach2, p - 2, q - 2),
+                span(reach4, p, q),
+                span(reach4, p - 4, q - 4),
+            )
+            wa1, wa2, wa4 = span(power1[0], a, b), span(power1[1], a, b), span(power1[2], a, b)
+            wb1, wb2, wb4 = span(power2[0], a, b), span(power2[1], a, b), span(power2[2], a, b)
+            s1, s2 = span(sums1, jl + sc.PAD, jh + 1 + sc.PAD), span(sums2, jl + sc.PAD, jh + 1 + sc.PAD)
+            i1, i2 = span(into1, jl, jh + 1), span(into2, jl, jh + 1)
+            p1, p2 = span(power1[3], jl, jh + 1), span(power2[3], jl, jh + 1)
+        e = span(odds[line[i]], j0, jh + 1)
         if mode == LOCAL:
             for j in range(e.size):
                 d0[j] = e[j] * (left[j] * f0[j] + s0[j])
@@ -324,7 +344,8 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
             h[j] = rest_[j] + p1[j] * i1[j] + p2[j] * i2[j]
         if mode == FREE_ROWS and jl == 0:
             H[0] = t_ * M[0]
-        state[:, lo[i - 1] : jl] = 0.0
+        for r in range(4):
+            sc.clear(state[r], lo[i - 1], jl)
         if keep:
             at = offset[i] - offset[first + 1]
             for j in range(m_.size):
@@ -345,11 +366,11 @@ def forward_rows(first, last, emission, band, c, mode, begin, opens, state, expo
                 add_scaled(end, np.float64(H[j]), exponent[j // TILE])
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _end_local(ended, t0, t1, exponent, end):
     """Add what has ended in tiles ``t0`` to ``t1`` of a local alignment's rows, and reset it."""
     for t in range(t0, t1 + 1):
-        part = ended[t * TILE : min(ended.size, (t + 1) * TILE)]
+        part = span(ended, t * TILE, min(ended.size, (t + 1) * TILE))
         total = np.float64(0.0)
         for j in range(part.size):
             total += part[j]
@@ -357,7 +378,7 @@ def _end_local(ended, t0, t1, exponent, end):
         add_scaled(end, total, exponent[t])
 
 
-@compiled()
+@compiled(apart=True, _nrt=False)
 def end_rows(c, mode, lo, open_y_row, open_y_col, state, exponent):
     """Fill row n of the backward recursion: ``state`` (3, columns + 2) is M, X1, X2."""
     state[:] = 0.0
@@ -406,7 +427,7 @@ def grow(rows, columns, values, more):
     return new_rows, new_columns, new_values
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _append(values, size, cutoff, row, column, rows, columns, kept, found):
     """Append the values of at least ``cutoff``; return the new number of entries.
 
@@ -420,7 +441,7 @@ def _append(values, size, cutoff, row, column, rows, columns, kept, found):
     return found
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _visible(kept_exponent, exponent, t0, t1, end, seen, weight_f, weight_b):
     """List the tiles from ``t0`` to ``t1`` whose posterior is not negligible; return their number.
 
@@ -438,7 +459,62 @@ def _visible(kept_exponent, exponent, t0, t1, end, seen, weight_f, weight_b):
     return n_seen
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", _nrt=False, inner=True)
+def _step_back(i, m, lo, hi, c, mode, opens, state, exponent, factor, g, v):
+    """Bring M, X1 and X2 of the backward recursion from row i + 1 to row i; g and v are room to work in."""
+    open_x_row, open_x_col, open_y_row, open_y_col = opens
+    M, X1, X2 = state[0], state[1], state[2]
+    t_, o1, o2, e1, e2, c1, c2, pn, kappa = (c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA])
+    n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
+    jl, jh = lo[i], hi[i]
+    right, g_, f = span(M, jl + 1, jh + 2), span(g, jl, jh + 1), span(factor, jl, jh + 1)
+    for j in range(g_.size):
+        g_[j] = right[j] * f[j]
+    y1 = np.float32(0.0)
+    y2 = np.float32(0.0)
+    free = np.float32(0.0)
+    if jh == m:
+        if mode == FREE_ROWS:
+            free = _power(-exponent[m // TILE])
+        y1, y2 = c1 * free, c2 * free
+        g[m] = 0.0
+        v[m] = 0.0
+    for t in range(jh // TILE, jl // TILE - 1, -1):
+        a, b = max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)
+        if jh == m and t == jh // TILE:
+            b = m
+        if b == (t + 1) * TILE:
+            y1 *= factor[b - 1]
+            y2 *= factor[b - 1]
+        g_, v_ = span(g, a, b), span(v, a, b)
+        for j in range(g_.size - 1, -1, -1):
+            v_[j] = o1 * y1 + o2 * y2
+            y1 = c1 * g_[j] + e1 * y1
+            y2 = c2 * g_[j] + e2 * y2
+    gate, g1, g2 = open_y_row[i], o1 * open_x_row[i], o2 * open_x_row[i]
+    m_, x1, x2 = span(M, jl, jh + 1), span(X1, jl, jh + 1), span(X2, jl, jh + 1)
+    g_, v_, w = span(g, jl, jh + 1), span(v, jl, jh + 1), span(open_y_col, jl, jh + 1)
+    for j in range(m_.size):
+        v_[j] *= gate * w[j]
+    w = span(open_x_col, jl, jh + 1)
+    for j in range(m_.size):
+        m_[j] = t_ * g_[j] + pn * v_[j] + w[j] * (g1 * x1[j] + g2 * x2[j])
+    for j in range(m_.size):
+        x1[j] = n1 * g_[j] + e1 * x1[j] + k1 * v_[j]
+    for j in range(m_.size):
+        x2[j] = n2 * g_[j] + e2 * x2[j] + k2 * v_[j]
+    if jh == m:
+        M[m] += t_ * free
+    if mode == LOCAL:
+        for t in range(jl // TILE, jh // TILE + 1):
+            one = _power(-exponent[t])
+            for j in range(max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)):
+                M[j] += one
+    for r in range(3):
+        sc.clear(state[r], jh + 1, hi[i + 1] + 1)
+
+
+@compiled(fastmath=_FAST, error_model="numpy", apart=True)
 def backward_rows(
     first, last, emission, band, c, mode, opens, state, exponent, kept, end, cutoff, found, matches, row_sum, column_sum
 ):
@@ -451,11 +527,10 @@ def backward_rows(
     """
     odds, line = emission
     lo, hi, offset = band
-    open_x_row, open_x_col, open_y_row, open_y_col = opens
     kept_state, kept_exponent = kept
     rows, columns, values = matches
     n, m = lo.size - 1, state.shape[1] - 2
-    M, X1, X2 = state[0], state[1], state[2]
+    M = state[0]
     g = np.zeros(m + 2, np.float32)
     v = np.zeros(m + 2, np.float32)
     product = np.empty(TILE, np.float32)
@@ -464,8 +539,6 @@ def backward_rows(
     weight_b = np.empty(exponent.size, np.float32)
     n_seen = 0
     factor = np.ones((m // TILE + 1) * TILE, np.float32)
-    t_, o1, o2, e1, e2, c1, c2, pn, kappa = (c[T], c[O1], c[O2], c[E1], c[E2], c[C1], c[C2], c[PN], c[KAPPA])
-    n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
     for i in range(last, first, -1):
         jl, jh = lo[i], hi[i]
         if i % GROUP == 0 or i == n:
@@ -477,51 +550,8 @@ def backward_rows(
             t0 = lo[first + group * GROUP] // TILE
             n_seen = _visible(kept_exponent[group], exponent, t0, jh // TILE, end, seen, weight_f, weight_b)
         if i < n:
-            right, g_, f = M[jl + 1 : jh + 2], g[jl : jh + 1], factor[jl : jh + 1]
-            for j in range(g_.size):
-                g_[j] = right[j] * f[j]
-            y1 = np.float32(0.0)
-            y2 = np.float32(0.0)
-            free = np.float32(0.0)
-            if jh == m:
-                if mode == FREE_ROWS:
-                    free = _power(-exponent[m // TILE])
-                y1, y2 = c1 * free, c2 * free
-                g[m] = 0.0
-                v[m] = 0.0
-            for t in range(jh // TILE, jl // TILE - 1, -1):
-                a, b = max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)
-                if jh == m and t == jh // TILE:
-                    b = m
-                if b == (t + 1) * TILE:
-                    y1 *= factor[b - 1]
-                    y2 *= factor[b - 1]
-                g_, v_ = g[a:b], v[a:b]
-                for j in range(g_.size - 1, -1, -1):
-                    v_[j] = o1 * y1 + o2 * y2
-                    y1 = c1 * g_[j] + e1 * y1
-                    y2 = c2 * g_[j] + e2 * y2
-            gate, g1, g2 = open_y_row[i], o1 * open_x_row[i], o2 * open_x_row[i]
-            m_, x1, x2 = M[jl : jh + 1], X1[jl : jh + 1], X2[jl : jh + 1]
-            g_, v_, w = g[jl : jh + 1], v[jl : jh + 1], open_y_col[jl : jh + 1]
-            for j in range(m_.size):
-                v_[j] *= gate * w[j]
-            w = open_x_col[jl : jh + 1]
-            for j in range(m_.size):
-                m_[j] = t_ * g_[j] + pn * v_[j] + w[j] * (g1 * x1[j] + g2 * x2[j])
-            for j in range(m_.size):
-                x1[j] = n1 * g_[j] + e1 * x1[j] + k1 * v_[j]
-            for j in range(m_.size):
-                x2[j] = n2 * g_[j] + e2 * x2[j] + k2 * v_[j]
-            if jh == m:
-                M[m] += t_ * free
-            if mode == LOCAL:
-                for t in range(jl // TILE, jh // TILE + 1):
-                    one = _power(-exponent[t])
-                    for j in range(max(jl, t * TILE), min(jh + 1, (t + 1) * TILE)):
-                        M[j] += one
-            state[:, jh + 1 : hi[i + 1] + 1] = 0.0
-        F = kept_state[offset[i] - offset[first + 1] : offset[i + 1] - offset[first + 1]]
+            _step_back(i, m, lo, hi, c, mode, opens, state, exponent, factor, g, v)
+        F = span(kept_state, offset[i] - offset[first + 1], offset[i + 1] - offset[first + 1])
         here = np.float32(0.0)
         if found + jh - jl + 1 + TILE > rows.size:
             rows, columns, values = grow(rows, columns, values, jh - jl + 1 + TILE)
@@ -539,7 +569,7 @@ def backward_rows(
             if top >= cutoff:
                 found = _append(product, b - a, cutoff, i - 1, a - 1, rows, columns, values, found)
         row_sum[i - 1] = here
-        e, m_ = odds[line[i]][jl : jh + 1], M[jl : jh + 1]
+        e, m_ = span(odds[line[i]], jl, jh + 1), span(M, jl, jh + 1)
         for j in range(m_.size):
             m_[j] *= e[j]
         if jl == 0:

@@ -41,7 +41,7 @@ CHUNK = 64
 _STRANDS: dict[str, int] = {"plus": 1, "minus": 2, "both": 3}
 
 
-@compiled()
+@compiled(apart=True)
 def _score_one(query, reference, mode, strands, family, prior, reading, reverse_reading, rough_only):
     """Return the log-odds of one pair in bits."""
     nq, nr = query.size, reference.size

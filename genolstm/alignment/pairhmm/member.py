@@ -99,7 +99,7 @@ def plain_reading(length: int) -> Reading:
     return Reading(_AS_IT_IS, np.zeros(length, dtype=np.int64))
 
 
-@compiled()
+@compiled(apart=True)
 def lay_out_pair(query, reference, mode, begin, reading):
     """Return the layout of a pair over the whole matrix.
 
@@ -154,7 +154,7 @@ def layout_of(
     return found
 
 
-@compiled()
+@compiled(apart=True)
 def lay_out_odds(joint, pair):
     """Return the odds of matches along the columns, float32 (letters of the rows, columns + 1).
 
@@ -185,7 +185,7 @@ def lay_out_odds(joint, pair):
     return profile
 
 
-@compiled()
+@compiled(apart=True)
 def log_odds(u, v, background, family, pair):
     """Return the log-odds in nats of a pair (:class:`Layout`) under the member (exp u, exp v)."""
     kappa, shape = family[0], family[1]
@@ -260,7 +260,7 @@ def null_of(query: Masks) -> npt.NDArray[np.float64]:
     return composition(query) + PSEUDOCOUNT
 
 
-@compiled()
+@compiled(apart=True)
 def best_member(guess, prior, background, family, pair):
     """Return log divergence and log gap rate of the best member, and the log-odds in nats.
 

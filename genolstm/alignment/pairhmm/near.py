@@ -18,7 +18,7 @@ import numpy as np
 
 from genolstm.alignment.pairhmm import kernels as kn
 from genolstm.alignment.pairhmm.decode import align_doubtful, best_expected_f1, settle_ties
-from genolstm.alignment.pairhmm.lanes import LANES, advance
+from genolstm.alignment.pairhmm.lanes import LANES, advance, renew
 from genolstm.alignment.pairhmm.member import GAP_STEP, GAP_STEPS, LOWEST, PSEUDOCOUNT, STEP, STEPS, peak
 from genolstm.alignment.pairhmm.parameters import gaps_of_member, hky85
 from genolstm.compiled import compiled
@@ -30,12 +30,12 @@ it may scatter over many places what is likelier in one."""
 WIDEST = 80
 """Number of columns on either side beyond which a pair is not near."""
 ELSEWHERE = 8
-"""Ends elsewhere in the reference with up to this many more edits count: such a pair is not near."""
+"""The band holds ends elsewhere in the reference with up to this many more edits."""
 SPARE = 48
 """If a free reference is longer than the query by no more than this, the band holds all places for its ends."""
 END, END_EDITS = 40, 5.0
 """Where a free reference begins or ends, a path with this many edits more than elsewhere, in at most so many letters of
-the query, may have stopped short of a long gap: such a pair is not near."""
+the query, may have stopped short of a long gap: the band then holds both ends of the reference."""
 MOST_EDITS = 0.35
 """Share of edits beyond which a pair is not near."""
 SHORTEST, LONGEST = 24, 1 << 10
@@ -47,12 +47,14 @@ FIELDS = 12
 """Whether it was aligned; first and last column of the reference; equal letters; columns; mean posterior; its highest
 of a match; expected number of wrong columns; and where its parts end among all."""
 
+# Without "reassoc", as in kernels.
+_FAST = {"nnan", "ninf", "nsz", "contract"}
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@compiled()
+@compiled(apart=True)
 def find_band(query, reference, free, lo, hi):
     """Write first and last column of each row's band, rows in groups of ``GROUP``; return the edits and matches.
 
@@ -130,16 +132,17 @@ def find_band(query, reference, free, lo, hi):
             matched = query[i] & reference[j] != 0
             matches += matched
             edits += not matched
-    if side > WIDEST:
-        return -1, 0
     if not free:
         low[0] = 0
     else:
         if excess >= END_EDITS and not n < m <= n + SPARE:
-            return -1, 0
+            # Room for a long gap near an end, up to the ends of the reference.
+            side = max(side, m - end + SIDE, low[0] + SIDE)
         for k in range(m + 1):
-            if score[k] <= fewest + ELSEWHERE and abs(k - end) > side:
-                return -1, 0
+            if score[k] <= fewest + ELSEWHERE:
+                side = max(side, abs(k - end))
+    if side > WIDEST:
+        return -1, 0
     for first in range(0, n, kn.GROUP):
         stop = min(first + kn.GROUP, n)
         a, b = max(low[first] - side, 0), min(high[stop] + side, m)
@@ -148,44 +151,27 @@ def find_band(query, reference, free, lo, hi):
     return fewest, matches
 
 
-@compiled()
-def sweep(u, v, background, family, query, reference, free, lo, hi, out):
-    """Write the log-odds in nats of a pair under the members (exp u, exp v) of a family, ``LANES`` of them.
+@compiled(apart=True)
+def sweep(weights, odds, key, letters, free, lo, hi, out):
+    """Write the log-odds in nats of a pair under ``LANES`` members of a family.
 
-    ``lo`` and ``hi``: the band, as :func:`find_band` gives it. A member that cannot be told gets NaN.
+    Parameters
+    ----------
+    weights
+        Of :func:`~genolstm.alignment.pairhmm.kernels.weights_of_gaps`, float32 (9, LANES).
+    odds
+        Of each of the query's letters with each letter, (used, 16 * LANES), and ``key``, the line that a row uses.
+    letters
+        Those of the reference, with 0 before the first.
+    lo, hi
+        The band, as :func:`find_band` gives it.
+    out
+        Float64 (LANES,): NaN for a member that cannot be told.
     """
-    n, m = query.size, reference.size
+    n, m = key.size, letters.size - 1
     first, stop = lo[0], hi[n]
-    columns = stop - first + 1
-    weights = np.empty((9, LANES), np.float32)
-    line, used = _lines_of(query)
-    there = np.zeros(16, np.bool_)
-    for x in reference[max(first - 1, 0) : stop]:
-        there[x] = True
-    odds = np.empty((used, 16, LANES), np.float32)
-    for k in range(LANES):
-        d = math.exp(u[k])
-        opened, extend, link = gaps_of_member(d * math.exp(v[k]), family)
-        own = kn.weights_of_gaps(opened, extend, link)
-        for w in range(9):
-            weights[w, k] = own[w]
-        joint = hky85(d, family[0], family[1], background)
-        for p in range(1, 16):
-            if line[p] >= 0:
-                for q in range(1, 16):
-                    if there[q]:
-                        odds[line[p], q, k] = _odds(joint, p, q)
-    # Odds, M, X1, X2 and H of a column's members lie side by side; H has one column more to its left.
-    profile = np.empty((used, columns * LANES), np.float32)
-    for p in range(used):
-        to = profile[p]
-        if first == 0:
-            to[:LANES] = 0.0
-        for j in range(max(first, 1), stop + 1):
-            at = LANES * (j - first)
-            for k in range(LANES):
-                to[at + k] = odds[p, reference[j - 1], k]
-    state = np.zeros((4, (columns + 1) * LANES), np.float32)
+    # M, X1, X2 and H of a column's members lie side by side; H has one column more to its left.
+    state = np.zeros((4, (stop - first + 2) * LANES), np.float32)
     M, X1, X2, H = state[0], state[1], state[2], state[3]
     for k in range(LANES):
         if free:
@@ -200,29 +186,18 @@ def sweep(u, v, background, family, query, reference, free, lo, hi, out):
                 H[LANES * (j + 1) + k] = weights[kn.C1, k] * y1 + weights[kn.C2, k] * y2
                 y1 *= weights[kn.E1, k]
                 y2 *= weights[kn.E2, k]
-    exponent = np.zeros(LANES, np.int64)
+    exponent = np.zeros(LANES, np.int32)
     left = first
     for i in range(1, n + 1):
         a, b = lo[i] - first, hi[i] - first
-        advance(profile[line[query[i - 1]]], M, X1, X2, H, weights, a, b + 1, free and i == n)
+        advance(odds[key[i - 1]], letters, M, X1, X2, H, weights, a, b + 1, first, free and i == n)
         if lo[i] > left:
             # What lies left of the band has been read for the last time.
-            H[LANES * (left - first + 1) : LANES * (a + 1)] = 0.0
+            for j in range(LANES * (left - first + 1), LANES * (a + 1)):
+                H[j] = 0.0
             left = lo[i]
         if i % kn.GROUP == 0 and i < n:
-            for k in range(LANES):
-                top = np.float32(0.0)
-                for j in range(a, b + 1):
-                    top = max(top, H[LANES * (j + 1) + k])
-                if top > 0.0:
-                    power = math.frexp(top)[1]
-                    exponent[k] += power
-                    down = np.float32(math.ldexp(1.0, -power))
-                    for j in range(LANES * a + k, LANES * (b + 1), LANES):
-                        M[j] *= down
-                        X1[j] *= down
-                        X2[j] *= down
-                        H[j + LANES] *= down
+            renew(M, X1, X2, H, exponent, a, b + 1)
     begin = math.log(1.0 / (m + 1)) if free else 0.0
     for k in range(LANES):
         end = np.float64(0.0)
@@ -260,20 +235,49 @@ def _odds(joint, p, q):
 
 
 @compiled()
-def fit_near(guess, prior, background, family, query, reference, free, lo, hi):
-    """Return what ``best_member`` returns, and whether its maximum is inside what was looked at."""
+def _write_odds(u, background, family, line, out):
+    """Write the odds of the query's letters with each letter under the divergence exp u, (used, 16)."""
+    joint = hky85(math.exp(u), family[0], family[1], background)
+    for p in range(1, 16):
+        if line[p] >= 0:
+            for q in range(1, 16):
+                out[line[p], q] = _odds(joint, p, q)
+
+
+@compiled()
+def _write_weights(u, v, family, out):
+    """Write the weights of gaps of the member (exp u, exp v), (9,)."""
+    opened, extend, link = gaps_of_member(math.exp(u) * math.exp(v), family)
+    own = kn.weights_of_gaps(opened, extend, link)
+    for w in range(9):
+        out[w] = own[w]
+
+
+@compiled(apart=True)
+def fit_near(guess, prior, family, background, lattice, line, used, key, letters, free, lo, hi):
+    """Return what ``best_member`` returns.
+
+    ``lattice``: odds and weights of the divergences of the lattice, (STEPS, 16, 16) and (STEPS, 9).
+    """
     median, spread = prior
     v0 = math.log(median)
-    u, v, value = np.empty(LANES), np.full(LANES, v0), np.empty(LANES)
+    all_odds, all_weights = lattice
+    odds, weights = np.zeros((used, 16 * LANES), np.float32), np.empty((9, LANES), np.float32)
+    value = np.empty(LANES)
     low = int(np.rint((math.log(guess) - LOWEST) / STEP)) - LANES // 2
     low = min(max(low, 0), STEPS - LANES)
+    at = 0
     for _ in range(3):
         for k in range(LANES):
-            u[k] = LOWEST + (low + k) * STEP
-        sweep(u, v, background, family, query, reference, free, lo, hi, value)
+            for w in range(9):
+                weights[w, k] = all_weights[low + k, w]
+            for p in range(used):
+                for q in range(1, 16):
+                    odds[p, LANES * q + k] = all_odds[low + k, p, q]
+        sweep(weights, odds, key, letters, free, lo, hi, value)
         at = 0
         for k in range(LANES):
-            if value[k] > value[at]:
+            if value[k] > value[at] or math.isnan(value[at]):
                 at = k
         if at == 0 and low > 0:
             low = max(low - LANES + 2, 0)
@@ -285,11 +289,21 @@ def fit_near(guess, prior, background, family, query, reference, free, lo, hi):
     after = value[at + 1] if at < LANES - 1 else math.nan
     du, sd_u, top = peak(before, value[at], after, STEP)
     best = LOWEST + (low + at) * STEP + du
+    own, gap = np.zeros((16, 16), np.float32), np.empty(9, np.float32)
+    _write_odds(best, background, family, line, own)
+    for p in range(used):
+        for q in range(1, 16):
+            for k in range(LANES):
+                odds[p, LANES * q + k] = own[p, q]
     for k in range(2 * GAP_STEPS):
         step = k - GAP_STEPS if k < GAP_STEPS else k - GAP_STEPS + 1
-        v[k] = v0 + step * GAP_STEP
-    u[:] = best
-    sweep(u, v, background, family, query, reference, free, lo, hi, value)
+        _write_weights(best, v0 + step * GAP_STEP, family, gap)
+        for w in range(9):
+            weights[w, k] = gap[w]
+    for k in range(2 * GAP_STEPS, LANES):
+        for w in range(9):
+            weights[w, k] = gap[w]
+    sweep(weights, odds, key, letters, free, lo, hi, value)
     gaps = np.full(2 * GAP_STEPS + 3, np.nan)
     middle = GAP_STEPS + 1
     gaps[middle] = top
@@ -327,6 +341,11 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
     """
     (letters, starts), (others, other_starts) = queries, references
     lo, hi = np.empty(LONGEST + 1, np.int64), np.empty(LONGEST + 1, np.int64)
+    odds, weights = np.zeros((STEPS, 16, 16), np.float32), np.empty((STEPS, 9), np.float32)
+    for step in range(STEPS):
+        _write_weights(LOWEST + step * STEP, math.log(prior[0]), family, weights[step])
+    background, line, used, key = np.empty(4), np.empty(16, np.int64), 0, np.empty(LONGEST, np.int64)
+    known = -1
     for k in range(first, last):
         i, j = pairs[k, 0], pairs[k, 1]
         query, reference = letters[starts[i] : starts[i + 1]], others[other_starts[j] : other_starts[j + 1]]
@@ -335,15 +354,27 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
         if edits < 0:
             continue
         n = query.size
+        if i != known:
+            known = i
+            background = _null_of(query)
+            line, used = _lines_of(query)
+            for x in range(n):
+                key[x] = line[query[x]]
+            for step in range(STEPS):
+                _write_odds(LOWEST + step * STEP, background, family, line, odds[step])
+        columns = np.zeros(reference.size + 1, np.uint8)
+        columns[1:] = reference
         # The share of mismatches, as substitutions per site.
         differ = min(max(1.0 - matches / n, 0.003), 0.7)
         guess = min(max(-0.75 * math.log(1 - 4 / 3 * differ), 0.003), 2.0)
-        background = _null_of(query)
-        u, v, nats = fit_near(guess, prior, background, family, query, reference, free, lo[: n + 1], hi[: n + 1])
+        u, v, nats = fit_near(
+            guess, prior, family, background, (odds, weights), line, used, key[:n], columns, free,
+            lo[: n + 1], hi[: n + 1]
+        )  # fmt: skip
         out[k, 0], out[k, 1], out[k, 2] = nats / math.log(2.0), u, v
 
 
-@compiled()
+@compiled(apart=True)
 def align_chunk(queries, references, pairs, first, last, free, family, fitted, span_cost, slack, tie, cutoff):
     """Align pairs ``first`` to ``last``, whose parameters ``score_chunk`` has found (``fitted``).
 
@@ -375,6 +406,7 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
             continue
         lo, hi = lo_[: n + 1], hi_[: n + 1]
         row_sum, column_sum = matched[n_matched : n_matched + n], matched[n_matched + n : n_matched + n + m]
+        matched[n_matched : n_matched + n + m] = 0.0  # what a pair that was given up has left there
         own, size = posterior_near(
             fitted[k, 1], fitted[k, 2], family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff
         )
@@ -397,7 +429,7 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
         if edge:
             continue
         p64 = p.astype(np.float64)
-        chain, half = best_expected_f1(r, c, p64, total, m, span_cost)
+        chain, half = _best_chain(r, c, p64, total, m, span_cost)
         if chain.size == 0:
             continue
         chain = align_doubtful(r, c, p64, chain, half, total, n, m, slack, span_cost == 0.0)
@@ -423,50 +455,206 @@ def align_chunk(queries, references, pairs, first, last, free, family, fitted, s
 
 
 @compiled()
+def _best_chain(rows, columns, probability, total, n_columns, span_cost):
+    """Return what ``best_expected_f1`` returns, without its search where the links worth taking cannot conflict."""
+    half = 0.25
+    chain, size = np.empty(rows.size, np.int64), 0
+    for _ in range(8):
+        size, clear = 0, True
+        for k in range(rows.size):
+            if probability[k] <= half:
+                continue
+            if size > 0:
+                before = chain[size - 1]
+                clear &= rows[k] > rows[before] and columns[k] > columns[before]
+            chain[size] = k
+            size += 1
+        if size == 0 or not clear:
+            return best_expected_f1(rows, columns, probability, total, n_columns, span_cost)
+        # All of them make a chain: the heaviest is a part of it, because what is left out in between has a cost.
+        top, value, begin, first, stop = 0.0, 0.0, 0, 0, 0
+        for x in range(size):
+            k = chain[x]
+            if x > 0:
+                b = chain[x - 1]
+                value -= span_cost * (rows[k] - rows[b] - 1 + columns[k] - columns[b] - 1)
+            if value <= 0.0:
+                value, begin = 0.0, x
+            value += probability[k] - half
+            if value > top:
+                top, first, stop = value, begin, x + 1
+        hit = 0.0
+        for x in range(first, stop):
+            chain[x - first] = chain[x]
+            hit += probability[chain[x]]
+        size = stop - first
+        new = hit / (size + total)
+        if abs(new - half) < 1e-3 * half:
+            break
+        half = new
+    return chain[:size].copy(), half
+
+
+@compiled(apart=True)
 def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, column_sum, cutoff):
-    """Collect the posteriors of matches within a band; return the arrays (they may have grown) and their number."""
+    """Collect the posteriors of matches within a band; return the arrays (they may have grown) and their number.
+
+    Rows fall, columns rise within a row.
+    """
     n, m = query.size, reference.size
-    background = _null_of(query)
-    d = math.exp(u)
-    opened, extend, link = gaps_of_member(d * math.exp(v), family)
-    c = kn.weights_of_gaps(opened, extend, link).astype(np.float32)
-    joint = hky85(d, family[0], family[1], background)
-    line, used = _lines_of(query)
-    odds = np.zeros((used, 16), np.float32)
-    for p in range(1, 16):
-        if line[p] >= 0:
-            for q in range(1, 16):
-                odds[line[p], q] = _odds(joint, p, q)
-    profile = np.zeros((used, m + 1), np.float32)
-    for p in range(used):
-        for j in range(m):
-            profile[p, j + 1] = odds[p, reference[j]]
-    key, offset = np.zeros(n + 1, np.int64), np.zeros(n + 2, np.int64)
+    weights, odds = np.empty(9, np.float32), np.zeros((16, 16), np.float32)
+    line, _ = _lines_of(query)
+    _write_weights(u, v, family, weights)
+    _write_odds(u, _null_of(query), family, line, odds)
+    key, offset, letters = np.empty(n + 1, np.int64), np.zeros(n + 2, np.int64), np.zeros(m + 2, np.uint8)
     for i in range(n):
         key[i + 1] = line[query[i]]
     for i in range(n + 1):
         offset[i + 1] = offset[i] + hi[i] - lo[i] + 1
-    mode = kn.FREE_COLUMNS if free else kn.GLOBAL
-    begin = 1.0 / (m + 1) if free else 1.0
-    ones, across = np.ones(n + 1, np.float32), np.ones(m + 1, np.float32)
-    opens = (ones, across, ones, across)
-    state, exponent, end = np.empty((4, m + 1), np.float32), np.empty(m // kn.TILE + 1, np.int64), np.empty(2)
-    kn.begin_rows(c, mode, begin, hi, ones, across, state, exponent, end)
-    kept = (np.empty(offset[n + 1] - offset[1], np.float32), np.zeros((-(-n // kn.GROUP), exponent.size), np.int64))
-    band = (lo, hi, offset)
-    # Numba would compile the recursions once more for literal numbers.
-    none, keep = n - n, n > 0
-    kn.forward_rows(none, n, (profile, key), band, c, mode, begin, opens, state, exponent, keep, kept, end)
-    if not end[0] > 0:
+    letters[1 : m + 1] = reference
+    kept, power = np.empty(offset[n + 1], np.float32), np.zeros(n // kn.GROUP + 1, np.int64)
+    end = _forward(weights, odds, key, letters, free, lo, hi, offset, kept, power)
+    if not end > 0:
         return own, 0
-    backward, backward_exponent = np.empty((3, m + 2), np.float32), np.empty(exponent.size, np.int64)
-    kn.end_rows(c, mode, lo, ones, across, backward, backward_exponent)
-    emission, sums = (profile, key), (row_sum, column_sum)
-    rows, columns, values, size = kn.backward_rows(
-        none, n, emission, band, c, mode, opens, backward, backward_exponent,
-        kept, end, cutoff, none, own, sums[0], sums[1]
-    )  # fmt: skip
-    return (rows, columns, values), size
+    if own[0].size < offset[n + 1]:
+        own = kn.grow(own[0], own[1], own[2], offset[n + 1])
+    size = _backward(
+        weights, odds, key, letters, free, lo, hi, offset, kept, power, end, own, row_sum, column_sum, cutoff
+    )
+    return own, size
+
+
+@compiled(fastmath=_FAST, error_model="numpy")
+def _forward(weights, odds, key, letters, free, lo, hi, offset, kept, power):
+    """Keep M of each row's band, and the power of two of each group of rows; return the sum over all alignments.
+
+    That sum has the power of the last row.
+    """
+    n, m = lo.size - 1, letters.size - 2
+    t, o1, o2, e1, e2 = weights[kn.T], weights[kn.O1], weights[kn.O2], weights[kn.E1], weights[kn.E2]
+    c1, c2, pn, kappa = weights[kn.C1], weights[kn.C2], weights[kn.PN], weights[kn.KAPPA]
+    w1, w2 = c1 * o1, c2 * o2
+    zero = np.float32(0.0)
+    state = np.zeros((4, m + 2), np.float32)
+    M, X1, X2, H = state[0], state[1], state[2], state[3]
+    if free:
+        for j in range(lo[0], hi[0] + 1):
+            M[j] = 1.0
+            H[j] = t
+    else:
+        M[0] = 1.0
+        H[0] = t
+        y1, y2 = pn * o1, pn * o2
+        for j in range(1, hi[0] + 1):
+            H[j] = c1 * y1 + c2 * y2
+            y1 *= e1
+            y2 *= e2
+    left = lo[0]
+    for i in range(1, n + 1):
+        a, b = lo[i], hi[i]
+        row = odds[key[i]]
+        unlinked = zero if free and i == n else pn
+        diagonal = H[a - 1] if a > 0 else zero
+        y1, y2 = zero, zero
+        at = offset[i] - a
+        for j in range(a, b + 1):
+            match = row[letters[j]] * diagonal
+            diagonal = H[j]
+            x1, x2 = e1 * X1[j] + o1 * M[j], e2 * X2[j] + o2 * M[j]
+            M[j], X1[j], X2[j] = match, x1, x2
+            kept[at + j] = match
+            rest = c1 * x1 + c2 * x2
+            H[j] = t * match + pn * rest + w1 * y1 + w2 * y2
+            opened = unlinked * match + kappa * rest
+            y1, y2 = e1 * y1 + opened, e2 * y2 + opened
+        # What lies left of the band has been read for the last time.
+        for j in range(left, a):
+            H[j] = 0.0
+        left = a
+        if i % kn.GROUP == 0:
+            power[i // kn.GROUP] = power[i // kn.GROUP - 1] + _scale_down(state, a, b + 1)
+    end = np.float64(0.0)
+    for j in range(lo[n] if free else m, hi[n] + 1):
+        end += H[j]
+    return end
+
+
+@compiled(fastmath=_FAST, error_model="numpy")
+def _backward(weights, odds, key, letters, free, lo, hi, offset, kept, power, end, own, row_sum, column_sum, cutoff):
+    """Write the posteriors of matches of at least ``cutoff`` to ``own``, return their number, and add up all of them."""
+    n, m = lo.size - 1, letters.size - 2
+    t, o1, o2, e1, e2 = weights[kn.T], weights[kn.O1], weights[kn.O2], weights[kn.E1], weights[kn.E2]
+    c1, c2, pn, kappa = weights[kn.C1], weights[kn.C2], weights[kn.PN], weights[kn.KAPPA]
+    n1, n2, k1, k2 = pn * c1, pn * c2, kappa * c1, kappa * c2
+    rows, columns, values = own
+    zero = np.float32(0.0)
+    state = np.zeros((3, m + 2), np.float32)
+    M, X1, X2 = state[0], state[1], state[2]
+    y1, y2 = zero, zero
+    if not free:
+        M[m], X1[m], X2[m] = t, n1, n2
+        y1, y2 = c1, c2
+    for j in range(hi[n] if free else m - 1, lo[n] - 1, -1):
+        v = o1 * y1 + o2 * y2
+        if free:
+            M[j], X1[j], X2[j] = t, n1 + k1 * v, n2 + k2 * v
+            y1, y2 = c1 + e1 * y1, c2 + e2 * y2
+        else:
+            M[j], X1[j], X2[j] = pn * v, k1 * v, k2 * v
+            y1 *= e1
+            y2 *= e2
+    size, down = 0, 0
+    for i in range(n, 0, -1):
+        a, b = lo[i], hi[i]
+        factor = np.float32(math.ldexp(1.0 / end, max(power[(i - 1) // kn.GROUP] + down - power[n // kn.GROUP], -1000)))
+        here, at = zero, offset[i] - a
+        for j in range(max(a, 1), b + 1):
+            p = kept[at + j] * M[j] * factor
+            here += p
+            column_sum[j - 1] += p
+            # No branch: what is too small is overwritten by what follows.
+            rows[size], columns[size], values[size] = i - 1, j - 1, p
+            size += p >= cutoff
+        row_sum[i - 1] = here
+        if i == 1:
+            break
+        low, high = lo[i - 1], hi[i - 1]
+        row = odds[key[i]]
+        y1, y2 = zero, zero
+        before = M[high + 1]
+        for j in range(high + 1, b + 1):
+            M[j] = 0.0
+            X1[j] = 0.0
+            X2[j] = 0.0
+        for j in range(high, low - 1, -1):
+            g = row[letters[j + 1]] * before
+            v = o1 * y1 + o2 * y2
+            x1, x2 = X1[j], X2[j]
+            before = M[j]
+            M[j] = t * g + pn * v + o1 * x1 + o2 * x2
+            X1[j] = n1 * g + e1 * x1 + k1 * v
+            X2[j] = n2 * g + e2 * x2 + k2 * v
+            y1, y2 = c1 * g + e1 * y1, c2 * g + e2 * y2
+        if (i - 1) % kn.GROUP == 0:
+            down += _scale_down(state, low, high + 1)
+    return size
+
+
+@compiled(fastmath=_FAST, error_model="numpy")
+def _scale_down(state, a, b):
+    """Bring the largest of a row's values, from column ``a`` to ``b``, below 1; return the power divided out."""
+    top = np.float32(0.0)
+    for r in range(state.shape[0]):
+        for j in range(a, b):
+            top = max(top, state[r, j])
+    if top == 0.0:
+        return 0
+    power = math.frexp(top)[1]
+    down = np.float32(math.ldexp(1.0, -power))
+    for r in range(state.shape[0]):
+        for j in range(a, b):
+            state[r, j] *= down
+    return power
 
 
 @compiled()
@@ -485,7 +673,7 @@ def sort_rows(found, size, rows, columns, values):
         stop = start
 
 
-@compiled()
+@compiled(apart=True)
 def describe(query, reference, free, links, rows, columns, values, row_sum, column_sum, text, at, out):
     """Write a CIGAR from place ``at`` on, and an alignment's numbers; return where the CIGAR ends."""
     n, m = query.size, reference.size

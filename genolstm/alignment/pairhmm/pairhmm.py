@@ -27,6 +27,7 @@ from genolstm.alignment.pairhmm.member import Reading, lay_out_odds, layout_of
 from genolstm.alignment.pairhmm.modes import Mode
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters
 from genolstm.alignment.pairhmm.region import Band
+from genolstm.compiled import ready
 from genolstm.errors import SettingError
 from genolstm.sequences.masks import Masks
 
@@ -285,6 +286,16 @@ class PairHMM:
         kn.end_rows(self.c, self.mode, self.band.lo, self.open[2], self.open[3], backward, backward_exponent)
         self._backward(points, self.n, end, backward, backward_exponent, found)
         return found
+
+    def compile_backward(self) -> None:
+        """Have the backward recursion compiled, without what comes before it."""
+        state, exponent, end = np.empty((3, self.m + 2), np.float32), np.empty(1, np.int64), np.empty(2)
+        kn.end_rows(self.c, self.mode, self.band.lo, self.open[2], self.open[3], state, np.empty(self.m, np.int64))
+        found = _Found(self.n, self.m, CUTOFF)
+        emission, kept = (self.profile, self.row_key), (np.empty(1, np.float32), np.empty((1, 1), np.int64))
+        run = (0, self.n, emission, self._band, self.c, self.mode, self.open, state, exponent, kept, end)
+        matches = (found.rows, found.columns, found.values)
+        ready(kn.backward_rows, *run, found.cutoff, found.size, matches, found.row_sum, found.column_sum)
 
     def _checkpoints(self, first, last, state, exponent, end):
         """Run forward from ``first`` to ``last``; return states of up to CHECKPOINTS rows."""

@@ -28,7 +28,7 @@ _MEMBERS = MEMBERS.copy()
 _MEMBERS[0] = 1.0
 
 
-@compiled()
+@compiled(apart=True)
 def hky85(divergence, kappa, shape, frequencies):
     """Return the joint probabilities of two residues, see :func:`hky_joint`."""
     pi = frequencies / frequencies.sum()
@@ -297,6 +297,10 @@ class Counts:
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         return self
+
+    def times(self, weight: float) -> Counts:
+        """Return the counts of as many copies."""
+        return Counts(**{name: weight * getattr(self, name) for name in self.__dataclass_fields__})
 
     def parameters(self) -> PairHMMParameters:
         """Return the parameters under which these counts are likeliest (closed form).

@@ -128,7 +128,7 @@ def anchors(rows: Masks, columns: Masks, k: int | None = None) -> npt.NDArray[np
         i, j = j, i
     order = np.argsort(i)
     i, j = i[order], j[order]
-    chain, _ = heaviest_chain(i, j, np.ones(len(i)), len(columns), 0.0)
+    chain, _ = heaviest_chain(i.astype(np.int32), j.astype(np.int32), np.ones(len(i)), len(columns), 0.0)
     return np.stack([i[chain], j[chain]], axis=1) + k // 2
 
 
@@ -149,7 +149,7 @@ def band_around(chain: npt.NDArray[np.int64], n: int, m: int, width: int) -> Ban
     return Band(lo.astype(np.int64), hi.astype(np.int64))
 
 
-@compiled()
+@compiled(apart=True)
 def shared_kmers(query, reference):
     """Count the shorter sequence's k-mers that also occur in the longer one.
 
@@ -180,7 +180,7 @@ def shared_kmers(query, reference):
     return hits, total, 1 - math.exp(-others.size / 4.0**k), k
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _place(x, there):
     """Return where a number stands in a set (open addressing; its size is a power of two), or may be put."""
     last = there.size - 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from genolstm.compiled import compiled
+from genolstm.spans import span
 
 LANE = 8
 PAD = LANE
@@ -18,7 +19,7 @@ PAD = LANE
 _FAST = {"nnan", "ninf", "nsz", "contract"}
 
 
-@compiled()
+@compiled(inner=True)
 def weights(e, size):
     """Return what reaches a column, float32 (4, size).
 
@@ -42,20 +43,27 @@ def weights(e, size):
     return out
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", _nrt=False, inner=True)
 def double(x, back, weight, out):
     """Write x + weight * back."""
     for j in range(out.size):
         out[j] = x[j] + weight[j] * back[j]
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(fastmath=_FAST, error_model="numpy", _nrt=False, inner=True)
 def _fill(out, x):
     for k in range(LANE):
         out[k] = x
 
 
-@compiled(fastmath=_FAST, error_model="numpy")
+@compiled(_nrt=False, inner=True)
+def clear(values, first, stop):
+    """Set values ``first`` to ``stop`` to 0."""
+    for j in range(first, stop):
+        values[j] = 0.0
+
+
+@compiled(fastmath=_FAST, error_model="numpy", _nrt=False, inner=True)
 def carry(sum1, sum2, factor, tile, first, last, power1, power2, w1, w2, into1, into2):
     """Write what enters each lane from the left, times w, for two gap kinds at a time.
 
@@ -68,7 +76,7 @@ def carry(sum1, sum2, factor, tile, first, last, power1, power2, w1, w2, into1, 
         if a % tile == 0:
             r1 *= factor[a]
             r2 *= factor[a]
-        _fill(into1[a : a + LANE], w1 * r1)
-        _fill(into2[a : a + LANE], w2 * r2)
+        _fill(span(into1, a, a + LANE), w1 * r1)
+        _fill(span(into2, a, a + LANE), w2 * r2)
         r1 = sum1[a + LANE - 1] + power1 * r1
         r2 = sum2[a + LANE - 1] + power2 * r2

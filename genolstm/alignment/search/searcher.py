@@ -31,10 +31,10 @@ from genolstm.alignment.pairhmm.region import Region, shifted
 from genolstm.alignment.result import PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.batch import BatchedAlignment, Fit, NearAlignments, score_near
-from genolstm.alignment.search.edits import edit_distances, kth_smallest
+from genolstm.alignment.search.edits import EITHER, MINUS, PLUS, nearest
 from genolstm.alignment.search.seeds import Prefilter, SeedIndex
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
-from genolstm.alignment.significance import Significance
+from genolstm.alignment.significance import Significance, gc_content, pool
 from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.sequences.packed import PackedSequences, pack
@@ -45,11 +45,7 @@ BATCH = 500
 MOST_PAIRS = 1 << 20
 """Number of pairs scored at a time without a prefilter."""
 LONGEST_CLASS = 1 << 14
-CLEAR_EDITS = 10
-"""A strand with this many more edits adds nothing to the score."""
-SPARE = 32
-"""References longer than the query by more than this are always compared with both of its strands."""
-MOST_DOUBT = 0.03
+MOST_DOUBT = 0.05
 """Share of the columns expected to be wrong up to which the network is not asked about a near pair."""
 MARGIN = 3
 """Number of candidates scored exactly beyond twice the hits asked for."""
@@ -97,11 +93,11 @@ class _Windows:
         self.owner = np.array([r for r, _, _ in self.place])
         self.names = self.owner
         self.prefilter = None if make is None else make(self.packed)
-        # A few distinct lengths stand for all of them when E-values are summed.
-        classes = np.unique(np.round(np.log2(self.lengths) * 4).astype(int), return_inverse=True)[1]
-        self.counts = np.bincount(classes)
-        sums = np.bincount(classes, weights=self.lengths)
-        self.class_lengths = sums / self.counts
+        # A few distinct lengths and GC contents stand for all of them when E-values are summed.
+        strong = (self.packed.letters == 2) | (self.packed.letters == 4)
+        strong = np.diff(np.concatenate([[0], np.cumsum(strong)])[self.packed.starts])
+        gc = np.where(self.sure > 0, strong / np.maximum(self.sure, 1), 0.5)
+        self.class_lengths, self.class_gc, self.counts = pool(self.lengths, gc)
         self._records: dict[int, SeqRecord] = {}
 
     def record(self, w: int, references: Sequence[SeqRecord]) -> SeqRecord:
@@ -267,64 +263,47 @@ class Searcher:
         """Return the hits of queries of one length class, best first."""
         packed = pack(queries)
         turned = pack([complement_masks(q) for q in queries])
+        own = np.full(len(queries), -1)
+        if self.settings.skip_self:
+            own = np.array([-1 if name is None else self._name_codes.get(name, -1) for name in names])
         if windows.prefilter is None:
             n, m = len(queries), len(windows.place)
             pairs = np.stack([np.repeat(np.arange(n), m), np.tile(np.arange(m), n)], axis=1)
+            pairs = pairs[(own[pairs[:, 0]] < 0) | (own[pairs[:, 0]] != windows.names[pairs[:, 1]])]
+            strands = np.full(len(pairs), EITHER)
+            if self._near() is not None and len(pairs):
+                # The best by score are then looked at as without `exact`.
+                bits = self._score(queries, packed, windows, pairs, strands, np.full(len(pairs), np.nan))
+                pairs = pairs[_first_of(pairs[:, 0], -bits, self._most)]
+                pairs, strands = self._refine(packed, turned, windows, _in_rows(pairs, n), own)
         else:
             count = min(self.settings.candidates, len(windows.place))
             near = windows.prefilter.candidates(packed, count, self.threads)
-            at = np.nonzero(near >= 0)
-            pairs = np.stack([at[0], near[at]], axis=1).astype(np.int64)
-        if self.settings.skip_self:
-            own = np.array([-1 if name is None else self._name_codes.get(name, -1) for name in names])
-            pairs = pairs[own[pairs[:, 0]] != windows.names[pairs[:, 1]]]
-        strands = np.full(len(pairs), 3)
-        if windows.prefilter is None and self._near() is not None and len(pairs):
-            # The best by score are then looked at as without `exact`.
-            bits = self._score(queries, packed, windows, pairs, strands, np.full(len(pairs), np.nan))
-            pairs = pairs[_first_of(pairs[:, 0], -bits, self._most)]
-        if windows.prefilter is not None or self._near() is not None:
-            pairs, strands = self._refine(packed, turned, windows, pairs)
+            pairs, strands = self._refine(packed, turned, windows, near, own)
         fitted = self._fit(packed, turned, windows, pairs, strands)
         bits = self._score(queries, packed, windows, pairs, strands, fitted[:, 0])
         return self._choose(queries, windows, pairs, bits, strands, fitted)
 
     def _refine(
-        self, packed: PackedSequences, turned: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
+        self,
+        packed: PackedSequences,
+        turned: PackedSequences,
+        windows: _Windows,
+        near: npt.NDArray[np.int32],
+        own: npt.NDArray[np.int64],
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Keep the most promising candidates and the strands that matter (1 plus, 2 minus, 3 both)."""
-        if self.alignment.mode == "local":
-            cost = -self._rough(packed, windows, pairs)
-            strands = np.full(len(pairs), 3)
-        else:
-            cost, strands = self._edits(packed, turned, windows, pairs)
-        kept = _first_of(pairs[:, 0], cost, self._most)
-        return pairs[kept], strands[kept]
-
-    def _edits(
-        self, packed: PackedSequences, turned: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-        """Return the edits of each pair on its better strand, and the strands that matter."""
-        strand = self.alignment.strand
-        within, threads = self.alignment.mode == "semiglobal", self.threads
-        if strand != "both":
-            own, code = (packed, 1) if strand == "plus" else (turned, 2)
-            edits = edit_distances(own, windows.packed, pairs, within=within, threads=threads)
-            return edits.astype(float), np.full(len(pairs), code)
-        plus = edit_distances(packed, windows.packed, pairs, within=within, threads=threads)
-        # Of two sequences near each other, one is as far from the other's reverse complement as that is from itself.
-        every = np.repeat(np.arange(len(packed)), 2).reshape(-1, 2)
-        apart = edit_distances(turned, packed, every, threads=threads)
-        longer = windows.lengths[pairs[:, 1]] - packed.lengths[pairs[:, 0]]
-        least = np.where(longer <= SPARE, apart[pairs[:, 0]] - plus - 2 * np.maximum(longer, 0) - CLEAR_EDITS, 0)
-        most = kth_smallest(pairs, plus, len(packed), self._most)[pairs[:, 0]]
-        asked = np.flatnonzero((plus <= most) | (least <= most))
-        minus = np.full(len(pairs), np.iinfo(np.int32).max, dtype=np.int32)
-        minus[asked] = edit_distances(turned, windows.packed, pairs[asked], within=within, threads=threads)
-        strands = np.full(len(pairs), 3)
-        strands[minus - CLEAR_EDITS > plus] = 1
-        strands[plus - CLEAR_EDITS > minus] = 2
-        return np.minimum(plus, minus).astype(float), strands
+        """Keep the most promising candidates and the strands that matter."""
+        mode = self.alignment.mode
+        if mode == "local":
+            pairs = _in_pairs(near)
+            pairs = pairs[(own[pairs[:, 0]] < 0) | (own[pairs[:, 0]] != windows.names[pairs[:, 1]])]
+            kept = _first_of(pairs[:, 0], -self._rough(packed, windows, pairs), self._most)
+            return pairs[kept], np.full(len(kept), EITHER)
+        found, _, strands = nearest(
+            packed, turned, windows.packed, near, self._most, strand=self.alignment.strand,
+            within=mode == "semiglobal", skip=own, names=windows.names, threads=self.threads,
+        )  # fmt: skip
+        return _in_pairs(found), strands[found >= 0].astype(np.int64)
 
     def _rough(
         self, packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
@@ -368,7 +347,7 @@ class Searcher:
         family = self._near()
         if family is None:
             return out
-        for code, own in ((1, packed), (2, turned)):
+        for code, own in ((PLUS, packed), (MINUS, turned)):
             at = np.flatnonzero(strands == code)
             if len(at):
                 free = self.alignment.mode == "semiglobal"
@@ -391,7 +370,7 @@ class Searcher:
         bits[near] = known[near] - (strand == "both")
         quick = ~near & fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
         quick &= isinstance(self.scorer.family, ParameterFamily)
-        sides: tuple[tuple[int, Strand], ...] = ((1, "plus"), (2, "minus"), (3, strand))
+        sides: tuple[tuple[int, Strand], ...] = ((PLUS, "plus"), (MINUS, "minus"), (EITHER, strand))
         for code, name in sides:
             at = np.flatnonzero(quick & (strands == code))
             if not len(at):
@@ -407,7 +386,7 @@ class Searcher:
                 damage=self.scorer.damage,
                 threads=self.threads,
             )
-            if strand == "both" and code != 3:
+            if strand == "both" and code != EITHER:
                 bits[at] -= 1.0  # both strands are equally likely a priori
         rest = np.flatnonzero(~quick & ~near).tolist()
         if rest:
@@ -436,6 +415,8 @@ class Searcher:
                 mode=self.alignment.mode,
                 strand=self.alignment.strand,
                 counts=windows.counts,
+                query_gc=np.array([gc_content(q) for q in queries])[pairs[:, 0]],
+                reference_gc=windows.class_gc,
             )
         order = order[bound[order] <= self.settings.evalue]
         columns = (pairs[order], bits[order], evalues[order], strands[order], fitted[order])
@@ -648,6 +629,20 @@ def _holds(hits: Sequence[PosteriorAlignment], windows: Sequence[Hit]) -> npt.ND
     holds = np.array([[_is_in(window, *place) for place in places] for window in windows])
     np.fill_diagonal(holds, False)
     return holds
+
+
+def _in_pairs(near: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """Return the pairs (k, 2) of queries and what is named in their rows, -1 for nothing."""
+    at = np.nonzero(near >= 0)
+    return np.stack([at[0], near[at]], axis=1).astype(np.int64)
+
+
+def _in_rows(pairs: npt.NDArray[np.int64], queries: int) -> npt.NDArray[np.int32]:
+    """Return one row of references for each query of pairs that are sorted by query, filled up with -1."""
+    place = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])
+    out = np.full((queries, int(place.max(initial=0)) + 1), -1, dtype=np.int32)
+    out[pairs[:, 0], place] = pairs[:, 1]
+    return out
 
 
 def _first_of(queries: npt.NDArray[np.int64], cost: npt.NDArray[np.float64], most: int) -> npt.NDArray[np.int64]:

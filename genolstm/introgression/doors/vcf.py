@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, is_input
+from genolstm.files import PathLike, display_name, is_input
 from genolstm.introgression.doors.blocks import SPAN, Stages, TrackBlock, bounded_span, readings
 from genolstm.introgression.formats import near_names, read_bed
 from genolstm.introgression.segments import merge_spans
@@ -71,7 +71,7 @@ class VcfDoor:
         Stretches to read, (chromosome, start, end) in bp, 0-based half-open; widened to whole bins.
         The chromosome may be None if there is only one.
     regions
-        BED file of further stretches to read.
+        BED file of further stretches to read; with ``chrom``, only those on these chromosomes.
     target_callable, target_exclude, outgroup_callable, outgroup_exclude, archaic_callable, archaic_exclude
         Masks of one role: outside, nothing is known of it, and so nothing is counted.
     settings
@@ -296,17 +296,34 @@ class VcfDoor:
         return self._tracks(reader, settings, masks, stretches, stages or Stages())
 
     def _stretches(self, reader: VariantReader, bin_size: int) -> list[Stretch] | None:
-        """Return what is to be read, in whole bins; None for everything."""
+        """Return what is to be read, in whole bins; None for everything.
+
+        A file of regions narrows down the chromosomes, so that one file serves the scans of all of them.
+        """
         chroms = [self.chrom] if isinstance(self.chrom, str) else list(self.chrom or ())
-        found = [Stretch(chrom) for chrom in chroms]
+        listed = [
+            Stretch(chrom, a, b)
+            for path in _listed(self.regions)
+            for chrom, spans in read_bed(path).items()
+            for a, b in spans
+        ]
+        if chroms and listed:
+            named = dict.fromkeys(stretch.chrom for stretch in listed)
+            for chrom in chroms:
+                if chrom not in named:
+                    raise InputError(
+                        f"holds nothing on {chrom}, but on {', '.join([*named][:3])}",
+                        path=display_name(_listed(self.regions)[0]),
+                    )
+            found = [stretch for stretch in listed if stretch.chrom in chroms]
+        else:
+            found = [*map(Stretch, chroms), *listed]
         for chrom, start, end in self.region:
             if chrom is None and len(reader.contigs) != 1:
                 raise InputError(
                     f"the region {start + 1}-{end or ''} needs the name of a chromosome", path=reader.paths()[0]
                 )
             found.append(Stretch(reader.contigs[0] if chrom is None else chrom, start, end))
-        for path in _listed(self.regions):
-            found += [Stretch(chrom, a, b) for chrom, spans in read_bed(path).items() for a, b in spans]
         if not found:
             return None
         for stretch in found:

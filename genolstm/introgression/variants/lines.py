@@ -69,7 +69,7 @@ class Filters(NamedTuple):
     ends: np.ndarray
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _number(buf, at, end):
     """Return the digits in [at, end) as a number; -1 if there is anything else, or too many."""
     if at >= end or end - at > _MOST_DIGITS:
@@ -83,7 +83,7 @@ def _number(buf, at, end):
     return value
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _passes(buf, at, end, filters):
     """Return whether every value of a FILTER column is listed."""
     names, ends = filters
@@ -112,7 +112,7 @@ def _passes(buf, at, end, filters):
     return True
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _subfield(buf, at, end, first, second):
     """Return the number of the FORMAT field with a name of two letters; -1 if it is not there."""
     n, start = 0, at
@@ -125,7 +125,7 @@ def _subfield(buf, at, end, first, second):
     return -1
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _info_end(buf, at, end):
     """Return the value of END in INFO; 0 if there is none (or it is 0), -1 if it is no number."""
     start = at
@@ -143,7 +143,7 @@ def _info_end(buf, at, end):
     return np.int64(0)
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _least(buf, at, stop, field, least):
     """Return whether subfield ``field`` of the call at [at, stop) is a number of at least ``least``."""
     n, start = 0, at
@@ -166,7 +166,7 @@ def _least(buf, at, stop, field, least):
     return False
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _columns(buf, at, end, ends):
     """Fill ``ends`` with the end of each of the nine fixed columns; return whether all are there."""
     column = 0
@@ -181,7 +181,7 @@ def _columns(buf, at, end, ends):
     return False
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _rest(buf, i):
     """Return where the next line begins."""
     while buf[i] != NEWLINE:
@@ -189,7 +189,7 @@ def _rest(buf, i):
     return i + 1
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _genotype(buf, j, stop, gt, n_alleles, state):
     """Return the first two alleles of a call, how many it has, the sign between them, and what is wrong (or 0)."""
     first, second, alleles, separator = np.int64(-1), np.int64(-1), 0, PIPE
@@ -235,7 +235,7 @@ def _genotype(buf, j, stop, gt, n_alleles, state):
         return first, second, alleles, separator, 0
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _four(buf, i):
     """Return the four bytes from ``i`` on as a number; with an unsigned index, that is one instruction."""
     at, one = np.uint64(i), np.uint64(1)
@@ -244,7 +244,7 @@ def _four(buf, i):
     return low | np.uint32(buf[at]) << np.uint32(16) | np.uint32(buf[at + one]) << np.uint32(24)
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def _plain_calls(buf, i, end, sample, column_of, lut, row, ploidy):
     """Fill a row as long as the alleles of the calls are 0 or 1 and phased; return where that ends, and the sample.
 
@@ -266,7 +266,7 @@ def _plain_calls(buf, i, end, sample, column_of, lut, row, ploidy):
     return i, sample
 
 
-@compiled()
+@compiled(apart=True, inner=True, _nrt=False)
 def _calls(buf, i, end, form, form_end, n_alleles, lut, choice, least, row, out):
     """Fill a row with the calls that begin at ``i``; return where the line ends, and what is wrong (or 0).
 
@@ -358,7 +358,9 @@ def parse_lines(buf, begin, end, chrom, skip, filters, span, choice, out):
     at = begin
     lut = np.empty(MAX_ALLELES + 2, dtype=np.int8)
     ends = np.empty(9, dtype=np.int64)
-    least = (choice.min_gq > 0).any() or (choice.min_dp > 0).any()
+    least = False
+    for column in range(choice.min_gq.size):
+        least |= choice.min_gq[column] > 0 or choice.min_dp[column] > 0
     while at < end:
         state[NEXT] = at
         state[LINE] += 1

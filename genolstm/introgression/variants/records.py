@@ -149,20 +149,21 @@ class Call(NamedTuple):
     low: bool
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def base_of(letter):
     """Return the base that a letter is, or -1."""
     return _CODE_OF[letter]
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def read_alleles(buf, ref, ref_end, alt, alt_end, lut):
     """Fill ``lut`` with the base of every allele, the reference first, and return :class:`Alleles`.
 
     ``lut`` ends with UNKNOWN, on which the index -1 falls. An allele is a base if it is one letter, or
     as long as the reference and different in the first letter only.
     """
-    lut[:] = UNKNOWN
+    for k in range(lut.size):
+        lut[k] = UNKNOWN
     lut[0] = _CODE_OF[buf[ref]]
     n, bases = 1, 0
     any_other = False
@@ -199,13 +200,13 @@ def read_alleles(buf, ref, ref_end, alt, alt_end, lut):
     return Alleles(n, bases, any_other)
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def may_be_block(alleles):
     """Return whether a record may state the reference for a stretch: no alternative is a base that somebody has."""
     return alleles.bases == 0 and (alleles.number == 1 or alleles.any_other)
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def place(position, span, out):
     """Return whether a record at ``position`` is read (0), passed over, or why reading stops."""
     state = out.state
@@ -226,7 +227,7 @@ def place(position, span, out):
     return 0
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def weigh(position, end, reference, passes, span, out):
     """Count a record, and return where it stops, and whether it is read (0), passed over, or wrong.
 
@@ -258,7 +259,7 @@ def weigh(position, end, reference, passes, span, out):
     return stop, 0
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def enter_call(call, column, lut, row, need_phase, allow_unphased, ploidy, counts):
     """Enter the :class:`Call` of one chosen sample into its row; return what is wrong, or 0.
 
@@ -282,7 +283,7 @@ def enter_call(call, column, lut, row, need_phase, allow_unphased, ploidy, count
     return 0
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def enter_plainly(first, second, column, lut, row, ploidy):
     """Enter two alleles that are there, phased if they differ, and of enough quality, as nearly every call has.
 
@@ -293,7 +294,7 @@ def enter_plainly(first, second, column, lut, row, ploidy):
     row[2 * column + 1] = lut[second]
 
 
-@compiled()
+@compiled(inner=True, _nrt=False)
 def finish_record(position, stop, reference, alleles, row, out):
     """Decide what a record is, and keep or drop the row that was just filled."""
     state, known = out.state, out.known
@@ -326,7 +327,7 @@ def finish_record(position, stop, reference, alleles, row, out):
     state[ROWS] += 1
 
 
-@compiled()
+@compiled(_nrt=False)
 def merge_rows(keep, out):
     """Join the rows of one position, in place, and drop what is no site.
 

@@ -12,10 +12,17 @@ from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.cell import forward
 
 TOLERANCE = 1e-5
+NETWORK = frozenset(("model.onnx", "model.keras", "step.onnx"))
+"""Members of which any says that there is a network."""
 
 
-def verify_bundle(source: Bundle | PathLike) -> list[tuple[str, str]]:
+def verify_bundle(source: Bundle | PathLike, *, network: bool = True) -> list[tuple[str, str]]:
     """Open a bundle, given as such, by path or by name, run it, and compare it with the NumPy reference.
+
+    Parameters
+    ----------
+    network
+        Whether a model of this kind needs a network; if not, one without is whole, and the list says so.
 
     Returns
     -------
@@ -25,11 +32,13 @@ def verify_bundle(source: Bundle | PathLike) -> list[tuple[str, str]]:
     Raises
     ------
     ModelError
-        The bundle is damaged, cannot be loaded, or its outputs differ from the reference's by
-        more than 1e-5.
+        The bundle is damaged, lacks a network that it needs, cannot be loaded, or its outputs differ
+        from the reference's by more than 1e-5.
     """
     bundle = source if isinstance(source, Bundle) else Bundle.open(find_bundle(source))
     found = [("sha256", bundle.digest), *((name, "whole") for name in sorted(bundle.members))]
+    if not network and bundle.config is None and not NETWORK & bundle.members.keys():
+        return [*found, ("network", "none, and none is needed")]
     runtime = Runtime(bundle, threads=1)
     found.append(("onnxruntime", "loads"))
     config = bundle.config

@@ -18,8 +18,31 @@ rule gather_segments:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        parts=lambda wildcards, input: part_words(wildcards.door, input, ".bed"),
     shell:
-        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"
+
+
+rule gather_gff3:
+    input:
+        lambda wildcards: parts(wildcards.door, ".bed"),
+    output:
+        "<results>/{door}/segments.gff3",
+    log:
+        "<logs>/gather_gff3/{door}.log",
+    benchmark:
+        "<benchmarks>/gather_gff3/{door}.tsv"
+    conda:
+        "../envs/genolstm.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        parts=lambda wildcards, input: part_words(wildcards.door, input, ".bed"),
+    shell:
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"
 
 
 rule gather_posteriors:
@@ -37,5 +60,32 @@ rule gather_posteriors:
     resources:
         mem_mb=1000,
         runtime=120,
+    params:
+        parts=lambda wildcards, input: part_words(
+            wildcards.door, input, ".posteriors.tsv.gz"
+        ),
     shell:
-        "genolstm introgression gather {input:q} -o {output:q} > {log:q} 2>&1"
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"
+
+
+rule gather_evidence:
+    input:
+        lambda wildcards: parts(wildcards.door, ".evidence.tsv.gz"),
+    output:
+        "<results>/{door}/evidence.tsv.gz",
+    log:
+        "<logs>/gather_evidence/{door}.log",
+    benchmark:
+        "<benchmarks>/gather_evidence/{door}.tsv"
+    conda:
+        "../envs/genolstm.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=120,
+    params:
+        parts=lambda wildcards, input: part_words(
+            wildcards.door, input, ".evidence.tsv.gz"
+        ),
+    shell:
+        "genolstm introgression gather {params.parts} -o {output:q} > {log:q} 2>&1"

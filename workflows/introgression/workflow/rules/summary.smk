@@ -2,6 +2,7 @@ rule summarise:
     input:
         segments="<results>/{door}/segments.bed",
         manifests=lambda wildcards: parts(wildcards.door, ".json"),
+        samples=SAMPLES,
     output:
         table=report(
             "<results>/{door}/summary.tsv",
@@ -21,9 +22,8 @@ rule summarise:
         mem_mb=2000,
         runtime=30,
     params:
-        manifests=lambda wildcards, input: " ".join(
-            file_option("manifest", path) for path in input.manifests
-        ),
+        samples=sample_options,
+        manifests=manifest_words,
     shell:
-        "genolstm introgression summary {input.segments:q} {params.manifests}"
+        "genolstm introgression summary {input.segments:q} {params.manifests} {params.samples}"
         " -o {output.table:q} --multiqc {output.multiqc:q} > {log:q} 2>&1"
