@@ -233,10 +233,12 @@ def gc_content(masks: Masks) -> float:
 def pool(lengths: npt.ArrayLike, gc: npt.ArrayLike) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """Return a few lengths and GC contents that stand for those of many references, and the number of each."""
     n, share = np.asarray(lengths, float), np.asarray(gc, float)
-    keys = np.stack([np.round(np.log2(n) * 4), np.round(share / GC_STEP)], axis=1)
-    _, which, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    return np.bincount(which, weights=n) / counts, np.bincount(which, weights=share) / counts, counts
+    size = np.unique(np.round(np.log2(n) * 4), return_inverse=True)[1].ravel()
+    keys = np.stack([size, np.round(share / GC_STEP)], axis=1)
+    _, first, which, counts = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    # One length for all contents: what depends on it alone is then looked up once.
+    means = np.bincount(size, weights=n) / np.bincount(size)
+    return means[size[first]], np.bincount(which.ravel(), weights=share) / counts, counts
 
 
 @dataclass(frozen=True)
@@ -358,12 +360,14 @@ class Significance:
         tail, shift = self._tail(mode, strand), self.composition.get(mode)
         out = np.zeros(len(bits))
         n = np.asarray(query_lengths, float)
+        distinct, which = np.unique(n, return_inverse=True)
         lengths, numbers = np.asarray(reference_lengths, float), np.asarray(counts, float)
         contents = None if reference_gc is None else np.asarray(reference_gc, float)
         # What depends on the lengths alone is looked up once for all contents.
         for length in np.unique(lengths).tolist():
-            own, ratio = _shape(n, np.full(len(n), length), mode)
-            tails = tail.at(own, ratio, mode == "global")
+            short, ratio = _shape(distinct, np.full(len(distinct), length), mode)
+            knots, slope = tail.at(short, ratio, mode == "global")
+            tails, own = (knots[which], slope[which]), short[which]
             for k in np.flatnonzero(lengths == length).tolist():
                 score = bits
                 if shift is not None and contents is not None and query_gc is not None:
