@@ -34,13 +34,13 @@ SPREAD = 0.05
 MEDIAN = LEVELS.index(0.5)
 """Beyond this level, the distances between levels change smoothly with the length."""
 SLOPES = (0.9, 1.6)
-"""Range of the slopes with which tails go on to the last level."""
+"""Range of the slopes with which tails go on to the last level, below 0 bits."""
 MOST_TAIL = 100
 """Scores from which a slope is measured."""
 NEIGHBOUR = 0.4
 """What a pair counts for the tail of the next ratio, and by which factor less for every further one."""
 STEEPEST = 1.2
-"""Steepest slope beyond the last level: far out the slope approaches 1."""
+"""Steepest slope beyond the last level, if that is below 0 bits: far out the slope approaches 1."""
 LEAST = 12
 """Scores needed beyond a level to estimate it."""
 COMPOSITION_LENGTHS = (50, 150)
@@ -106,7 +106,7 @@ def fit_tail(
     ratios: Sequence[float],
     *,
     copies: int = 1,
-    slope_from: ScoreTail | None = None,
+    falls: Floats | None = None,
 ) -> ScoreTail:
     """Make a table of the scores at every node, by length and ratio.
 
@@ -119,33 +119,27 @@ def fit_tail(
     ----------
     copies
         How often each independent score occurs.
-    slope_from
-        Table to take the slopes from; None estimates them.
+    falls
+        What :func:`tail_falls` returns; None measures it.
     """
     levels = np.array(LEVELS)
     own = np.array([[tail_knots(x, LEAST * copies) for x in row] for row in scores])
     measured = np.diff(own, axis=2)
     bits, slope = own.copy(), np.empty(own.shape[:2])
     sizes = np.array([[len(x) for x in row] for row in scores], dtype=float)
+    falls = tail_falls(scores) if falls is None else falls
     place = np.broadcast_to(np.log(np.asarray(lengths, dtype=float))[:, None], sizes.shape)
     for j in range(len(ratios)):
         near = sizes * NEIGHBOUR ** np.abs(np.arange(len(ratios)) - j)
-        if slope_from is None:
-            fall = _fall(scores, own, near / sizes)
-            slope[:, j] = min(fall, STEEPEST)
-        else:
-            fall = _fall_of_table(slope_from.bits[0, j], float(slope_from.slope[0, j]))
-            slope[:, j] = slope_from.slope[:, j]
-        steps = np.empty((len(lengths), len(LEVELS) - 1 - MEDIAN))
         for level in range(MEDIAN, len(LEVELS) - 1):
             known = ~np.isnan(measured[:, :, level])
             if known.any():
-                step = _smooth(place, measured[:, :, level], near, known)
+                bits[:, j, level + 1] = bits[:, j, level] + _smooth(place, measured[:, :, level], near, known)
             else:
-                step = np.full(len(lengths), np.log2(levels[level] / levels[level + 1]) / fall)
-            steps[:, level - MEDIAN] = step
-        bits[:, j, MEDIAN + 1 :] = bits[:, j, MEDIAN, None] + np.cumsum(steps, axis=1)
+                twos = float(np.log2(levels[level] / levels[level + 1]))
+                bits[:, j, level + 1] = further(bits[:, j, level], twos, float(falls[j]))
         bits[:, j] = np.maximum.accumulate(bits[:, j], axis=1)
+        slope[:, j] = np.where(bits[:, j, -1] < 0, min(falls[j], STEEPEST), min(falls[j], 1.0))
     return ScoreTail(np.array(lengths, float), np.array(ratios, float), bits, slope)
 
 
@@ -161,25 +155,37 @@ def _smooth(x: Floats, y: Floats, counts: Floats, known: npt.NDArray[np.bool_]) 
     return found
 
 
-def _fall_of_table(bits: Floats, slope: float) -> float:
-    """Return the slope between a table's last two levels, that of the tail if they coincide."""
-    step = float(bits[-1] - bits[-2])
-    return float(np.log2(LEVELS[-2] / LEVELS[-1])) / step if step > 0 else slope
+def further(bits: Floats, twos: float, fall: float) -> Floats:
+    """Return where a tail has fallen by ``twos`` factors of 2 since ``bits``.
+
+    It falls by ``fall`` factors of 2 per bit up to 0 bits, and by no more than one beyond: only as much as
+    any ratio of likelihoods does.
+    """
+    below = np.maximum(-bits, 0.0) * fall
+    found: Floats = np.where(twos <= below, bits + twos / fall, np.maximum(bits, 0.0) + (twos - below) / min(fall, 1.0))
+    return found
+
+
+def tail_falls(scores: Sequence[Sequence[Floats]]) -> Floats:
+    """Return by how many factors of 2 tails fall per bit, for each ratio, pooled over lengths.
+
+    A ratio's neighbours count with less weight. Measured as deep in the tails as there are enough pairs.
+    """
+    bits = np.array([[tail_knots(x, LEAST) for x in row] for row in scores])
+    columns = np.arange(bits.shape[1])
+    return np.array([_fall(scores, bits, NEIGHBOUR ** np.abs(columns - j)) for j in columns])
 
 
 def _fall(scores: Sequence[Sequence[Floats]], bits: Floats, shares: Floats) -> float:
-    """Return the factors of 2 by which tails fall per bit, pooled over all nodes by their shares.
-
-    Measured as deep in the tail as there are enough pairs.
-    """
+    """Return the fall of tails of which each ratio's has a share."""
     for level in (0.002, 0.005, 0.01, 0.02, 0.05):
         at = LEVELS.index(level)
         count = total = 0.0
-        for row, knots, weights in zip(scores, bits[:, :, at], shares, strict=True):
-            for x, b, weight in zip(row, knots, weights, strict=True):
+        for row, knots in zip(scores, bits[:, :, at], strict=True):
+            for x, b, share in zip(row, knots, shares, strict=True):
                 over = x[x > b] - b  # none if b is NaN
-                count += weight * len(over)
-                total += weight * float(over.sum())
+                count += share * len(over)
+                total += share * float(over.sum())
         if count >= MOST_TAIL:
             return float(np.clip(count / (max(total, 1e-3) * np.log(2)), *SLOPES))
     return 1.0
@@ -345,8 +351,9 @@ def fit_significance(
             [two_strands(np.tile(x, 4), np.concatenate([rng.permutation(x) for _ in range(4)])) for x in row]
             for row in one
         ]
-        tails[mode, 1] = fit_tail(one, lengths, ratios[mode])
-        tails[mode, 2] = fit_tail(two, lengths, ratios[mode], copies=4, slope_from=tails[mode, 1])
+        falls = tail_falls(one)
+        tails[mode, 1] = fit_tail(one, lengths, ratios[mode], falls=falls)
+        tails[mode, 2] = fit_tail(two, lengths, ratios[mode], copies=4, falls=falls)
         bits, related = labelled_scores(scorer, max(pairs // 2, 10), mode, rng, threads)
         homolog[mode] = fit_homolog(bits, related)
     return Significance(tails, homolog, composition)

@@ -4,9 +4,9 @@
 whether both strands are tried, and on how far the reference's composition is from the query's.
 Unrelated pairs are simulated over a grid of lengths; for each node
 the scores at fixed tail probabilities are kept, and between nodes they are interpolated over the
-logarithms of lengths. Beyond the last one the tail is exponential: the score is the logarithm of a
-ratio of likelihoods, so its tail falls by about a factor of 2 per bit, whatever the mode (the
-argument of Eddy 2008 for local forward scores), and a little faster before that point.
+logarithms of lengths, in global mode over lengths. Beyond the last one the tail is exponential: the
+score is the logarithm of a ratio of likelihoods, so its tail falls by about a factor of 2 per bit,
+whatever the mode (the argument of Eddy 2008 for local forward scores), and faster below 0 bits.
 Under the query's own null model, two sequences of one composition reach the same scores whatever
 that composition is, and two of different ones lower scores: :class:`CompositionShift`.
 
@@ -88,10 +88,17 @@ class ScoreTail:
         ):
             raise ModelError("the table of scores of unrelated pairs is out of order")
 
-    def at(self, length: Floats, ratio: Floats) -> tuple[Floats, Floats]:
-        """Return the scores of all levels, (k, levels), and the slope, (k,), for pairs of these shapes."""
-        i, wi = _between(np.log(self.lengths), np.log(length))
-        j, wj = _between(np.log(self.ratios), np.log(ratio))
+    def at(self, length: Floats, ratio: Floats, straight: bool = False) -> tuple[Floats, Floats]:
+        """Return the scores of all levels, (k, levels), and the slope, (k,), for pairs of these shapes.
+
+        Parameters
+        ----------
+        straight
+            Whether scores change with lengths rather than with their logarithms, as they do where the
+            difference in length has to be a gap.
+        """
+        i, wi = _between(self.lengths, length, straight)
+        j, wj = _between(self.ratios, ratio, straight)
         i2, j2 = np.minimum(i + 1, len(self.lengths) - 1), np.minimum(j + 1, len(self.ratios) - 1)
         knots = np.zeros((len(i), len(LEVELS)))
         slope = np.zeros(len(i))
@@ -114,9 +121,9 @@ class ScoreTail:
         far = levels[-1] - (bits - knots[:, -1]) * slope
         return np.exp2(np.where(bits > knots[:, -1], far, np.where(bits < knots[:, 0], 0.0, inside)))
 
-    def survival(self, bits: Floats, length: Floats, ratio: Floats) -> Floats:
-        """Return P(an unrelated pair of this length and ratio scores ``bits`` or more), (k,)."""
-        return self.beyond(bits, *self.at(length, ratio))
+    def survival(self, bits: Floats, length: Floats, ratio: Floats, straight: bool = False) -> Floats:
+        """Return P(an unrelated pair of this length and ratio scores ``bits`` or more), (k,); see :meth:`at`."""
+        return self.beyond(bits, *self.at(length, ratio, straight))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` reads, ready for JSON."""
@@ -148,8 +155,10 @@ def _shape(query: Floats, reference: Floats, mode: Mode) -> tuple[Floats, Floats
     return query, reference / query
 
 
-def _between(grid: Floats, x: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+def _between(grid: Floats, x: Floats, straight: bool) -> tuple[npt.NDArray[np.int64], Floats]:
     """Return the grid index below each ``x``, and how far ``x`` is towards the next, 0 to 1."""
+    if not straight:
+        grid, x = np.log(grid), np.log(x)
     at = np.clip(np.searchsorted(grid, x, side="right") - 1, 0, max(len(grid) - 2, 0))
     if len(grid) == 1:
         return at, np.zeros(len(x))
@@ -224,10 +233,12 @@ def gc_content(masks: Masks) -> float:
 def pool(lengths: npt.ArrayLike, gc: npt.ArrayLike) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """Return a few lengths and GC contents that stand for those of many references, and the number of each."""
     n, share = np.asarray(lengths, float), np.asarray(gc, float)
-    keys = np.stack([np.round(np.log2(n) * 4), np.round(share / GC_STEP)], axis=1)
-    _, which, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    return np.bincount(which, weights=n) / counts, np.bincount(which, weights=share) / counts, counts
+    size = np.unique(np.round(np.log2(n) * 4), return_inverse=True)[1].ravel()
+    keys = np.stack([size, np.round(share / GC_STEP)], axis=1)
+    _, first, which, counts = np.unique(keys, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    # One length for all contents: what depends on it alone is then looked up once.
+    means = np.bincount(size, weights=n) / np.bincount(size)
+    return means[size[first]], np.bincount(which.ravel(), weights=share) / counts, counts
 
 
 @dataclass(frozen=True)
@@ -286,7 +297,7 @@ class Significance:
             shift = self.composition[mode]
             terms = shift.terms(np.asarray(query_gc, float), n, np.asarray(reference_gc, float), length)
             score = score + shift.of(score, *terms)
-        return tail.survival(score, length, ratio)
+        return tail.survival(score, length, ratio, mode == "global")
 
     def _tail(self, mode: Mode, strand: Strand) -> ScoreTail:
         strands = 2 if strand == "both" else 1
@@ -349,12 +360,14 @@ class Significance:
         tail, shift = self._tail(mode, strand), self.composition.get(mode)
         out = np.zeros(len(bits))
         n = np.asarray(query_lengths, float)
+        distinct, which = np.unique(n, return_inverse=True)
         lengths, numbers = np.asarray(reference_lengths, float), np.asarray(counts, float)
         contents = None if reference_gc is None else np.asarray(reference_gc, float)
         # What depends on the lengths alone is looked up once for all contents.
         for length in np.unique(lengths).tolist():
-            own, ratio = _shape(n, np.full(len(n), length), mode)
-            tails = tail.at(own, ratio)
+            short, ratio = _shape(distinct, np.full(len(distinct), length), mode)
+            knots, slope = tail.at(short, ratio, mode == "global")
+            tails, own = (knots[which], slope[which]), short[which]
             for k in np.flatnonzero(lengths == length).tolist():
                 score = bits
                 if shift is not None and contents is not None and query_gc is not None:
