@@ -75,6 +75,8 @@ OF_ROOT = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
 }
+#: Pages of the table of contents that a clone may lack.
+OPTIONAL = ("workflows", "scaling")
 _LINK = re.compile(r"\]\((?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -113,6 +115,9 @@ def relinked(text: str, folder: Path, page: Path) -> str:
 def on_source(app: Sphinx, name: str, source: list[str]) -> None:
     page = DOCS / f"{name}.md"
     source[0] = relinked(source[0], page.parent, page)
+    if name == root_doc:
+        absent = {one for one in OPTIONAL if not (DOCS / f"{one}.md").exists()}
+        source[0] = "\n".join(line for line in source[0].split("\n") if line not in absent)
 
 
 def on_include(app: Sphinx, relative: Path, parent: str, source: list[str]) -> None:
@@ -125,8 +130,8 @@ def path_of(ctx: click.Context) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return help as reStructuredText; what stands in backticks is code there, too."""
-    parts = text.split("`")
+    """Return help as reStructuredText; what stands in backticks is code there, too, and so are options."""
+    parts = re.sub(r"(?<![\w`-])(--[a-z][\w-]*)", r"`\1`", text).split("`")
     parts[::2] = [re.sub(r"([*|_\\])", r"\\\1", part) for part in parts[::2]]
     return "`".join(parts)
 

@@ -19,6 +19,7 @@ BRIEF = {
     "align_and_trust_it": "PAIRS, UNRELATED = 4, 20",
     "find_neanderthal_segments": "",
     "from_rnn_to_lstm": "EPOCHS = 2",
+    "repeats_and_strangers": "",
     "text_to_genomes": "RHYME_EPOCHS, GENOME_EPOCHS, WARMUP_STEPS = 2, 2, (2, 2)",
     "train_on_your_own_demography": "REGIONS, LENGTH, EPOCHS, WINDOW, HELD_OUT = 4, 800_000, 2, 100, 1",
     "which_architecture_when": "EPOCHS = 2",

@@ -1,12 +1,18 @@
-"""Multiple alignments compared with MUSCLE, ProbCons and FSA, on families from INDELible.
+"""Multiple alignments compared with those of other programs: families from INDELible, and real RNA families.
 
-Families grow along random trees of a given depth. F1 is that of aligned residue pairs over all pairs
-of sequences, averaged over families, with the paired difference from ours and its 95 % bootstrap
-interval. For calibration, columns are sorted by their confidence, and the mean share of right
-residue pairs is printed after the mean confidence. No model was trained on INDELible's sequences.
+INDELible's families grow along random trees of four depths; no model was trained on its sequences. Rfam's
+are seed alignments, whose truth comes from structure, split by family as ``rfam.py`` does it: up to ten
+sequences of every family that has five. SPS is the share of true residue pairs that are found, precision the
+share of found ones that are true, columns the share of true columns whose residues are all found together.
+After them come the CPU time of a family, F1 of residue pairs by group (depth; mean identity), and the paired
+differences first - this in SPS and columns, each with its 95 % bootstrap interval over families. For
+calibration, columns are sorted by their confidence, and the mean share of right residue pairs in each fifth is
+printed after the mean confidence.
 
-    python benchmarks/alignment/msa.py [--families 8] [--sequences 8] [--length 300] [--seed 4101]
-        [--model dna] [--peers]
+    python benchmarks/alignment/msa.py [--rfam SEEDS.sto.gz [--part validation] [--families 120]]
+        [--families 10] [--sequences 8] [--length 300] [--seed 4101] [--models dna+rna+rna ...] [--peers]
+
+Peers: the programs mafft, probcons-RNA, muscle (5), fsa and kalign. SEEDS: see ``rfam.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +32,7 @@ from Bio.SeqRecord import SeqRecord
 from genolstm.alignment.evaluate import paired_bootstrap
 from genolstm.alignment.msa import FamilyAlignment, align_family
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.settings import MsaSettings
+from genolstm.alignment.settings import FAMILY_MODELS, MsaSettings
 
 DEPTHS = (0.05, 0.15, 0.3, 0.45)
 Rows = list[str]
@@ -91,12 +97,6 @@ def pairs(columns: np.ndarray) -> set[tuple[int, int, int, int]]:
     return found
 
 
-def f1(rows: Rows, truth: set) -> float:
-    """Return the F1 of aligned residue pairs."""
-    got = pairs(residue_columns(rows))
-    return 2 * len(got & truth) / max(1, len(got) + len(truth))
-
-
 def program(command: Callable[[str, str], list[str]], stdout: bool) -> Callable[[list[str]], Rows]:
     """Return an aligner that runs a program on files."""
 
@@ -108,13 +108,6 @@ def program(command: Callable[[str, str], list[str]], stdout: bool) -> Callable[
             return read_rows((done.stdout if stdout else target.read_text()).upper().replace(".", "-"))
 
     return run
-
-
-PEERS = {
-    "MUSCLE": program(lambda a, b: ["muscle", "-align", a, "-output", b, "-threads", "1"], False),
-    "ProbCons-RNA": program(lambda a, b: ["probcons-RNA", a], True),
-    "FSA": program(lambda a, b: ["fsa", a], True),
-}
 
 
 def calibration(found: list[FamilyAlignment], truths: list[set]) -> str:
@@ -133,72 +126,94 @@ def calibration(found: list[FamilyAlignment], truths: list[set]) -> str:
     return "  ".join(f"{np.mean(np.array(sure)[g]):.3f}/{np.mean(np.array(right)[g]):.3f}" for g in groups)
 
 
+def equal_letters(rows: Rows) -> float:
+    """Return the mean share of equal letters over pairs of sequences."""
+    both = [[(x, y) for x, y in zip(a, b, strict=True) if "-" not in (x, y)] for a, b in combinations(rows, 2)]
+    return float(np.mean([np.mean([x == y for x, y in pair]) for pair in both if pair]))
+
+
+def compare(families: list[Rows], groups: list[str], arguments: argparse.Namespace) -> None:
+    """Print one line per aligner."""
+    from rfam import FAMILY_PEERS, judge
+
+    texts = [[row.replace("-", "") for row in rows] for rows in families]
+    first: list[FamilyAlignment] = []
+
+    def ours(models: str, settings: MsaSettings) -> Callable[[list[str]], Rows]:
+        loaded = {name: AlignmentScorer.load(name) for name in models.split("+")}
+        scorers = [loaded[name] for name in models.split("+")]
+
+        def align(family: list[str]) -> Rows:
+            records = [SeqRecord(Seq(t), id=f"s{k}") for k, t in enumerate(family)]
+            found = align_family(records, scorers, settings, threads=1)
+            if len(first) < len(families):
+                first.append(found)
+            return found.rows()
+
+        return align
+
+    choices = {"": MsaSettings(), ", gain .2": MsaSettings(gain=0.2)}
+    if arguments.variants:
+        choices |= {", no rounds": MsaSettings(consistency=0), ", two rounds": MsaSettings(consistency=2)}
+    aligners = {m + label: ours(m, chosen) for m in arguments.models for label, chosen in choices.items()}
+    if arguments.peers:
+        aligners |= FAMILY_PEERS
+    names = sorted(set(groups))
+    print(f"{'':<16}{'SPS':>7}{'prec.':>7}{'columns':>8}{'CPU s':>7}  " + "".join(f"{g:>7}" for g in names))
+    best: np.ndarray | None = None
+    for name, aligner in aligners.items():
+        start = sum(os.times()[:4])
+        rows = [aligner(family) for family in texts]
+        seconds = (sum(os.times()[:4]) - start) / len(texts)
+        score = np.array([judge(a, b) for a, b in zip(rows, families, strict=True)])
+        f1 = 2 * score[:, 0] * score[:, 1] / np.maximum(score[:, 0] + score[:, 1], 1e-9)
+        line = f"{name:<16}{score[:, 0].mean():7.4f}{score[:, 1].mean():7.4f}{score[:, 2].mean():8.4f}{seconds:7.2f}  "
+        line += "".join(f"{f1[[x == g for x in groups]].mean():7.3f}" for g in names)
+        if best is None:
+            best = score
+        else:
+            for k in (0, 2):
+                found = paired_bootstrap(best[:, k], score[:, k], seed=1)
+                line += f"  {found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+        print(line, flush=True)
+    truths = [pairs(residue_columns(rows)) for rows in families]
+    print(f"confidence/right pairs by fifths of columns, {arguments.models[0]}: {calibration(first, truths)}")
+
+
 def main() -> None:
-    """Print one table per depth."""
+    """Print one table for each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--families", type=int, default=8)
+    parser.add_argument("--rfam", type=Path, help="real families instead of simulated ones")
+    parser.add_argument("--part", default="validation")
+    parser.add_argument("--families", type=int, default=10, help="number of families, for INDELible of each depth")
     parser.add_argument("--sequences", type=int, default=8)
     parser.add_argument("--length", type=int, default=300)
     parser.add_argument("--seed", type=int, default=4101)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--model", default="dna")
-    parser.add_argument("--peers", action="store_true", help="MUSCLE, ProbCons and FSA (slow)")
+    parser.add_argument("--models", nargs="+", default=["+".join(FAMILY_MODELS), *dict.fromkeys(FAMILY_MODELS)])
+    parser.add_argument("--peers", action="store_true", help="also run the other programs (slow)")
     parser.add_argument("--variants", action="store_true", help="also try other settings of ours")
     arguments = parser.parse_args()
-    scorer = AlignmentScorer.load(arguments.model)
-    variants = {"ours": MsaSettings()}
-    if arguments.variants:
-        variants |= {
-            "no consistency": MsaSettings(consistency=0),
-            "two rounds": MsaSettings(consistency=2),
-            **{f"gain {g}": MsaSettings(gain=g) for g in (0.0, 0.1, 0.4)},
+    families: list[Rows] = []
+    groups: list[str] = []
+    if arguments.rfam is not None:
+        from rfam import draw_families, part_of, read_families
+
+        drawn = draw_families(part_of(read_families(arguments.rfam), arguments.part))
+        families = [rows for rows in drawn if len(rows) >= 5][: arguments.families]
+        groups = [f".{min(int(10 * equal_letters(rows)), 9)}" for rows in families]
+        print(f"Rfam, {arguments.part}: {len(families)} families; F1 by mean identity, from")
+    else:
+        for depth in DEPTHS:
+            seed = arguments.seed + round(1000 * depth)
+            families += simulate(depth, arguments, seed)
+            groups += [f"{depth:.2f}"] * arguments.families
+        equal = {
+            g: np.mean([equal_letters(r) for r, h in zip(families, groups, strict=True) if h == g]) for g in groups
         }
-    for depth in DEPTHS:
-        seed = arguments.seed + round(1000 * depth)
-        families = simulate(depth, arguments, seed)
-        texts = [[row.replace("-", "") for row in rows] for rows in families]
-        truths = [pairs(residue_columns(rows)) for rows in families]
-        equal = [
-            np.mean([x == y for x, y in zip(a, b, strict=True) if "-" not in (x, y)])
-            for rows in families
-            for a, b in combinations(rows, 2)
-        ]
-        print(
-            f"\ndepth {depth}: {len(families)} families of {arguments.sequences} x {arguments.length} bp, mean identity {np.mean(equal):.2f}, seed {seed}"
-        )
-        print(f"  {'aligner':<18}{'F1':>7}   {'ours - it':<26}{'CPU s a family':>15}")
-        ours = None
-        for name, settings in variants.items():
-            start = sum(os.times()[:4])
-            found = [
-                align_family(
-                    [SeqRecord(Seq(t), id=f"s{k}") for k, t in enumerate(family)],
-                    scorer,
-                    settings,
-                    threads=arguments.threads,
-                )
-                for family in texts
-            ]
-            seconds = (sum(os.times()[:4]) - start) / len(texts)
-            score = np.array([f1(a.rows(), t) for a, t in zip(found, truths, strict=True)])
-            if ours is None:
-                ours, first = score, found
-            show(name, score, ours, seconds)
-        if arguments.peers:
-            for name, peer in PEERS.items():
-                start = sum(os.times()[:4])
-                score = np.array([f1(peer(family), t) for family, t in zip(texts, truths, strict=True)])
-                show(name, score, ours, (sum(os.times()[:4]) - start) / len(texts))
-        print(f"  confidence/right pairs by fifths of columns: {calibration(first, truths)}", flush=True)
-
-
-def show(name: str, score: np.ndarray, ours: np.ndarray, seconds: float) -> None:
-    """Print one aligner's line."""
-    line = f"  {name:<18}{score.mean():7.4f}   "
-    if score is not ours:
-        found = paired_bootstrap(ours, score, seed=1)
-        line += f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-    print(f"{line:<54}{seconds:15.2f}", flush=True)
+        identities = ", ".join(f"{g}: {x:.2f}" for g, x in equal.items())
+        print(f"INDELible, seed {arguments.seed}: {len(families)} families of {arguments.sequences} sequences of")
+        print(f"{arguments.length} bp; F1 by depth (mean identity {identities})")
+    compare(families, groups, arguments)
 
 
 if __name__ == "__main__":

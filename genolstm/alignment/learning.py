@@ -168,7 +168,7 @@ def draw_pairs(families: Sequence[AlignedFamily], members: Sequence[int], per_fa
 def _example(family: AlignedFamily, number: int, one: Related, pair: tuple[int, int]) -> Example:
     a, b = (int(one.rows[k]) for k in pair)
     both = (family.columns[a] != GAP) & (family.columns[b] != GAP)
-    truth = np.stack([family.positions[a, both], family.positions[b, both]], axis=1)
+    truth = np.stack([family.positions(a)[both], family.positions(b)[both]], axis=1)
     return Example(number, (family.texts[a], family.texts[b]), truth, float(one.identity[pair]))
 
 

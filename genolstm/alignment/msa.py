@@ -1,22 +1,24 @@
 """Alignments of small families: consistent posteriors, joined for maximum expected accuracy.
 
-Every pair is aligned and all posteriors are kept as one sparse matrix over all residues. Squaring
-it lets all other sequences vote on every pair (probabilistic consistency); a guide tree from
-expected accuracies sets the order in which sequences are joined; columns are joined if their mean
-posterior exceeds the gain. At last, if the gain is 0, the family is split at every edge of the tree in
-turn, and the two parts are joined anew: this finds more true pairs and columns of real families.
+Every pair is aligned under each of the models, and their mean posteriors are kept as one sparse matrix
+over all residues. Squaring it lets all other sequences vote on every pair (probabilistic consistency); a
+guide tree from expected accuracies sets the order in which sequences are joined; columns are joined if
+their posterior, a mean in which pairs that are aligned well count more, exceeds the gain. At last, if the
+gain is 0, the family is split at every edge of the tree in turn, and the two parts are joined anew: this
+finds more true pairs and columns of real families.
 
 References
 ----------
 Do, Mahabhashyam, Brudno & Batzoglou 2005, Genome Res 15:330 (ProbCons); Schwartz & Pachter 2007
-(the gain of leaving residues unaligned).
+(the gain of leaving residues unaligned); Edgar 2022, Nat Commun 13:6968 (ensembles of parameters).
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +40,11 @@ LIMIT = 64
 """Maximum number of sequences: time grows with its square, with consistency nearly with its cube."""
 CUTOFF = 0.01
 """Posteriors below this are left out of the consistency."""
+TRUST = 2.0
+"""Pairs of sequences count by this power of their expected accuracy when columns are joined: the far pairs of a
+family are many, and what they err in would else outvote the near ones, which are right."""
+LEAST = 0.05
+"""Expected accuracy below which a pair counts no less."""
 
 Columns = npt.NDArray[np.int32]
 """Residue of every sequence (rows) in every column, -1 for a gap."""
@@ -87,7 +94,7 @@ class FamilyAlignment(Alignment):
 
 def align_family(
     sequences: Sequence[SeqRecord],
-    scorer: AlignmentScorer,
+    scorer: AlignmentScorer | Sequence[AlignmentScorer],
     settings: MsaSettings | None = None,
     *,
     threads: int = 0,
@@ -101,11 +108,12 @@ def align_family(
     sequences
         2 to ``LIMIT`` sequences, with different names.
     scorer
-        Scorer that aligns the pairs.
+        Scorer that aligns the pairs, or several, whose posteriors are averaged; one that is given twice
+        counts twice.
     threads
         Number of threads; 0 means all cores.
     progress
-        Called with the number of pairs aligned so far and the total.
+        Called with the number of pairs aligned so far, once under each scorer, and the total.
     **alignment
         Fields of :class:`~genolstm.alignment.settings.AlignmentSettings`, except mode and strand.
 
@@ -117,37 +125,50 @@ def align_family(
     settings = settings or MsaSettings()
     family = list(sequences)
     _check(family)
+    scorers = [scorer] if isinstance(scorer, AlignmentScorer) else list(scorer)
+    if not scorers:
+        raise InputError("there is no model to align the pairs with")
+    # The same one, given again, counts again, but aligns once.
+    shares = {id(one): sum(one is x for x in scorers) / len(scorers) for one in scorers}
+    scorers = [one for k, one in enumerate(scorers) if all(one is not x for x in scorers[:k])]
     lengths = np.array([len(r) for r in family])
     starts = np.concatenate([[0], np.cumsum(lengths)])
     couples = list(combinations(range(len(family)), 2))
-    found = scorer.align_many(
-        ((family[a], family[b]) for a, b in couples),
-        threads=threads,
-        **(alignment | {"mode": "global", "strand": "plus"}),
-    )
     rows, columns, values = [], [], []
-    similarity = np.eye(len(family))
-    for k, ((a, b), pair) in enumerate(zip(couples, found, strict=True)):
-        p = pair.posterior
-        keep = p.probability >= CUTOFF
-        rows.append(p.query[keep] + starts[a])
-        columns.append(p.reference[keep] + starts[b])
-        values.append(p.probability[keep])
-        accuracy = float(p.of_pairs(pair.pairs).sum()) / max(1, min(lengths[a], lengths[b]))
-        similarity[a, b] = similarity[b, a] = accuracy
-        if progress is not None:
-            progress(k + 1, len(couples))
+    accuracy = np.eye(len(family))
+    done = 0
+    for one in scorers:
+        share = shares[id(one)]
+        aligner = copy.copy(one)
+        aligner.significance = None  # nobody asks for E-values here
+        found = aligner.align_many(
+            ((family[a], family[b]) for a, b in couples),
+            threads=threads,
+            **(alignment | {"mode": "global", "strand": "plus"}),
+        )
+        for (a, b), pair in zip(couples, found, strict=True):
+            p = pair.posterior
+            keep = p.probability >= CUTOFF * share
+            rows.append(p.query[keep] + starts[a])
+            columns.append(p.reference[keep] + starts[b])
+            values.append(p.probability[keep] * np.float32(share))
+            accuracy[a, b] += share * float(p.of_pairs(pair.pairs).sum()) / max(1, min(lengths[a], lengths[b]))
+            accuracy[b, a] = accuracy[a, b]
+            done += 1
+            if progress is not None:
+                progress(done, len(couples) * len(scorers))
     size = int(starts[-1])
     i, j, v = np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
     half = sparse.csr_array((v, (i, j)), shape=(size, size), dtype=np.float32)
     plain = sparse.csr_array(half + half.T)
     owner = np.repeat(np.arange(len(family)), lengths)
     posterior = _consistent(plain, owner, settings.consistency)
-    merges = guide_tree(similarity)
-    layout = _progressive(posterior, lengths, starts, merges, settings.gain)
+    merges = guide_tree(accuracy)
+    votes = _weighed(posterior, starts, accuracy)
+    layout = _progressive(votes, lengths, merges, settings.gain)
     if not settings.gain:
         # With a gain, what one part leaves unaligned moves with every split: less was right then.
-        layout = _refined(layout, posterior, starts, merges)
+        layout = _refined(layout, votes, merges)
     confidence = column_confidence(layout, plain, starts)
     names = [str(r.id) for r in family]
     return FamilyAlignment(family, layout, confidence, _newick(merges, names))
@@ -243,23 +264,61 @@ def _newick(merges: list[tuple[int, int]], names: list[str]) -> str:
     return nodes[-1] + ";"
 
 
-def _join(first: Columns, second: Columns, posterior: Any, starts: npt.NDArray[np.int64], gain: float) -> Columns:
+class _Votes(NamedTuple):
+    """What columns are joined by.
+
+    Attributes
+    ----------
+    first, second, value
+        Two residues, among those of all sequences, and their posterior times the weight of their pair of
+        sequences; each pair of residues is there in both orders.
+    weight
+        Weight of each pair of sequences, (n, n).
+    starts
+        Where each sequence begins among the residues, (n + 1,).
+    """
+
+    first: npt.NDArray[np.int32]
+    second: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+    starts: npt.NDArray[np.int64]
+
+
+def _weighed(posterior: Any, starts: npt.NDArray[np.int64], accuracy: npt.NDArray[np.float64]) -> _Votes:
+    """Return posteriors in which pairs of sequences count by their expected accuracy."""
+    weight = np.maximum(accuracy, LEAST) ** TRUST
+    owner = np.repeat(np.arange(len(accuracy)), np.diff(starts))
+    found = sparse.coo_array(posterior)
+    return _Votes(found.row, found.col, found.data * weight[owner[found.row], owner[found.col]], weight, starts)
+
+
+def _columns_of(part: Columns, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the column of every residue of the family, -1 for those that are not in ``part``."""
+    column = np.full(int(starts[-1]), -1)
+    s, c = np.nonzero(part >= 0)
+    column[starts[s] + part[s, c]] = c
+    return column
+
+
+def _join(first: Columns, second: Columns, votes: _Votes, gain: float) -> Columns:
     """Align two alignments of different sequences, (sequences, columns) each."""
-    size = posterior.shape[0]
-    sides = []
-    for part in (first, second):
-        s, c = np.nonzero(part >= 0)
-        residue = starts[s] + part[s, c]
-        ones = np.ones(len(s), dtype=np.float32)
-        sides.append(sparse.csr_array((ones, (residue, c)), shape=(size, part.shape[1])))
-    score = sparse.coo_array(sparse.csr_array(sides[0].T) @ posterior @ sides[1])
-    full_a, full_b = (first >= 0).sum(axis=0), (second >= 0).sum(axis=0)
-    weight = score.data - gain * (full_a[score.row] * full_b[score.col])
+    width = second.shape[1]
+    # Not as a product of sparse matrices: making those takes longer than sorting a few thousand numbers.
+    at, other = (_columns_of(part, votes.starts) for part in (first, second))
+    row, col = at[votes.first], other[votes.second]
+    inside = np.flatnonzero((row >= 0) & (col >= 0))
+    key = row[inside] * width + col[inside]
+    order = np.argsort(key, kind="stable")
+    place, begin = np.unique(key[order], return_index=True)
+    weight = np.add.reduceat(votes.value[inside[order]], begin) if len(begin) else np.empty(0)
+    row, col = np.divmod(place, width)
+    if gain:
+        of_second = votes.weight @ (second >= 0)
+        weight -= gain * np.einsum("sk,sk->k", (first >= 0)[:, row], of_second[:, col])
     keep = weight > 0
-    row, col = score.row[keep].astype(np.int32), score.col[keep].astype(np.int32)
-    order = np.lexsort((col, row))
-    row, col = row[order], col[order]
-    chain, _ = heaviest_chain(row, col, weight[keep][order].astype(np.float64), second.shape[1], 0.0)
+    row, col = row[keep].astype(np.int32), col[keep].astype(np.int32)
+    chain, _ = heaviest_chain(row, col, weight[keep], width, 0.0)
     # Columns between two links: the first alignment's come before the second's.
     a = np.concatenate([row[chain], [first.shape[1]]])
     b = np.concatenate([col[chain], [second.shape[1]]])
@@ -273,24 +332,18 @@ def _join(first: Columns, second: Columns, posterior: Any, starts: npt.NDArray[n
     return np.concatenate(parts, axis=1)
 
 
-def _progressive(
-    posterior: Any,
-    lengths: npt.NDArray[np.int64],
-    starts: npt.NDArray[np.int64],
-    merges: list[tuple[int, int]],
-    gain: float,
-) -> Columns:
+def _progressive(votes: _Votes, lengths: npt.NDArray[np.int64], merges: list[tuple[int, int]], gain: float) -> Columns:
     nodes: list[Columns] = []
     for k, n in enumerate(lengths):
         leaf = np.full((len(lengths), int(n)), -1, dtype=np.int32)
         leaf[k] = np.arange(n)
         nodes.append(leaf)
     for a, b in merges:
-        nodes.append(_join(nodes[a], nodes[b], posterior, starts, gain))
+        nodes.append(_join(nodes[a], nodes[b], votes, gain))
     return nodes[-1]
 
 
-def _refined(layout: Columns, posterior: Any, starts: npt.NDArray[np.int64], merges: list[tuple[int, int]]) -> Columns:
+def _refined(layout: Columns, votes: _Votes, merges: list[tuple[int, int]]) -> Columns:
     """Split an alignment at every edge of the guide tree in turn, and join the two parts anew."""
     n = len(layout)
     below = [frozenset([k]) for k in range(n)]
@@ -302,7 +355,7 @@ def _refined(layout: Columns, posterior: Any, starts: npt.NDArray[np.int64], mer
         side[list(inside)] = True
         first, second = np.where(side, layout, -1), np.where(side, -1, layout)
         first, second = (part[:, (part >= 0).any(axis=0)] for part in (first, second))
-        layout = _join(first, second, posterior, starts, 0.0)
+        layout = _join(first, second, votes, 0.0)
     return layout
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from genolstm.alignment.settings import FAMILY_FORMATS, MsaSettings
+from genolstm.alignment.settings import FAMILY_FORMATS, FAMILY_MODELS, MsaSettings
 from genolstm.cli import align_options, options
 
 
@@ -22,7 +22,16 @@ from genolstm.cli import align_options, options
     help="Format of the output; Stockholm has a line with the confidence of every column.",
 )
 @options.settings(MsaSettings)
-@align_options.model
+@options.renamed("--preset", "model")
+@click.option(
+    "--model",
+    multiple=True,
+    default=FAMILY_MODELS,
+    show_default="dna once, rna twice",
+    metavar="NAME|FILE",
+    help="Aligner of the pairs, as in `align score`. It may be repeated: the posteriors of several are averaged, and "
+    "one that is given twice counts twice.",
+)
 @align_options.classical
 @options.threads
 @options.force
@@ -34,7 +43,7 @@ def msa(quiet: bool, **given: Any) -> None:
     """
     from genolstm.runs.align_msa import run
 
-    with options.status("aligning", lambda done, n: f"{done} of {n} pairs aligned", quiet=quiet) as progress:
+    with options.status("aligning", lambda done, n: f"{done} of {n} alignments of pairs", quiet=quiet) as progress:
         found = run(**given, progress=progress)
     n, width = found.columns.shape
     options.say(f"{n} sequences in {width} columns, mean confidence {found.confidence.mean():.3f}", quiet=quiet)

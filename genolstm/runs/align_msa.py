@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 
 from genolstm.alignment.formats.family import MSA_FORMATS
 from genolstm.alignment.msa import FamilyAlignment, align_family
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.settings import MsaSettings
+from genolstm.alignment.settings import FAMILY_MODELS, MsaSettings
 from genolstm.files import PathLike, atomic_text
 from genolstm.runs.inputs import check_format, check_paths, records
 
@@ -16,7 +17,7 @@ def run(
     family: PathLike,
     output: PathLike = "-",
     *,
-    model: PathLike = "dna",
+    model: PathLike | Sequence[PathLike] = FAMILY_MODELS,
     classical: bool = False,
     settings: MsaSettings | None = None,
     form: str = "fasta",
@@ -33,7 +34,8 @@ def run(
     output
         File to write; ``-`` is standard output.
     model, classical
-        The aligner, as :meth:`~genolstm.alignment.scorer.AlignmentScorer.load` takes them.
+        The aligner of the pairs, as :meth:`~genolstm.alignment.scorer.AlignmentScorer.load` takes them; the
+        posteriors of several are averaged, and one that is named twice counts twice.
     settings
         How to align the family.
     form
@@ -41,7 +43,7 @@ def run(
     threads
         Threads to use; 0 means all cores.
     progress
-        Called with the number of pairs aligned so far and the total number of pairs.
+        Called with the number of pairs aligned so far, once by each model, and the total.
 
     Raises
     ------
@@ -49,9 +51,12 @@ def run(
         The input is wrong, or the output is in the way; nothing is written.
     """
     check_format(form, MSA_FORMATS)
-    check_paths([family], [output], model=model, force=force)
-    scorer = AlignmentScorer.load(model, classical=classical)
-    found = align_family(list(records(family)), scorer, settings, threads=threads, progress=progress)
+    models = [model] if isinstance(model, str | os.PathLike) else list(model)
+    for one in models:
+        check_paths([family], [output], model=one, force=force)
+    scorers = {one: AlignmentScorer.load(one, classical=classical) for one in models}
+    chosen = [scorers[one] for one in models]
+    found = align_family(list(records(family)), chosen, settings, threads=threads, progress=progress)
     with atomic_text(output, force=force) as stream:
         MSA_FORMATS[form](found, stream)
     return found

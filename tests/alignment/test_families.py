@@ -85,7 +85,7 @@ def test_one_alignment_reads_alike_in_every_form(here: Path) -> None:
         for k, row in enumerate(rows):
             residue = [c not in "-." for c in row]
             np.testing.assert_array_equal(family.columns[k] != GAP, residue)
-            np.testing.assert_array_equal(family.positions[k][residue], np.arange(sum(residue)))
+            np.testing.assert_array_equal(family.positions(k)[residue], np.arange(sum(residue)))
     assert found[0].columns[0, 5] == 4
 
 
@@ -94,7 +94,7 @@ def test_inserts_align_to_nothing(here: Path) -> None:
     (family,), handled = read_families(["f.a2m"])
     assert family.texts == ("ACGTACGGA", "ACGTCGGTA", "AGTGGTA")
     assert family.columns.shape == (3, 8)
-    assert family.positions[0].tolist() == [0, 1, 2, 3, 6, 7, -1, 8]
+    assert family.positions(0).tolist() == [0, 1, 2, 3, 6, 7, -1, 8]
     assert (handled.inserts, handled.lower) == (3, 0)
     # Masked letters next to dots that are the only gaps: nothing is an insert.
     Path("g.afa").write_text(">a\nACGTacGG.A\n>b\nACGT.cGGTA\n")

@@ -15,10 +15,12 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from genolstm.alignment import msa
 from genolstm.alignment.formats.family import MSA_FORMATS
 from genolstm.alignment.msa import LIMIT, FamilyAlignment, align_family, guide_tree
+from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.settings import MsaSettings
 from genolstm.alignment.simulate.pairs import SimulationSettings, simulate_pair
@@ -135,16 +137,17 @@ def test_more_gain_aligns_less() -> None:
 def test_joining_anew_finds_more_and_a_gain_leaves_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
     sums: list[tuple[float, float]] = []
 
-    def both(layout, posterior, starts, merges):  # type: ignore[no-untyped-def]
-        after = refined(layout, posterior, starts, merges)
-        sums.append((expected(layout, posterior, starts), expected(after, posterior, starts)))
+    def both(layout, votes, merges):  # type: ignore[no-untyped-def]
+        after = refined(layout, votes, merges)
+        sums.append((expected(layout, votes), expected(after, votes)))
         return after
 
-    def expected(layout, posterior, starts) -> float:  # type: ignore[no-untyped-def]
+    def expected(layout, votes) -> float:  # type: ignore[no-untyped-def]
         total = 0.0
         for a, b in combinations(range(len(layout)), 2):
             at = np.flatnonzero((layout[a] >= 0) & (layout[b] >= 0))
-            total += float(np.sum(posterior[starts[a] + layout[a, at], starts[b] + layout[b, at]]))
+            pairs = {*zip(votes.starts[a] + layout[a, at], votes.starts[b] + layout[b, at], strict=True)}
+            total += sum(v for i, j, v in zip(*votes[:3], strict=True) if (i, j) in pairs)
         return total
 
     refined = msa._refined
@@ -161,6 +164,65 @@ def test_joining_anew_finds_more_and_a_gain_leaves_it_out(monkeypatch: pytest.Mo
     assert sum(after for _, after in sums) > sum(before for before, _ in sums) + 0.1
     align_family(records(far), SCORER, MsaSettings(gain=0.2), threads=1)
     assert len(sums) == 6
+
+
+def test_posteriors_of_several_models_are_averaged() -> None:
+    given_records = family(4, 3)
+    other = AlignmentScorer(ParameterFamily(gap_rate=0.4, gap_rate_spread=0.1, gap_link=1.0))
+    done: list[tuple[int, int]] = []
+    both = align_family(
+        given_records, [SCORER, other], MsaSettings(consistency=0), threads=1, progress=lambda *x: done.append(x)
+    )
+    assert done == [(k, 6) for k in range(1, 7)]
+    check(both, given_records)
+    # What one column is worth is the mean over the models, where the columns are the same.
+    one, two = (align_family(given_records, x, MsaSettings(consistency=0), threads=1) for x in (SCORER, other))
+    width = min(x.columns.shape[1] for x in (one, two, both))
+    same = [k for k in range(width) if (one.columns[:, k] == both.columns[:, k]).all()]
+    same = [k for k in same if (two.columns[:, k] == both.columns[:, k]).all() and (both.columns[:, k] >= 0).all()]
+    assert len(same) > 10
+    assert np.abs(one.confidence[same] - two.confidence[same]).max() > 0.005
+    mean = (one.confidence[same] + two.confidence[same]) / 2
+    np.testing.assert_allclose(both.confidence[same], mean, atol=2e-3)
+    done.clear()
+    thrice = align_family(
+        given_records, [other, SCORER, other], MsaSettings(consistency=0), threads=1, progress=lambda *x: done.append(x)
+    )
+    assert len(done) == 6, "each aligns once"
+    np.testing.assert_array_equal(thrice.columns[:, same], both.columns[:, same])
+    mean = (one.confidence[same] + 2 * two.confidence[same]) / 3
+    np.testing.assert_allclose(thrice.confidence[same], mean, atol=2e-3)
+    with pytest.raises(InputError, match="no model"):
+        align_family(given_records, [])
+
+
+def test_far_pairs_do_not_outvote_a_near_one() -> None:
+    # Two equal sequences a and b; c to f prefer to have b one column further left, all of them.
+    a, n = np.arange(20), 6
+    starts = 20 * np.arange(n + 1)
+    dense = np.zeros((20 * n, 20 * n), np.float32)
+
+    def set_pair(s: int, t: int, shift: int, p: float) -> None:
+        i = a[max(0, -shift) : 20 - max(0, shift)]
+        dense[starts[s] + i, starts[t] + i + shift] = p
+        dense[starts[t] + i + shift, starts[s] + i] = p
+
+    set_pair(0, 1, 0, 0.98)
+    for far in range(2, n):
+        set_pair(0, far, 0, 0.4)
+        set_pair(1, far, 1, 0.4)
+        for other in range(2, far):
+            set_pair(other, far, 0, 0.4)
+    accuracy = np.full((n, n), 0.4)
+    accuracy[0, 1] = accuracy[1, 0] = 0.98
+    merges = guide_tree(accuracy)
+    assert merges[0] == (0, 1)
+    shared = []
+    for sure in (accuracy, np.ones((n, n))):
+        votes = msa._weighed(sparse.csr_array(dense), starts, sure)
+        layout = msa._refined(msa._progressive(votes, np.full(n, 20), merges, 0.0), votes, merges)
+        shared.append(int((layout[0] == layout[1])[layout[0] >= 0].sum()))
+    assert shared == [20, 0], "with and without weights"
 
 
 def test_the_tree_joins_the_closest_first() -> None:
@@ -227,6 +289,13 @@ def test_the_command(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert got.err.startswith("4 sequences in ")
     assert len(AlignIO.read("out.sto", "stockholm")) == 4
     assert cli("align", "msa", "f.fa", "--gain", 2).code == 2
+    by_default = cli("align", "msa", "f.fa", "--format", "stockholm").out
+    named = cli(
+        "align", "msa", "f.fa", "--format", "stockholm", "--model", "rna", "--model", "dna", "--model", "rna"
+    ).out
+    assert named == by_default
+    former = cli("align", "msa", "f.fa", "--format", "stockholm", "--preset", "rna").out
+    assert former == cli("align", "msa", "f.fa", "--format", "stockholm", "--model", "rna").out != by_default
     Path("one.fa").write_text(">a\nACGT\n")
     bad = cli("align", "msa", "one.fa", "-o", "x.fa")
     assert bad.code == 1

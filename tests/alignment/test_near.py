@@ -14,7 +14,7 @@ from genolstm.alignment.pairhmm.near import find_band
 from genolstm.alignment.result import PosteriorAlignment
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.batch import BatchedAlignment, score_near
-from genolstm.alignment.search.edits import edit_distances, kth_smallest
+from genolstm.alignment.search.edits import CLEAR_EDITS, EITHER, MINUS, PLUS, nearest
 from genolstm.alignment.search.searcher import Searcher
 from genolstm.alignment.settings import SearchSettings
 from genolstm.alignment.significance import Significance, gc_content
@@ -125,26 +125,57 @@ def test_a_copy_elsewhere_or_a_long_gap_at_an_end_is_no_near_pair() -> None:
     assert find_band(x, split, True, lo, hi)[0] == -1
 
 
+def edits_of(x: np.ndarray, y: np.ndarray, within: bool) -> int:
+    """Return the edits between two sequences, by the plain recursion."""
+    row = np.zeros(len(y) + 1, int) if within else np.arange(len(y) + 1)
+    for k, a in enumerate(x):
+        new = np.minimum(row[:-1] + ((a & y) == 0), row[1:] + 1)
+        new = np.concatenate([[k + 1], new])
+        row = np.minimum.accumulate(new - np.arange(len(new))) + np.arange(len(new))
+    return int(row.min() if within else row[-1])
+
+
 @pytest.mark.parametrize("within", [False, True])
-def test_edit_distances_are_those_of_the_recursion(within: bool) -> None:
-    queries = [letters(int(n)) for n in (1, 3, 63, 64, 65, 130)]
-    references = [letters(int(n)) for n in RNG.integers(1, 150, 40)]
-    references[7] = np.concatenate([letters(5), relative(queries[4], 0.1, 1), letters(4)])
-    references[9][::3] = 15
-    pairs = np.array([(i, j) for i in range(len(queries)) for j in range(len(references))])
-    found = edit_distances(pack(queries), pack(references), pairs, within=within, threads=1)
-    for (i, j), d in zip(pairs[::5].tolist(), found[::5].tolist(), strict=True):
-        row = np.zeros(len(references[j]) + 1, int) if within else np.arange(len(references[j]) + 1)
-        for k, x in enumerate(queries[i]):
-            new = np.minimum(row[:-1] + ((x & references[j]) == 0), row[1:] + 1)
-            new = np.concatenate([[k + 1], new])
-            row = np.minimum.accumulate(new - np.arange(len(new))) + np.arange(len(new))
-        assert d == (row.min() if within else row[-1])
+def test_the_nearest_are_those_of_the_recursion(within: bool) -> None:
+    queries = [letters(int(n)) for n in (1, 3, 63, 64, 65, 130, 200)]
+    references = [letters(int(n)) for n in RNG.integers(1, 150, 30)]
+    for k in range(30):
+        x = relative(queries[4 + k % 3], RNG.choice([0.02, 0.1, 0.3]), int(RNG.integers(0, 3)))
+        x = np.concatenate([letters(int(RNG.integers(0, 12))), x, letters(int(RNG.integers(0, 12)))])
+        references.append(complement_masks(x) if k % 4 == 0 else x)
+    references[9] = np.where(np.arange(len(references[9])) % 3 == 0, 15, references[9]).astype(np.uint8)
+    turned = [complement_masks(x) for x in queries]
+    each = np.array([[[edits_of(q, r, within) for r in references] for q in side] for side in (queries, turned)])
+    packed = [pack(x) for x in (queries, turned, references)]
+    candidates = np.stack([RNG.permutation(len(references)) for _ in queries]).astype(np.int32)
+    candidates[2, 40:] = -1
+    candidates[3, 5:] = -1
+    for strand in ("both", "plus", "minus"):
+        cost = {"both": each.min(0), "plus": each[0], "minus": each[1]}[strand]
+        for most in (1, 7, 70):
+            kept, edits, strands = nearest(*packed, candidates, most, strand=strand, within=within, threads=1)
+            again = nearest(*packed, candidates, most, strand=strand, within=within, threads=3)
+            assert all(map(np.array_equal, (kept, edits, strands), again))
+            for i in range(len(queries)):
+                asked = candidates[i][candidates[i] >= 0]
+                expected = asked[np.argsort(cost[i][asked], kind="stable")][:most]
+                own = kept[i][kept[i] >= 0]
+                assert own.tolist() == expected.tolist()
+                assert edits[i][: len(own)].tolist() == cost[i][own].tolist()
+                plus, minus = each[0, i][own], each[1, i][own]
+                code = np.where(minus - plus > CLEAR_EDITS, PLUS, np.where(plus - minus > CLEAR_EDITS, MINUS, EITHER))
+                if strand != "both":
+                    code[:] = PLUS if strand == "plus" else MINUS
+                assert strands[i][: len(own)].tolist() == code.tolist()
 
 
-def test_the_kth_smallest_of_each_query() -> None:
-    pairs = np.array([(0, 1), (0, 2), (0, 3), (2, 0)])
-    assert kth_smallest(pairs, np.array([5, 3, 9, 4], np.int32), 3, 2).tolist() == [5, 0, 4]
+def test_a_name_to_skip_is_no_candidate() -> None:
+    queries = [letters(80) for _ in range(3)]
+    packed = pack(queries), pack([complement_masks(x) for x in queries]), pack(queries)
+    every = np.tile(np.arange(3, dtype=np.int32), (3, 1))
+    kept, *_ = nearest(*packed, every, 2, skip=np.array([0, -1, 1]), names=np.array([0, 0, 1]), threads=1)
+    assert [set(own.tolist()) for own in kept[[0, 2]]] == [{2, -1}, {0, 1}]
+    assert kept[1, 0] == 1
 
 
 def test_evalues_of_many_are_those_of_one() -> None:

@@ -24,7 +24,6 @@ from genolstm.alignment.pairhmm.member import two_strands
 from genolstm.alignment.pairhmm.modes import MODES
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily, hky_joint
 from genolstm.alignment.scorer import AlignmentScorer
-from genolstm.alignment.search.edits import edit_distances
 from genolstm.alignment.significance import LEVELS, REACH, CompositionShift, ScoreTail, Significance, gc_content, pool
 from genolstm.errors import ModelError, SettingError
 from genolstm.sequences.masks import decode_masks, encode_masks
@@ -77,26 +76,6 @@ def test_pairs_beyond_the_batch_and_fixed_parameters_go_through_the_scorer() -> 
     got = score_masks(fixed, [pair], mode="global", strand="plus", threads=1)
     want = fixed.score(*map(decode_masks, pair), strand="plus")
     assert got[0] == pytest.approx(want)
-
-
-def plain_edits(a: str, b: str, within: bool) -> int:
-    row = [0] * (len(b) + 1) if within else list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        above, row = row, [i]
-        for j, y in enumerate(b, 1):
-            equal = encode_masks(x)[0] & encode_masks(y)[0]
-            row.append(min(above[j - 1] + (not equal), above[j] + 1, row[-1] + 1))
-    return min(row) if within else row[-1]
-
-
-@pytest.mark.parametrize("within", [False, True])
-def test_edit_distances_equal_the_plain_recursion(within: bool) -> None:
-    long = masks(130)
-    a, b = [*A, long], [*B, relative(long)]
-    pairs = np.array([(i, j) for i in range(5) for j in range(5)])
-    got = edit_distances(pack(a), pack(b), pairs, within=within, threads=2)
-    for (i, j), d in zip(pairs, got, strict=True):
-        assert d == plain_edits(decode_masks(a[i]), decode_masks(b[j]), within)
 
 
 # ---------------------------------------------------------------------------- calibration

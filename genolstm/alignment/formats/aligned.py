@@ -38,8 +38,8 @@ class AlignedFamily:
     columns
         Codes of the rows, uint8 (rows, columns): 0 to 3, ``UNKNOWN``, or ``GAP``. Residues that no alignment
         is stated for (inserts of A2M and of HMMER's and Infernal's Stockholm) are in ``texts`` only.
-    positions
-        Position of each residue of ``columns`` in its sequence; -1 at gaps.
+    inserted
+        By row and column, how many residues of inserts stand before it; None if the family has no inserts.
     """
 
     name: str
@@ -48,13 +48,21 @@ class AlignedFamily:
     sequences: tuple[str, ...]
     texts: tuple[str, ...]
     columns: npt.NDArray[np.uint8]
-    positions: npt.NDArray[np.int32]
+    inserted: npt.NDArray[np.int32] | None = None
+
+    def positions(self, row: int) -> npt.NDArray[np.int32]:
+        """Return the position of each residue of a row in its sequence, (columns,); -1 at gaps."""
+        residue = self.columns[row] != GAP
+        place = np.cumsum(residue, dtype=np.int32) - 1
+        if self.inserted is not None:
+            place += self.inserted[row]
+        return np.where(residue, place, np.int32(-1))
 
     def rows(self) -> list[str]:
         """Return the aligned rows as text, upper case, with dashes; inserts are left out."""
         return [
-            "".join(text[k] if k >= 0 else "-" for k in places.tolist())
-            for text, places in zip(self.texts, self.positions, strict=True)
+            "".join(text[k] if k >= 0 else "-" for k in self.positions(row).tolist())
+            for row, text in enumerate(self.texts)
         ]
 
 
@@ -293,8 +301,9 @@ def _family(raw: _Raw, handled: Handled) -> AlignedFamily:
     handled.unknown += int((residue & (codes == UNKNOWN)).sum())
     handled.lower += int((lower & residue)[:, ~insert].sum())
     handled.inserts += int(residue[:, insert].sum())
-    positions = np.where(residue, np.cumsum(residue, axis=1) - 1, -1).astype(np.int32)
     codes[gap] = GAP
-    keep = ~insert
+    inserted = None
+    if (residue & insert).any():
+        inserted = np.cumsum(residue & insert, axis=1, dtype=np.int32)[:, ~insert]
     texts = tuple(letters[k, residue[k]].tobytes().decode("ascii").upper().replace("U", "T") for k in range(len(rows)))
-    return AlignedFamily(raw.name, raw.source, raw.line, tuple(raw.parts), texts, codes[:, keep], positions[:, keep])
+    return AlignedFamily(raw.name, raw.source, raw.line, tuple(raw.parts), texts, codes[:, ~insert], inserted)

@@ -44,9 +44,7 @@ class _Vectors:
 
 def _data(context: Any, builder: Any, kinds: Any, arrays: Any) -> list[Any]:
     """Return the data pointers of arrays."""
-    return [
-        context.make_array(kind)(context, builder, value).data for kind, value in zip(kinds, arrays, strict=False)
-    ]
+    return [context.make_array(kind)(context, builder, value).data for kind, value in zip(kinds, arrays, strict=False)]
 
 
 @intrinsic

@@ -43,7 +43,9 @@ def add_column(
         Whether the last bit is the query's: only then is there an answer.
     """
     kinds = (query, positive, negative, score, best, length)
-    signature = types.void(types.uint64, *kinds, types.int64, types.int64, types.int64, types.int64, types.boolean, types.boolean)
+    signature = types.void(
+        types.uint64, *kinds, types.int64, types.int64, types.int64, types.int64, types.boolean, types.boolean
+    )
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         number = ir.IntType(64)

@@ -45,7 +45,7 @@ BATCH = 500
 MOST_PAIRS = 1 << 20
 """Number of pairs scored at a time without a prefilter."""
 LONGEST_CLASS = 1 << 14
-MOST_DOUBT = 0.03
+MOST_DOUBT = 0.05
 """Share of the columns expected to be wrong up to which the network is not asked about a near pair."""
 MARGIN = 3
 """Number of candidates scored exactly beyond twice the hits asked for."""

@@ -1,0 +1,143 @@
+"""Bits per symbol of the mixture of a network, counts and copies, on the three rows of docs/text.md.
+
+    python benchmarks/text/mix.py text kjv.txt --model bible.genolstm
+    python benchmarks/text/mix.py simulated --model simulated.genolstm
+    python benchmarks/text/mix.py fasta hominin_mtdna.fa --validation KX198087.1 --validation KX198084.1 \\
+        --validation KX198088.1 --test FN673705.1 --test KT780370.1 --forward-only
+
+Parts and models are those of english.py and genome.py, which train the model; without ``--model``, counts
+and copies are mixed alone. The training part is the history, the validation part is held-out data: the
+network has learned from the former, so that only the latter says how far to trust it. The test part is
+scored once. Markov models (order 12, tuned) count both parts before. Compressors (7z's PPMd of order 16,
+``zpaq -m5``; Debian's ``7zip`` and ``zpaq``) are shown as what the test part adds to the compressed size of
+both. ``--develop`` scores the validation part after the training part instead, to settle what is to be settled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from evaluation import both_strands, interval
+from genome import parts
+
+from genolstm.text.baselines import MarkovModel
+from genolstm.text.corpus import Corpus, Record, dna_corpus, read_corpus, read_text, text_corpus
+from genolstm.text.generator import TextGenerator
+from genolstm.text.mixing.mixture import Mixture
+from genolstm.text.simulate import simulate_genome
+
+ORDER = 12
+#: Commands that write an archive: {archive}, {file}.
+COMPRESSORS = {
+    "7z, PPMd of order 16": "7z a -bd -m0=PPMd:o=16:mem=256m {archive} {file}",
+    "zpaq -m5": "zpaq a {archive} {file} -m5 -t1",
+}
+
+
+def read_parts(options: argparse.Namespace) -> tuple[Corpus, Corpus, Corpus]:
+    if options.case == "text":
+        whole = text_corpus([("text", read_text(options.file))])
+        codes, held = whole.records[0].codes, 200_000
+        cuts = codes[: -2 * held], codes[-2 * held : -held], codes[-held:]
+        first, second, third = (Corpus(whole.kind, whole.alphabet, (Record("text", part),)) for part in cuts)
+        return first, second, third
+    if options.case == "simulated":
+        return parts(dna_corpus([("sim", simulate_genome(1_000_000, 7)[0])]), [], [], 1)
+    return parts(read_corpus([options.file], "fasta"), options.validation, options.test, 1)
+
+
+def counted(corpora: list[Corpus]) -> np.ndarray:
+    """Return the bits of the last corpus' symbols, from counts and copies alone; print the speed."""
+    mixture = Mixture(corpora[0].alphabet, corpora[0].kind)
+    began, size = time.process_time(), 0
+    for corpus in corpora:
+        stream = corpus.stream()
+        bits = mixture.read(stream).bits
+        size += len(stream)
+    spent = time.process_time() - began
+    print(f"counts and copies: {size:,} symbols, {size / spent:,.0f} per second of CPU, compiling included", flush=True)
+    return bits[~np.isnan(bits)]
+
+
+def markov(training: Corpus, validation: Corpus, test: Corpus, reverse_complement: bool) -> np.ndarray:
+    both = [both_strands(one, reverse_complement) for one in (training, validation)]
+    model = MarkovModel(ORDER, len(test.alphabet)).fit(both[0], tune=True, validation=validation.stream())
+    bits = model.recount(np.concatenate(both)).bits_by_order(test.stream())[ORDER]
+    return bits[~np.isnan(bits)]
+
+
+def compressed(before: str, test: str, command: str, size: int) -> float | None:
+    """Return what the test part adds, in bits per symbol."""
+    words = command.split()
+    program = shutil.which(words[0]) or shutil.which(words[0] + "z")
+    if program is None:
+        return None
+    sizes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, content in enumerate((before, before + test)):
+            file, archive = Path(folder, f"{number}.txt"), Path(folder, f"{number}.{words[0]}")
+            file.write_text(content)
+            filled = [word.format(archive=archive, file=file) for word in words[1:]]
+            subprocess.run([program, *filled], check=True, capture_output=True)
+            sizes.append(archive.stat().st_size)
+    return 8 * (sizes[1] - sizes[0]) / size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case", choices=["text", "simulated", "fasta"])
+    parser.add_argument("file", nargs="?")
+    for part in ("validation", "test"):
+        parser.add_argument(f"--{part}", action="append", default=[], metavar="NAME", help=f"record of the {part} part")
+    parser.add_argument("--model", help="the network; by default none")
+    parser.add_argument("--forward-only", action="store_true", help="Markov models count one strand")
+    parser.add_argument("--develop", action="store_true", help="score the validation part after the training part")
+    parser.add_argument("--block", type=int, default=1000, help="symbols per block of the bootstrap")
+    options = parser.parse_args()
+    training, validation, test = read_parts(options)
+    before = [training, validation]
+    if options.develop:
+        before, test = [training], validation
+    rows = {"counts and copies": counted([*before, test])}
+    if options.model:
+        model = TextGenerator.load(options.model)
+        held_out = validation if not options.develop else ()
+        runs = {
+            "LSTM": {},
+            "LSTM, adapting": {"adapt": True},
+            "LSTM, counts and copies": {"mix": True},
+            "LSTM, adapting, counts and copies": {"mix": True, "adapt": True},
+        }
+        for name, settings in runs.items():
+            known = {"history": training, "held_out": held_out} if "mix" in settings else {}
+            began = time.process_time()
+            score = model.score(test, **settings, **known)
+            print(f"{name}: {time.process_time() - began:.1f} s of CPU", flush=True)
+            rows[name] = np.concatenate([one.bits[~np.isnan(one.bits)] for one in score.records])
+    rows[f"Markov, order {ORDER}, tuned"] = markov(
+        training, validation, test, test.kind == "dna" and not options.forward_only
+    )
+    print(f"\n| model | bits per symbol, {test.n_symbols:,} symbols | 95 % interval |\n| --- | ---: | --- |")
+    for name, bits in rows.items():
+        assert len(bits) == test.n_symbols
+        low, high = interval(bits, options.block)
+        print(f"| {name} | {bits.mean():.4f} | {low:.4f} to {high:.4f} |")
+    for name, command in COMPRESSORS.items():
+        cost = compressed("".join(one.text() for one in before), test.text(), command, test.n_symbols)
+        print(f"| {name} | {'not installed' if cost is None else format(cost, '.4f')} | |", flush=True)
+    names = list(rows)
+    best = next(name for name in reversed(names) if "copies" in name)
+    for name in names:
+        if name != best:
+            low, high = interval(rows[best] - rows[name], options.block)
+            print(f"{best}, less {name}: {(rows[best] - rows[name]).mean():+.4f} ({low:+.4f} to {high:+.4f})")
+
+
+if __name__ == "__main__":
+    main()
