@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genolstm import turns
-from genolstm.cli import main
+from genolstm.cli import cli
 from genolstm.compiled import compiled
 from genolstm.errors import GenolstmError, OutputError
 from genolstm.runs import ahead, warm_up
@@ -207,7 +207,7 @@ def test_what_is_compiled_ahead_is_what_a_pair_needs() -> None:
 
 def test_commands_that_get_help_with_compiling_are_commands() -> None:
     for words in ahead.TASKS:
-        assert CliRunner().invoke(main, [*words.split(), "--help"]).exit_code == 0
+        assert CliRunner().invoke(cli, [*words.split(), "--help"]).exit_code == 0
 
 
 def test_a_loop_called_with_a_constant_has_one_version() -> None:
