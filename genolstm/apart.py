@@ -15,7 +15,10 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-import llvmlite.binding as llvm
+from numba.core import codegen
+
+
+llvm = codegen.ll
 
 
 class _Declared:

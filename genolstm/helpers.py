@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import Any
 
 from genolstm import program, turns
-from genolstm.threads import available_cores
 
 MOST = 3
 """Number of processes that a command begins at most; there is no more that can be compiled at the same time."""
@@ -22,12 +21,12 @@ _begun: list[Any] = []
 
 def begin() -> None:
     """Begin processes that compile ahead for the command that runs, if it is one that compiles much."""
-    command = program.take_command()
-    if command is None or not turns.possible():
+    command, cores = program.take_command()
+    if not turns.possible():
         return
     # As this process finds the package, so do they, wherever it was begun.
     code = f"import sys; sys.path[:] = {sys.path!r}; from genolstm.runs.ahead import main; main(*sys.argv[1:])"
-    for number in range(min(available_cores() - 1, MOST)):
+    for number in range(min(cores - 1, MOST)):
         with suppress(OSError):
             _begun.append(
                 subprocess.Popen(

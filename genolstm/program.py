@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 class _State:
     begun = False
-    command: str | None = None
+    command: tuple[str, int] = ("", 0)
     compiling: Callable[[], None] | None = None
 
 
@@ -24,15 +24,15 @@ def has_begun() -> bool:
     return _State.begun
 
 
-def run_command(words: str) -> None:
-    """Say which command runs, such as ``align score``; only the command line calls this."""
-    _State.command = words
+def run_command(words: str, cores: int) -> None:
+    """Say which command runs, such as ``align score``, and on how many cores; only the command line calls this."""
+    _State.command = (words, cores)
 
 
-def take_command() -> str | None:
-    """Return the command that runs, and None when asked again."""
-    words, _State.command = _State.command, None
-    return words
+def take_command() -> tuple[str, int]:
+    """Return what :func:`run_command` was told; no command on no core if it was told nothing, and from then on."""
+    told, _State.command = _State.command, ("", 0)
+    return told
 
 
 def when_compiling(tell: Callable[[], None] | None) -> None:

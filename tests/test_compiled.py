@@ -1,18 +1,23 @@
 """How loops are compiled, what is kept of them, and what compiling ahead does."""
 
+import ast
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genolstm import turns
+from genolstm.cli import cli
 from genolstm.compiled import compiled
 from genolstm.errors import GenolstmError, OutputError
-from genolstm.runs import warm_up
+from genolstm.runs import ahead, warm_up
 from genolstm.sorting import order_of
 
 FILES = {
@@ -68,6 +73,141 @@ def test_loops_are_compiled_anew_when_what_they_took_from_other_files_changes(tm
         cwd=tmp_path,
     )
     assert found.stdout.splitlines() == ["111 111 0 0", "111 111 1 1", "112 112 0 0", "122 122 0 0", "122 122 1 1"]
+
+
+APART = {
+    "much.py": (
+        "import numpy as np\nfrom genolstm.compiled import compiled\n\n\n"
+        "@compiled(apart=True)\ndef much(x, y):\n    if y == 0:\n        raise ValueError('none')\n"
+        "    return x * 2, np.full(3, y)\n"
+    ),
+    "between.py": (
+        "from genolstm.compiled import compiled\nfrom much import much\n\n\n"
+        "@compiled()\ndef between(x, y):\n    a, b = much(x, y)\n    return a + b.sum()\n"
+    ),
+    "caller.py": (
+        "from genolstm.compiled import compiled\nfrom between import between\n\n\n"
+        "@compiled()\ndef caller(x, y):\n    return 1 + between(x, y)\n"
+    ),
+}
+RUN_APART = """
+from caller import caller
+from much import much
+print(caller(4, 2), sum(caller.stats.cache_hits.values()), sum(much.stats.cache_hits.values()))
+try:
+    caller(4, 0)
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_loop_that_is_called_by_its_address_is_there_when_its_callers_are_loaded(tmp_path: Path) -> None:
+    for name, text in APART.items():
+        (tmp_path / name).write_text(text)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])}
+    environment["NUMBA_CACHE_DIR"] = str(tmp_path / "kept")
+
+    def run(code: str = RUN_APART) -> list[str]:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, cwd=tmp_path
+        )
+        return ended.stdout.splitlines()
+
+    # Another process has loaded it before it compiles a caller.
+    assert run("from much import much\nprint(*much(4, 2))") == ["8 [2 2 2]"]
+    assert run() == ["15 0 1", "none"]
+    assert run() == ["15 1 1", "none"]
+    # Only its callers are left.
+    for path in (tmp_path / "kept").glob("*/much.*"):
+        path.unlink()
+    assert run() == ["15 1 0", "none"]
+    assert run() == ["15 1 1", "none"]
+
+
+@pytest.mark.skipif(not turns.possible(), reason="files cannot be locked here")
+def test_of_processes_that_need_a_loop_at_the_same_time_one_compiles_it(tmp_path: Path) -> None:
+    (tmp_path / "loop.py").write_text(
+        "from genolstm.compiled import compiled\n\n\n@compiled()\ndef loop(x):\n    return x.sum() + x.max()\n"
+    )
+    code = "import sys, numpy\nfrom loop import loop\nprint('there', flush=True)\nsys.stdin.readline()\n"
+    code += "loop(numpy.ones(3))\nprint(sum(loop.stats.cache_hits.values()))"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])}
+    environment["NUMBA_CACHE_DIR"] = str(tmp_path / "kept")
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        for _ in range(2)
+    ]
+    for one in both:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "there\n"
+    for one in both:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    assert sorted(one.communicate()[0] for one in both) == ["0\n", "1\n"]
+
+
+def test_a_turn_that_is_not_given_back_is_waited_for_no_longer_than_is_sensible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "PATIENCE", 0.2)
+    code = "import sys, pathlib\nfrom genolstm.turns import turn\nwith turn(pathlib.Path(sys.argv[1]), 'loop'):\n"
+    code += "    print('there', flush=True)\n    sys.stdin.readline()"
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "there\n"
+        begin = time.monotonic()
+        with turns.turn(tmp_path, "loop"):
+            waited = time.monotonic() - begin
+        with turns.turn(tmp_path, "another"):
+            free = time.monotonic() - begin - waited
+        other.communicate("go\n")
+    assert waited >= 0.2 * turns.possible()
+    assert free < 0.2
+    with turns.turn(tmp_path / "absent", "loop"):  # where no file can be made, none is waited for
+        pass
+
+
+AHEAD = """
+import sys
+from numba.extending import is_jitted
+from genolstm.runs import ahead
+
+for task in ahead.TASKS["align score"]:
+    task()
+from genolstm.alignment.scorer import AlignmentScorer
+
+known = {}
+def versions():
+    return {
+        (module, name): len(loop.signatures)
+        for module in list(sys.modules) if module.startswith("genolstm.alignment")
+        for name, loop in vars(sys.modules[module]).items() if is_jitted(loop)
+    }
+before = versions()
+text = "ACGTTGCATTTAGCACCATGACAG" * 8
+AlignmentScorer.load("dna").align(text, text[:90] + text[97:])
+print(sorted({name for key, n in versions().items() if n != before.get(key) for name in [key[1]]}))
+"""
+
+
+def test_what_is_compiled_ahead_is_what_a_pair_needs() -> None:
+    ended = subprocess.run([sys.executable, "-c", AHEAD], capture_output=True, text=True, check=True)
+    # The command itself begins with these.
+    assert set(ast.literal_eval(ended.stdout)) <= {"shared_kmers", "divergence_of", "_kmers", "_place", "two_strands"}
+
+
+def test_commands_that_get_help_with_compiling_are_commands() -> None:
+    for words in ahead.TASKS:
+        assert CliRunner().invoke(cli, [*words.split(), "--help"]).exit_code == 0
 
 
 def test_a_loop_called_with_a_constant_has_one_version() -> None:

@@ -22,6 +22,7 @@ from genolstm.errors import shown as shown_text
 from genolstm.numbers import LAST_POSITION, duration
 from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY
 from genolstm.settings import Range, Setting, describe
+from genolstm.threads import available_cores
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,7 +48,7 @@ class Command(click.Command):
         return parser
 
     def invoke(self, ctx: click.Context) -> Any:
-        program.run_command(layout.path_of(ctx))
+        program.run_command(layout.path_of(ctx), available_cores())
         return super().invoke(ctx)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
