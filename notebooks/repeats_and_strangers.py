@@ -102,7 +102,7 @@ def binned(values):
 
 
 def drawn(label):
-    figure, ax = plt.subplots(figsize=(8, 2.6), layout="constrained")
+    _, ax = plt.subplots(figsize=(8, 2.6), layout="constrained")
     for name, place in places.items():
         ax.axvspan(place.start / 1000, place.stop / 1000, color="0.93", linewidth=0, zorder=0)
         ax.text((place.start + place.stop) / 2000, 1.02, name, transform=ax.get_xaxis_transform(), ha="center")

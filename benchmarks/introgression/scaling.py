@@ -191,7 +191,9 @@ def figures(measured: dict[str, Any]) -> dict[str, Any]:
     found["peak"], found["peak_error"] = fitted(
         [[1, row.mb, row.held, row.scanned] for row in rows], [row.peak for row in rows]
     )
-    found["read"], found["read_error"] = fitted([[row.mb, row.mb * row.held] for row in rows], [row.read for row in rows])
+    found["read"], found["read_error"] = fitted(
+        [[row.mb, row.mb * row.held] for row in rows], [row.read for row in rows]
+    )
     whole = [row for row in rows if row.held - row.scanned < 2 * OUTGROUP + 10]
     for name in ("segments", "posteriors"):
         found[name] = sum(getattr(row, name) for row in whole) / sum(row.mb * row.scanned for row in whole)
@@ -229,8 +231,10 @@ def report(measured: dict[str, Any]) -> str:
     measured_rows = [["series", "Mb", "haplotypes held", "scanned", "sites", "CPU s", "wall s", "peak MiB", "VCF MB"]]
     for row in rows:
         measured_rows.append(
-            [title[row.series], f"{row.mb:g}", f"{row.held:,}", f"{row.scanned:,}", f"{row.sites:,}"]
-            + [f"{row.cpu:.1f}", f"{row.wall:.1f}", f"{row.peak:.0f}", f"{row.read / 1e6:.1f}"]
+            [
+                *(title[row.series], f"{row.mb:g}", f"{row.held:,}", f"{row.scanned:,}", f"{row.sites:,}"),
+                *(f"{row.cpu:.1f}", f"{row.wall:.1f}", f"{row.peak:.0f}", f"{row.read / 1e6:.1f}"),
+            ]
         )
     growth = [["series", "CPU", "wall", "memory"]]
     for series, of in found["exponents"].items():

@@ -259,7 +259,7 @@ def score(
         raise click.UsageError("--adapt goes with the network, not with --counts-only")
     from genolstm.runs.text_score import run
 
-    tracks = {"bedgraph": bedgraph, "bigwig": bigwig, "repeats": repeats, "weights": weights}
+    tracks: dict[str, Any] = {"bedgraph": bedgraph, "bigwig": bigwig, "repeats": repeats, "weights": weights}
     rows = run(model, files, positions=positions, bin_size=bin_size, **tracks, **settings)
     if as_json:
         *records, (_, total) = rows

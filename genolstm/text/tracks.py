@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ SURPRISE = Kind("surprise", "bits per base")
 SAVED = Kind("repeats", "bits per base that repeats save")
 
 
-def levels(values: Bits, bin_size: int) -> Iterator[tuple[npt.NDArray[np.int64], ...]]:
+def levels(values: Bits, bin_size: int) -> Iterator[tuple[npt.NDArray[Any], ...]]:
     """Yield starts, ends and means of stretches of bins, some at a time; equal neighbours are one."""
     starts, means = binned(values, bin_size)
     if not len(starts):
@@ -70,7 +70,7 @@ class BigWig:
     def __init__(self, path: PathLike, kind: Kind, bin_size: int) -> None:
         self._path, self._kind, self._bin = path, kind, bin_size
         self._lengths: dict[str, int] = {}
-        self._parts: dict[str, list[tuple[npt.NDArray[np.int64], ...]]] = {}
+        self._parts: dict[str, list[tuple[npt.NDArray[Any], ...]]] = {}
 
     def add(self, record: RecordScore) -> None:
         """Take in a record."""

@@ -415,8 +415,8 @@ def read(
             _remember(state, seq, i)
             continue
         _contexts(state, seq, i, hashes, known)
-        longest = 0
-        longest_inverted = 0
+        longest: Any = 0
+        longest_inverted: Any = 0
         for m in range(n_copies):
             _seek(state, seq, i, m)
             if state.copies[m, PLACE] >= 0:
@@ -501,7 +501,7 @@ def read(
                         (longest_inverted * 9 + min(_ones(state.copies[n_copies - 1, HISTORY]), 8)) * 2 + bit_number
                     ) % n_values
                 which[3] = (seen * n_bits + bit_number) % n_values
-                best = np.float32(0.0)
+                best: Any = np.float32(0.0)
                 there = prefix % n_final
                 for s in range(n_selectors):
                     row = state.weights[s, which[s]]
@@ -514,7 +514,7 @@ def read(
                 chance = _squash(best)
                 # Two stages of refinement, by the symbols before and the bits so far.
                 spread = (best + _FAR) * np.float32((BUCKETS - 1) / (2 * FAR))
-                bucket = min(np.int64(spread), BUCKETS - 2)
+                bucket: Any = min(np.int64(spread), BUCKETS - 2)
                 part = spread - np.float32(bucket)
                 one = (last * 1024 + prefix) % n_refined
                 two = ((last * 977 + second) * 1024 + prefix) % n_refined

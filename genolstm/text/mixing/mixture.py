@@ -23,11 +23,9 @@ _TEXT_ORDERS = (
 _REPEAT_TEXT, _REPEAT_DNA = 12, 2
 # Symbols that must agree before a copy model follows, and the misses among 32 after which it gives up.
 _DNA_COPIES = (
-    (24, 16, kernel.FORWARD),
-    (12, 16, kernel.FORWARD),
-    (24, 16, kernel.OTHER_STRAND),
-    (12, 16, kernel.OTHER_STRAND),
-    (20, 16, kernel.TOLERANT),
+    *((length, 16, kernel.FORWARD) for length in (32, 20, 14, 11)),
+    *((length, 16, kernel.OTHER_STRAND) for length in (32, 20, 14, 11)),
+    (16, 16, kernel.TOLERANT),
 )
 _TEXT_COPIES = ((20, 8, kernel.FORWARD), (7, 8, kernel.FORWARD))
 #: Slots of a table at first and at most, and places of a copy model, as powers of two: tables grow to 64 MB
