@@ -10,7 +10,7 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import random_masks
-from genolstm.alignment.pairhmm.near import find_band
+from genolstm.alignment.pairhmm.band import find_band
 from genolstm.alignment.result import PosteriorAlignment
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.batch import BatchedAlignment, score_near

@@ -1,6 +1,6 @@
 """Scores and alignments of many near pairs, without an object or a loop of Python for each.
 
-What :mod:`genolstm.alignment.pairhmm.near` finds for thousands of pairs is kept as it is, in flat arrays. A
+What :mod:`genolstm.alignment.pairhmm.near_alignment` finds for thousands of pairs is kept as it is, in flat arrays. A
 :class:`BatchedAlignment` knows what a line of output holds, and becomes a whole alignment when more is asked.
 """
 
@@ -17,7 +17,8 @@ from Bio.SeqRecord import SeqRecord
 from genolstm.alignment.pair import SPAN_COST, TIE
 from genolstm.alignment.pairhmm.decode import F1_SLACK, SparsePosterior
 from genolstm.alignment.pairhmm.modes import Mode
-from genolstm.alignment.pairhmm.near import FIELDS, align_chunk, score_chunk
+from genolstm.alignment.pairhmm.near import score_chunk
+from genolstm.alignment.pairhmm.near_alignment import FIELDS, align_chunk
 from genolstm.alignment.pairhmm.pairhmm import CUTOFF
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.pairhmm.region import Region, shifted
@@ -117,7 +118,7 @@ class NearAlignments:
         """Expected number of wrong columns."""
 
     def numbers(self, k: int) -> npt.NDArray[np.float64]:
-        """Return the numbers of a pair, see :data:`~genolstm.alignment.pairhmm.near.FIELDS`."""
+        """Return the numbers of a pair, see :data:`~genolstm.alignment.pairhmm.near_alignment.FIELDS`."""
         found: npt.NDArray[np.float64] = self._parts[k // CHUNK][0][k % CHUNK]
         return found
 

@@ -45,7 +45,7 @@ def _lines(query):
     return lines
 
 
-@compiled()
+@compiled(apart=True)
 def _distances(lines, n, letters, starts, chosen, count, limit, free, work, best):
     """Write the edits of a query with ``count`` references, ``FAR`` where they are more than ``limit``.
 

@@ -12,7 +12,7 @@ import copy
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, islice
@@ -33,8 +33,9 @@ from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.batch import BatchedAlignment, Fit, NearAlignments, score_near
 from genolstm.alignment.search.edits import EITHER, MINUS, PLUS, nearest
 from genolstm.alignment.search.seeds import Prefilter, SeedIndex
+from genolstm.alignment.search.windows import PrefilterMaker, Windows
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
-from genolstm.alignment.significance import Significance, gc_content, pool
+from genolstm.alignment.significance import Significance, gc_content
 from genolstm.errors import InputError
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.sequences.packed import PackedSequences, pack
@@ -49,8 +50,6 @@ MOST_DOUBT = 0.05
 """Share of the columns expected to be wrong up to which the network is not asked about a near pair."""
 MARGIN = 3
 """Number of candidates scored exactly beyond twice the hits asked for."""
-
-PrefilterMaker = Callable[[PackedSequences], Prefilter]
 
 
 class Hit(NamedTuple):
@@ -68,45 +67,6 @@ class Hit(NamedTuple):
     evalue: float | None
     fit: Fit | None = None
     """What is known of it if the pair is near."""
-
-
-class _Windows:
-    """References cut into windows for queries of one length class, and their index."""
-
-    def __init__(self, references: Sequence[Masks], longest: int | None, make: PrefilterMaker | None) -> None:
-        self.place: list[tuple[int, int, int]] = []
-        for r, masks in enumerate(references):
-            size, step = len(masks), len(masks)
-            if longest is not None and len(masks) > 4.5 * longest:
-                size, step = 3 * longest, 3 * longest // 2
-            start = 0
-            while True:
-                end = min(start + size, len(masks))
-                self.place.append((r, start, end))
-                if end == len(masks):
-                    break
-                start += step
-        self.packed = pack([references[r][a:b] for r, a, b in self.place])
-        self.lengths = self.packed.lengths
-        single = self.packed.letters & (self.packed.letters - 1) == 0
-        self.sure = np.diff(np.concatenate([[0], np.cumsum(single)])[self.packed.starts])
-        self.owner = np.array([r for r, _, _ in self.place])
-        self.names = self.owner
-        self.prefilter = None if make is None else make(self.packed)
-        # A few distinct lengths and GC contents stand for all of them when E-values are summed.
-        strong = (self.packed.letters == 2) | (self.packed.letters == 4)
-        strong = np.diff(np.concatenate([[0], np.cumsum(strong)])[self.packed.starts])
-        gc = np.where(self.sure > 0, strong / np.maximum(self.sure, 1), 0.5)
-        self.class_lengths, self.class_gc, self.counts = pool(self.lengths, gc)
-        self._records: dict[int, SeqRecord] = {}
-
-    def record(self, w: int, references: Sequence[SeqRecord]) -> SeqRecord:
-        """Return a window as a sequence, or the reference itself if the window covers all of it."""
-        if w not in self._records:
-            r, start, end = self.place[w]
-            whole = end - start == len(references[r])
-            self._records[w] = references[r] if whole else references[r][start:end]
-        return self._records[w]
 
 
 def _seeds(packed: PackedSequences) -> Prefilter:
@@ -168,10 +128,10 @@ class Searcher:
         self._longest = max(map(len, self._masks))
         self._name_codes: dict[str | None, int] = {}
         self._names = [self._name_codes.setdefault(r.id, len(self._name_codes)) for r in self.references]
-        self._windows: dict[int | None, _Windows] = {}
+        self._windows: dict[int | None, Windows] = {}
         self._building = threading.Lock()
 
-    def _for_length(self, n: int) -> _Windows:
+    def _for_length(self, n: int) -> Windows:
         """Return the windows for queries of about this length."""
         longest = None
         if self.alignment.mode != "global":
@@ -180,7 +140,7 @@ class Searcher:
                 longest = None
         with self._building:
             if longest not in self._windows:
-                made = _Windows(self._masks, longest, self._make)
+                made = Windows(self._masks, longest, self._make)
                 made.names = np.array(self._names)[made.owner]
                 self._windows[longest] = made
         return self._windows[longest]
@@ -259,7 +219,7 @@ class Searcher:
                     found[k] = hit
         return found
 
-    def _find(self, queries: list[Masks], windows: _Windows, names: Sequence[str | None]) -> list[list[Hit]]:
+    def _find(self, queries: list[Masks], windows: Windows, names: Sequence[str | None]) -> list[list[Hit]]:
         """Return the hits of queries of one length class, best first."""
         packed = pack(queries)
         turned = pack([complement_masks(q) for q in queries])
@@ -288,7 +248,7 @@ class Searcher:
         self,
         packed: PackedSequences,
         turned: PackedSequences,
-        windows: _Windows,
+        windows: Windows,
         near: npt.NDArray[np.int32],
         own: npt.NDArray[np.int64],
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -306,7 +266,7 @@ class Searcher:
         return _in_pairs(found), strands[found >= 0].astype(np.int64)
 
     def _rough(
-        self, packed: PackedSequences, windows: _Windows, pairs: npt.NDArray[np.int64]
+        self, packed: PackedSequences, windows: Windows, pairs: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
         quick = fits(packed.lengths[pairs[:, 0]], windows.lengths[pairs[:, 1]])
         # Pairs that do not fit keep the prefilter's order, ahead of the rest.
@@ -338,7 +298,7 @@ class Searcher:
         self,
         packed: PackedSequences,
         turned: PackedSequences,
-        windows: _Windows,
+        windows: Windows,
         pairs: npt.NDArray[np.int64],
         strands: npt.NDArray[np.int64],
     ) -> npt.NDArray[np.float64]:
@@ -358,7 +318,7 @@ class Searcher:
         self,
         queries: list[Masks],
         packed: PackedSequences,
-        windows: _Windows,
+        windows: Windows,
         pairs: npt.NDArray[np.int64],
         strands: npt.NDArray[np.int64],
         known: npt.NDArray[np.float64],
@@ -397,7 +357,7 @@ class Searcher:
     def _choose(
         self,
         queries: list[Masks],
-        windows: _Windows,
+        windows: Windows,
         pairs: npt.NDArray[np.int64],
         bits: npt.NDArray[np.float64],
         strands: npt.NDArray[np.int64],
@@ -503,7 +463,7 @@ class Searcher:
         masks: Sequence[Masks],
         plan: list[tuple[int, Hit]],
         members: list[int],
-        windows: _Windows,
+        windows: Windows,
         strand: str,
         family: ParameterFamily,
         out: list[PosteriorAlignment | None],
@@ -543,7 +503,7 @@ class Searcher:
             out[members[at]] = made
 
     def _homology(
-        self, pairs: npt.NDArray[np.int64], queries: list[Masks], windows: _Windows, bits: list[float]
+        self, pairs: npt.NDArray[np.int64], queries: list[Masks], windows: Windows, bits: list[float]
     ) -> list[float | None]:
         """Return P(homolog) of each pair, as the scorer judges it."""
         known, mode = self.scorer.significance, self.alignment.mode

@@ -160,8 +160,7 @@ class SeedIndex:
         holders = np.diff(self._at)
         self._weight = np.sqrt(np.log((n + 1) / np.maximum(holders, 1))).astype(np.float32)
         self._weight[holders > max(common * n, 50)] = 0.0
-        sums = np.zeros(n)
-        np.add.at(sums, np.repeat(np.arange(n), np.diff(begin)), self._weight[words])
+        sums = np.bincount(np.repeat(np.arange(n), np.diff(begin)), self._weight[words], minlength=n)
         self._norm = (1 / np.sqrt(np.maximum(sums, 1e-9))).astype(np.float32)
 
     def candidates(self, queries: PackedSequences, count: int, threads: int = 0) -> Indices:
