@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.people import two_chromosomes
-from support.snakes import Snakes, clone
+from support.snakes import Run, Snakes, clone
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +40,13 @@ def alignment(fresh: Path, snakemake: Snakes) -> Path:
     folder = fresh / "workflows" / "alignment"
     snakemake(folder, "--cores", 2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def embed(fresh: Path, snakemake: Snakes) -> tuple[Path, Run]:
+    """Folder of the project that embeds both workflows in a clone, and its run."""
+    folder = fresh / "workflows" / "examples" / "embed"
+    return folder, snakemake(folder, "--cores", 2)
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,8 @@ import pytest
 pytestmark = pytest.mark.xdist_group("workflow")
 
 
-def test_example_project_runs_both_and_a_rule_of_its_own(fresh, snakemake):
-    folder = fresh / "workflows" / "examples" / "embed"
-    run = snakemake(folder, "--cores", 2)
+def test_example_project_runs_both_and_a_rule_of_its_own(embed, snakemake):
+    folder, run = embed
     assert run.jobs() == {
         "introgression_scan_fasta": 1,
         "introgression_gather_segments": 1,

@@ -230,13 +230,12 @@ def test_command_that_gathers_thousands_of_parts_fits_into_one_text(introgressio
     assert shell.stdout.splitlines() == parts
 
 
-def test_contig_of_fasta_that_is_not_there_cannot_be_drawn(introgression, snakemake, tmp_path):
+def test_contig_of_fasta_that_is_not_there_cannot_be_drawn(embed, snakemake):
     """Which contigs there are is known only when the FASTA was read."""
-    target = "results/fasta/plots/chr22.rows.svg"
-    extra = "plots: {chromosomes: [chr22]}\noutputs: {posteriors: false, report: false}\n"
-    (tmp_path / "extra.yaml").write_text(extra)
-    words = ("--configfile", "config/fasta.yaml", tmp_path / "extra.yaml", "--replace-workflow-config", "--cores", 2)
-    snakemake(introgression, target, *words, code=1)
-    log = (introgression / "logs" / "plot_chromosome" / "fasta" / "chr22.rows.log").read_text()
-    assert "there is no chr22; there is chr21" in log
-    assert not (introgression / target).exists()
+    folder, _ = embed
+    target = "results/introgression/fasta/plots/chr22.rows.svg"
+    run = snakemake(folder, target, "--cores", 2, code=1)
+    assert run.jobs() == {"introgression_plot_chromosome": 1}
+    log = folder / "logs" / "introgression" / "plot_chromosome" / "fasta" / "chr22.rows.log"
+    assert "there is no chr22; there is chr21" in log.read_text()
+    assert not (folder / target).exists()
