@@ -47,7 +47,7 @@ aligner = AlignmentScorer.load("dna")
 # ## One pair
 #
 # Every column has a posterior: the probability that these two residues are homologous, given that the sequences are
-# related. The darker a column, the surer it is.
+# related. Columns are coloured by it.
 
 # %%
 alignment = aligner.align(
@@ -108,7 +108,8 @@ pd.DataFrame(
 # ## Is there anything to align?
 #
 # Sequences that have nothing in common are aligned as well. The E-value says how many unrelated sequences would score
-# as high: among *n* comparisons, about *n* E-values should be below 1. Here are unrelated pairs, beside related ones.
+# as high by chance: of unrelated pairs, one in ten should have an E-value of at most .1, and one in a hundred of .01.
+# Here are such pairs, beside related ones.
 
 # %%
 random = np.random.default_rng(4)
@@ -147,7 +148,7 @@ left, middle, end = (decode(random.integers(0, 4, 80).astype(np.uint8)) for _ in
 rows = []
 for name, reference in (("one copy", left + unit + middle), ("two copies", left + unit + middle + unit + end)):
     placed = aligner.align(unit, reference, mode="semiglobal", strand="plus")
-    rows.append((name, placed.mapq, float(placed.posteriors.mean()), placed.evalue))
+    rows.append((name, placed.mapq, float(placed.posteriors.mean()), f"{placed.evalue:.1g}"))
 pd.DataFrame(rows, columns=["in the reference", "mapping quality", "mean posterior", "E-value"]).round(3)
 
 # %% [markdown]

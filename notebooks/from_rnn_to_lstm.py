@@ -19,7 +19,7 @@
 # measures how far gradients reach, shows a task that depends on it, and then opens the gates of
 # two LSTMs: a small one that has learned the task, and the one that finds Neanderthal segments.
 #
-# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** about a minute, most of it the training of the
+# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** 40 seconds, most of it the training of the
 # small LSTM. It downloads nothing, and leaves nothing behind.
 
 # %% tags=["parameters"]

@@ -20,8 +20,8 @@
 # do not belong. All models here are tiny and are trained within seconds; the benchmarks in the
 # repository train them properly.
 #
-# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** about a minute and a half. It downloads
-# nothing, and leaves nothing behind.
+# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** half a minute. It downloads nothing, and
+# leaves nothing behind.
 
 # %% tags=["parameters"]
 RHYME_EPOCHS, GENOME_EPOCHS = 45, 12  # of training; with fewer, neither model learns much

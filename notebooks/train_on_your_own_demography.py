@@ -18,9 +18,9 @@
 # simulates it, looks at what the shipped model makes of it, trains a model on it, and compares both on regions that
 # neither has seen.
 #
-# **Needs** `pip install "genolstm[train,simulate,plot]"` and Jupyter. **Takes** three to four minutes as it stands,
-# which is enough to see how it goes, and not enough for a good model: that needs 40 regions of 5 Mb, a quarter of an
-# hour to simulate and as long to train. It downloads nothing, and leaves nothing behind.
+# **Needs** `pip install "genolstm[train,simulate,plot]"` and Jupyter. **Takes** about a minute as it stands, which is
+# enough to see how it goes, and not enough for a good model: that needs 40 regions of 5 Mb, a quarter of an hour to
+# simulate and as long to train. It downloads nothing, and leaves nothing behind.
 
 # %% tags=["parameters"]
 REGIONS = 12  # to train on

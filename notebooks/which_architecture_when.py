@@ -19,8 +19,8 @@
 # number of epochs. This notebook runs it once, on a small scale, and then looks at the two tasks of
 # the benchmark: one that the CNN wins, and one that only the gated networks solve.
 #
-# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** half a minute. It downloads nothing, and
-# leaves nothing behind.
+# **Needs** `pip install "genolstm[train,plot]"` and Jupyter. **Takes** 20 seconds. It downloads nothing, and leaves
+# nothing behind.
 
 # %% tags=["parameters"]
 EPOCHS = 15  # of training

@@ -20,11 +20,12 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.pages import ROOT, Block, Shell, as_numbers, blocks, told, words_of
+from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, words_of
 
 from genolstm.text.scoring import write_positions_header
 
@@ -148,21 +149,15 @@ zcat "$3" > "$(eval echo "\\$$#")"
 """
 
 
-def records_of(path: Path) -> list[str]:
-    """Return the records of a FASTA file as text."""
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        return [f">{record}" for record in stream.read().split(">")[1:]]
-
-
-def assemblies(folder: Path, region: Path) -> None:
-    for k, record in enumerate(records_of(region / "outgroup.fa.gz")[:8], 1):
-        packed(folder / f"yri_{k:02d}.fa.gz", record)
-    archaic = records_of(region / "archaic.fa.gz")
-    packed(folder / "vindija.fa.gz", archaic[0])
-    for k, record in enumerate(archaic, 1):
-        packed(folder / f"nea_{k}.fa.gz", record)
-    for k, record in enumerate(records_of(region / "target.fa.gz")[:2], 1):
-        packed(folder / f"sample.hap{k}.fa.gz", record.replace("#", "_"))
+def assemblies(folder: Path) -> None:
+    """FASTA files of whole haplotypes, all of them cut from those of the example."""
+    with gzip.open(EXAMPLE / "query.fa.gz", "rt", encoding="utf-8") as stream:
+        records = dict(record.split("\n", 1) for record in stream.read().split(">")[1:])
+    bases = [text.replace("\n", "")[:150_000] for text in records.values()]
+    names = ["yri_01", "yri_02", "nea_1", "nea_2", "sample.hap1", "sample.hap2"]
+    for name, sequence in zip(names, bases, strict=True):
+        packed(folder / f"{name}.fa.gz", f">{name.split('.')[0]}_contig1\n{sequence}\n")
+    shutil.copyfile(folder / "nea_1.fa.gz", folder / "vindija.fa.gz")
 
 
 def one_genome(folder: Path) -> None:
@@ -207,6 +202,7 @@ for number in 21 22; do SLURM_ARRAY_TASK_ID=$number sh "$1"; done
 def introgression(folder: Path) -> None:
     """What the page on introgression scans: all kinds of files, of two chromosomes."""
     example(folder)
+    assemblies(folder)
     for name in ("people.vcf.gz", "query.fa.gz", "outgroup.panel", "target.txt", "outgroup.txt", "truth.bed"):
         shutil.copyfile(EXAMPLE / name, folder / name)
     shutil.copytree(EXAMPLE / "hmmix", folder / "hmmix")
@@ -238,10 +234,15 @@ def introgression(folder: Path) -> None:
 
 
 def sequences(folder: Path) -> None:
-    for name in ("QUERY.fa", "READS.fa", "FAMILY.fa"):
-        shutil.copyfile(EXAMPLE / "reads.fa", folder / name)
-    for name in ("REFERENCE.fa", "GENOME.fa"):
-        shutil.copyfile(EXAMPLE / "reference.fa", folder / name)
+    from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
+
+    settings = replace(PRESETS["homogeneous"], length=(60, 80), divergence=(0.05, 0.3))
+    texts = [pair.texts for pair in simulate_pairs(settings, 10, seed=3)]
+    for name, which in (("QUERY", 0), ("REFERENCE", 1)):
+        records = [f">{name.lower()}{k}\n{pair[which]}\n" for k, pair in enumerate(texts)]
+        (folder / f"{name}.fa").write_text("".join(records))
+    for name, source in (("READS", "reads"), ("FAMILY", "reads"), ("GENOME", "reference")):
+        shutil.copyfile(EXAMPLE / f"{source}.fa", folder / f"{name}.fa")
     reads = (EXAMPLE / "reads.fa").read_text().split(">")
     (folder / "A.fa").write_text(f">{reads[1]}")
     (folder / "B.fa").write_text(f">{reads[2]}")
@@ -280,11 +281,15 @@ def demography(folder: Path) -> None:
     (folder / "mine.yaml").write_text(found)
 
 
+def notebooks(folder: Path) -> None:
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+
+
 class Page(NamedTuple):
     """What a page needs, which of its blocks take long, and what is made smaller when these are run."""
 
-    prepare: Callable[..., None] = example
-    #: Blocks that have one of these pieces run with ``-m slow`` only.
+    prepare: Callable[[Path], None] = example
+    #: Lines of the shell, and blocks of Python, that have one of these pieces run with ``-m slow`` only.
     slow: tuple[str, ...] = ()
     smaller: tuple[tuple[str, str], ...] = ()
     #: Blocks that are run by no test of this file, by a piece of them, and by what they are.
@@ -301,7 +306,7 @@ PAGES = {
     "README.md": Page(),
     "docs/architectures.md": Page(
         architectures,
-        slow=("genolstm compare", "genolstm.comparison", "rhyme.genolstm"),
+        slow=("genolstm compare", "genolstm.comparison", "model gates"),
         smaller=(
             ("--labels enhancers.tsv -o", f"--labels enhancers.tsv {ONCE} --parameters 1500 -o"),
             ("--parameters 20000", f"--parameters 1500 {ONCE}"),
@@ -316,10 +321,13 @@ PAGES = {
     ),
     "docs/alignment.md": Page(
         sequences,
-        slow=("align train",),
+        slow=("align train", "align msa", "align plot"),
         smaller=(
-            ("--truth TRUTH.paf", "--truth TRUTH.paf --epochs 1 --classical"),
-            ("genolstm align train", "cp alignments.paf TRUTH.paf\ngenolstm align train"),
+            ("--truth TRUTH.paf", "--truth TRUTH.paf --epochs 1"),
+            (
+                "genolstm align train",
+                "genolstm align score QUERY.fa REFERENCE.fa --one-to-one -o TRUTH.paf\ngenolstm align train",
+            ),
         ),
         # tests/alignment/test_families.py trains on families.
         elsewhere=("--families",),
@@ -332,7 +340,9 @@ PAGES = {
         thousand_genomes_grch38, programs=(("CrossMap", CROSSMAP),), needs=("bcftools", "bgzip")
     ),
     "docs/how-to/assemblies.md": Page(assemblies),
-    "docs/how-to/cluster.md": Page(cluster, slow=("warm-up", "snakemake"), programs=(("sbatch", SBATCH),)),
+    "docs/how-to/cluster.md": Page(
+        cluster, slow=("warm-up", "cd workflows", "snakemake"), programs=(("sbatch", SBATCH),)
+    ),
     "docs/how-to/one-genome.md": Page(one_genome),
     "docs/how-to/your-demography.md": Page(
         demography,
@@ -347,8 +357,11 @@ PAGES = {
         introgression,
         slow=(
             *("introgression simulate", "introgression train", "sklearn"),
+            # What is made by these.
+            *("mine.genolstm", "mine.bed", "papuans.bed", "papuans/"),
             # Other pages have much the same.
-            *("panel build", "--view", "--weights", "annotated.vcf.gz", "hmmix/", "--report"),
+            *("panel build", "from_assemblies.bed", "--view", "--weights", "explain segments.bed", "annotated.vcf.gz"),
+            *("hmmix/", "paged.bed", "from_panels.bed", "from_two_files.bed", "model.scan_vcf"),
         ),
         smaller=(
             ("--replicates 40 --length 5000000", f"--replicates 5 {TINY}"),
@@ -359,6 +372,7 @@ PAGES = {
         # tests/test_benchmarks.py runs it, small, with those of the programs that are there.
         elsewhere=("benchmarks/introgression/Snakefile",),
     ),
+    "docs/notebooks.md": Page(notebooks, needs=("jupytext",)),
     "docs/text.md": Page(
         text_and_genomes,
         slow=("genolstm",),
@@ -392,7 +406,11 @@ def todo(page: str, *, slow: bool) -> list[Block]:
             continue
         late = any(piece in block.code for piece in told_of.slow)
         if late and not slow:
-            continue
+            lines = words_of(block.code) if block.language == "sh" else []
+            quick = [line for line in lines if not any(piece in line for piece in told_of.slow)]
+            if not quick:
+                continue
+            block = block._replace(code="\n".join(quick) + "\n")
         for long, short in told_of.smaller if late else ():
             block = block._replace(code=block.code.replace(long, short))
         found.append(block)
@@ -403,18 +421,11 @@ def todo(page: str, *, slow: bool) -> list[Block]:
 INSTALLERS = (("pip", "#!/bin/sh\n"), ("pytest", "#!/bin/sh\n"))
 
 
-def prepared(
-    page: str, folder: Path, region: Callable[[], Path], main: Callable[[list[str]], object] | None, *, slow: bool
-) -> Shell:
+def prepared(page: str, folder: Path, main: Callable[[list[str]], object] | None) -> Shell:
     """Return a shell in a folder with all that a page needs."""
     told_of = PAGES.get(page, Page())
     folder.mkdir(parents=True)
-    if told_of.prepare is assemblies:
-        assemblies(folder, region())
-    else:
-        told_of.prepare(folder)
-        if slow and told_of.prepare is introgression:
-            assemblies(folder, region())
+    told_of.prepare(folder)
     shell = Shell(folder, main)
     for name, text in (*INSTALLERS, *told_of.programs):
         if name != "CrossMap" or not shutil.which(name):  # the program itself is better, where it is
@@ -442,25 +453,11 @@ QUICK = [page for page in pages() if todo(page, slow=False)]
 SLOW = [page for page in pages() if len(todo(page, slow=False)) < len(todo(page, slow=True))]
 
 
-@pytest.fixture
-def simulated(request: pytest.FixtureRequest) -> Callable[[], Path]:
-    """Return what gives a folder with a simulated region, which only some pages need."""
-
-    def folder() -> Path:
-        pytest.importorskip("msprime")
-        found: Path = request.getfixturevalue("region_folder")
-        return found
-
-    return folder
-
-
-def run_all(
-    page: str, folder: Path, simulated: Callable[[], Path], main: Callable[..., object] | None, slow: bool
-) -> Path:
+def run_all(page: str, folder: Path, main: Callable[[list[str]], object] | None, *, slow: bool) -> Path:
     for program in PAGES.get(page, Page()).needs:
-        if shutil.which(program) is None:
+        if shutil.which(program, path=PATH) is None:
             pytest.skip(f"{program} is not here")
-    shell = prepared(page, folder, simulated, main, slow=slow)
+    shell = prepared(page, folder, main)
     try:
         for block in todo(page, slow=slow):
             compare(block, shell.run(block))
@@ -470,10 +467,10 @@ def run_all(
 
 
 @pytest.mark.parametrize("page", QUICK)
-def test_every_line_runs_and_shows_what_the_page_says(page: str, tmp_path: Path, simulated) -> None:
+def test_every_line_runs_and_shows_what_the_page_says(page: str, tmp_path: Path) -> None:
     from genolstm.cli import main
 
-    folder = run_all(page, tmp_path / "clone", simulated, main, slow=False)
+    folder = run_all(page, tmp_path / "clone", main, slow=False)
     named = {
         name for b in todo(page, slow=False) for name in re.findall(r"(?:-o|--figure|--report) ([\w.]+\.\w+)\b", b.code)
     }
@@ -484,13 +481,13 @@ def test_every_line_runs_and_shows_what_the_page_says(page: str, tmp_path: Path,
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", SLOW)
-def test_what_takes_long_runs_in_a_process_of_its_own(page: str, tmp_path: Path, simulated) -> None:
-    run_all(page, tmp_path / "clone", simulated, None, slow=True)
+def test_what_takes_long_runs_in_a_process_of_its_own(page: str, tmp_path: Path) -> None:
+    run_all(page, tmp_path / "clone", None, slow=True)
 
 
 @pytest.mark.slow
-def test_the_first_hour_runs_as_users_run_it(tmp_path: Path, simulated) -> None:
-    run_all("docs/first-hour.md", tmp_path / "clone", simulated, None, slow=True)
+def test_the_first_hour_runs_as_users_run_it(tmp_path: Path) -> None:
+    run_all("docs/first-hour.md", tmp_path / "clone", None, slow=True)
 
 
 def test_every_command_is_one_with_such_options() -> None:
@@ -657,7 +654,7 @@ def main(names: list[str]) -> None:
         path = ROOT / name
         lines = path.read_text(encoding="utf-8").splitlines()
         with tempfile.TemporaryDirectory() as folder:
-            shell = prepared(name, Path(folder) / "clone", lambda: Path(folder), genolstm, slow=False)
+            shell = prepared(name, Path(folder) / "clone", genolstm)
             written = []
             try:
                 for block in todo(name, slow=False):

@@ -13,9 +13,17 @@ USAGE = np.arange(1.0, 65) / 64
 
 
 def family(
-    rng: np.random.Generator, members: int, length: int, depth: float, shape: float = 0.5, late: float = 3.0
+    rng: np.random.Generator,
+    members: int,
+    length: int,
+    depth: float,
+    shape: float = 0.5,
+    late: float = 3.0,
+    lineages: list[tuple[int, ...]] | None = None,
 ) -> list[Masks]:
     """Return the leaves of a random tree, all at distance ``depth`` from the root.
+
+    ``lineages`` takes the numbers of the branches from the root to each leaf's parent.
 
     At every split, each branch takes a random share of the remaining depth (beta-distributed, mean
     1 / (1 + ``late``)), so that some leaves are close to each other and others distant.
@@ -28,9 +36,10 @@ def family(
     rate = np.ones(capacity)
     rate[:length] = rng.standard_gamma(shape, length) / shape
     leaves: list[Masks] = []
-    stack = [(table, rate, length, members, depth)]
+    stack: list[tuple] = [(table, rate, length, members, depth, ())]
+    branches = 0
     while stack:
-        table, rate, n, size, rest = stack.pop()
+        table, rate, n, size, rest, lineage = stack.pop()
         if size == 1:
             parts, time = [1], [rest]
         else:
@@ -57,21 +66,29 @@ def family(
             )
             if size == 1:
                 leaves.append((1 << own[ev.BASE, :m]).astype(np.uint8))
+                if lineages is not None:
+                    lineages.append(lineage)
             else:
-                stack.append((own, own_rate, m, part, rest - t))
+                branches += 1
+                stack.append((own, own_rate, m, part, rest - t, (*lineage, branches)))
     return leaves
 
 
-def amplicons(n: int, seed: int, length: int = 150) -> list[Masks]:
+def amplicons(n: int, seed: int, length: int = 150, lineages: list[tuple[int, ...]] | None = None) -> list[Masks]:
     """Return one large family with unequal site rates, like the variants of a marker gene.
 
     No two sequences are equal, as after dereplication.
     """
-    leaves = family(np.random.default_rng([seed, 1]), n + n // 3, length, 0.35, 0.4, late=10.0)
-    different = list({x.tobytes(): x for x in leaves}.values())
+    every: list[tuple[int, ...]] = []
+    rng = np.random.default_rng([seed, 1])
+    leaves = family(rng, n + n // 3, length, 0.35, 0.4, late=10.0, lineages=every)
+    different = {x.tobytes(): k for k, x in enumerate(leaves)}
     if len(different) < n:
         raise ValueError(f"only {len(different)} of {n} sequences differ")
-    return different[:n]
+    kept = list(different.values())[:n]
+    if lineages is not None:
+        lineages += [every[k] for k in kept]
+    return [leaves[k] for k in kept]
 
 
 def families(n: int, seed: int, length: int = 150) -> list[Masks]:

@@ -10,7 +10,7 @@ calibration, columns are sorted by their confidence, and the mean share of right
 printed after the mean confidence.
 
     python benchmarks/alignment/msa.py [--rfam SEEDS.sto.gz [--part validation] [--families 120]]
-        [--families 10] [--sequences 8] [--length 300] [--seed 4101] [--models dna+rna ...] [--peers]
+        [--families 10] [--sequences 8] [--length 300] [--seed 4101] [--models dna+rna+rna ...] [--peers]
 
 Peers: the programs mafft, probcons-RNA, muscle (5), fsa and kalign. SEEDS: see ``rfam.py``.
 """
@@ -140,7 +140,8 @@ def compare(families: list[Rows], groups: list[str], arguments: argparse.Namespa
     first: list[FamilyAlignment] = []
 
     def ours(models: str, settings: MsaSettings) -> Callable[[list[str]], Rows]:
-        scorers = [AlignmentScorer.load(name) for name in models.split("+")]
+        loaded = {name: AlignmentScorer.load(name) for name in models.split("+")}
+        scorers = [loaded[name] for name in models.split("+")]
 
         def align(family: list[str]) -> Rows:
             records = [SeqRecord(Seq(t), id=f"s{k}") for k, t in enumerate(family)]
@@ -188,7 +189,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=8)
     parser.add_argument("--length", type=int, default=300)
     parser.add_argument("--seed", type=int, default=4101)
-    parser.add_argument("--models", nargs="+", default=["+".join(FAMILY_MODELS), *FAMILY_MODELS])
+    parser.add_argument("--models", nargs="+", default=["+".join(FAMILY_MODELS), *dict.fromkeys(FAMILY_MODELS)])
     parser.add_argument("--peers", action="store_true", help="also run the other programs (slow)")
     parser.add_argument("--variants", action="store_true", help="also try other settings of ours")
     arguments = parser.parse_args()

@@ -8,7 +8,7 @@ the share of true residue pairs that are found, precision the share of found one
 and columns the share of true columns whose residues are all found together.
 
     python benchmarks/alignment/rfam.py SEEDS.sto.gz [--part validation] [--limit N] [--model dna ...]
-        [--peers] [--thin] [--scores TSV] [--msa [--families N]] [--names]
+        [--peers [NAME ...]] [--thin] [--scores TSV] [--msa [--families N]] [--names]
 
 SEEDS is a Stockholm file of seed alignments, compressed or not, with #=GF AC lines
 (https://ftp.ebi.ac.uk/pub/databases/Rfam/CURRENT/Rfam.seed.gz). Peers: parasail, tuned on the
@@ -24,6 +24,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import peers
@@ -124,6 +125,11 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
+def asked(aligners: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return the aligners whose names begin with one of these; all if there are none."""
+    return {key: one for key, one in aligners.items() if not names or key.lower().startswith(tuple(names))}
+
+
 def write_scores(path: Path, examples: list[Example], scores: dict[str, np.ndarray]) -> None:
     """Write the F1 of every pair, so that another run's aligners can be compared pair by pair."""
     with atomic_text(path, force=True) as stream:
@@ -141,16 +147,18 @@ def compare_pairwise(examples: list[Example], training: list[Example], arguments
     aligners: dict[str, peers.Aligner] = {
         name: lambda _, scorer=scorer: align(scorer, examples) for name, scorer in scorers.items()
     }
-    if arguments.peers:
-        tuned, scores = peers.tuned_parasail([x.texts for x in training], [x.truth for x in training])
-        aligners |= {
-            f"parasail {scores}": tuned,
+    if training:
+        tuned, settings = peers.tuned_parasail([x.texts for x in training], [x.truth for x in training])
+        aligners |= {f"parasail {settings}": tuned}
+    if arguments.peers is not None:
+        programs: dict[str, peers.Aligner] = {
             "FSA": peers.fsa(),
             "MUSCLE": peers.muscle(),
             "ProbCons-RNA": peers.probcons(),
             "MAFFT G-INS-i": peers.mafft("--globalpair"),
             "MAFFT L-INS-i": peers.mafft("--localpair"),
         }
+        aligners |= asked(programs, arguments.peers)
     scores: dict[str, np.ndarray] = {}
     print(f"\n{len(examples)} pairs of {len({x.family for x in examples})} families; pairs per bin:")
     print(f"{'':<22}" + "".join(f"{b:>8}" for b in BINS) + f"{'all':>8}{'CPU ms':>9}")
@@ -229,8 +237,8 @@ def compare_multiple(families: list[Rows], arguments: argparse.Namespace) -> Non
         for gain in arguments.gain
         for rounds in arguments.consistency
     }
-    if arguments.peers:
-        aligners |= FAMILY_PEERS
+    if arguments.peers is not None:
+        aligners |= asked(FAMILY_PEERS, arguments.peers)
     print(f"\n{len(families)} families of {np.mean([len(x) for x in families]):.1f} sequences")
     print(f"{'':<26}{'SPS':>8}{'prec.':>8}{'columns':>8}{'CPU s':>8}   SPS and columns: first - this")
     ours = None
@@ -255,7 +263,7 @@ def main() -> None:
     parser.add_argument("--longest", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1, help="which pairs and sequences are drawn")
     parser.add_argument("--model", nargs="+", default=["dna"])
-    parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--peers", nargs="*", metavar="NAME", help="all, or those whose names begin so")
     parser.add_argument("--msa", action="store_true", help="families instead of pairs")
     parser.add_argument("--gain", nargs="+", type=float, default=[MsaSettings().gain])
     parser.add_argument("--consistency", nargs="+", type=int, default=[MsaSettings().consistency])
@@ -264,6 +272,8 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, help="table to write the F1 of every pair to")
     parser.add_argument("--names", action="store_true", help="only print the names of the part's families")
     arguments = parser.parse_args()
+    if arguments.peers is not None:
+        arguments.peers = [name.lower() for name in arguments.peers]
     families = read_families(arguments.seeds)
     part = part_of(families, arguments.part)
     part = dict(list(part.items())[: arguments.limit])
@@ -278,7 +288,8 @@ def main() -> None:
             drawn = [rows for rows in drawn if len(rows) >= 5][: arguments.families]
         compare_multiple(drawn, arguments)
     else:
-        training = draw_pairs(part_of(families, "train"), **drawing)[:300] if arguments.peers else []
+        with_parasail = bool(asked({"parasail": None}, arguments.peers or [])) and arguments.peers is not None
+        training = draw_pairs(part_of(families, "train"), **drawing)[:300] if with_parasail else []
         examples = draw_pairs(part, **drawing)
         compare_pairwise(thin(examples) if arguments.thin else examples, training, arguments)
 

@@ -5,7 +5,10 @@ determine the nearest neighbours (all those at the smallest distance). The outpu
 among the candidates of each prefilter, with the time to index and look up all sequences, and the
 recall of the whole search: the share of queries with a nearest neighbour among their hits. The whole search
 is timed as a user types it, as a process that writes its alignments as PAF with E-values, beside vsearch and
-blastn on the same files. Nearest by edits and best by bits are not the same: for the first
+blastn (as blastn and as megablast) on the same files. All are judged twice: by edits, and, for amplicons, by the
+tree that the sequences were grown along, whose nearest leaves are the nearest relatives; to edits, a gap of
+thirteen bases is thirteen events. `--grown` searches as many queries in so many sequences, too.
+Nearest by edits and best by bits are not the same: for the first
 `--exact` queries of the sample, the search without a prefilter scores all pairs, and the recall of
 its best hits (all those with the same score) shows what the prefilter loses. Reads on a long
 reference follow: how many are placed correctly.
@@ -14,7 +17,7 @@ Other times are CPU seconds of this process (all threads); on idle cores, divide
 cores to get the wall time.
 
     python benchmarks/alignment/search.py [--sequences 10000] [--sample 200] [--threads 2] [--sets ...]
-        [--exact 40] [--embedding BUNDLE]
+        [--exact 40] [--embedding BUNDLE] [--grown 100000] [--tools genolstm vsearch blastn megablast]
 """
 
 from __future__ import annotations
@@ -69,6 +72,20 @@ def nearest(masks: list[Masks], sample: np.ndarray) -> tuple[list[set[int]], np.
     return found, np.array(distances), seconds / (2 * len(sample) * len(texts))
 
 
+def relatives(lineages: list[tuple[int, ...]], sample: np.ndarray) -> list[set[int]]:
+    """Return, for each of the sample, the leaves of the tree that are nearest to it."""
+    below: dict[tuple[int, ...], set[int]] = {}
+    for k, lineage in enumerate(lineages):
+        for depth in range(len(lineage) + 1):
+            below.setdefault(lineage[:depth], set()).add(k)
+    found = []
+    for i in sample.tolist():
+        lineage = lineages[i]
+        sets = (below[lineage[:depth]] - {i} for depth in range(len(lineage), -1, -1))
+        found.append(next(s for s in sets if s))
+    return found
+
+
 def recall(rows: list[list[int]], truth: list[set[int]]) -> float:
     """Return the share of queries with a nearest neighbour among the answers."""
     return float(np.mean([bool(set(r) & t) for r, t in zip(rows, truth, strict=True)]))
@@ -98,7 +115,7 @@ def prefilters(packed: PackedSequences, embedding: Path | None, threads: int) ->
     return makers
 
 
-def all_against_all(name: str, masks: list[Masks], arguments) -> None:
+def all_against_all(name: str, masks: list[Masks], lineages: list[tuple[int, ...]], arguments) -> None:
     """Print one set's table."""
     rng = np.random.default_rng(arguments.seed)
     sample = rng.choice(len(masks), min(arguments.sample, len(masks)), replace=False)
@@ -141,49 +158,91 @@ def all_against_all(name: str, masks: list[Masks], arguments) -> None:
             f"  exact scores of {len(exactly)} queries: {1e6 * pair:.0f} us a pair, two strands; the best is a nearest by edits for {same:.3f}",
             flush=True,
         )
+    truths = {"a nearest neighbour": truth}
+    if lineages:
+        truths["a nearest relative"] = relatives(lineages, sample)
     for hits in arguments.hits:
-        commands(masks, sample, truth, hits, arguments)
+        commands(masks, sample, truths, hits, arguments)
+    if arguments.grown and name == "amplicons":
+        grown(masks, max(arguments.hits, default=5), arguments)
 
 
-def commands(masks: list[Masks], sample: np.ndarray, truth: list[set[int]], hits: int, arguments) -> None:
+def commands(masks: list[Masks], sample: np.ndarray, truths: dict[str, list[set[int]]], hits: int, arguments) -> None:
     """Print time and recall of the whole search as a command, beside vsearch and blastn on the same files."""
     with TemporaryDirectory() as folder:
-        every, asked, out = (Path(folder) / name for name in ("a.fa", "q.fa", "out"))
-        every.write_text("".join(f">s{k}\n{decode_masks(x)}\n" for k, x in enumerate(masks)))
-        asked = every
+        every, out = Path(folder) / "a.fa", Path(folder) / "out"
+        write_fasta(every, masks)
+        asked, count = every, len(masks)
         if arguments.only_sample:
-            asked = Path(folder) / "q.fa"
-            asked.write_text("".join(f">s{k}\n{decode_masks(masks[k])}\n" for k in sample.tolist()))
+            asked, count = Path(folder) / "q.fa", len(sample)
+            write_fasta(asked, masks, sample.tolist())
         threads = str(arguments.threads)
-        own = [sys.executable, "-m", "genolstm", "align", "search", asked, every, "--skip-self", "-o", out, "--force"]
         deep = ["--id", "0.6", "--maxaccepts", "20", "--maxrejects", "256", "--strand", "both"]
         near = ["vsearch", "--usearch_global", asked, "--db", every, *deep, "--self", "--maxhits", str(hits)]
-        blast = ["blastn", "-task", "blastn", "-query", asked, "-db", every, "-evalue", "10", "-outfmt", "6"]
-        runs = [
-            ("genolstm", [*own, "--max-hits", str(hits), "-t", threads, "-q"], 5),
-            ("vsearch", [*near, "--threads", threads, "--blast6out", out, "--quiet"], 1),
-            ("blastn", [*blast, "-max_target_seqs", str(hits + 1), "-num_threads", threads, "-out", out], 1),
-        ]
-        first = 0.0
-        for name, command, column in runs:
+        blast = ["-query", asked, "-db", every, "-evalue", "10", "-outfmt", "6"]
+        blast += ["-max_target_seqs", str(hits + 1), "-num_threads", threads, "-out", out]
+        runs = {
+            "genolstm": (own_command(asked, every, out, hits, threads), 5),
+            "vsearch": ([*near, "--threads", threads, "--blast6out", out, "--quiet"], 1),
+            "blastn": (["blastn", "-task", "blastn", *blast], 1),
+            "megablast": (["blastn", "-task", "megablast", *blast], 1),
+        }
+        first: tuple[float, float] | None = None
+        for name in arguments.tools:
+            command, column = runs[name]
             if which(str(command[0])) is None:
                 print(f"  {name}: not installed")
                 continue
-            if name == "blastn":
+            if command[0] == "blastn":
                 run(["makeblastdb", "-in", every, "-dbtype", "nucl"], check=True, stdout=DEVNULL)
             if name == "genolstm":
                 # What is compiled once is not timed.
-                run([own[0], "-m", "genolstm", "align", "search", *warm_up(folder), "-t", threads, "-q"], check=True)
+                run([sys.executable, "-m", "genolstm", "align", "search", *warm_up(folder), "-q"], check=True)
             wall, cpu = timed(command)
-            first = first or wall
+            first = first or (wall, cpu)
             found = read_hits(out, column)
             rows = [found.get(i, [])[:hits] for i in sample.tolist()]
+            shares = "; ".join(
+                f"{what} among them {recall(rows, truth):.4f}, first {recall([r[:1] for r in rows], truth):.4f}"
+                for what, truth in truths.items()
+            )
             print(
-                f"  {name}, {hits} hit(s), {len(masks) if asked == every else len(sample)} queries, {threads} threads:"
-                f" {wall:.1f} s, {cpu:.1f} CPU s, {first / wall:.2f} times as fast as genolstm;"
-                f" recall of a nearest neighbour {recall(rows, truth):.4f}, first {recall([r[:1] for r in rows], truth):.4f}",
+                f"  {name}, {hits} hit(s), {count} queries, {threads} threads: {wall:.1f} s, {cpu:.1f} CPU s,"
+                f" {wall / first[0]:.2f} and {cpu / first[1]:.2f} times those of {arguments.tools[0]}; {shares}",
                 flush=True,
             )
+
+
+def grown(masks: list[Masks], hits: int, arguments) -> None:
+    """Print how the time of the search grows with the sequences that are searched."""
+    more = amplicons(arguments.grown, arguments.seed)
+    threads = str(arguments.threads)
+    with TemporaryDirectory() as folder:
+        asked, every, out = (Path(folder) / name for name in ("q.fa", "a.fa", "out"))
+        write_fasta(asked, masks)
+        seconds = []
+        for some in (masks, more):
+            write_fasta(every, some)
+            seconds.append(timed(own_command(asked, every, out, hits, threads)))
+        ratio = len(more) / len(masks)
+        powers = [np.log(b / a) / np.log(ratio) for a, b in zip(*seconds, strict=True)]
+        print(
+            f"  {len(masks)} queries in {len(masks)} and in {len(more)} sequences:"
+            f" {seconds[0][0]:.1f} and {seconds[1][0]:.1f} s, {seconds[0][1]:.1f} and {seconds[1][1]:.1f} CPU s;"
+            f" exponent {powers[0]:.2f}, of CPU {powers[1]:.2f}",
+            flush=True,
+        )
+
+
+def own_command(asked: Path, every: Path, out: Path, hits: int, threads: str) -> list[object]:
+    """Return the command as a user types it."""
+    begin = [sys.executable, "-m", "genolstm", "align", "search", asked, every, "--skip-self"]
+    return [*begin, "--max-hits", str(hits), "-t", threads, "-q", "-o", out, "--force"]
+
+
+def write_fasta(path: Path, masks: list[Masks], kept: list[int] | None = None) -> None:
+    """Write sequences under their numbers."""
+    path.write_text("".join(f">s{k}\n{decode_masks(masks[k])}\n" for k in kept or range(len(masks))))
 
 
 def warm_up(folder: str) -> list[Path]:
@@ -251,11 +310,20 @@ def main() -> None:
     parser.add_argument("--no-prefilters", action="store_true", help="run only the whole search")
     parser.add_argument("--only-sample", action="store_true", help="search for the sample only")
     parser.add_argument("--exact", type=int, default=0, help="number of queries scored without a prefilter")
+    parser.add_argument("--grown", type=int, default=0, help="search so many amplicons, too, with the same queries")
+    tools = ("genolstm", "vsearch", "blastn", "megablast")
+    parser.add_argument(
+        "--tools", nargs="+", choices=tools, default=tools, help="what to run, the first to compare with"
+    )
     parser.add_argument("--embedding", type=Path, help="bundle written by scripts/train_embedding.py")
     arguments = parser.parse_args()
-    for name, make in (("amplicons", amplicons), ("families", families)):
-        if name in arguments.sets:
-            all_against_all(name, make(arguments.sequences, arguments.seed), arguments)
+    lineages: list[tuple[int, ...]] = []
+    if "amplicons" in arguments.sets:
+        all_against_all(
+            "amplicons", amplicons(arguments.sequences, arguments.seed, lineages=lineages), lineages, arguments
+        )
+    if "families" in arguments.sets:
+        all_against_all("families", families(arguments.sequences, arguments.seed), [], arguments)
     if "reads" in arguments.sets:
         long_reference(arguments)
 

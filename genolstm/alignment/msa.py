@@ -15,6 +15,7 @@ Do, Mahabhashyam, Brudno & Batzoglou 2005, Genome Res 15:330 (ProbCons); Schwart
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -107,7 +108,8 @@ def align_family(
     sequences
         2 to ``LIMIT`` sequences, with different names.
     scorer
-        Scorer that aligns the pairs, or several, whose posteriors are averaged.
+        Scorer that aligns the pairs, or several, whose posteriors are averaged; one that is given twice
+        counts twice.
     threads
         Number of threads; 0 means all cores.
     progress
@@ -126,7 +128,9 @@ def align_family(
     scorers = [scorer] if isinstance(scorer, AlignmentScorer) else list(scorer)
     if not scorers:
         raise InputError("there is no model to align the pairs with")
-    share = 1 / len(scorers)
+    # The same one, given again, counts again, but aligns once.
+    shares = {id(one): sum(one is x for x in scorers) / len(scorers) for one in scorers}
+    scorers = [one for k, one in enumerate(scorers) if all(one is not x for x in scorers[:k])]
     lengths = np.array([len(r) for r in family])
     starts = np.concatenate([[0], np.cumsum(lengths)])
     couples = list(combinations(range(len(family)), 2))
@@ -134,7 +138,10 @@ def align_family(
     accuracy = np.eye(len(family))
     done = 0
     for one in scorers:
-        found = one.align_many(
+        share = shares[id(one)]
+        aligner = copy.copy(one)
+        aligner.significance = None  # nobody asks for E-values here
+        found = aligner.align_many(
             ((family[a], family[b]) for a, b in couples),
             threads=threads,
             **(alignment | {"mode": "global", "strand": "plus"}),
@@ -262,15 +269,18 @@ class _Votes(NamedTuple):
 
     Attributes
     ----------
-    posterior
-        Sparse matrix over the residues of all sequences, each pair of sequences times its weight.
+    first, second, value
+        Two residues, among those of all sequences, and their posterior times the weight of their pair of
+        sequences; each pair of residues is there in both orders.
     weight
         Weight of each pair of sequences, (n, n).
     starts
         Where each sequence begins among the residues, (n + 1,).
     """
 
-    posterior: Any
+    first: npt.NDArray[np.int32]
+    second: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float64]
     weight: npt.NDArray[np.float64]
     starts: npt.NDArray[np.int64]
 
@@ -280,29 +290,35 @@ def _weighed(posterior: Any, starts: npt.NDArray[np.int64], accuracy: npt.NDArra
     weight = np.maximum(accuracy, LEAST) ** TRUST
     owner = np.repeat(np.arange(len(accuracy)), np.diff(starts))
     found = sparse.coo_array(posterior)
-    data = found.data * weight[owner[found.row], owner[found.col]].astype(np.float32)
-    return _Votes(sparse.csr_array((data, (found.row, found.col)), shape=found.shape), weight, starts)
+    return _Votes(found.row, found.col, found.data * weight[owner[found.row], owner[found.col]], weight, starts)
+
+
+def _columns_of(part: Columns, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the column of every residue of the family, -1 for those that are not in ``part``."""
+    column = np.full(int(starts[-1]), -1)
+    s, c = np.nonzero(part >= 0)
+    column[starts[s] + part[s, c]] = c
+    return column
 
 
 def _join(first: Columns, second: Columns, votes: _Votes, gain: float) -> Columns:
     """Align two alignments of different sequences, (sequences, columns) each."""
-    size = votes.posterior.shape[0]
-    sides = []
-    for part in (first, second):
-        s, c = np.nonzero(part >= 0)
-        residue = votes.starts[s] + part[s, c]
-        ones = np.ones(len(s), dtype=np.float32)
-        sides.append(sparse.csr_array((ones, (residue, c)), shape=(size, part.shape[1])))
-    score = sparse.coo_array(sparse.csr_array(sides[0].T) @ votes.posterior @ sides[1])
-    weight = score.data.astype(np.float64)
+    width = second.shape[1]
+    # Not as a product of sparse matrices: making those takes longer than sorting a few thousand numbers.
+    at, other = (_columns_of(part, votes.starts) for part in (first, second))
+    row, col = at[votes.first], other[votes.second]
+    inside = np.flatnonzero((row >= 0) & (col >= 0))
+    key = row[inside] * width + col[inside]
+    order = np.argsort(key, kind="stable")
+    place, begin = np.unique(key[order], return_index=True)
+    weight = np.add.reduceat(votes.value[inside[order]], begin) if len(begin) else np.empty(0)
+    row, col = np.divmod(place, width)
     if gain:
         of_second = votes.weight @ (second >= 0)
-        weight -= gain * np.einsum("sk,sk->k", (first >= 0)[:, score.row], of_second[:, score.col])
+        weight -= gain * np.einsum("sk,sk->k", (first >= 0)[:, row], of_second[:, col])
     keep = weight > 0
-    row, col = score.row[keep].astype(np.int32), score.col[keep].astype(np.int32)
-    order = np.lexsort((col, row))
-    row, col = row[order], col[order]
-    chain, _ = heaviest_chain(row, col, weight[keep][order], second.shape[1], 0.0)
+    row, col = row[keep].astype(np.int32), col[keep].astype(np.int32)
+    chain, _ = heaviest_chain(row, col, weight[keep], width, 0.0)
     # Columns between two links: the first alignment's come before the second's.
     a = np.concatenate([row[chain], [first.shape[1]]])
     b = np.concatenate([col[chain], [second.shape[1]]])

@@ -16,8 +16,8 @@ GATHERED = ("paf", "sam", "outfmt6", "tsv")
 """Formats with a line for each record, whose files can be joined."""
 FAMILY_FORMATS = ("fasta", "a2m", "stockholm")
 """Formats of multiple alignments; their writers are in :mod:`genolstm.alignment.formats.family`."""
-FAMILY_MODELS = ("dna", "rna")
-"""Models whose posteriors are averaged for a multiple alignment, if none is named."""
+FAMILY_MODELS = ("dna", "rna", "rna")
+"""Models whose posteriors are averaged for a multiple alignment, if none is named: ``rna`` counts twice."""
 
 
 @dataclass(frozen=True)

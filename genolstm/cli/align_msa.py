@@ -27,9 +27,10 @@ from genolstm.cli import align_options, options
     "--model",
     multiple=True,
     default=FAMILY_MODELS,
-    show_default=" and ".join(FAMILY_MODELS),
+    show_default="dna once, rna twice",
     metavar="NAME|FILE",
-    help="Aligner of the pairs, as in `align score`; with several, given one by one, their posteriors are averaged.",
+    help="Aligner of the pairs, as in `align score`. It may be repeated: the posteriors of several are averaged, and "
+    "one that is given twice counts twice.",
 )
 @align_options.classical
 @options.threads

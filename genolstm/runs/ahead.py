@@ -65,8 +65,9 @@ def _tracks() -> None:
     from genolstm.introgression.tracks import tracks_from_variants
     from genolstm.introgression.variants.block import VariantBlock
 
-    alleles = [np.zeros((2, n), np.int8) for n in (2, 2, 1)]
-    block = VariantBlock("1", np.array([300, 700]), *alleles, start=0, end=2000, length=2000, last=True)
+    target, outgroup, archaic = (np.zeros((2, n), np.int8) for n in (2, 2, 1))
+    positions = np.array([300, 700])
+    block = VariantBlock("1", positions, target, outgroup, archaic, start=0, end=2000, length=2000, last=True)
     tracks_from_variants(block, first_bin=0, last_bin=2, length=2000, settings=TrackSettings())
 
 

@@ -35,7 +35,7 @@ def run(
         File to write; ``-`` is standard output.
     model, classical
         The aligner of the pairs, as :meth:`~genolstm.alignment.scorer.AlignmentScorer.load` takes them; the
-        posteriors of several are averaged.
+        posteriors of several are averaged, and one that is named twice counts twice.
     settings
         How to align the family.
     form
@@ -54,8 +54,9 @@ def run(
     models = [model] if isinstance(model, str | os.PathLike) else list(model)
     for one in models:
         check_paths([family], [output], model=one, force=force)
-    scorers = [AlignmentScorer.load(one, classical=classical) for one in models]
-    found = align_family(list(records(family)), scorers, settings, threads=threads, progress=progress)
+    scorers = {one: AlignmentScorer.load(one, classical=classical) for one in models}
+    chosen = [scorers[one] for one in models]
+    found = align_family(list(records(family)), chosen, settings, threads=threads, progress=progress)
     with atomic_text(output, force=force) as stream:
         MSA_FORMATS[form](found, stream)
     return found

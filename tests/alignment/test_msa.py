@@ -146,7 +146,8 @@ def test_joining_anew_finds_more_and_a_gain_leaves_it_out(monkeypatch: pytest.Mo
         total = 0.0
         for a, b in combinations(range(len(layout)), 2):
             at = np.flatnonzero((layout[a] >= 0) & (layout[b] >= 0))
-            total += float(np.sum(votes.posterior[votes.starts[a] + layout[a, at], votes.starts[b] + layout[b, at]]))
+            pairs = {*zip(votes.starts[a] + layout[a, at], votes.starts[b] + layout[b, at], strict=True)}
+            total += sum(v for i, j, v in zip(*votes[:3], strict=True) if (i, j) in pairs)
         return total
 
     refined = msa._refined
@@ -183,6 +184,14 @@ def test_posteriors_of_several_models_are_averaged() -> None:
     assert np.abs(one.confidence[same] - two.confidence[same]).max() > 0.005
     mean = (one.confidence[same] + two.confidence[same]) / 2
     np.testing.assert_allclose(both.confidence[same], mean, atol=2e-3)
+    done.clear()
+    thrice = align_family(
+        given_records, [other, SCORER, other], MsaSettings(consistency=0), threads=1, progress=lambda *x: done.append(x)
+    )
+    assert len(done) == 6, "each aligns once"
+    np.testing.assert_array_equal(thrice.columns[:, same], both.columns[:, same])
+    mean = (one.confidence[same] + 2 * two.confidence[same]) / 3
+    np.testing.assert_allclose(thrice.confidence[same], mean, atol=2e-3)
     with pytest.raises(InputError, match="no model"):
         align_family(given_records, [])
 
@@ -281,7 +290,9 @@ def test_the_command(cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(AlignIO.read("out.sto", "stockholm")) == 4
     assert cli("align", "msa", "f.fa", "--gain", 2).code == 2
     by_default = cli("align", "msa", "f.fa", "--format", "stockholm").out
-    named = cli("align", "msa", "f.fa", "--format", "stockholm", "--model", "rna", "--model", "dna").out
+    named = cli(
+        "align", "msa", "f.fa", "--format", "stockholm", "--model", "rna", "--model", "dna", "--model", "rna"
+    ).out
     assert named == by_default
     former = cli("align", "msa", "f.fa", "--format", "stockholm", "--preset", "rna").out
     assert former == cli("align", "msa", "f.fa", "--format", "stockholm", "--model", "rna").out != by_default

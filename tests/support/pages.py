@@ -32,6 +32,8 @@ NOT_RUN = frozenset({"none", "yaml"})
 #: How far a scan is, which it tells every half minute, and what is told if loops are compiled anew.
 _ASIDE = re.compile(r"^(scanning|compiling: ) ?.*\n", re.MULTILINE)
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+#: Where programs are looked for: also beside this Python.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 _MARK = "@@ the shell is now in "
 _SHIM = """#!{python} -SE
 import array, os, socket, sys
@@ -134,7 +136,7 @@ class Shell:
         code = block.code
         if RUNS[block.language] is not None:
             code = f"{RUNS[block.language]} <<'END OF BLOCK'\n{code}END OF BLOCK\n"
-        path = os.pathsep.join([str(self.bin), os.environ["PATH"]])
+        path = os.pathsep.join([str(self.bin), PATH])
         environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "LC_ALL": "C.UTF-8"}
         with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
             shell = subprocess.Popen(

@@ -99,8 +99,9 @@ def test_model_is_trained_first_if_there_are_pairs(scores):
     folder, run = scores
     for name in ("a", "b"):
         shutil.copy(EXAMPLE / "reads.fa", folder / "data" / f"pairs.{name}.fa")
-    train = "train={query: data/pairs.a.fa, reference: data/pairs.b.fa, one_to_one: true, epochs: 1}"
-    told = run("--dry-run", "--printshellcmds", "--config", train)
+    train = "train: {query: data/pairs.a.fa, reference: data/pairs.b.fa, one_to_one: true, epochs: 1}\n"
+    (folder / "train.yaml").write_text(train)
+    told = run("--dry-run", "--printshellcmds", "--configfile", "train.yaml")
     assert told.jobs() == {"train": 1, "score": 3, "gather_alignments": 2, "gather_columns": 2}
     lines = told.text.splitlines()
     command = next(line for line in lines if "genolstm align train" in line)

@@ -124,6 +124,10 @@ def test_snakemake_shows_one_line_and_no_schema(fresh, snakemake):
             " populations: AFR, CEU, EUR, YRI",
         ),
         (lambda c: c["vcf"].update(targets=["YRI"]), "config: vcf: YRI0 is among both targets and outgroup"),
+        (
+            lambda c: c["vcf"].update(archaic=["NeaA0"]),
+            "config: vcf: archaic and archaic_files must both name their sources, or neither",
+        ),
         (lambda c: c.pop("samples"), "config: lacks samples, the table in which vcf finds its people"),
         (lambda c: c.update(samples="no.tsv"), "no.tsv: No such file or directory"),
         (
@@ -226,12 +230,13 @@ def test_command_that_gathers_thousands_of_parts_fits_into_one_text(introgressio
     assert shell.stdout.splitlines() == parts
 
 
-def test_contig_of_fasta_that_is_not_there_cannot_be_drawn(introgression, snakemake):
+def test_contig_of_fasta_that_is_not_there_cannot_be_drawn(introgression, snakemake, tmp_path):
     """Which contigs there are is known only when the FASTA was read."""
     target = "results/fasta/plots/chr22.rows.svg"
-    words = (target, "--configfile", "config/fasta.yaml", "--replace-workflow-config", "--cores", 2, "--config")
-    words += ("plots={chromosomes: [chr22]}", "outputs={evidence: false, posteriors: false, report: false}")
-    snakemake(introgression, *words, code=1)
+    extra = "plots: {chromosomes: [chr22]}\noutputs: {posteriors: false, report: false}\n"
+    (tmp_path / "extra.yaml").write_text(extra)
+    words = ("--configfile", "config/fasta.yaml", tmp_path / "extra.yaml", "--replace-workflow-config", "--cores", 2)
+    snakemake(introgression, target, *words, code=1)
     log = (introgression / "logs" / "plot_chromosome" / "fasta" / "chr22.rows.log").read_text()
     assert "there is no chr22; there is chr21" in log
     assert not (introgression / target).exists()

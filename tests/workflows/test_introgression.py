@@ -149,21 +149,23 @@ def test_changed_sheet_reruns_the_batches_that_changed(again):
 
 def test_parts_that_are_not_kept_are_removed_and_made_again(again, fresh, snakemake):
     folder, jobs = again
-    gone = "outputs={keep_parts: false, posteriors: false, evidence: true, report: false}"
-    assert jobs("--config", gone) == {}
+    (folder / "gone.yaml").write_text("outputs: {keep_parts: false}\n")
+    gone = ("--configfile", "gone.yaml")
+    assert jobs(*gone) == {}
     (folder / "results" / "vcf" / "evidence.tsv.gz").unlink()
     snakefile = fresh / "workflows" / "introgression" / "workflow" / "Snakefile"
     target = "results/vcf/evidence.tsv.gz"
-    snakemake(folder, target, "--snakefile", snakefile, "--cores", 2, "--config", gone)
+    snakemake(folder, target, "--snakefile", snakefile, "--cores", 2, *gone)
     assert not list((folder / "results" / "vcf" / "scans").rglob("*.tsv.gz"))
-    assert jobs("--config", gone) == {}
+    assert jobs(*gone) == {}
     (folder / target).unlink()
-    assert jobs("--config", gone)["scan_vcf"] == 4
+    assert jobs(*gone)["scan_vcf"] == 4
 
 
 def test_changed_setting_reruns_the_scans(again):
-    _, jobs = again
-    assert jobs("--config", "scan={min_length: 20000}") == {"scan_vcf": 4, **GATHERED}
+    folder, jobs = again
+    (folder / "long.yaml").write_text("scan: {min_length: 20000}\n")
+    assert jobs("--configfile", "long.yaml") == {"scan_vcf": 4, **GATHERED}
 
 
 def test_vcf_zarr_frequencies_and_masks_reach_the_command(again, fresh, snakemake):

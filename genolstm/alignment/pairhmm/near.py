@@ -581,7 +581,7 @@ def _forward(weights, odds, key, letters, free, lo, hi, offset, kept, power):
 
 @compiled(fastmath=_FAST, error_model="numpy")
 def _backward(weights, odds, key, letters, free, lo, hi, offset, kept, power, end, own, row_sum, column_sum, cutoff):
-    """Write the posteriors of matches of at least ``cutoff`` to ``own``, return their number, and add up all of them."""
+    """Write the posteriors of matches of at least ``cutoff`` to ``own``; return their number; add up all."""
     n, m = lo.size - 1, letters.size - 2
     t, o1, o2, e1, e2 = weights[kn.T], weights[kn.O1], weights[kn.O2], weights[kn.E1], weights[kn.E2]
     c1, c2, pn, kappa = weights[kn.C1], weights[kn.C2], weights[kn.PN], weights[kn.KAPPA]

@@ -318,12 +318,12 @@ class VcfDoor:
             found = [stretch for stretch in listed if stretch.chrom in chroms]
         else:
             found = [*map(Stretch, chroms), *listed]
-        for chrom, start, end in self.region:
-            if chrom is None and len(reader.contigs) != 1:
+        for named_by, start, end in self.region:
+            if named_by is None and len(reader.contigs) != 1:
                 raise InputError(
                     f"the region {start + 1}-{end or ''} needs the name of a chromosome", path=reader.paths()[0]
                 )
-            found.append(Stretch(reader.contigs[0] if chrom is None else chrom, start, end))
+            found.append(Stretch(reader.contigs[0] if named_by is None else named_by, start, end))
         if not found:
             return None
         for stretch in found:

@@ -100,9 +100,19 @@ def check_plots():
             )
 
 
+def check_archaics():
+    """Refuse archaics of which only the files or only the samples have names of sources."""
+    given = [VCF[key] for key in ("archaic", "archaic_files") if VCF.get(key)]
+    if len({isinstance(one, dict) for one in given}) > 1:
+        raise WorkflowError(
+            "config: vcf: archaic and archaic_files must both name their sources, or neither"
+        )
+
+
 BATCHES = batches() if VCF else {}
 QUERIES = queries()
 check_plots()
+check_archaics()
 
 
 def results():
