@@ -14,6 +14,8 @@ from genolstm.text.generator import TextGenerator
 from genolstm.text.scoring import Total, write_positions, write_positions_header
 from genolstm.text.settings import DNA
 
+_BIGWIGS = (BIGWIG, ".bigwig")
+
 
 def run(
     model: PathLike,
@@ -49,7 +51,7 @@ def run(
     bedgraph, bigwig
         Where to write their means along DNA, in bins of ``bin_size``.
     repeats
-        Where to write what repeats save, per base: a bigWig if it is named so (.bw), otherwise a bedGraph.
+        Where to write what repeats save, per base: a bigWig if it is named so (.bw, .bigwig), otherwise a bedGraph.
     weights
         Where to write, by bin, whose the forecasts were.
     by_record
@@ -67,7 +69,7 @@ def run(
     wigs = [path for path in (bigwig, repeats if _is_bigwig(repeats) else None) if path is not None]
     for path in wigs:
         if not (is_file_output(path) and _is_bigwig(path)):
-            raise SettingError(f"a bigWig needs a file whose name ends in {BIGWIG}")
+            raise SettingError(f"a bigWig needs a file whose name ends in {' or '.join(_BIGWIGS)}")
         pybigtools()
     generator = TextGenerator.load(model, threads=threads)
     if generator.symbols != DNA and (bedgraph is not None or bigwig is not None or repeats is not None):
@@ -118,4 +120,4 @@ def run(
 
 
 def _is_bigwig(path: PathLike | None) -> bool:
-    return path is not None and Path(path).suffix == BIGWIG
+    return path is not None and Path(path).suffix in _BIGWIGS
