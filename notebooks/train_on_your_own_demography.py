@@ -18,8 +18,8 @@
 # simulates it, looks at what the shipped model makes of it, trains a model on it, and compares both on regions that
 # neither has seen.
 #
-# **Needs** `pip install "genolstm[train,simulate,plot]"` and Jupyter. **Takes** about a minute as it stands, which is
-# enough to see how it goes, and not enough for a good model: that needs 40 regions of 5 Mb, a quarter of an hour to
+# **Needs** `pip install "genolstm[train,simulate,plot]"` and Jupyter. **Takes** about a minute and a half as it
+# stands, which is enough to see how it goes; a model to rely on needs 40 regions of 5 Mb, a quarter of an hour to
 # simulate and as long to train. It downloads nothing, and leaves nothing behind.
 
 # %% tags=["parameters"]

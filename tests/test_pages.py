@@ -349,7 +349,7 @@ PAGES = {
         slow=("genolstm",),
         smaller=(
             ("--replicates 40", f"--replicates 5 {TINY}"),
-            ("--replicates 4\n", f"--replicates 1 {TINY}\n"),
+            ("--replicates 4\n", f"--replicates 2 {TINY}\n"),
             ("--label donor", "--label donor --epochs 2 --window 50"),
         ),
     ),
