@@ -60,6 +60,18 @@ def _members() -> None:
     select_pair(np.array(encode_masks(_QUERY)), np.array(encode_masks(_REFERENCE)), ParameterFamily())
 
 
+def _near() -> None:
+    from genolstm.alignment.pairhmm.parameters import ParameterFamily
+    from genolstm.alignment.search.batch import NearAlignments
+    from genolstm.sequences.masks import encode_masks
+    from genolstm.sequences.packed import pack
+
+    one = [encode_masks(_QUERY)]
+    fitted = np.array([(100.0, 0.05, 0.04)])
+    pairs = np.zeros((1, 2), np.int64)
+    NearAlignments(pack(one), pack(one), pairs, fitted, ParameterFamily(), free=True, threads=1)
+
+
 def _tracks() -> None:
     from genolstm.introgression.settings import TrackSettings
     from genolstm.introgression.tracks import tracks_from_variants
@@ -74,7 +86,7 @@ _PAIRS: tuple[Task, ...] = (_decoding, _backward, _region, _members)
 TASKS: dict[str, tuple[Task, ...]] = {
     "align score": _PAIRS,
     "align msa": _PAIRS,
-    "align search": _PAIRS,
+    "align search": (_near, *_PAIRS),
     "introgression scan": (_tracks,),
 }
 """Of each command, what it needs, from last to first."""

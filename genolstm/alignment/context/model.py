@@ -63,7 +63,7 @@ def read_aligner(name_or_path: PathLike, *, classical: bool = False) -> AlignerP
     """
     bundle = Bundle.open(find_bundle(name_or_path))
     metadata = read_metadata(bundle)
-    asked = "if codons show" if name_or_path == ONLY_CODONS else "if in doubt"
+    asked = "if codons show" if name_or_path == ONLY_CODONS else "always"
     neural = "model.onnx" in bundle.members and not classical
     return AlignerParts(
         bundle.name,

@@ -21,11 +21,10 @@ STRETCH = 600
 def is_worth_asking(model: object, found: PosteriorAlignment) -> bool:
     """Return whether a model is asked about a pair, of which the plain alignment is given.
 
-    That depends on the model's ``asked``: ``always``, as without it; ``if in doubt``, if enough columns may be
-    wrong; ``if codons show``, if the pair looks like coding sequence, besides.
+    That depends on the model's ``asked``: ``always``, as without it, or ``if codons show``: if enough columns may be
+    wrong, and the pair looks like coding sequence.
     """
-    asked = getattr(model, "asked", "always")
-    return asked == "always" or (is_doubtful(found) and (asked == "if in doubt" or shows_codons(found)))
+    return getattr(model, "asked", "always") == "always" or (is_doubtful(found) and shows_codons(found))
 
 
 def is_doubtful(found: PosteriorAlignment) -> bool:

@@ -50,8 +50,9 @@ def _score_one(query, reference, mode, strands, family, prior, reading, reverse_
     turned = np.empty(nq, np.uint8)
     for i in range(nq):
         turned[nq - 1 - i] = COMPLEMENTS[query[i]]
-        background[0] += SHARES[query[i]]
-        background[1] += SHARES[COMPLEMENTS[query[i]]]
+        for base in range(4):
+            background[0, base] += SHARES[query[i], base]
+            background[1, base] += SHARES[COMPLEMENTS[query[i]], base]
     begin = 1.0
     if mode == 1:
         begin = 1.0 / (nr + 1)
@@ -71,11 +72,11 @@ def _score_one(query, reference, mode, strands, family, prior, reading, reverse_
                 bits[side] = nats / math.log(2.0)
     rough = bits.copy()
     for side in range(2):
-        clear = strands == 3 and rough[side] <= rough.max() - CLEAR_BITS
+        clear = strands == 3 and rough[side] <= max(rough[0], rough[1]) - CLEAR_BITS
         if strands >> side & 1 and not clear and not rough_only:
             pair = plus if side == 0 else minus
             bits[side] = best_member(guess[side], prior, background[side], family, pair)[2] / math.log(2.0)
-    return two_strands(bits[0], bits[1]) if strands == 3 else bits.max()
+    return two_strands(bits[0], bits[1]) if strands == 3 else max(bits[0], bits[1])
 
 
 @compiled()

@@ -203,7 +203,8 @@ def count_bases(query):
         counts[x] += 1.0
     out = np.full(4, PSEUDOCOUNT)
     for mask in range(16):
-        out += counts[mask] * SHARES[mask]
+        for base in range(4):
+            out[base] += counts[mask] * SHARES[mask, base]
     return out
 
 
@@ -237,7 +238,8 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
             for step in range(STEPS):
                 write_odds(LOWEST + step * STEP, background, family, line, odds[step])
         columns = np.zeros(reference.size + 1, np.uint8)
-        columns[1:] = reference
+        for x in range(reference.size):
+            columns[x + 1] = reference[x]
         # The share of mismatches, as substitutions per site.
         differ = min(max(1.0 - matches / n, 0.003), 0.7)
         guess = min(max(-0.75 * math.log(1 - 4 / 3 * differ), 0.003), 2.0)

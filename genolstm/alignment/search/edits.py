@@ -123,9 +123,10 @@ def _nearest(queries, turned, references, near, skip, names, first, last, strand
                 break
             count = min(LANES, size - c)
             done = c + count
-            chosen[:count] = asked[c : c + count]
-            plus[:] = FAR
-            minus[:] = FAR
+            for k in range(count):
+                chosen[k] = asked[c + k]
+            for k in range(LANES):
+                plus[k] = minus[k] = FAR
             if strand & PLUS:
                 _distances(forward, n, others, other_starts, chosen, count, limit, free, work, plus)
             if strand & MINUS:
