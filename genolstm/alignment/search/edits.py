@@ -123,7 +123,8 @@ def _nearest(queries, turned, references, near, skip, names, first, last, strand
                 break
             count = min(LANES, size - c)
             done = c + count
-            chosen[:count] = asked[c : c + count]
+            for k in range(count):
+                chosen[k] = asked[c + k]
             plus[:] = FAR
             minus[:] = FAR
             if strand & PLUS:
