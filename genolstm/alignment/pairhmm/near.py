@@ -238,7 +238,7 @@ def score_chunk(queries, references, pairs, first, last, free, family, prior, ou
             for step in range(STEPS):
                 write_odds(LOWEST + step * STEP, background, family, line, odds[step])
         columns = np.zeros(reference.size + 1, np.uint8)
-        for x in range(reference.size):
+        for x in range(reference.size):  # a slice would take numba seconds to compile
             columns[x + 1] = reference[x]
         # The share of mismatches, as substitutions per site.
         differ = min(max(1.0 - matches / n, 0.003), 0.7)

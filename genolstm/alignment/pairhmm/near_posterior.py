@@ -35,7 +35,8 @@ def posterior_near(u, v, family, query, reference, free, lo, hi, own, row_sum, c
         key[i + 1] = line[query[i]]
     for i in range(n + 1):
         offset[i + 1] = offset[i] + hi[i] - lo[i] + 1
-    letters[1 : m + 1] = reference
+    for j in range(m):  # a slice would take numba seconds to compile
+        letters[j + 1] = reference[j]
     kept, power = np.empty(offset[n + 1], np.float32), np.zeros(n // kn.GROUP + 1, np.int64)
     end = _forward(weights, odds, key, letters, free, lo, hi, offset, kept, power)
     if not end > 0:
