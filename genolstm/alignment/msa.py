@@ -196,9 +196,11 @@ def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
     """Return posteriors on which all other sequences have voted.
 
     P'(x, y) = 1/N sum over z of P(x, z) P(z, y), where P of a sequence with itself is 1: the square
-    of the matrix of all residues with ones on the diagonal.
+    of the matrix of all residues with ones on the diagonal. What comes of it and what the pair says by
+    itself count alike.
     """
     n = int(owner[-1]) + 1
+    alone = plain
     before = _mass(plain, owner, n)
     one = sparse.eye_array(len(owner), dtype=np.float32, format="csr")
     for _ in range(rounds):
@@ -212,7 +214,7 @@ def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
         scale = before / np.maximum(_mass(plain, owner, n), 1e-6)
         found = sparse.coo_array(plain)
         found.data = np.minimum(found.data * scale[owner[found.row], owner[found.col]], 1)
-        plain = sparse.csr_array(found, dtype=np.float32)
+        plain = sparse.csr_array((sparse.csr_array(found, dtype=np.float32) + alone) * np.float32(0.5))
     return plain
 
 
