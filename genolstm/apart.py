@@ -17,7 +17,6 @@ from typing import Any
 
 from numba.core import codegen
 
-
 llvm = codegen.ll
 
 

@@ -162,7 +162,8 @@ def align_family(
     half = sparse.csr_array((v, (i, j)), shape=(size, size), dtype=np.float32)
     plain = sparse.csr_array(half + half.T)
     owner = np.repeat(np.arange(len(family)), lengths)
-    posterior = _consistent(plain, owner, settings.consistency)
+    # Against a gain, votes count whole: halved, they no longer lift what is likely over it.
+    posterior = _consistent(plain, owner, settings.consistency, 0.0 if settings.gain else 0.5)
     merges = guide_tree(accuracy)
     votes = _weighed(posterior, starts, accuracy)
     layout = _progressive(votes, lengths, merges, settings.gain)
@@ -192,13 +193,15 @@ def _check(family: list[SeqRecord]) -> None:
             raise InputError("the sequence has no residues", record=record.id)
 
 
-def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
+def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int, alone: float = 0.5) -> Any:
     """Return posteriors on which all other sequences have voted.
 
     P'(x, y) = 1/N sum over z of P(x, z) P(z, y), where P of a sequence with itself is 1: the square
-    of the matrix of all residues with ones on the diagonal.
+    of the matrix of all residues with ones on the diagonal. ``alone`` is the weight of what the pair says
+    by itself beside what comes of it.
     """
     n = int(owner[-1]) + 1
+    own = plain
     before = _mass(plain, owner, n)
     one = sparse.eye_array(len(owner), dtype=np.float32, format="csr")
     for _ in range(rounds):
@@ -212,7 +215,8 @@ def _consistent(plain: Any, owner: npt.NDArray[np.int64], rounds: int) -> Any:
         scale = before / np.maximum(_mass(plain, owner, n), 1e-6)
         found = sparse.coo_array(plain)
         found.data = np.minimum(found.data * scale[owner[found.row], owner[found.col]], 1)
-        plain = sparse.csr_array(found, dtype=np.float32)
+        voted = sparse.csr_array(found, dtype=np.float32)
+        plain = sparse.csr_array(voted * np.float32(1 - alone) + own * np.float32(alone))
     return plain
 
 

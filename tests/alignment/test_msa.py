@@ -196,6 +196,21 @@ def test_posteriors_of_several_models_are_averaged() -> None:
         align_family(given_records, [])
 
 
+def test_what_others_vote_counts_as_much_as_what_the_pair_says() -> None:
+    # Residues a0 a1 b0 b1 c0 c1: a0 may be aligned to b0 or b1; c0 is aligned to a0 and to b0.
+    dense = np.zeros((6, 6), np.float32)
+    for i, j, p in ((0, 2, 0.3), (0, 3, 0.3), (0, 4, 0.9), (2, 4, 0.9)):
+        dense[i, j] = dense[j, i] = p
+    owner = np.repeat(np.arange(3), 2)
+    voted = msa._consistent(sparse.csr_array(dense), owner, 1).toarray()
+    # Votes (2 * .3 + .9 * .9) / 3 and 2 * .3 / 3, scaled to the pair's sum of .6; half of it, and half of .3.
+    np.testing.assert_allclose(
+        voted[0, 2:4], [0.5 * (0.3 + 0.6 * 0.47 / 0.67), 0.5 * (0.3 + 0.6 * 0.2 / 0.67)], rtol=1e-5
+    )
+    np.testing.assert_allclose(voted, voted.T)
+    np.testing.assert_array_equal(msa._consistent(sparse.csr_array(dense), owner, 0).toarray(), dense)
+
+
 def test_far_pairs_do_not_outvote_a_near_one() -> None:
     # Two equal sequences a and b; c to f prefer to have b one column further left, all of them.
     a, n = np.arange(20), 6
