@@ -23,6 +23,7 @@ import numpy.typing as npt
 from Bio.SeqRecord import SeqRecord
 
 from genolstm.alignment.calibrate import score_masks
+from genolstm.alignment.context.worth import MOST_DOUBT, is_worth_asking
 from genolstm.alignment.pairhmm.many import fits, score_pairs
 from genolstm.alignment.pairhmm.member import Selection, null_of
 from genolstm.alignment.pairhmm.modes import Strand, placements
@@ -46,8 +47,6 @@ BATCH = 500
 MOST_PAIRS = 1 << 20
 """Number of pairs scored at a time without a prefilter."""
 LONGEST_CLASS = 1 << 14
-MOST_DOUBT = 0.05
-"""Share of the columns expected to be wrong up to which the network is not asked about a near pair."""
 MARGIN = 3
 """Number of candidates scored exactly beyond twice the hits asked for."""
 
@@ -479,11 +478,10 @@ class Searcher:
         found = NearAlignments(
             pack(turned), windows.packed, pairs, fitted, family, free=mode == "semiglobal", threads=self.threads
         )
-        sure = found.done & (found.doubt <= MOST_DOUBT * np.array([len(turned[i]) for i in pairs[:, 0]]))
-        if self.scorer.contextual is None:
-            sure = found.done
+        contextual = self.scorer.contextual
+        doubtful = found.doubt > MOST_DOUBT * np.array([len(turned[i]) for i in pairs[:, 0]])
         meaning = self._homology(pairs, turned, windows, [plan[k][1].bits for k in members])
-        for at in np.flatnonzero(sure).tolist():
+        for at in np.flatnonzero(found.done).tolist():
             i, hit = plan[members[at]]
             n, m = len(masks[i]), len(self._masks[hit.reference])
             # A priori, the whole reference has more places than the window.
@@ -499,6 +497,8 @@ class Searcher:
                 bits=hit.bits + math.log2(fewer),
                 fit=fits[at],
             )
+            if doubtful[at] and contextual is not None and is_worth_asking(contextual, made):
+                continue
             made.p_homolog = meaning[at]
             out[members[at]] = made
 

@@ -9,6 +9,8 @@ TRAIN = config.get("train")
 # A model is fitted first, or the user's file, or the name of a shipped one.
 GIVEN_MODEL = [config["model"]] if config["model"].endswith(".genolstm") else []
 MODEL_FILE = "<results>/model/trained.genolstm" if TRAIN else GIVEN_MODEL
+# `align msa` averages several models of its own choice, the default aligner among them.
+FAMILY_DEFAULT = config["model"] == "dna" and not TRAIN
 SAMPLES = config.get("samples")
 SHEET = place(SAMPLES) if SAMPLES else ""
 QUERIES = (

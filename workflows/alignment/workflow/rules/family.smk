@@ -20,8 +20,8 @@ rule align_family:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=60,
     params:
-        model=lambda wildcards, input: model(input),
+        model=lambda wildcards, input: "" if FAMILY_DEFAULT else f"--model {model(input)}",
         settings=options(config["msa"], "format", "gain", "consistency", "classical"),
     shell:
-        "genolstm align msa {input.family:q} --model {params.model} {params.settings}"
+        "genolstm align msa {input.family:q} {params.model} {params.settings}"
         " -o {output:q} --threads {threads} > {log:q} 2>&1"
