@@ -20,7 +20,9 @@ rule align_family:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
         runtime=60,
     params:
-        model=lambda wildcards, input: "" if FAMILY_DEFAULT else f"--model {model(input)}",
+        model=lambda wildcards, input: (
+            "" if FAMILY_DEFAULT else f"--model {model(input)}"
+        ),
         settings=options(config["msa"], "format", "gain", "consistency", "classical"),
     shell:
         "genolstm align msa {input.family:q} {params.model} {params.settings}"
