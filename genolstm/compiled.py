@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from genolstm import helpers, program
-from genolstm.apart import keep_apart
 from genolstm.turns import turn
 
 
@@ -40,6 +39,8 @@ with _without_scipy():
     from numba.core import event, sigutils
     from numba.core.compiler_lock import global_compiler_lock
     from numba.extending import is_jitted
+
+    from genolstm.apart import keep_apart
 
     if program.has_begun():
         # Where numba looks for SciPy; it would do so when the first loop runs.

@@ -28,6 +28,7 @@ import pytest
 from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, words_of
 
 from genolstm.text.scoring import write_positions_header
+from genolstm.text.tracks import write_weights_header
 
 pytest.importorskip("bokeh")
 pytest.importorskip("matplotlib")
@@ -539,11 +540,11 @@ def test_scripts_that_are_named_are_there() -> None:
 # --- what stands in columns ---------------------------------------------------------------------------
 
 
-def listed(heading: str, first: str = "column") -> list[str]:
-    """Return the names in the table of a section of the page on formats whose first column has this name."""
+def listed(heading: str, first: str = "column", table: int = 0) -> list[str]:
+    """Return the names in one of the tables of a section of the page on formats whose first column has this name."""
     text = (DOCS / "formats.md").read_text(encoding="utf-8")
     (section,) = re.findall(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    (rows,) = re.findall(rf"^\| {first} \|.*\n\|[ |-]+\n((?:\|.*\n)+)", section, re.MULTILINE)
+    rows = re.findall(rf"^\| {first} \|.*\n\|[ |-]+\n((?:\|.*\n)+)", section, re.MULTILINE)[table]
     cells = [re.match(r"\| (.*?) \|", row) for row in rows.splitlines()]
     return [name for cell in cells if cell for name in re.findall(r"`([^`]+)`", cell[1])]
 
@@ -614,6 +615,9 @@ def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monk
     stream = io.StringIO()
     write_positions_header(stream)
     assert stream.getvalue().strip("#\n").split("\t") == named("Surprise")
+    stream = io.StringIO()
+    write_weights_header(stream)
+    assert stream.getvalue().strip("#\n").split("\t") == listed("Surprise", table=1)
 
 
 def test_a_page_that_is_wrong_is_found(tmp_path: Path) -> None:

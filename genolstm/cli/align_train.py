@@ -51,7 +51,7 @@ DEFAULT = ParameterSource.DEFAULT
 @options.force
 @options.quiet
 def train(quiet: bool, **given: Any) -> None:
-    """Fit an aligner to pairs of QUERY and REFERENCE, or to aligned families.
+    """Fit an aligner to pairs of QUERY and REFERENCE, or to families.
 
     Pairs, and the option --context, need the extra `train`.
 

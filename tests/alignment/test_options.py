@@ -86,7 +86,7 @@ CASES: list[tuple[str, tuple[object, ...], dict[str, Any]]] = [
             *("--model", "coding", "--classical", "-t", 3, "--force", "-q"),
         ),
         {
-            **{"family": "f.fa", "output": "o.sto", "form": "stockholm", "model": "coding", "classical": True},
+            **{"family": "f.fa", "output": "o.sto", "form": "stockholm", "model": ("coding",), "classical": True},
             **{"settings": MsaSettings(gain=0.5, consistency=3), "threads": 3, "force": True},
         },
     ),

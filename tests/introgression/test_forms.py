@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import re
-import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -134,60 +129,6 @@ def test_a_region_is_that_part_of_the_scan(scan, merged) -> None:
 
 
 # ---------------------------------------------------------------- recipes
-
-
-def recipes() -> list[str]:
-    """Return the shell commands of the recipes, one after the other."""
-    text = DOCS.read_text().split("### Recipe", 1)[1].split("\n## ", 1)[0]
-    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
-
-
-def renamed(source: Path, target: Path, chrom: str) -> None:
-    """Write an example VCF with another name of its chromosome."""
-    text = gzip.decompress(source.read_bytes()).decode()
-    text = text.replace("ID=chr21", f"ID={chrom}").replace("\nchr21\t", f"\n{chrom}\t")
-    target.write_bytes(gzip.compress(text.encode()))
-
-
-def test_the_recipes_run_as_they_are_written(merged, tmp_path: Path) -> None:
-    """On files that have the names, chromosomes, columns and masks of the real ones."""
-    table = (EXAMPLE / "people.tsv").read_text().splitlines()
-    rows = [line.split("\t") for line in table[1:]]
-    panel = ["sample\tpop\tsuper_pop\tgender", *("\t".join([*row, "male"]) + "\t\t" for row in rows)]
-    (tmp_path / "integrated_call_samples_v3.20130502.ALL.panel").write_text("\n".join(panel) + "\n")
-    pedigree = ["FamilyID SampleID FatherID MotherID Sex Population Superpopulation"]
-    pedigree += [f"F{i} {name} 0 0 1 {pop} {wide}" for i, (name, pop, wide) in enumerate(rows)]
-    (tmp_path / "20130606_g1k_3202_samples_ped_population.txt").write_text("\n".join(pedigree) + "\n")
-    mask = "chr21\t0\t600000\tstrict\nchr22\t0\t9\tstrict\n"
-    (tmp_path / "20141020.strict_mask.whole_genome.bed").write_text(mask)
-    (tmp_path / "20160622.allChr.mask.bed").write_text(mask)
-    (tmp_path / "chr21_mask.bed.gz").write_bytes(gzip.compress(b"21\t0\t600000\n"))
-    (tmp_path / "vindija.chr21.GRCh38.mask.bed.gz").write_bytes(gzip.compress(b"chr21\t0\t600000\n"))
-    phase3 = "ALL.chr21.phase3_shapeit2_mvncall_integrated_v5a.20130502.genotypes.vcf.gz"
-    deep = "1kGP_high_coverage_Illumina.chr21.filtered.SNV_INDEL_SV_phased_panel.vcf.gz"
-    renamed(EXAMPLE / "people.vcf.gz", tmp_path / phase3, "21")
-    renamed(EXAMPLE / "archaic.g.vcf.gz", tmp_path / "chr21_mq25_mapab100.vcf.gz", "21")
-    renamed(EXAMPLE / "people.vcf.gz", tmp_path / deep, "chr21")
-    renamed(EXAMPLE / "archaic.g.vcf.gz", tmp_path / "vindija.chr21.GRCh38.vcf.gz", "chr21")
-    program = tmp_path / "bin" / "genolstm"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m genolstm "$@"\n')
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    environment = {**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
-    commands = recipes()
-    assert sum(command.startswith("genolstm introgression scan") for command in commands) == 2
-    for command in commands:
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, (command, done.stderr)
-        if command.startswith("genolstm"):
-            assert "warning" not in done.stderr, done.stderr
-    for name, chrom in (("CEU.chr21.bed.gz", "21"), ("CEU.chr21.GRCh38.bed.gz", "chr21")):
-        lines = gzip.decompress((tmp_path / name).read_bytes()).decode().splitlines()[2:]
-        assert [line.split("\t")[1:] for line in lines] == [row[1:] for row in merged]
-        assert {line.split("\t")[0] for line in lines} == {chrom}
-        assert (tmp_path / f"{name}.tbi").exists()
 
 
 # ---------------------------------------------------------------- haploid calls

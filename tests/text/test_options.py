@@ -135,7 +135,8 @@ def test_options_of_generate_arrive(asked):
 def test_options_of_score_arrive(asked, capsys):
     line = (
         "score --model m a.fa b.fa --format fasta --skip-unknown --positions - --bedgraph s.bg --bin 4 --by-record "
-        "--json -t 3 --force"
+        "--json -t 3 --force --mix --adapt --history h.fa --history i.fa --held-out v.fa --weights w.tsv.gz "
+        "--repeats r.bg --bigwig s.bw"
     )
     expected = (
         ("m", (Path("a.fa"), Path("b.fa"))),
@@ -148,6 +149,14 @@ def test_options_of_score_arrive(asked, capsys):
             "by_record": True,
             "threads": 3,
             "force": True,
+            "mix": True,
+            "adapt": True,
+            "network": True,
+            "history": (Path("h.fa"), Path("i.fa")),
+            "held_out": (Path("v.fa"),),
+            "weights": Path("w.tsv.gz"),
+            "repeats": Path("r.bg"),
+            "bigwig": Path("s.bw"),
         },
     )
     assert call(asked, line) == expected
@@ -165,7 +174,17 @@ def test_options_of_score_arrive(asked, capsys):
         "by_record": False,
         "threads": 0,
         "force": False,
+        "mix": False,
+        "adapt": False,
+        "network": True,
+        "history": (),
+        "held_out": (),
+        "weights": None,
+        "repeats": None,
+        "bigwig": None,
     }
+    counts = {**defaults, "mix": True, "network": False}
+    assert call(asked, "score --model m a.fa --mix --counts-only") == (("m", (Path("a.fa"),)), counts)
     assert call(asked, "score --model m a.fa") == (("m", (Path("a.fa"),)), defaults)
     assert call(asked, "score m a.fa") == (("m", (Path("a.fa"),)), defaults)
 
