@@ -41,8 +41,8 @@ from genolstm.runs.simulate import write_simulation_vcf
 
 RESULTS = Path(__file__).with_name("results") / "scaling.json"
 BEGIN, END = "<!-- benchmark:scaling -->", "<!-- end -->"
-LENGTHS, FEW = (10, 20, 40), 100
-NUMBERS, SHORT = (20, 200, 2000), 4
+LENGTHS, FEW = (5, 10, 20), 100
+NUMBERS, SHORT = (20, 200, 2000), 2
 OUTGROUP = 100
 ROUNDS = 3
 GENOME, LONGEST, SEQUENCES = 3000, 249, 24
@@ -80,7 +80,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Gathered:
-    """A gather: the segments of how many haplotypes of 4 Mb, and what it cost."""
+    """A gather: the segments of how many haplotypes of ``SHORT`` Mb, and what it cost."""
 
     haplotypes: int
     segments: int
