@@ -301,6 +301,13 @@ class Page(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+#: Regions for a snippet that comes before the command that makes them.
+EARLY = """import subprocess, sys
+def simulated_early(sizes):
+    words = f"introgression simulate -q -o early --replicates 5 {sizes}".split()
+    subprocess.run([sys.executable, "-m", "genolstm", *words], check=True)
+    return "early"
+"""
 TINY = "--length 400000 --target-size 4 --outgroup-size 10"
 ONCE = "--epochs 1 --seeds 1"
 PAGES = {
@@ -369,6 +376,9 @@ PAGES = {
             ("--label neanderthal", "--label neanderthal --epochs 2 --window 50"),
             ("--target Papuan", f"--target Papuan {TINY}"),
             ("TrackClassifier()", "TrackClassifier(epochs=1)"),
+            # They are simulated further down the page.
+            ('labelled_windows(["regions"]', f'labelled_windows([simulated_early("{TINY}")]'),
+            ("import TrackClassifier, labelled_windows\n", f"import TrackClassifier, labelled_windows\n{EARLY}"),
         ),
         # tests/test_benchmarks.py runs it, small, with those of the programs that are there.
         elsewhere=("benchmarks/introgression/Snakefile",),
