@@ -158,7 +158,10 @@ def _watch(made: Any, apart: bool) -> None:
             found = made.overloads.get(arguments)
             if found is not None and not known:
                 # What a loop needs to have loaded, its callers need, too; numba forgets it of a loop that was kept.
-                found.library._reload_init.update(found.reload_init or ())
+                needed = getattr(found.library, "_reload_init", None)
+                if needed is None:  # numba 0.61: its libraries do not say, so that loops are linked as ever
+                    return entry
+                needed.update(found.reload_init or ())
                 if apart:
                     keep_apart(made, arguments)
         return entry

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from genolstm import turns
 from genolstm.cli import cli
@@ -101,6 +102,12 @@ except ValueError as error:
 """
 
 
+def reports_what_it_needs() -> bool:
+    """Return whether the libraries of this numba say what has to be loaded before them."""
+    (found,) = njit("int64(int64)")(lambda x: x).overloads.values()
+    return hasattr(found.library, "_reload_init")
+
+
 def test_a_loop_that_is_called_by_its_address_is_there_when_its_callers_are_loaded(tmp_path: Path) -> None:
     for name, text in APART.items():
         (tmp_path / name).write_text(text)
@@ -113,6 +120,9 @@ def test_a_loop_that_is_called_by_its_address_is_there_when_its_callers_are_load
         )
         return ended.stdout.splitlines()
 
+    if not reports_what_it_needs():
+        assert {run()[0].split()[0] for _ in range(2)} == {"15"}
+        pytest.skip("this numba links loops as ever")
     # Another process has loaded it before it compiles a caller.
     assert run("from much import much\nprint(*much(4, 2))") == ["8 [2 2 2]"]
     assert run() == ["15 0 1", "none"]
