@@ -25,7 +25,7 @@ PACKAGING = ROOT / "packaging"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMPILERS = ("cc", "gcc", "c++", "g++", "clang", "rustc", "cargo", "gfortran")
 #: What a shell script of ours may call: nothing else is on the path of the tests below.
-TOOLS = ("sh", "dirname", "mkdir", "mktemp", "rm", "test", "find")
+TOOLS = ("sh", "cut", "dirname", "find", "ls", "mkdir", "mktemp", "rm", "test")
 
 
 def recipe_of(name: str = "conda/recipe.yaml") -> dict[str, Any]:
