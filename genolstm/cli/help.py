@@ -148,12 +148,12 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     "align score": (
         ("Output", "--output --format --posteriors"),
         ("Which pairs", "--pairs --one-to-one"),
-        ("Alignment", "--mode --strand --decoding --gap-factor --model --classical"),
+        ("Alignment", "--mode --strand --decoding --gap-factor --qmask --model --classical"),
         ("Time and memory", "--band --memory"),
     ),
     "align search": (
         ("Output", "--output --format"),
-        ("Hits", "--evalue --max-hits --candidates --exact --skip-self"),
+        ("Hits", "--evalue --max-hits --candidates --exact --skip-self --qmask"),
         ("Alignment", "--mode --strand --model --classical"),
     ),
     "align train": (
