@@ -30,7 +30,7 @@ import numpy.typing as npt
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, check_folder
 from genolstm.lstm.train.checkpoint import Progress, damaged, fingerprint_data, load_checkpoint, save_checkpoint
-from genolstm.sequences.kmers import one_hot, valid_kmers
+from genolstm.sequences.kmers import one_hot
 from genolstm.text.corpus import Corpus
 from genolstm.text.settings import GAN_HALVINGS, GanSettings
 
@@ -134,7 +134,7 @@ def gradient_penalty(critic: Any, real: Any, made: Any, share: Any) -> Any:
     from genolstm.lstm.train.network import load_tensorflow
 
     tf, _ = load_tensorflow()
-    between = share * real + (1.0 - share) * made
+    between = tf.convert_to_tensor(share * real + (1.0 - share) * made)
     with tf.GradientTape() as tape:
         tape.watch(between)
         score = critic(between)
@@ -234,7 +234,7 @@ class _Run:
         self.both = reverse_complement
         # A code that no base has keeps windows within their records.
         self.codes = training.stream().astype(np.uint8)
-        self.starts = np.flatnonzero(valid_kmers(self.codes, window)) if window <= len(self.codes) else np.zeros(0)
+        self.starts = _known_windows(self.codes, window)
         if not len(self.starts):
             raise InputError(
                 f"there is no window of {window} known bases to learn from", hint="give a smaller --window"
@@ -347,6 +347,12 @@ class _Run:
 
     def _apply(self, which: int, model: Any, gradients: Any) -> None:
         self.optimizers[which].apply(gradients, model.trainable_variables)
+
+
+def _known_windows(codes: npt.NDArray[np.uint8], window: int) -> npt.NDArray[np.int64]:
+    """Return where windows of known bases begin."""
+    unknown = np.concatenate([[0], np.cumsum(codes >= _BASES)])
+    return np.flatnonzero(unknown[window:] == unknown[: max(0, len(unknown) - window)])
 
 
 def _soft(tf: Any, logits: Any, gumbel: Any, temperature: float) -> Any:
