@@ -69,7 +69,7 @@ def markdown(summary: pd.DataFrame) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--length", type=int, default=800_000)
+    parser.add_argument("--length", type=int, default=400_000)
     parser.add_argument("--generators", default=",".join(GENERATORS))
     parser.add_argument("--passes", type=int)
     parser.add_argument("--seeds", type=int)

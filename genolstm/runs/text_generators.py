@@ -38,6 +38,8 @@ RUN_COLUMNS = (
     *("accuracy", "accuracy_low", "accuracy_high", "auc", "auc_low", "auc_high", "tested"),
     *("copied", "bits", "parameters", "bases_read", "cpu_seconds", "chosen"),
 )
+#: Settings that only some generators depend on.
+_OWN = {"lstm": ("passes", "units"), "markov": ("max_order",), "gan": ("passes", "gan")}
 _VERSION = 1
 _SUFFIXES = (".tsv", ".txt")
 _LARGE = 1 << 53
@@ -209,7 +211,7 @@ class _Done:
             version, told = found.whole("version", 0, _LARGE), found.table("fingerprint")
         except (GenolstmError, OSError) as error:
             raise _damaged(path) from error
-        wanted = json.loads(json.dumps(self.fingerprint))
+        wanted = json.loads(json.dumps(self._of(name)))
         of = dict(told.values)
         if version != _VERSION or of != wanted:
             other = sorted(key for key in {*of, *wanted} if of.get(key) != wanted.get(key)) or ["version"]
@@ -220,9 +222,14 @@ class _Done:
             )
         return found
 
+    def _of(self, name: str) -> dict[str, Any]:
+        """Return what the result of one generator depends on: the settings of others may change."""
+        others = {key for own, keys in _OWN.items() if own != name for key in keys} - set(_OWN.get(name, ()))
+        return {key: value for key, value in self.fingerprint.items() if key not in others}
+
     def save(self, name: str, seed: int, content: Mapping[str, Any]) -> None:
         with atomic_text(self.folder / f"{name}-{seed}.json", force=True) as stream:
-            whole = {"version": _VERSION, "fingerprint": self.fingerprint, **content}
+            whole = {"version": _VERSION, "fingerprint": self._of(name), **content}
             stream.write(json.dumps(whole, indent=2) + "\n")
 
     def save_windows(self, name: str, seed: int, windows: Windows) -> None:

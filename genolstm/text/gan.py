@@ -4,7 +4,8 @@ A generator makes windows from random numbers; a critic learns to tell them from
 learns to mislead it. The critic's score approximates the Wasserstein distance between real and generated
 windows (Arjovsky et al. 2017), if a gradient penalty keeps its slope near 1 (Gulrajani et al. 2017), as was
 done for DNA by Killoran et al. (2017) and by Gupta and Zou (2019). Bases are one-hot. The generator's outputs
-are Gumbel-softmax (Jang et al. 2017): nearly one-hot while it is trained, and draws from its distribution at each base.
+are one-hot too, drawn with Gumbel noise, and the gradient passes through the softmax (the straight-through Gumbel-softmax
+of Jang et al. 2017).
 
 References
 ----------
@@ -328,7 +329,7 @@ class _Run:
 
     def _critic_step(self, real: Any, z: Any, gumbel: Any, share: Any) -> tuple[Any, Any]:
         tf = self.tf
-        made = _soft(tf, self.generator(z, training=False), gumbel, self.settings.temperature)
+        made = _drawn(tf, self.generator(z, training=False), gumbel, self.settings.temperature)
         with tf.GradientTape() as tape:
             distance = tf.reduce_mean(self.critic(real, training=True)) - tf.reduce_mean(
                 self.critic(made, training=True)
@@ -341,7 +342,7 @@ class _Run:
     def _generator_step(self, z: Any, gumbel: Any) -> None:
         tf = self.tf
         with tf.GradientTape() as tape:
-            made = _soft(tf, self.generator(z, training=True), gumbel, self.settings.temperature)
+            made = _drawn(tf, self.generator(z, training=True), gumbel, self.settings.temperature)
             loss = -tf.reduce_mean(self.critic(made, training=False))
         self._apply(0, self.generator, tape.gradient(loss, self.generator.trainable_variables))
 
@@ -355,8 +356,14 @@ def _known_windows(codes: npt.NDArray[np.uint8], window: int) -> npt.NDArray[np.
     return np.flatnonzero(unknown[window:] == unknown[: max(0, len(unknown) - window)])
 
 
-def _soft(tf: Any, logits: Any, gumbel: Any, temperature: float) -> Any:
-    return tf.nn.softmax((logits + gumbel) / temperature)
+def _drawn(tf: Any, logits: Any, gumbel: Any, temperature: float) -> Any:
+    """Return one-hot bases drawn from logits, whose gradient is that of the Gumbel-softmax.
+
+    Were they soft, the critic would tell them from real ones by that alone, and would teach little else.
+    """
+    soft = tf.nn.softmax((logits + gumbel) / temperature)
+    hard = tf.one_hot(tf.argmax(soft, axis=-1), _BASES)
+    return soft + tf.stop_gradient(hard - soft)
 
 
 def _noise(random: np.random.Generator, settings: GanSettings, window: int, size: int) -> tuple[Array, Array]:

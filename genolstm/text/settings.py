@@ -212,7 +212,7 @@ class GanSettings:
     penalty
         Weight of the gradient penalty.
     temperature
-        Temperature of the Gumbel-softmax outputs, which the critic reads in place of one-hot bases.
+        Temperature of the Gumbel-softmax through which the gradient reaches the generator.
     learning_rate
         Learning rate of Adam, of generator and critic alike.
 
@@ -224,7 +224,7 @@ class GanSettings:
 
     latent: Annotated[int, Range(1)] = 64
     channels: Annotated[int, Range(1)] = 64
-    batch_size: Annotated[int, Range(1)] = 32
+    batch_size: Annotated[int, Range(1)] = 16
     critic_steps: Annotated[int, Range(1)] = 5
     penalty: Annotated[float, Range(0)] = 10.0
     temperature: Annotated[float, POSITIVE] = 0.75
@@ -281,7 +281,7 @@ class GeneratorsSettings:
     """
 
     generators: tuple[str, ...] = GENERATORS
-    passes: Annotated[int, Range(1)] = 12
+    passes: Annotated[int, Range(1)] = 24
     seeds: Annotated[int, Range(1)] = 3
     seed: Annotated[int, Range(0)] = 1
     window: Annotated[int, Range(32)] = 128
@@ -289,7 +289,7 @@ class GeneratorsSettings:
     block: Annotated[int, Range(32)] | None = None
     held_out: Annotated[float, INSIDE] = 0.4
     validation: Annotated[float, INSIDE] = 0.1
-    units: Annotated[int, Range(1)] = 128
+    units: Annotated[int, Range(1)] = 64
     max_order: Annotated[int, Range(0, MAX_ORDER)] = 12
     reverse_complement: bool = True
 

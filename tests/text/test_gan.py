@@ -5,6 +5,7 @@ import pytest
 from support.text import random_dna
 
 from genolstm.errors import InputError, SettingError
+from genolstm.text import gan
 from genolstm.text.corpus import dna_corpus
 from genolstm.text.gan import build_critic, build_generator, critic_steps, gradient_penalty, train_gan
 from genolstm.text.settings import GanSettings, GeneratorsSettings
@@ -125,8 +126,6 @@ def test_a_killed_training_ends_as_one_that_was_not(tmp_path, eager):
 
 def test_the_critic_reads_whole_windows_of_known_bases(monkeypatch):
     """None reaches over the end of a record or an unknown base; both strands are read, or one."""
-    from genolstm.text import gan
-
     records = [("a", np.array([0] * 20 + [4] + [1] * 20, np.uint8)), ("b", np.array([1] * 20, np.uint8))]
     for both, expected in ((False, {0, 1}), (True, {0, 1, 2, 3})):
         run = gan._Run(dna_corpus(records), GanSettings(batch_size=200, channels=2, latent=2), 16, 1, 1, both)
@@ -152,3 +151,15 @@ def test_a_loss_that_is_no_number_is_refused(eager):
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(SettingError, match=next(iter(wrong)).rstrip("s")):
         GeneratorsSettings(**wrong)
+
+
+def test_what_is_drawn_is_one_hot_and_its_gradient_that_of_the_softmax(tf):
+    random = np.random.default_rng(3)
+    logits, gumbel, weights = (random.standard_normal((2, 8, 4)).astype(np.float32) for _ in range(3))
+    variable = tf.Variable(logits)
+    with tf.GradientTape(persistent=True) as tape:
+        drawn = gan._drawn(tf, variable, gumbel, 0.5)
+        value = tf.reduce_sum(weights * drawn)
+        soft = tf.reduce_sum(weights * tf.nn.softmax((variable + gumbel) / 0.5))
+    assert drawn.numpy() == pytest.approx(np.eye(4)[(logits + gumbel).argmax(axis=-1)], abs=1e-6)
+    assert tape.gradient(value, variable).numpy() == pytest.approx(tape.gradient(soft, variable).numpy(), abs=1e-6)
