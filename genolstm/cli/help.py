@@ -119,7 +119,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text generate": (
         'genolstm text generate --model rhyme.genolstm -p "There\'s a lamp" -n 300 \\\n    --temperature 0.8',
     ),
-    "text generators": ("genolstm text generators genome.fa.gz -o generators.tsv --figure generators.svg",),
+    "text generators": ("genolstm text generators genome.fa.gz -o generators.tsv \\\n    --figure generators.svg",),
     "text score": (
         "genolstm text score rhyme.txt --model rhyme.genolstm",
         "genolstm text score genome.fa.gz --model genome.genolstm \\\n    --bedgraph surprise.bg --bin 100",

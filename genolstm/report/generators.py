@@ -41,7 +41,7 @@ def plot_generators(runs: pd.DataFrame) -> Figure:
         1, 4, figsize=(12.5, 0.36 * len(names) + 1.5), layout="constrained", width_ratios=[1.25, 1, 1, 1]
     )
     _spectra(axes[0], runs, names)
-    panels = [("auc", "area under the curve of a CNN,\nreal against made"), ("copied", "share of copied 31-mers")]
+    panels = [("auc", "area under the curve of a CNN,\nreal against generated"), ("copied", "share of copied 31-mers")]
     panels.append(("bits", "bits per base under\ncounts and copies"))
     for ax, (column, label) in zip(axes[1:], panels, strict=True):
         for row, name in enumerate(names):
@@ -51,7 +51,7 @@ def plot_generators(runs: pd.DataFrame) -> Figure:
         ax.grid(axis="x", color="0.9", linewidth=0.6)
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)
-        ax.locator_params(axis="x", nbins=5)
+        ax.locator_params(axis="x", nbins=4)
         tidy(ax)
         ax.spines["left"].set_visible(False)
         ax.set_ylim(len(names) - 0.4, -0.6)

@@ -3,9 +3,9 @@
 A generator makes windows from random numbers; a critic learns to tell them from real ones, and the generator
 learns to mislead it. The critic's score approximates the Wasserstein distance between real and generated
 windows (Arjovsky et al. 2017), if a gradient penalty keeps its slope near 1 (Gulrajani et al. 2017), as was
-done for DNA by Killoran et al. (2017) and by Gupta and Zou (2019). Bases are one-hot. The generator's outputs
-are one-hot too, drawn with Gumbel noise, and the gradient passes through the softmax (the straight-through Gumbel-softmax
-of Jang et al. 2017).
+done for DNA by Killoran et al. (2017) and by Gupta and Zou (2019). Bases are one-hot, and so are the generator's
+outputs: they are drawn with Gumbel noise, and the gradient passes through the softmax (the straight-through
+Gumbel-softmax of Jang et al. 2017).
 
 References
 ----------
