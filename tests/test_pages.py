@@ -24,9 +24,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, words_of
 
+from genolstm.runs.text_generators import MEASURES, RUN_COLUMNS, Generators
 from genolstm.text.scoring import write_positions_header
 from genolstm.text.tracks import write_weights_header
 
@@ -622,6 +624,11 @@ def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monk
         "--region 430001-600000 -o gates.tsv"
     )
     assert header(tmp_path / "gates.tsv") == named("Gates")
+    assert list(RUN_COLUMNS) == named("Generators")
+    summarised = Generators(pd.DataFrame([dict.fromkeys(RUN_COLUMNS, 1)]), {}).summary()
+    told = listed("Generators", table=1)
+    spelled = {name.replace("*", measure) for name in told for measure in MEASURES}
+    assert (set(summarised), len(summarised.columns)) == (spelled, len(spelled))
     stream = io.StringIO()
     write_positions_header(stream)
     assert stream.getvalue().strip("#\n").split("\t") == named("Surprise")

@@ -119,6 +119,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text generate": (
         'genolstm text generate --model rhyme.genolstm -p "There\'s a lamp" -n 300 \\\n    --temperature 0.8',
     ),
+    "text generators": ("genolstm text generators genome.fa.gz -o generators.tsv \\\n    --figure generators.svg",),
     "text score": (
         "genolstm text score rhyme.txt --model rhyme.genolstm",
         "genolstm text score genome.fa.gz --model genome.genolstm \\\n    --bedgraph surprise.bg --bin 100",
@@ -231,6 +232,16 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Output", "--output --echo"),
         ("Text", "--length --samples --temperature --top-k --top-p --carry --seed"),
     ),
+    "text generators": (
+        ("Output", "--output --runs --figure --checkpoints"),
+        ("Sequence", "--bases --window --block --held-out --validation --reverse-complement"),
+        ("Training", "--generators --passes --units --max-order --seeds --seed"),
+        (
+            "GAN",
+            "--gan-channels --gan-latent --gan-critic-steps --gan-penalty --gan-temperature --gan-batch-size"
+            " --gan-learning-rate",
+        ),
+    ),
     "text score": (
         ("Input", "--model --format --skip-unknown"),
         ("Mixture", "--mix --adapt --network --history --held-out"),
@@ -319,6 +330,10 @@ METAVARS: dict[str, str] = {
     "model gates --output": "TSV",
     "model gates --target": "NAMES",
     "text generate --samples": "N",
+    "text generators --block": "BP",
+    "text generators --generators": "NAME,NAME,...",
+    "text generators --held-out": "SHARE",
+    "text generators --output": "TSV",
     "text train --output": "MODEL",
 }
 for _role in ("target", "outgroup", "archaic"):

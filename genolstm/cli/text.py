@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json as json_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import log2
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ from genolstm.cli import options
 from genolstm.cli.numbers import WholeRange
 from genolstm.errors import shown, shown_json
 from genolstm.text.sampling import Sampling
-from genolstm.text.settings import FORMATS, MAX_K, MAX_ORDER, PRESETS, TextSettings, preset_settings
+from genolstm.text.settings import (
+    FORMATS,
+    GENERATORS,
+    MAX_K,
+    MAX_ORDER,
+    PRESETS,
+    GanSettings,
+    GeneratorsSettings,
+    TextSettings,
+    preset_settings,
+)
 
 
 @click.group(cls=options.Group)
@@ -336,3 +346,90 @@ def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     click.echo("#k\tdivergence\tcorrelation\tsource_divergence\tsource_correlation")
     for k, *values in rows:
         click.echo("\t".join([str(k), *(f"{value:.4f}" for value in values)]))
+
+
+@text.command()
+@click.argument("files", nargs=-1, required=True, type=_dash)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=_path,
+    help="Where to write the table of means and ranges (.tsv); settings, seeds and parts go beside it, as .json.",
+)
+@click.option("--runs", type=_path, help="Also write one row per generator and seed, with intervals (.tsv).")
+@click.option("--figure", type=_path, help="Also draw the comparison (.svg, .png or .pdf).")
+@click.option(
+    "--checkpoints",
+    type=_path,
+    show_default="OUTPUT.training",
+    help="Folder for what is done, from which a rerun goes on.",
+)
+@options.settings(
+    GeneratorsSettings,
+    "generators",
+    "bases",
+    "window",
+    "block",
+    "held_out",
+    "validation",
+    "reverse_complement",
+    "passes",
+    "units",
+    "max_order",
+    "seeds",
+    "seed",
+    generators={"default": ",".join(GENERATORS)},
+    bases={"type": WholeRange(min=1), "show_default": "half of what is held out"},
+    block={"type": WholeRange(min=32), "show_default": "whole records, or 5000"},
+    reverse_complement=_strands,
+)
+@options.settings(
+    GanSettings,
+    "channels",
+    "latent",
+    "critic_steps",
+    "penalty",
+    "temperature",
+    "batch_size",
+    "learning_rate",
+    into="gan",
+    channels="--gan-channels",
+    latent="--gan-latent",
+    critic_steps="--gan-critic-steps",
+    penalty="--gan-penalty",
+    temperature="--gan-temperature",
+    batch_size="--gan-batch-size",
+    learning_rate="--gan-learning-rate",
+)
+@options.force
+@options.quiet
+def generators(files: tuple[Path, ...], output: Path, quiet: bool, **settings: Any) -> None:
+    """Train LSTM, Markov model and GAN on the same DNA and judge what they make beside real sequence.
+
+    FILES are FASTA. Needs the extra `train`.
+
+    All learn from the same part and make the same amount. Judges are k-mer spectra, a CNN that tries to tell
+    real from generated windows, copied 31-mers, and bits per base; held-out sequence that no generator saw is
+    judged like them. A killed run goes on from its checkpoints.
+    """
+    from genolstm.runs.text_generators import run
+
+    def tell(row: Mapping[str, Any]) -> None:
+        options.say(
+            f"{row['generator']} seed {row['seed']}: divergence of 6-mers {row['jsd_6']:.5f}, area under the curve "
+            f"{row['auc']:.3f} ({row['auc_low']:.3f}-{row['auc_high']:.3f}), copied {row['copied']:.4f}, "
+            f"{row['bits']:.4f} bits per base",
+            quiet=quiet,
+        )
+
+    result = run(files, output, progress=tell, **settings)
+    parts = result.account["parts"]
+    options.say(
+        f"learned from {parts['training_bases']:,} bases, {parts['validation_bases']:,} to choose by, "
+        f"{parts['held_out_bases']:,} held out in {parts['held_out_groups']} "
+        + (f"blocks of {parts['block']:,}" if parts["block"] else "records"),
+        quiet=quiet,
+    )
+    if parts["left_out_bases"]:
+        options.say(f"warning: {parts['left_out_bases']:,} bases without a window of known bases left out", quiet=False)

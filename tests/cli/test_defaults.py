@@ -56,6 +56,7 @@ COMMANDS = {
     "panel info a": ("panel", "info"),
     "text baseline x": ("text_baseline", "run"),
     "text generate --model m": ("text_generate", "run"),
+    "text generators x -o y": ("text_generators", "run"),
     "text score x --model m": ("text_score", "run"),
     "text spectrum a b": ("text_spectrum", "run"),
     "text train x -o y": ("text_train", "run"),

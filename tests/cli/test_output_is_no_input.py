@@ -24,7 +24,18 @@ WRITTEN = {
     *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc", "repeats"),
 }
 NO_FILE = {
-    *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
+    *(
+        "query_name",
+        "reference_name",
+        "architectures",
+        "generators",
+        "chrom",
+        "haplotype",
+        "field",
+        "label",
+        "prompt",
+        "filters",
+    ),
     *(
         "archaics",
         "donors",
@@ -86,11 +97,14 @@ LINES = [
     "model gates @model --vcf @vcf --archaic @archaic --outgroup @outgroup --target @target --haplotype a#1",
     "panel build @fasta @other",
     "text generate --model @model",
+    "text generators @files @other",
     "text score @files @other --model @model --mix --history @history --held-out @held_out",
     "text train @files --held-out @held_out",
 ]
 # Folders: which of the files in them a run writes.
 FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz", "bigwig_haplotypes": "S.1.bw"}
+#: Folders within those, by command.
+WITHIN = {"align train": "phase0", "text generators": "gan-1"}
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -189,13 +203,9 @@ def test_an_output_is_no_input(line: str, inputs: Path, cli) -> None:
             if parameter in FOLDERS:
                 folder = inputs / f"folder{tried}"
                 folder.mkdir()
-                if command_of(line) == "align train":
-                    folder = folder / "phase0"
-                    folder.mkdir()
-                    os.link(path, folder / FOLDERS[parameter])
-                    folder = folder.parent
-                else:
-                    os.link(path, folder / FOLDERS[parameter])
+                within = folder / WITHIN.get(command_of(line), ".")
+                within.mkdir(exist_ok=True)
+                os.link(path, within / FOLDERS[parameter])
                 target = folder
             found = cli(*words, *options(line, {parameter: target}))
             said = (line, parameter, name, found)
