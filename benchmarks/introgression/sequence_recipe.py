@@ -28,6 +28,7 @@ from genolstm.introgression.sequence_only.scorer import SequenceScorer
 from genolstm.introgression.sequence_only.settings import RECIPE, SENTENCES, TRAINING, WARNING
 from genolstm.introgression.sequence_only.train import Parts, split_by_groups, train_on_sentences, with_interval
 from genolstm.introgression.settings import SimulationSettings
+from genolstm.report.style import saved_figure
 from genolstm.runs.simulate import run as simulate
 
 SPLITS = {
@@ -270,31 +271,23 @@ def table(rows: list[dict]) -> str:
 
 def draw(rows: list[dict], path: Path) -> None:
     """Draw the AUC of each split and model with its interval."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    plt.rcParams["svg.hashsalt"] = "genolstm"
-    figure, axes = plt.subplots(1, 2, figsize=(8.2, 2.5), sharex=True, sharey=True, layout="constrained")
     colours = {"sequence alone": "#b5482a", "with references": "#2a6bb5"}
     shown = list(SPLITS.values())
-    for axis, which, title in zip(
-        axes, ("all", "same_place"), ("windows set aside", "against modern windows at the same places"), strict=True
-    ):
-        for row in rows:
-            place = -shown.index(row["split"]) + (0.13 if row["model"] == "sequence alone" else -0.13)
-            low, high = row[which]["auc_interval"]
-            axis.plot([low, high], [place, place], color=colours[row["model"]], linewidth=2)
-            label = row["model"] if row["split"] == shown[0] else None
-            axis.plot(row[which]["auc"], place, "o", color=colours[row["model"]], label=label)
-        axis.axvline(0.5, color="0.5", linestyle=":", linewidth=1)
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel("AUC (0.5 is chance)")
-        axis.set_yticks([-place for place in range(len(shown))], shown)
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, fontsize=8, loc="lower left")
-    figure.savefig(path, metadata={"Date": None})
+    with saved_figure(path, force=True) as plt:
+        _, axes = plt.subplots(1, 2, figsize=(8.2, 2.5), sharex=True, sharey=True, layout="constrained")
+        titles = {"all": "windows set aside", "same_place": "against modern windows at the same places"}
+        for axis, (which, title) in zip(axes, titles.items(), strict=True):
+            for row in rows:
+                place = -shown.index(row["split"]) + (0.13 if row["model"] == "sequence alone" else -0.13)
+                label = row["model"] if row["split"] == shown[0] else None
+                axis.plot(row[which]["auc_interval"], [place, place], color=colours[row["model"]], linewidth=2)
+                axis.plot(row[which]["auc"], place, "o", color=colours[row["model"]], label=label)
+            axis.axvline(0.5, color="0.5", linestyle=":", linewidth=1)
+            axis.set_title(title, fontsize=10)
+            axis.set_xlabel("AUC (0.5 is chance)")
+            axis.set_yticks([-place for place in range(len(shown))], shown)
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[0].legend(frameon=False, fontsize=8, loc="lower left")
 
 
 if __name__ == "__main__":

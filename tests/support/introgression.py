@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -181,3 +182,19 @@ def tiny_bundle(
         metadata=metadata,
     )
     return path
+
+
+def letters(n: int, seed: int, alphabet: str = "ACGT") -> str:
+    """Return a random sequence."""
+    return "".join(np.random.default_rng(seed).choice(list(alphabet), n))
+
+
+def write_region(folder: Path, sequences: dict[str, str], tracts: list[tuple[str, int, int, str, str]]) -> Path:
+    """Write a labelled region: haplotypes by their names, and (chrom, start, end, sample, haplotype)."""
+    folder.mkdir(parents=True)
+    text = "".join(f">{name}\n{sequence}\n" for name, sequence in sequences.items())
+    (folder / "target.fa.gz").write_bytes(gzip.compress(text.encode(), 1))
+    rows = [f"{c}\t{a}\t{b}\tarchaic\t1000\t.\t{s}\t{h}\n" for c, a, b, s, h in tracts]
+    header = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\n"
+    (folder / "truth.bed").write_text(header + "".join(rows))
+    return folder

@@ -27,6 +27,8 @@ from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 
 #: Files of a labelled region that are read; ``introgression simulate`` writes both.
 FILES = ("target.fa.gz", "truth.bed")
+#: Columns of a table of labels, in any order.
+COLUMNS = ("name", "label", "group")
 
 
 class Haplotype(NamedTuple):
@@ -402,7 +404,7 @@ def _read_table(path: PathLike) -> dict[str, _Label]:
         fields = [one.strip() for one in text.split("\t")]
         if not columns:
             columns = [one.lower() for one in [fields[0].removeprefix("#").strip(), *fields[1:]]]
-            lacking = next((name for name in ("name", "label", "group") if columns.count(name) != 1), None)
+            lacking = next((name for name in COLUMNS if columns.count(name) != 1), None)
             if lacking is not None:
                 raise InputError(
                     f"the first line names the column {lacking} {columns.count(lacking) or 'not at all'}"
