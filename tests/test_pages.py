@@ -386,6 +386,14 @@ PAGES = {
         elsewhere=("benchmarks/introgression/Snakefile",),
     ),
     "docs/notebooks.md": Page(notebooks, needs=("jupytext",)),
+    "docs/sequence-only.md": Page(
+        slow=("genolstm introgression", "genolstm model", "benchmarks/"),
+        smaller=(
+            ("--replicates 12 --length 200000 --outgroup-size 1", f"--replicates 5 {TINY}"),
+            ("--mode sequence -o", "--mode sequence --epochs 1 --units 4 -o"),
+        ),
+        elsewhere=("benchmarks/introgression/sequence_recipe.py",),
+    ),
     "docs/text.md": Page(
         text_and_genomes,
         slow=("genolstm",),
