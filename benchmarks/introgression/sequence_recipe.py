@@ -86,8 +86,21 @@ def parts_of_people(people: np.ndarray, seed: int) -> dict[str, int]:
     return dict(zip(names.tolist(), part.tolist(), strict=True))
 
 
+def part_of_stretches(rows: np.ndarray, data: Sentences, most: int, random: np.random.Generator) -> np.ndarray:
+    """Return whole stretches of windows that follow one another, drawn until there are ``most`` windows."""
+    new = np.diff(data.sequence[rows]).astype(bool) | (np.diff(data.start[rows]) != SENTENCES.step)
+    stretches = np.split(rows, np.flatnonzero(new) + 1)
+    kept, n = [], 0
+    for number in random.permutation(len(stretches)):
+        if n >= most:
+            break
+        kept.append(stretches[number])
+        n += len(stretches[number])
+    return np.sort(np.concatenate(kept))
+
+
 def gather(folders: list[Path], most: int, seed: int) -> Windows:
-    """Return windows of all regions: up to ``most`` archaic ones of each, as many modern ones, and the mates."""
+    """Return windows of all regions: about ``most`` of each kind in stretches, and the mates."""
     model = IntrogressionClassifier.load("archaic", threads=1)
     bin_size = model.settings.bin
     parts: list[list[np.ndarray]] = []
@@ -97,6 +110,9 @@ def gather(folders: list[Path], most: int, seed: int) -> Windows:
     whole: Sentences | None = None
     for number, folder in enumerate(folders):
         whole = read_folders([folder], SENTENCES, replace(RECIPE, modern=0))
+        if not whole.archaic.any():
+            print(f"  {folder.name}: nobody has archaic sequence; left out", flush=True)
+            continue
         posteriors = scan(folder, model)
         names = [(one.sample, one.haplotype) for one in whole.haplotypes]
         table = np.stack([posteriors[name] for name in names])
@@ -106,9 +122,13 @@ def gather(folders: list[Path], most: int, seed: int) -> Windows:
         part = parts_of_people(people, seed)
         part_of = np.array([part[name[0]] for name in names])[whole.sequence]
         random = np.random.default_rng([seed, 2, number])
-        archaic, modern = np.flatnonzero(whole.archaic), np.flatnonzero(~whole.archaic)
-        archaic = np.sort(random.choice(archaic, min(most, len(archaic)), replace=False))
-        modern = np.sort(random.choice(modern, len(archaic), replace=False))
+        # The windows that `train` would take of this region, and of them a part: whole stretches of either kind.
+        drawn = read_folders([folder], SENTENCES, RECIPE, seed=seed + number)
+        row_of = {key: row for row, key in enumerate(zip(whole.sequence.tolist(), whole.start.tolist(), strict=True))}
+        rows = np.array([row_of[key] for key in zip(drawn.sequence.tolist(), drawn.start.tolist(), strict=True)])
+        archaic, modern = (
+            part_of_stretches(rows[kind], whole, most, random) for kind in (drawn.archaic, ~drawn.archaic)
+        )
         chosen = np.concatenate([archaic, modern])
         taken = np.zeros(len(whole), dtype=bool)
         taken[chosen] = True
@@ -120,7 +140,7 @@ def gather(folders: list[Path], most: int, seed: int) -> Windows:
             candidates = free.get((int(whole.start[row]), int(part_of[row])), [])
             if candidates:
                 pairs.append((offset + place, candidates[random.integers(len(candidates))]))
-        of, mate = (np.array(side, dtype=int) for side in zip(*pairs, strict=True))
+        of, mate = np.array(pairs, dtype=int).reshape(-1, 2).T
         parts.append(
             [
                 whole.tokens[chosen],
@@ -184,7 +204,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=6_300_000)
     parser.add_argument("--length", type=int, default=200_000)
     parser.add_argument("--people", type=int, default=10)
-    parser.add_argument("--most", type=int, default=250, help="Archaic windows of each region.")
+    parser.add_argument("--most", type=int, default=600, help="Archaic windows of each region.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=TRAINING.epochs)
     parser.add_argument("--table", type=Path, default=Path("sequence_recipe.json"))

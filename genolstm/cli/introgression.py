@@ -227,6 +227,9 @@ def train(
     parameters = click.get_current_context().command.params
     spelled = {str(one.name): max(one.opts, key=len) for one in parameters}
     _refuse(f"goes with --mode {other}", {spelled[name]: name in given for name in foreign})
+    if labels is not None:
+        # Their table says what is modern, and what stays together.
+        _refuse("goes with folders, not with --labels", {"--split": "split" in given, "--modern": "modern" in given})
     kept: dict[str, Any] = {"output": output, "progress": not quiet, **files}
 
     def warn(text: str) -> None:

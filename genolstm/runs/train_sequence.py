@@ -73,8 +73,8 @@ def run(
         if tell is not None:
             archaic = int(data.archaic.sum())
             sizes = ", ".join(f"{len(rows)} {name}" for name, rows in parts._asdict().items())
-            drawn = f", {len(data) - archaic} of {data.counts.drawn_from} modern" if options.modern else ""
-            tell(f"{len(data)} sentences, {archaic} of them archaic{drawn}: {sizes}")
+            modern = f"{len(data) - archaic} of {data.counts.drawn_from} modern ones"
+            tell(f"{archaic} archaic sentences, {modern}: {sizes}")
             for line in data.counts.lines(sentences):
                 tell(line)
 
@@ -100,10 +100,10 @@ def run(
             f"{100 * found['seen']:.1f} % of the test sentences are also in the training data, letter for letter: the "
             "figures are of memory, and say nothing of other loci"
         )
-    if warn is not None and not found["auc_interval"]:
-        warn("one group was set aside, so that nothing says how sure the figures are: give more groups")
-    elif warn is not None and found["auc_interval"][0] <= 0.5:
+    if warn is not None and found["auc_interval"] and found["auc_interval"][0] <= 0.5:
         warn("the AUC on groups that it did not see cannot be told from chance (0.5)")
+    if warn is not None and found["doubt"]:
+        warn(found["doubt"])
     figures = ", ".join(
         f"{shown} {with_interval(found[name], found[f'{name}_interval'])}"
         for name, shown in (("auc", "AUC"), ("f1", "F1"), ("accuracy", "accuracy"))

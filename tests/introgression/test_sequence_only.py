@@ -14,7 +14,7 @@ from support.lstm import onnx_of, random_weights
 from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.introgression.metadata import SEQUENCE_ONLY
 from genolstm.introgression.sequence_only.data import Sentences, read_folders, read_loci
-from genolstm.introgression.sequence_only.measures import best_threshold, measure, seen_share
+from genolstm.introgression.sequence_only.measures import seen_share
 from genolstm.introgression.sequence_only.scorer import SequenceScorer
 from genolstm.introgression.sequence_only.settings import (
     NETWORK,
@@ -65,7 +65,7 @@ def regions(place: Path, n: int = 4, length: int = 400) -> list[Path]:
     for number in range(n):
         names = [f"S{person}#{haplotype}#chr{number % 2 + 1}" for person in (1, 2, 3) for haplotype in (1, 2)]
         sequences = {name: letters(length, 100 * number + at) for at, name in enumerate(names)}
-        tracts = [(f"chr{number % 2 + 1}", 0, length // 2, f"S{person}", "1") for person in (1, 2, 3)]
+        tracts = [(f"chr{number % 2 + 1}", 0, length // 4, f"S{person}", "1") for person in (1, 2, 3)]
         found.append(write_region(place / f"seed_{number}", sequences, tracts))
     return found
 
@@ -131,19 +131,39 @@ def test_labels_are_those_of_the_tracts(tmp_path: Path) -> None:
     assert [one[1:] for one in found.haplotypes] == [("chr1", "S", "1"), ("chr1", "S", "2")]
 
 
-def test_as_many_modern_sentences_as_archaic_ones_are_drawn(tmp_path: Path) -> None:
-    folders = regions(tmp_path)
+def runs(found: Sentences, which: np.ndarray) -> list[tuple[str, int]]:
+    """Return the region and the length of each run of sentences that follow one another on a haplotype."""
+    lengths: list[tuple[str, int]] = []
+    before = (-1, -1)
+    for row in np.flatnonzero(which):
+        here = int(found.sequence[row]), int(found.start[row])
+        if here == (before[0], before[1] + SMALL.step):
+            lengths[-1] = lengths[-1][0], lengths[-1][1] + 1
+        else:
+            lengths.append((str(found.groups[row]), 1))
+        before = here
+    return lengths
+
+
+def test_modern_stretches_are_drawn_that_are_as_long_as_the_archaic_ones(tmp_path: Path) -> None:
+    folders = regions(tmp_path, length=2000)
     one, again, other = (read_folders(folders, SMALL, seed=seed) for seed in (1, 1, 2))
     whole = read_folders(folders, SMALL, replace(RECIPE, modern=0))
     assert one.archaic.sum() == whole.archaic.sum() > 0
-    for folder in folders:
-        here = np.array([name.startswith(f"{folder.name}/") for name in one.groups])
-        assert one.archaic[here].sum() == (~one.archaic[here]).sum()
+    # Two that touch would be one here: with these seeds none do.
+    assert sorted(runs(one, ~one.archaic)) == sorted(runs(one, one.archaic))
     assert one.tokens.tolist() == again.tokens.tolist()
     assert one.tokens.tolist() != other.tokens.tolist()
     assert one.counts.drawn_from == (~whole.archaic).sum()
+    assert one.counts.lacking == 0
+    places = set(zip(whole.sequence[~whole.archaic].tolist(), whole.start[~whole.archaic].tolist(), strict=True))
+    drawn = list(zip(one.sequence[~one.archaic].tolist(), one.start[~one.archaic].tolist(), strict=True))
+    assert len(set(drawn)) == len(drawn)
+    assert set(drawn) <= places
     twice = read_folders(folders, SMALL, replace(RECIPE, modern=2.0))
     assert (~twice.archaic).sum() == 2 * one.archaic.sum()
+    (room,) = read_folders(folders, SMALL, replace(RECIPE, modern=9.0)).counts.lines(SMALL)
+    assert room.endswith("modern stretches fewer than wanted: there is no room for them")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +182,7 @@ def test_groups_are_what_is_to_stay_together(tmp_path: Path, split: str, groups:
 
 def test_what_is_unknown_is_counted_and_not_taken_for_known(tmp_path: Path) -> None:
     sequence = letters(100, 1)
-    holed = sequence[:40] + "N" * 40 + sequence[80:]
+    holed = sequence[:45] + "N" * 35 + sequence[80:]
     folder = write_region(
         tmp_path / "a", {"S#1#c": sequence + "ACG", "S#2#c": holed, "T#1#c": "ACGT"}, [("c", 0, 50, "S", "1")]
     )
@@ -235,13 +255,12 @@ def test_loci_and_a_table_of_labels(tmp_path: Path) -> None:
         (None, "l0\tarchaic\ta\nl0\tmodern\ta\n", "{table}:3: l0 is in line 2 too"),
         (None, "", "{table}: holds no labels"),
         (None, "l0\tarchaic\ta\n", "{fasta}:3: l1: has no label in {table}"),
-        (None, "".join(f"l{n}\tmodern\ta\n" for n in range(4)), "all sentences of the inputs are modern"),
     ],
 )
 def test_bad_tables_of_labels(tmp_path: Path, head: str | None, rows: str, message: str) -> None:
     fasta, table = loci(tmp_path, rows, head or "name\tlabel\tgroup\n")
     with pytest.raises(InputError) as error:
-        read_loci([fasta], table, SMALL, replace(RECIPE, modern=0))
+        read_loci([fasta], table, SMALL)
     assert str(error.value).startswith(message.format(table=table, fasta=fasta))
 
 
@@ -286,12 +305,14 @@ def test_parts_grow_if_groups_are_of_one_label() -> None:
 
 @pytest.mark.parametrize("names", [["chr1"], ["chr1", "chr2"]])
 def test_too_few_groups_are_refused(names: list[str]) -> None:
-    data = sentences(names * 6, [True] * 6 * len(names[:1]) + [False] * 6 * (len(names) - 1) or [True] * 6)
+    data = sentences(names * 6, [True, True, False] * 2 * len(names))
     with pytest.raises(InputError, match=rf"all sentences are of {len(names)} groups? \(chr1.*random split"):
         split_by_groups(data, 0.2, 0.2, 1)
 
 
 def test_a_label_in_one_group_only_is_refused() -> None:
+    with pytest.raises(InputError, match="all sentences of the inputs are modern; loci of both kinds are needed"):
+        split_by_groups(sentences(["a", "b", "c"], [False] * 3), 0.2, 0.2, 1)
     data = sentences(["a", "b", "c", "d"], [True, False, False, False])
     with pytest.raises(InputError, match=r"no split of 4 groups was found .* \(1 groups hold archaic ones, 3 modern"):
         split_by_groups(data, 0.2, 0.2, 1)
@@ -305,34 +326,6 @@ def test_a_label_in_one_group_only_is_refused() -> None:
 
 
 # --- measures -------------------------------------------------------------------------------------
-
-
-def test_measures_are_those_of_a_plain_count() -> None:
-    pytest.importorskip("sklearn")
-    random = np.random.default_rng(3)
-    archaic = random.random(120) < 0.4
-    probability = np.round(random.random(120) * 0.7 + 0.3 * archaic, 1)  # with ties
-    groups = random.integers(0, 6, 120).astype(str)
-    found = measure(archaic, probability, groups, 0.6)
-    pairs = [(a > b) + 0.5 * (a == b) for a in probability[archaic] for b in probability[~archaic]]
-    called = probability >= 0.6
-    hit = (called & archaic).sum()
-    assert found.auc == pytest.approx(np.mean(pairs))
-    assert found.f1 == pytest.approx(2 * hit / (called.sum() + archaic.sum()))
-    assert found.accuracy == pytest.approx((called == archaic).mean())
-    assert (found.sentences, found.archaic, found.groups) == (120, archaic.sum(), 6)
-    assert found.guess_f1 == pytest.approx(2 * archaic.sum() / (120 + archaic.sum()))
-    for low, high, value in (
-        (*found.auc_interval, found.auc),
-        (*found.f1_interval, found.f1),
-        (*found.accuracy_interval, found.accuracy),
-    ):
-        assert low < value < high
-    alone = measure(archaic, probability, np.zeros(120), 0.6)
-    assert (alone.auc_interval, alone.f1_interval, alone.accuracy_interval) == ([], [], [])
-    levels = sorted(set(probability.tolist()))
-    gains = [(probability[archaic] >= t).mean() - (probability[~archaic] >= t).mean() for t in levels]
-    assert max(gains) == pytest.approx(gains[levels.index(best_threshold(archaic, probability))])
 
 
 def test_sentences_that_were_seen() -> None:
@@ -501,7 +494,7 @@ def test_options_of_the_mode_arrive(cli: Callable, monkeypatch) -> None:
         return "how good"
 
     monkeypatch.setattr(train_sequence, "run", run)
-    data = ["--labels", "t.tsv", "-k", 4, "--sentence", 90, "--step", 30, "--known", 0.7, "--modern", 3]
+    data = ["-k", 4, "--sentence", 90, "--step", 30, "--known", 0.7, "--modern", 3]
     split = ["--split", "haplotype", "--test", 0.3, "--validation", 0.4, "--seed", 77]
     network = ["--cell", "gru", "--units", 9, "--layers", 3, "--dropout", 0.25, "--embedding", 5]
     how = ["--epochs", 4, "--batch-size", 8, "--learning-rate", 0.01, "--patience", 0]
@@ -509,7 +502,7 @@ def test_options_of_the_mode_arrive(cli: Callable, monkeypatch) -> None:
     command = ["introgression", "train", "--mode", "sequence"]
     said = cli(*command, "r1", "r2", "-o", "m.genolstm", *data, *split, *network, *how, *rest)
     assert said == (0, "how good\n", "")
-    assert cli(*command, "r1", "-o", "m").code == 0
+    assert cli(*command, "r1", "-o", "m", "--labels", "t.tsv").code == 0
     for _, given in calls:
         assert callable(given.pop("warn"))
         assert callable(given.pop("tell"))
@@ -528,7 +521,7 @@ def test_options_of_the_mode_arrive(cli: Callable, monkeypatch) -> None:
             ((Path("r1"), Path("r2")),),
             {
                 "output": Path("m.genolstm"),
-                "labels": Path("t.tsv"),
+                "labels": None,
                 "network": replace(NETWORK, **ours),
                 "settings": replace(TRAINING, **changed),
                 "options": SequenceOnlyTraining("haplotype", 3.0, 0.3),
@@ -543,7 +536,7 @@ def test_options_of_the_mode_arrive(cli: Callable, monkeypatch) -> None:
             ((Path("r1"),),),
             {
                 "output": Path("m"),
-                "labels": None,
+                "labels": Path("t.tsv"),
                 "network": NETWORK,
                 "settings": TRAINING,
                 "options": RECIPE,
@@ -568,6 +561,8 @@ def test_options_of_the_mode_arrive(cli: Callable, monkeypatch) -> None:
         ("--modern 0", "--modern goes with --mode sequence"),
         ("--test 0.1", "--test goes with --mode sequence"),
         ("--embedding 8", "--embedding goes with --mode sequence"),
+        ("--mode sequence --labels t.tsv --modern 2", "--modern goes with folders, not with --labels"),
+        ("--mode sequence --labels t.tsv --split region", "--split goes with folders, not with --labels"),
         ("--mode sequence --split random", "'random' is not one of 'region', 'chromosome', 'haplotype'"),
     ],
 )

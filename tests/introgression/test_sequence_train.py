@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from support.introgression import letters, write_region
 
+from genolstm.introgression.sequence_only.measures import best_threshold, measure
 from genolstm.introgression.sequence_only.settings import WARNING
 from genolstm.lstm.bundle.bundle import Bundle
 
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.xdist_group("tensorflow"), pytest.mark.timeout(300)]
 
 PEOPLE = 6
 SETTINGS = [
-    *("--mode", "sequence", "--units", 6, "--embedding", 6, "-k", 3, "--sentence", 24, "--step", 12, "--epochs", 4),
+    *("--mode", "sequence", "--units", 6, "--embedding", 6, "-k", 3, "--sentence", 24, "--step", 12, "--epochs", 3),
     *("--patience", 0, "--batch-size", 16, "--learning-rate", 0.02, "--seed", 2, "-q"),
 ]
 
@@ -83,9 +84,10 @@ def test_what_was_learned_by_heart_is_called_so(trained: tuple[Path, str, str]) 
     assert found.metadata["test"]["auc"] > 0.6
 
 
+@pytest.mark.slow
 def test_of_loci_that_it_did_not_see_it_says_that_there_is_nothing(loci: Path, tmp_path: Path) -> None:
     output = tmp_path / "regions.genolstm"
-    _, told = train(output, loci, "--split", "region", "--test", 0.4, "--epochs", 1)
+    _, told = train(output, loci, "--split", "region", "--test", 0.4)
     bundle = Bundle.open(output)
     assert bundle.metadata["test"]["seen"] == 0.0
     assert bundle.metadata["test"]["groups"] == 2
@@ -107,7 +109,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(
         def step(self, *_: object) -> None: ...
 
         def epoch(self, row: dict[str, float]) -> None:
-            if row["epoch"] == 2:
+            if row["epoch"] == 1:
                 raise Stop
 
         def close(self) -> None: ...
@@ -120,7 +122,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_model(
             train(output, loci, *more)
     assert not output.exists()
     with np.load(Path(f"{output}.training") / "checkpoint.npz", allow_pickle=False) as content:
-        assert json.loads(bytes(content["state"]))["progress"]["epoch"] == 2
+        assert json.loads(bytes(content["state"]))["progress"]["epoch"] == 1
     train(output, loci, *more)
     whole, resumed = Bundle.open(trained[0]), Bundle.open(output)
     assert resumed.members["model.onnx"] == whole.members["model.onnx"]
@@ -144,6 +146,33 @@ def test_it_is_used_without_tensorflow(trained: tuple[Path, str, str], loci: Pat
     rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
     assert len(rows) == 2 * PEOPLE * 19
     assert done.stdout == cli(*words).out
+
+
+def test_measures_are_those_of_a_plain_count() -> None:
+    random = np.random.default_rng(3)
+    archaic = random.random(120) < 0.4
+    probability = np.round(random.random(120) * 0.7 + 0.3 * archaic, 1)  # with ties
+    groups = random.integers(0, 6, 120).astype(str)
+    found = measure(archaic, probability, groups, 0.6)
+    pairs = [(a > b) + 0.5 * (a == b) for a in probability[archaic] for b in probability[~archaic]]
+    called = probability >= 0.6
+    hit = (called & archaic).sum()
+    assert found.auc == pytest.approx(np.mean(pairs))
+    assert found.f1 == pytest.approx(2 * hit / (called.sum() + archaic.sum()))
+    assert found.accuracy == pytest.approx((called == archaic).mean())
+    assert (found.sentences, found.archaic, found.groups) == (120, archaic.sum(), 6)
+    assert found.guess_f1 == pytest.approx(2 * archaic.sum() / (120 + archaic.sum()))
+    for low, high, value in (
+        (*found.auc_interval, found.auc),
+        (*found.f1_interval, found.f1),
+        (*found.accuracy_interval, found.accuracy),
+    ):
+        assert low < value < high
+    alone = measure(archaic, probability, np.zeros(120), 0.6)
+    assert (alone.auc_interval, alone.f1_interval, alone.accuracy_interval) == ([], [], [])
+    levels = sorted(set(probability.tolist()))
+    gains = [(probability[archaic] >= t).mean() - (probability[~archaic] >= t).mean() for t in levels]
+    assert max(gains) == pytest.approx(gains[levels.index(best_threshold(archaic, probability))])
 
 
 @pytest.mark.slow

@@ -29,6 +29,8 @@ from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 FILES = ("target.fa.gz", "truth.bed")
 #: Columns of a table of labels, in any order.
 COLUMNS = ("name", "label", "group")
+#: Places that are tried for a modern stretch.
+_TRIES = 1000
 
 
 class Haplotype(NamedTuple):
@@ -57,9 +59,11 @@ class Counts:
     rest
         Bases at the ends of sequences that are in no sentence.
     drawn_from
-        Modern sentences that there were, of which some are kept.
+        Modern sentences that there were to draw from.
     without
         Inputs without any archaic sentence, of which none is kept.
+    lacking
+        Modern stretches for which there was no room.
     """
 
     sentences: int = 0
@@ -70,6 +74,7 @@ class Counts:
     rest: int = 0
     drawn_from: int = 0
     without: int = 0
+    lacking: int = 0
 
     def lines(self, settings: SentenceSettings) -> list[str]:
         """Return lines on what was left out."""
@@ -86,6 +91,8 @@ class Counts:
             found.append(f"{self.rest} bp at the ends of sequences fill no sentence, and are left out")
         if self.without:
             found.append(f"{self.without} inputs without an archaic sentence give no modern one either (--modern)")
+        if self.lacking:
+            found.append(f"{self.lacking} modern stretches fewer than wanted: there is no room for them")
         return found
 
 
@@ -153,7 +160,7 @@ class _Reader:
         self.inputs = 0
 
     def add(self, found: _Gathered) -> None:
-        """Take all archaic sentences of an input, and as many modern ones as are wanted."""
+        """Take all archaic sentences of an input, and as many modern stretches of them as are wanted."""
         readable = [sequence.readable for sequence in found.sequences]
         self.counts.unread += sum(int((~kept).sum()) for kept in readable)
         self.counts.short += sum(not len(sequence.starts) for sequence in found.sequences)
@@ -177,24 +184,17 @@ class _Reader:
     def _draw(self, archaic: list[np.ndarray], readable: list[np.ndarray]) -> list[np.ndarray]:
         """Return the numbers of the sentences to keep, of each sequence."""
         modern = [kept & ~label for kept, label in zip(readable, archaic, strict=True)]
-        n_archaic, n_modern = (sum(int(one.sum()) for one in side) for side in (archaic, modern))
-        self.counts.drawn_from += n_modern
+        self.counts.drawn_from += sum(int(one.sum()) for one in modern)
         if not self.options.modern:
             return [np.flatnonzero(kept) for kept in readable]
-        self.counts.without += not n_archaic
-        wanted = min(round(self.options.modern * n_archaic), n_modern)
+        runs = np.concatenate([_lengths(one) for one in archaic]) if archaic else np.zeros(0, dtype=np.int64)
+        self.counts.without += not len(runs)
         # By the input's place among the inputs, so that each draws for itself.
         random = np.random.default_rng([self.seed, 0x5E27, self.inputs])
-        drawn = np.zeros(n_modern, dtype=bool)
-        drawn[random.choice(n_modern, wanted, replace=False)] = True
-        at = 0
-        chosen = []
-        for label, other in zip(archaic, modern, strict=True):
-            places = np.flatnonzero(other)
-            taken = places[drawn[at : at + len(places)]]
-            at += len(places)
-            chosen.append(np.sort(np.concatenate([np.flatnonzero(label), taken])))
-        return chosen
+        wanted = random.permutation(np.resize(runs, round(self.options.modern * len(runs))))
+        taken, lacking = _draw_stretches(modern, wanted, random)
+        self.counts.lacking += lacking
+        return [np.flatnonzero(label | drawn) for label, drawn in zip(archaic, taken, strict=True)]
 
     def finish(self) -> Sentences:
         """Return all sentences.
@@ -202,7 +202,7 @@ class _Reader:
         Raises
         ------
         InputError
-            There are none, or all are of one label.
+            There are none.
         """
         if not self.parts:
             raise InputError(
@@ -211,11 +211,46 @@ class _Reader:
             )
         joined = [np.concatenate(arrays) for arrays in zip(*self.parts, strict=True)]
         archaic = joined[1].astype(bool)
-        if archaic.all() or not archaic.any():
-            kind = ARCHAIC if archaic.all() else MODERN
-            raise InputError(f"all sentences of the inputs are {kind}", hint="loci of both kinds are needed")
         names = joined[2].astype(str)
         return Sentences(joined[0], archaic, names, joined[3], joined[4], tuple(self.haplotypes), self.counts)
+
+
+def _lengths(which: np.ndarray) -> np.ndarray:
+    """Return the lengths of the runs of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], which, [False]]).astype(np.int8)))
+    found: np.ndarray = edges[1::2] - edges[::2]
+    return found
+
+
+def _draw_stretches(
+    free: list[np.ndarray], lengths: np.ndarray, random: np.random.Generator
+) -> tuple[list[np.ndarray], int]:
+    """Draw stretches of these lengths from where sequences are free, none over another.
+
+    Modern loci must be like the archaic ones: runs of overlapping sentences, not sentences here and there.
+
+    Returns
+    -------
+    taken, lacking
+        What was taken of each sequence, and the number of stretches for which no place was found.
+    """
+    free = [one.copy() for one in free]
+    taken = [np.zeros_like(one) for one in free]
+    ends = np.cumsum([len(one) for one in free])
+    lacking = 0
+    # The longest first, while there is room for them.
+    for length in np.sort(lengths)[::-1].tolist():
+        for place in random.integers(0, ends[-1], _TRIES).tolist():
+            number = int(np.searchsorted(ends, place, side="right"))
+            first = place - (int(ends[number - 1]) if number else 0)
+            stretch = slice(first, first + length)
+            if first + length <= len(free[number]) and free[number][stretch].all():
+                free[number][stretch] = False
+                taken[number][stretch] = True
+                break
+        else:
+            lacking += 1
+    return taken, lacking
 
 
 def region_folders(paths: Iterable[PathLike]) -> list[Path]:
@@ -262,7 +297,7 @@ def read_folders(
     Parameters
     ----------
     seed
-        Seed of the draw of modern sentences.
+        Seed of the draw of modern stretches.
 
     Raises
     ------
@@ -349,23 +384,14 @@ class _Label(NamedTuple):
     line: int
 
 
-def read_loci(
-    fasta: Sequence[PathLike],
-    labels: PathLike,
-    settings: SentenceSettings = SENTENCES,
-    options: SequenceOnlyTraining = RECIPE,
-    *,
-    seed: int = 1,
-) -> Sentences:
-    """Read FASTA files of loci, each record of one label.
+def read_loci(fasta: Sequence[PathLike], labels: PathLike, settings: SentenceSettings = SENTENCES) -> Sentences:
+    """Read FASTA files of loci, each record of one label; all of their sentences are kept.
 
     Parameters
     ----------
     labels
         Tab-separated table whose first line names the columns ``name``, ``label`` (``archaic`` or ``modern``) and
         ``group``: what must stay together, such as the chromosome. Names that the FASTA lacks are ignored.
-    seed
-        Seed of the draw of modern sentences.
 
     Raises
     ------
@@ -375,7 +401,7 @@ def read_loci(
     if not fasta:
         raise SettingError("no FASTA file is given")
     table = _read_table(labels)
-    reader = _Reader(settings, options, seed)
+    reader = _Reader(settings, SequenceOnlyTraining(modern=0), 0)
     seen: set[str] = set()
     for path in fasta:
         found = _Gathered()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genolstm.introgression.resampling import Draws
+from genolstm.introgression.resampling import FEW_LOCI, Draws
 
 #: Draws of groups for the intervals.
 _DRAWS = 200
@@ -46,14 +46,30 @@ class Measures:
     guess_f1: float
     guess_accuracy: float
 
-    @property
-    def is_chance(self) -> bool:
-        """Whether the AUC cannot be told from chance, or nothing says how sure it is."""
-        return not self.auc_interval or self.auc_interval[0] <= 0.5
+    def doubt(self) -> str:
+        """Return why the intervals cannot be trusted; nothing if they can."""
+        if self.groups >= FEW_LOCI:
+            return ""
+        few = f"only {self.groups} group{'s were' if self.groups > 1 else ' was'} set aside"
+        return f"{few}: " + ("the intervals cannot be trusted" if self.groups > 1 else "there is no interval")
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready values."""
         return asdict(self)
+
+
+def area(archaic: np.ndarray, probability: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Return the area under the ROC curve (AUC), 0.5 if all that weighs is of one label.
+
+    It also chooses the epoch: an overconfident network may still rank well.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    archaic = np.asarray(archaic) > 0
+    counted = archaic if weight is None else archaic[weight > 0]
+    if counted.all() or not counted.any():
+        return 0.5
+    return float(roc_auc_score(archaic, np.asarray(probability).ravel(), sample_weight=weight))
 
 
 def best_threshold(archaic: np.ndarray, probability: np.ndarray) -> float:
@@ -80,8 +96,6 @@ def measure(
     seed
         Seed of the draws of groups.
     """
-    from sklearn.metrics import roc_auc_score
-
     archaic = np.asarray(archaic, dtype=bool)
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     draws = Draws(len(names), replicates=_DRAWS, seed=seed)
@@ -94,17 +108,13 @@ def measure(
     hit, wrong, missed = (of_groups(one) for one in (called & archaic, called & ~archaic, ~called & archaic))
     whole, right = of_groups(np.ones(len(archaic), dtype=bool)), of_groups(called == archaic)
     share = float(archaic.mean())
-    areas = []
-    for weight in draws.weights:
-        weights = weight[member]
-        if (weights[archaic] > 0).any() and (weights[~archaic] > 0).any():
-            areas.append(float(roc_auc_score(archaic, probability, sample_weight=weights)))
+    areas = [area(archaic, probability, weight[member]) for weight in draws.weights]
     return Measures(
         len(archaic),
         int(archaic.sum()),
         len(names),
         threshold,
-        float(roc_auc_score(archaic, probability)),
+        area(archaic, probability),
         [float(one) for one in np.percentile(areas, [2.5, 97.5])] if areas else [],
         float(2 * hit.sum() / (2 * hit.sum() + wrong.sum() + missed.sum())),
         draws.ratio(2 * hit, 2 * hit + wrong + missed),

@@ -79,7 +79,7 @@ class SequenceOnlyTraining:
         What stays together when data are held out: all of a region (a folder's chromosome), of a chromosome (over all
         folders), or of a haplotype's carrier at all loci, so that other people at the same loci are held out.
     modern
-        Modern sentences kept for each archaic one of a folder or file, drawn by the seed; 0 keeps all.
+        Modern stretches drawn for each archaic one of a folder or file, of the same length; 0 keeps all that is modern.
     test_fraction
         Share of the groups that is set aside and measured once, after all choices.
 

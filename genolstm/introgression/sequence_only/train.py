@@ -13,8 +13,10 @@ from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, check_output, check_own_name
 from genolstm.introgression.metadata import SEQUENCE_ONLY
 from genolstm.introgression.sequence_only.data import Sentences, read_folders, read_loci
-from genolstm.introgression.sequence_only.measures import Measures, best_threshold, measure, seen_share
+from genolstm.introgression.sequence_only.measures import Measures, area, best_threshold, measure, seen_share
 from genolstm.introgression.sequence_only.settings import (
+    ARCHAIC,
+    MODERN,
     NETWORK,
     RECIPE,
     SENTENCES,
@@ -55,7 +57,7 @@ def read_labelled(
     """Read FASTA files and their table of labels, or folders if there is no table."""
     if labels is None:
         return read_folders(inputs, sentences, options, seed=seed)
-    return read_loci(inputs, labels, sentences, options, seed=seed)
+    return read_loci(inputs, labels, sentences)
 
 
 def split_by_groups(data: Sentences, validation_fraction: float, test_fraction: float, seed: int) -> Parts:
@@ -64,7 +66,7 @@ def split_by_groups(data: Sentences, validation_fraction: float, test_fraction: 
     Raises
     ------
     InputError
-        There are fewer than three groups, or a label occurs in too few.
+        All are of one label, there are fewer than three groups, or a label occurs in too few.
     SettingError
         The shares leave nothing to train on.
     """
@@ -72,6 +74,9 @@ def split_by_groups(data: Sentences, validation_fraction: float, test_fraction: 
         raise SettingError("validation_fraction is 0; the epoch and the threshold are chosen on held-out groups")
     if validation_fraction + test_fraction >= 1:
         raise SettingError("validation_fraction and test_fraction leave nothing to train on")
+    if data.archaic.all() or not data.archaic.any():
+        kind = ARCHAIC if data.archaic.all() else MODERN
+        raise InputError(f"all sentences of the inputs are {kind}", hint="loci of both kinds are needed")
     names, member = np.unique(data.groups, return_inverse=True)
     n = len(names)
     if n < 3:
@@ -176,6 +181,7 @@ def train_on_sentences(
         x[parts.training],
         y[parts.training],
         validation=(x[parts.validation], y[parts.validation]),
+        metric=area,
         folder=Path(folder) if folder is not None else Path(f"{output}.training"),
         log_csv=log_csv,
         progress=progress,
@@ -193,7 +199,7 @@ def train_on_sentences(
         "threshold": threshold,
         "warning": WARNING,
         "context": 0,
-        "test": {**found.to_dict(), "seen": seen},
+        "test": {**found.to_dict(), "seen": seen, "doubt": found.doubt()},
         "counts": asdict(data.counts),
     }
     account = record(
@@ -239,6 +245,7 @@ def _card(
         if seen >= SEEN
         else ""
     )
+    doubt = f" Note: {test.doubt()}." if test.doubt() else ""
     return f"""# Sequence-only model, without references
 
 {warning}.
@@ -247,7 +254,7 @@ def _card(
 
 On {test.groups} {unit} that were set aside, measured once ({test.sentences} sentences, {test.archaic} of them archaic);
 intervals of 95 % are over these, drawn with replacement. Trained on {groups["training"]}, epoch and threshold chosen on
-{groups["validation"]} others.
+{groups["validation"]} others.{doubt}
 
 | | this model | without reading |
 | --- | --- | --- |
