@@ -86,21 +86,18 @@ def parts_of_people(people: np.ndarray, seed: int) -> dict[str, int]:
     return dict(zip(names.tolist(), part.tolist(), strict=True))
 
 
-def part_of_stretches(rows: np.ndarray, data: Sentences, most: int, random: np.random.Generator) -> np.ndarray:
-    """Return whole stretches of windows that follow one another, drawn until there are ``most`` windows."""
-    new = np.diff(data.sequence[rows]).astype(bool) | (np.diff(data.start[rows]) != SENTENCES.step)
-    stretches = np.split(rows, np.flatnonzero(new) + 1)
-    kept, n = [], 0
-    for number in random.permutation(len(stretches)):
-        if n >= most:
-            break
-        kept.append(stretches[number])
-        n += len(stretches[number])
-    return np.sort(np.concatenate(kept))
+def some_loci(rows: np.ndarray, start: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Return all windows of loci of 1 kb, of every haplotype, of as many loci as give ``most`` windows."""
+    locus = start // 1000
+    kept = np.zeros(len(rows), dtype=bool)
+    for number in random.permutation(np.unique(locus)):
+        if kept.sum() < most:
+            kept |= locus == number
+    return rows[kept]
 
 
 def gather(folders: list[Path], most: int, seed: int) -> Windows:
-    """Return windows of all regions: about ``most`` of each kind in stretches, and the mates."""
+    """Return windows of all regions: about ``most`` of either kind, and the mates."""
     model = IntrogressionClassifier.load("archaic", threads=1)
     bin_size = model.settings.bin
     parts: list[list[np.ndarray]] = []
@@ -122,13 +119,12 @@ def gather(folders: list[Path], most: int, seed: int) -> Windows:
         part = parts_of_people(people, seed)
         part_of = np.array([part[name[0]] for name in names])[whole.sequence]
         random = np.random.default_rng([seed, 2, number])
-        # The windows that `train` would take of this region, and of them a part: whole stretches of either kind.
+        # The windows that `train` would take of this region, and of them those of some loci, for the time it takes.
         drawn = read_folders([folder], SENTENCES, RECIPE, seed=seed + number)
         row_of = {key: row for row, key in enumerate(zip(whole.sequence.tolist(), whole.start.tolist(), strict=True))}
         rows = np.array([row_of[key] for key in zip(drawn.sequence.tolist(), drawn.start.tolist(), strict=True)])
-        archaic, modern = (
-            part_of_stretches(rows[kind], whole, most, random) for kind in (drawn.archaic, ~drawn.archaic)
-        )
+        kinds = (rows[drawn.archaic], rows[~drawn.archaic])
+        archaic, modern = (some_loci(kind, whole.start[kind], most, random) for kind in kinds)
         chosen = np.concatenate([archaic, modern])
         taken = np.zeros(len(whole), dtype=bool)
         taken[chosen] = True
@@ -156,8 +152,8 @@ def gather(folders: list[Path], most: int, seed: int) -> Windows:
         haplotypes += whole.haplotypes
         offset += len(chosen)
         print(
-            f"  {folder.name}: {len(archaic)} archaic windows of {int(whole.archaic.sum())}, "
-            f"{100 * whole.archaic.mean():.1f} % of all are archaic",
+            f"  {folder.name}: {len(archaic)} archaic windows ({100 * whole.archaic.mean():.1f} %), {len(modern)} modern "
+            f"ones drawn, {len(of)} at the same places",
             flush=True,
         )
     assert whole is not None
@@ -200,11 +196,11 @@ def judge(windows: Windows, parts: Parts, values: np.ndarray, mates: np.ndarray)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("sequence_recipe"))
-    parser.add_argument("--regions", type=int, default=24)
+    parser.add_argument("--regions", type=int, default=48)
     parser.add_argument("--first-seed", type=int, default=6_300_000)
-    parser.add_argument("--length", type=int, default=200_000)
+    parser.add_argument("--length", type=int, default=100_000)
     parser.add_argument("--people", type=int, default=10)
-    parser.add_argument("--most", type=int, default=600, help="Archaic windows of each region.")
+    parser.add_argument("--most", type=int, default=200, help="About how many windows of either kind of each region.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=TRAINING.epochs)
     parser.add_argument("--table", type=Path, default=Path("sequence_recipe.json"))

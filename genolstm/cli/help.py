@@ -90,7 +90,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "introgression score": (
         "genolstm introgression train regions --mode sequence -o recipe.genolstm",
-        "genolstm introgression score query.fa.gz --model recipe.genolstm -o windows.tsv",
+        "genolstm introgression score query.fa.gz --model recipe.genolstm -o out.tsv",
     ),
     "introgression simulate": (
         "genolstm introgression simulate -o regions --replicates 40",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.introgression import letters, write_region
-from support.lstm import onnx_of, random_weights
+from support.introgression import READER as TINY
+from support.introgression import SHORT as SMALL
+from support.introgression import letters, sequence_only_bytes, write_region
+from support.lstm import random_weights
 
 from genolstm.errors import InputError, ModelError, SettingError
-from genolstm.introgression.metadata import SEQUENCE_ONLY
 from genolstm.introgression.sequence_only.data import Sentences, read_folders, read_loci
-from genolstm.introgression.sequence_only.measures import seen_share
+from genolstm.introgression.sequence_only.measures import Measures, seen_share
 from genolstm.introgression.sequence_only.scorer import SequenceScorer
 from genolstm.introgression.sequence_only.settings import (
     NETWORK,
@@ -27,13 +30,10 @@ from genolstm.introgression.sequence_only.settings import (
 )
 from genolstm.introgression.sequence_only.tokens import Sequence, tokens_of
 from genolstm.introgression.sequence_only.train import split_by_groups
-from genolstm.lstm.bundle.bundle import Bundle, save_bundle
+from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.cell import forward
 from genolstm.lstm.splits import draw_with_all
 from genolstm.sequences.alphabet import encode, reverse_complement
-
-SMALL = SentenceSettings(k=3, sentence=20, step=10)
-TINY = replace(NETWORK, vocabulary=SMALL.vocabulary, input_units=4, units=3)
 
 
 def plain_tokens(text: str, k: int) -> list[int]:
@@ -46,16 +46,11 @@ def plain_tokens(text: str, k: int) -> list[int]:
     return found
 
 
-def metadata_of(settings: SentenceSettings, **changes: object) -> dict[str, object]:
-    return {**settings.to_dict(), "split": "region", "threshold": 0.5, "warning": WARNING, "context": 0, **changes}
-
-
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A model of random weights that reads short sentences."""
     path = tmp_path / "recipe.genolstm"
-    members = {"model.onnx": onnx_of(TINY)}
-    save_bundle(path, kind=SEQUENCE_ONLY, members=members, config=TINY, metadata=metadata_of(SMALL), card=WARNING)
+    path.write_bytes(sequence_only_bytes())
     return path
 
 
@@ -334,6 +329,51 @@ def test_sentences_that_were_seen() -> None:
     assert seen_share(rows[:2], rows[2:]) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("low", "seen", "groups", "warned"),
+    [
+        (0.61, 0.0, 12, []),
+        (0.49, 0.0, 12, ["the AUC on groups that it did not see cannot be told from chance (0.5)"]),
+        (0.9, 0.374, 12, ["37.4 % of the test sentences are also in the training data, letter for letter"]),
+        (0.9, 0.009, 3, ["only 3 groups were set aside: the intervals cannot be trusted"]),
+        (None, 0.0, 1, ["only 1 group was set aside: there is no interval"]),
+    ],
+)
+def test_what_the_figures_are_worth_is_said(
+    tmp_path: Path, monkeypatch, low: float | None, seen: float, groups: int, warned: list[str]
+) -> None:
+    """Whatever the training: a measure stands in for it."""
+    from genolstm.introgression.sequence_only.train import _card
+    from genolstm.runs import train_sequence
+
+    interval = [] if low is None else [low, 0.97]
+    found = Measures(90, 40, groups, 0.5, 0.95, interval, 0.8, interval, 0.7, interval, 0.6, 0.55)
+    regions(tmp_path / "in")
+
+    def stand_in(*_: object, begun: Callable[..., None], **given: object) -> SimpleNamespace:
+        data = read_folders([tmp_path / "in"], SMALL)
+        begun(data, split_by_groups(data, 0.25, 0.25, 1))
+        return SimpleNamespace(metadata={"test": {**found.to_dict(), "seen": seen, "doubt": found.doubt()}})
+
+    monkeypatch.setattr(train_sequence, "train_model", stand_in)
+    warnings: list[str] = []
+    told: list[str] = []
+    output = tmp_path / "m.genolstm"
+    said = train_sequence.run([tmp_path / "in"], output=output, warn=warnings.append, tell=told.append, sentences=SMALL)
+    assert warnings.pop(0) == WARNING
+    assert [line[: len(start)] for line, start in zip(warnings, warned, strict=True)] == warned
+    shown = "0.950 (no interval)" if low is None else f"0.950 ({low:.3f} to 0.970)"
+    assert said.startswith(f"{output}: test of {groups} groups: AUC {shown}, F1 0.800 ")
+    pattern = r"\d+ archaic sentences, \d+ of \d+ modern ones: \d+ training, \d+ validation, \d+ test"
+    assert re.fullmatch(pattern, told[0])
+    card = _card(SMALL, RECIPE, found, seen, {"training": 5, "validation": 2, "test": groups})
+    assert card.split("\n\n")[1] == f"{WARNING[0].upper()}{WARNING[1:]}."
+    assert f"| AUC | {shown} | .500 |" in card
+    assert ("are also in the training data, letter for letter" in card) == (seen >= 0.01)
+    assert found.doubt() in card
+    assert bool(found.doubt()) == (groups < 10)
+
+
 # --- scoring --------------------------------------------------------------------------------------
 
 
@@ -464,8 +504,7 @@ def test_model_commands_know_it(model: Path, cli: Callable) -> None:
 )
 def test_what_a_model_misstates_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "m.genolstm"
-    members = {"model.onnx": onnx_of(TINY)}
-    save_bundle(path, kind=SEQUENCE_ONLY, members=members, config=TINY, metadata=metadata_of(SMALL, **change))
+    path.write_bytes(sequence_only_bytes(**change))
     with pytest.raises(ModelError) as error:
         SequenceScorer.load(path)
     assert str(error.value).startswith(f"{path}: ")
@@ -474,9 +513,7 @@ def test_what_a_model_misstates_is_refused(tmp_path: Path, change: dict[str, obj
 def test_a_network_of_another_form_is_refused(tmp_path: Path) -> None:
     config = replace(TINY, n_outputs=2, activation="softmax")
     path = tmp_path / "m.genolstm"
-    save_bundle(
-        path, kind=SEQUENCE_ONLY, members={"model.onnx": onnx_of(config)}, config=config, metadata=metadata_of(SMALL)
-    )
+    path.write_bytes(sequence_only_bytes(config))
     with pytest.raises(ModelError, match="its network does not turn sentences into one probability"):
         SequenceScorer(Bundle.open(path))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,8 +129,14 @@ class Sentences:
 
     def take(self, rows: np.ndarray) -> Sentences:
         """Return some of the sentences."""
-        parts = (self.tokens, self.archaic, self.groups, self.sequence, self.start)
-        return Sentences(*(part[rows] for part in parts), self.haplotypes, self.counts)
+        return replace(
+            self,
+            tokens=self.tokens[rows],
+            archaic=self.archaic[rows],
+            groups=self.groups[rows],
+            sequence=self.sequence[rows],
+            start=self.start[rows],
+        )
 
 
 @dataclass
@@ -406,11 +412,11 @@ def read_loci(fasta: Sequence[PathLike], labels: PathLike, settings: SentenceSet
     for path in fasta:
         found = _Gathered()
         for record, codes in read_codes(path):
-            place = {"path": display_name(path), "line": record.line, "record": record.name}
-            if record.name in seen:
-                raise InputError("the name is in another file too", **place)
+            reason = "the name is in another file too" if record.name in seen else ""
             if record.name not in table:
-                raise InputError(f"has no label in {display_name(labels)}", **place)
+                reason = f"has no label in {display_name(labels)}"
+            if reason:
+                raise InputError(reason, path=display_name(path), line=record.line, record=record.name)
             seen.add(record.name)
             label = table[record.name]
             sequence = tokenizer.Sequence.of(codes, settings)
