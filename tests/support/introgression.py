@@ -22,7 +22,6 @@ from genolstm.introgression.channels import (
 )
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.metadata import SEQUENCE_ONLY
-from genolstm.introgression.sequence_only.data import Counts
 from genolstm.introgression.sequence_only.measures import Measures
 from genolstm.introgression.sequence_only.settings import NETWORK, WARNING, SentenceSettings
 from genolstm.introgression.settings import TrackSettings
@@ -220,7 +219,6 @@ def sequence_only_bytes(config: LSTMConfig = READER, **changes: object) -> bytes
         "warning": WARNING,
         "context": 0,
         "test": {**found.to_dict(), "seen": 0.0, "doubt": ""},
-        "counts": vars(Counts()),
         **changes,
     }
     members = {"model.onnx": write_onnx(config, random_weights(config)), "card.md": WARNING.encode()}

@@ -70,6 +70,8 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     )
     if not found.warning.strip():
         fields.refuse("warning", "it is empty")
+    if "test" in fields:
+        _check_test(fields.table("test"))
     config = bundle.config
     if (
         config is None
@@ -78,3 +80,16 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
     ):
         raise ModelError("its network does not turn sentences into one probability", path=bundle.path)
     return found
+
+
+def _check_test(test: Fields) -> None:
+    """Refuse what cannot be measures."""
+    for name in ("sentences", "archaic", "groups"):
+        test.whole(name, 0, 1 << 53)
+    for name in ("threshold", "guess_f1", "guess_accuracy", "seen"):
+        test.number(name, 0, 1)
+    test.word("doubt")
+    for name in ("auc", "f1", "accuracy"):
+        test.number(name, 0, 1)
+        if test.values.get(f"{name}_interval") != []:  # there is none of one group
+            test.numbers(f"{name}_interval", [2], 0, 1)

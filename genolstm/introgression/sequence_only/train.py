@@ -200,7 +200,6 @@ def train_on_sentences(
         "warning": WARNING,
         "context": 0,
         "test": {**found.to_dict(), "seen": seen, "doubt": found.doubt()},
-        "counts": asdict(data.counts),
     }
     account = record(
         settings={
@@ -212,6 +211,7 @@ def train_on_sentences(
         seeds={"training": trained.settings.seed},
     )
     account["data"] = groups
+    account["counts"] = asdict(data.counts)
     return save_bundle(
         output,
         kind=SEQUENCE_ONLY,
