@@ -28,6 +28,8 @@ import pandas as pd
 import pytest
 from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, words_of
 
+from genolstm.introgression.sequence_only import data as labels_of_loci
+from genolstm.runs import sequence_score
 from genolstm.runs.text_generators import MEASURES, RUN_COLUMNS, Generators
 from genolstm.text.scoring import write_positions_header
 from genolstm.text.tracks import write_weights_header
@@ -386,6 +388,14 @@ PAGES = {
         elsewhere=("benchmarks/introgression/Snakefile",),
     ),
     "docs/notebooks.md": Page(notebooks, needs=("jupytext",)),
+    "docs/sequence-only.md": Page(
+        slow=("genolstm introgression", "genolstm model", "benchmarks/"),
+        smaller=(
+            ("--replicates 12 --length 200000 --outgroup-size 1", f"--replicates 5 {TINY}"),
+            ("--mode sequence -o", "--mode sequence --epochs 1 --units 4 -o"),
+        ),
+        elsewhere=("benchmarks/introgression/sequence_recipe.py",),
+    ),
     "docs/text.md": Page(
         text_and_genomes,
         slow=("genolstm",),
@@ -608,6 +618,8 @@ def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monk
     )
     assert header(tmp_path / "agreement.tsv") == named("Agreement")
     assert header(EXAMPLE / "people.tsv") == named("Tables of samples")
+    assert list(sequence_score.COLUMNS) == named("Windows of a sequence-only model")
+    assert sorted(labels_of_loci.COLUMNS) == sorted(named("Labels of loci"))
 
     align = "align score example_data/reads.fa example_data/reference.fa"
     paf = run(align).splitlines()[0].split("\t")

@@ -88,6 +88,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "    --archaic-vcf nea.chr21.vcf.gz --archaic-vcf nea.chr22.vcf.gz \\\n"
         "    --archaic-callable nea.mask.bed -o segments.bed",
     ),
+    "introgression score": (
+        "genolstm introgression train regions --mode sequence -o recipe.genolstm",
+        "genolstm introgression score query.fa.gz --model recipe.genolstm -o out.tsv",
+    ),
     "introgression simulate": (
         "genolstm introgression simulate -o regions --replicates 40",
         "genolstm introgression simulate -o region --length 600000 --target-size 3 \\\n"
@@ -98,6 +102,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "introgression train": (
         "genolstm introgression simulate -o regions --replicates 40",
+        "genolstm introgression train regions --mode sequence -o recipe.genolstm",
         "genolstm introgression train regions -o mine.genolstm --log mine.csv",
     ),
     "model card": ("genolstm model card archaic",),
@@ -212,9 +217,11 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Sequence", "--chrom --mutation-rate --recombination-rate --seed"),
     ),
     "introgression train": (
-        ("Output", "--output --log --checkpoints"),
-        ("Data", "--label --window -k --bin --validation"),
-        ("Network", "--cell --units --layers --dropout"),
+        ("Output", "--mode --output --log --checkpoints"),
+        ("Data", "-k --validation"),
+        ("Data, tracks", "--label --window --bin"),
+        ("Data, sequence", "--labels --split --test --sentence --step --known --modern"),
+        ("Network", "--cell --units --layers --dropout --embedding"),
         ("Training", "--epochs --batch-size --learning-rate --patience --seed"),
     ),
     "model gates": (
@@ -323,7 +330,14 @@ METAVARS: dict[str, str] = {
     "introgression simulate --target": "POPULATION",
     "introgression summary --output": "TSV",
     "introgression train --label": "NAME",
+    "introgression score --model": "MODEL",
+    "introgression score --output": "TSV",
+    "introgression train --known": "SHARE",
+    "introgression train --labels": "TSV",
     "introgression train --output": "MODEL",
+    "introgression train --sentence": "BP",
+    "introgression train --step": "BP",
+    "introgression train --test": "SHARE",
     "introgression train --window": "BINS",
     "model gates --archaic": "PANEL|NAMES",
     "model gates --outgroup": "PANEL|NAMES",

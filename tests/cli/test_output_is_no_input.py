@@ -91,7 +91,9 @@ LINES = [
     " --archaic-callable @archaic_callable --archaic-exclude @archaic_exclude",
     "introgression scan --vcf @vcf --target a --archaic b --outgroup-frequencies @outgroup_frequencies --field AF",
     "introgression summary @segments --samples @samples --manifest @manifest",
+    "introgression score @query --model @model",
     "introgression train @regions",
+    "introgression train --mode sequence @regions --labels @labels",
     "model export @model",
     "model gates @model @sequences",
     "model gates @model --vcf @vcf --archaic @archaic --outgroup @outgroup --target @target --haplotype a#1",
@@ -166,7 +168,7 @@ def arguments(line: str, folder: Path) -> tuple[list[str], dict[str, Path]]:
     for word in line.split():
         if word.startswith("@"):
             path = folder / word[1:]
-            if word == "@regions" and line.startswith("introgression train"):
+            if word == "@regions" and line.startswith("introgression train") and "--labels" not in line:
                 path.mkdir(exist_ok=True)
                 for name in REGION_FILES:
                     (path / name).write_text(name)
