@@ -291,6 +291,7 @@ def score(
     elif settings["adapt"] and not settings["network"]:
         raise click.UsageError("--adapt goes with the network, not with --counts-only")
     from genolstm.runs.text_score import run
+    from genolstm.text.scoring import TOTALS, TOTALS_OF_WORDS
 
     tracks: dict[str, Any] = {"bedgraph": bedgraph, "bigwig": bigwig, "repeats": repeats, "weights": weights}
     rows = run(model, files, positions=positions, bin_size=bin_size, **tracks, **settings)
@@ -302,8 +303,7 @@ def score(
         report = shown_json(json_module.dumps(content, ensure_ascii=False))
     else:
         of_words = rows[-1][1].characters > 0
-        more = "\tcharacters\tbits_per_character\tunknown_share" if of_words else ""
-        lines = [f"#record\tsymbols\tbits\tbits_per_symbol\tperplexity{more}"]
+        lines = ["#" + "\t".join([*TOTALS, *(TOTALS_OF_WORDS if of_words else ())])]
         for name, one in rows:
             line = f"{shown(name)}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t{one.perplexity:.4f}"
             if of_words:

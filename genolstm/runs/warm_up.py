@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from genolstm.compiled import kept_in
 from genolstm.errors import GenolstmError, OutputError
+from genolstm.text.example import untrained
 from genolstm.threads import count_threads
 
 _LENGTH, _SITES = 60_000, 300
@@ -33,6 +34,8 @@ _COMMANDS = {
         "panel build archaic.fa -o archaic.panel",
         "introgression scan target.fa --outgroup outgroup.panel --archaic archaic.panel -o fasta.bed",
     ),
+    # Text and genomes are mixed by the same loops.
+    "text": ("text score family.fa --model dna.genolstm --mix --adapt --history a.fa --weights weights.tsv",),
 }
 PARTS = {part: tuple(tuple(command.split()) for command in commands) for part, commands in _COMMANDS.items()}
 """The commands that are run, by the name of the pipeline; two pipelines hardly share a loop."""
@@ -102,7 +105,7 @@ def _run_part(part: str, *, folder: Path, work: Path) -> Warmed:
 
 
 def _write_examples(folder: Path) -> None:
-    """Write what the commands of ``PARTS`` read: sequences and variants drawn at random from a fixed seed."""
+    """Write what the commands of ``PARTS`` read: sequences, variants and a model at random, from a fixed seed."""
     drawn = random.Random(1)
     reference = drawn.choices("ACGT", k=_LENGTH)
     people = ("T1", "O1", "O2", "N1")
@@ -131,3 +134,4 @@ def _write_examples(folder: Path) -> None:
     head.append('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
     columns_of_vcf = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *people]
     write("region.vcf", [*head, "\t".join(columns_of_vcf), *rows])
+    (folder / "dna.genolstm").write_bytes(untrained())

@@ -32,6 +32,9 @@ _ROWS = 8
 _WINDOWS = 128
 LEAST = 2.0**-60  # of a probability that float32 rounds to 0
 _LINES = 1 << 16
+#: Columns of the totals of a score, and those of words besides.
+TOTALS = ("record", "symbols", "bits", "bits_per_symbol", "perplexity")
+TOTALS_OF_WORDS = ("characters", "bits_per_character", "unknown_share")
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 

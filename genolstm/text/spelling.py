@@ -17,7 +17,7 @@ from genolstm.text.baselines import MarkovModel
 from genolstm.text.sampling import Sampling
 
 #: Letters of context.
-ORDER = 4
+ORDER = 5
 _CODE_POINTS = 0x110000
 _LONGEST = 40
 
