@@ -5,7 +5,7 @@
 
 The text is in three parts, as in english.py: the last characters are the test, those before them the validation part,
 which chooses the epoch. Both models have the same LSTM; a step reads about as many characters in both. How long a step
-takes is measured first, with ten and forty steps; the number of steps follows from that and ``--seconds``, and can be
+takes is measured first, with five and 25 steps; the number of steps follows from that and ``--seconds``, and can be
 given instead (``--steps CHARACTERS WORDS``). Words that the training part does not have twice are spelled, and cost
 what their spelling costs, so that bits per character are comparable. The difference has a 95 % interval from a
 bootstrap over blocks of 1,000 characters; a word counts where it begins. Markov models of the same symbols, of the
@@ -97,9 +97,10 @@ def main() -> None:
         if options.steps:
             steps = options.steps[number]
         else:
-            ten, forty = (seconds_of(training, settings, n) for n in (10, 40))
-            steps = round(options.seconds * 30 / (forty - ten))
-            print(f"{symbols}: {(forty - ten) / 30:.3f} s of CPU a step", flush=True)
+            # The first one also imports TensorFlow.
+            _, few, more = (seconds_of(training, settings, n) for n in (1, 5, 25))
+            steps = round(options.seconds * 20 / (more - few))
+            print(f"{symbols}: {(more - few) / 20:.3f} s of CPU a step", flush=True)
         settings = replace(settings, steps_per_epoch=max(1, steps // _EPOCHS))
         folder = Path(options.work) / symbols
         folder.mkdir(parents=True, exist_ok=True)

@@ -140,7 +140,7 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     def warn(message: str) -> None:
         options.say(f"warning: {message}", quiet=False)
 
-    bundle = run(files, output, preset_settings(preset, changes), on_network=show, on_warning=warn, **settings)
+    bundle = run(files, output, preset_settings(preset, changes), on_network=show, warn=warn, **settings)
     found = bundle.metadata.get("held_out")
     if found is None:
         click.echo(f"{shown(str(output))}: nothing held out")

@@ -26,7 +26,7 @@ def run(
     force: bool = False,
     quiet: bool = False,
     on_network: Callable[[list[tuple[str, str, int]]], None] | None = None,
-    on_warning: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Bundle:
     """Train a model on text or FASTA files and write its bundle.
 
@@ -45,7 +45,7 @@ def run(
     on_network
         Called before the training begins, with name, output shape and parameters of each layer and
         of all together.
-    on_warning
+    warn
         Called before the training begins, with what to expect, if the data are few for the network.
 
     Raises
@@ -67,8 +67,8 @@ def run(
     training, held, resolved = prepare(corpus, settings, apart)
     config = resolved.network(len(training.alphabet))
     warning = too_small(training, config)
-    if on_warning is not None and warning is not None:
-        on_warning(warning)
+    if warn is not None and warning is not None:
+        warn(warning)
     if on_network is not None:
         rows = summary(config, resolved.steps if resolved.mode == WINDOW else None)
         on_network([*rows, ("Total parameters", "", config.n_parameters)])

@@ -38,7 +38,7 @@ def call(asked, line):
     cli(["text", *line.split()], standalone_mode=False)
     assert len(asked) == 1
     args, options = asked.pop()
-    for told in ("on_network", "on_warning"):
+    for told in ("on_network", "warn"):
         options.pop(told, None)
     return args, options
 

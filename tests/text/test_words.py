@@ -378,7 +378,7 @@ def test_train_end_and_score(tmp_path, capsys):
     pytest.importorskip("tensorflow")
     target = tmp_path / "m.genolstm"
     args = ("text", "train", RHYME, "-o", target, "--tokens", "words", "--vocabulary", 40)
-    assert call(*args, "--units", 8, "--embedding", 16, "--steps", 10, "--epochs", 2, "-q") == 0
+    assert call(*args, "--units", 16, "--embedding", 16, "--steps", 10, "--epochs", 2, "-q") == 0
     out, err = capsys.readouterr()
     assert err.startswith("warning: 30 lines, ")
     assert err.count("\n") == 1
@@ -392,7 +392,7 @@ def test_train_end_and_score(tmp_path, capsys):
     assert call("text", "generate", "--model", target, "-p", "There's a lamp", "--sentence", "--echo") == 0
     ending = capsys.readouterr().out
     assert ending.startswith("There's a lamp")
-    assert ending.rstrip()[-1] in ".!?" or len(list(tokens(ending))) > 1000
+    assert set(".!?") & set(list(tokens(ending))[-1]) or len(list(tokens(ending))) > 1000
     assert call("text", "score", "--model", target, RHYME) == 0
     row = capsys.readouterr().out.splitlines()[1].split("\t")
     assert int(row[5]) == len(RHYME.read_text())
