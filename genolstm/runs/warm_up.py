@@ -34,8 +34,10 @@ _COMMANDS = {
         "panel build archaic.fa -o archaic.panel",
         "introgression scan target.fa --outgroup outgroup.panel --archaic archaic.panel -o fasta.bed",
     ),
-    # Text and genomes are mixed by the same loops.
-    "text": ("text score family.fa --model dna.genolstm --mix --adapt --history a.fa --weights weights.tsv",),
+    "text": (
+        "text score family.fa --model dna.genolstm --mix --adapt --history a.fa --weights dna.tsv",
+        "text score letters.txt --model text.genolstm --mix --adapt --weights text.tsv",
+    ),
 }
 PARTS = {part: tuple(tuple(command.split()) for command in commands) for part, commands in _COMMANDS.items()}
 """The commands that are run, by the name of the pipeline; two pipelines hardly share a loop."""
@@ -105,7 +107,7 @@ def _run_part(part: str, *, folder: Path, work: Path) -> Warmed:
 
 
 def _write_examples(folder: Path) -> None:
-    """Write what the commands of ``PARTS`` read: sequences, variants and a model at random, from a fixed seed."""
+    """Write what the commands of ``PARTS`` read: sequences, variants and models at random, from a fixed seed."""
     drawn = random.Random(1)
     reference = drawn.choices("ACGT", k=_LENGTH)
     people = ("T1", "O1", "O2", "N1")
@@ -134,4 +136,6 @@ def _write_examples(folder: Path) -> None:
     head.append('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
     columns_of_vcf = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *people]
     write("region.vcf", [*head, "\t".join(columns_of_vcf), *rows])
+    write("letters.txt", ["".join(drawn.choices("abc de", k=3000))])
+    (folder / "text.genolstm").write_bytes(untrained("\n abcde"))
     (folder / "dna.genolstm").write_bytes(untrained())

@@ -1,4 +1,4 @@
-"""A small model of DNA that has learned nothing, for examples that only have to run."""
+"""A small model that has learned nothing, for what only has to run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from genolstm.lstm.bundle.bundle import pack
 from genolstm.lstm.bundle.graph import write_onnx, write_step
 from genolstm.text.corpus import DNA_ALPHABET
 from genolstm.text.encoding import KIND
-from genolstm.text.settings import DNA, STREAM, TextSettings
+from genolstm.text.settings import DNA, STREAM, TEXT, TextSettings
 
 
-def untrained() -> bytes:
-    """Return the bundle of a network of four units with weights at random, always the same."""
-    settings = TextSettings(embedding=4, units=4).resolve(DNA, 1)
-    config = settings.network(len(DNA_ALPHABET))
+def untrained(alphabet: str = DNA_ALPHABET) -> bytes:
+    """Return the bundle of a network of four units with weights at random, always the same ones.
+
+    Parameters
+    ----------
+    alphabet
+        Characters of a model of text; by default it is one of DNA.
+    """
+    kind = DNA if alphabet == DNA_ALPHABET else TEXT
+    settings = TextSettings(embedding=4, units=4).resolve(kind, 1)
+    config = settings.network(len(alphabet))
     random = np.random.default_rng(1)
     weights = {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in config.weight_shapes.items()}
     return pack(
@@ -23,7 +30,7 @@ def untrained() -> bytes:
         members={
             "model.onnx": write_onnx(config, weights),
             "step.onnx": write_step(config, weights),
-            "card.md": b"Has learned nothing.",
+            "card.md": b"# Untrained\n\nHas learned nothing.\n",
         },
-        metadata={"symbols": DNA, "alphabet": DNA_ALPHABET, "mode": STREAM, "window": settings.steps, "opening": ""},
+        metadata={"symbols": kind, "alphabet": alphabet, "mode": STREAM, "window": settings.steps, "opening": ""},
     )
