@@ -4,6 +4,7 @@ import itertools
 import json
 from collections import Counter, defaultdict
 from math import log2
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +23,10 @@ from genolstm.text.sampling import Sampling
 from genolstm.text.settings import TUTORIAL, TextSettings
 from genolstm.text.spelling import ORDER, Spelling
 from genolstm.text.train import prepare, too_small
-from genolstm.text.words import Vocabulary, tokens
+from genolstm.text.words import TOKEN, Vocabulary, tokens
 
 RHYME = EXAMPLE / "rhyme.txt"
+PAGE = Path(__file__).parents[2] / "docs" / "text.md"
 #: Spaces of all kinds, letters with and without marks, digits, signs, and what is between them.
 TEXTS = st.text(
     st.sampled_from("  \n\t\r\u00a0\u2003aBcéß\u0301漢123½Ⅷ_'’.,!?-stmrevl\x1c") | st.characters(codec="utf-8")
@@ -82,6 +84,7 @@ def test_no_vocabulary_loses_anything(text, other, size, share):
 )
 def test_tokens_are_those_of_the_published_expression(text, expected):
     assert list(tokens(text)) == expected
+    assert f"\n{TOKEN.pattern}\n" in PAGE.read_text(encoding="utf-8")
 
 
 def test_the_vocabulary_is_that_of_the_training_part():
@@ -153,13 +156,13 @@ def test_all_words_that_can_be_spelled_share_one():
 def test_spelled_words_follow_the_letters():
     spelling = Spelling([" goat", " gate", " gait", " late"])
     random = np.random.default_rng(1)
-    drawn = Counter(spelling.draw(Sampling(), random) for _ in range(300))
-    assert drawn[" goat"] == pytest.approx(300 * 2 ** -spelling.bits([" goat"])[0], abs=25)
+    drawn = Counter(spelling.draw(Sampling(), random) for _ in range(120))
+    assert drawn[" goat"] == pytest.approx(120 * 2 ** -spelling.bits([" goat"])[0], abs=14)
     assert all(set(word) <= set(" goatile") and word for word in drawn)
-    assert all(spelling.draw(Sampling(), random, " g").startswith(" g") for _ in range(20))
+    assert all(spelling.draw(Sampling(), random, " g").startswith(" g") for _ in range(5))
     likeliest = spelling.draw(Sampling(temperature=0), random)
     assert likeliest == spelling.draw(Sampling(temperature=0), random)
-    assert drawn[likeliest] > 10
+    assert drawn[likeliest] > 4
 
 
 def test_scores_are_the_network_s_and_the_spelling_s():
@@ -216,9 +219,9 @@ def test_the_likeliest_words_are_those_of_the_network():
 
 def test_the_same_seed_gives_the_same_words():
     model = toy(alphabet=VOCABULARY)
-    found = [*model.symbols_stream("The goat", 200, seed=4)]
-    assert found[:50] == [*model.symbols_stream("The goat", 50, seed=4)]
-    assert found != [*model.symbols_stream("The goat", 200, seed=5)]
+    found = [*model.symbols_stream("The goat", 120, seed=4)]
+    assert found[:30] == [*model.symbols_stream("The goat", 30, seed=4)]
+    assert found[:30] != [*model.symbols_stream("The goat", 30, seed=5)]
     # Some are new, and none of those is one that has a code.
     assert {word for word in found if word not in VOCABULARY}
     assert len({word for word in found if word in VOCABULARY}) == len(VOCABULARY.words)
@@ -226,19 +229,19 @@ def test_the_same_seed_gives_the_same_words():
 
 def test_a_space_at_the_end_of_a_prompt_belongs_to_the_next_word():
     model = toy(alphabet=VOCABULARY)
-    for seed in range(30):
+    for seed in range(12):
         word = model.sample("The goat ", 1, seed=seed)
         assert not word[:1].isspace()
         assert f" {word}" in VOCABULARY or f" {word}" not in {"The", ",", "."}
     # Two spaces are white space of their own.
     assert model.encode("The goat  ").tolist() == [3, 1, 8]
-    firsts = {model.sample("The goat", 1, seed=seed) for seed in range(60)}
+    firsts = {model.sample("The goat", 1, seed=seed) for seed in range(25)}
     assert {word[:1] for word in firsts} > {" "}
 
 
 def test_an_ending_ends_with_the_sentence():
     model = toy(alphabet=VOCABULARY)
-    for seed in range(5):
+    for seed in range(3):
         found = [*model.symbols_stream("The goat", 1000, seed=seed, sentence=True)]
         assert found[-1][-1] in ".!?"
         assert not any(set(".!?") & set(word) for word in found[:-1])
