@@ -118,7 +118,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text baseline": ("genolstm text baseline rhyme.txt", "genolstm text baseline rhyme.txt --tokens words"),
     "text generate": (
         'genolstm text generate --model rhyme.genolstm -p "There\'s a lamp" -n 300 \\\n    --temperature 0.8',
-        'genolstm text generate --model words.genolstm -p "There\'s a lamp" --sentence --echo',
+        'genolstm text generate --model words.genolstm -p "There\'s a lamp" \\\n    --sentence --echo',
     ),
     "text score": (
         "genolstm text score rhyme.txt --model rhyme.genolstm",
