@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from support import EXAMPLE
+from support.text import toy_bytes
 
 from genolstm import turns
 from genolstm.cli import cli
@@ -278,15 +280,18 @@ def test_after_warming_up_nothing_is_left_to_compile(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "genolstm", *map(str, words)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
 
-    assert run("warm-up").count("compiled in") == 2
+    assert run("warm-up").count("compiled in") == 3
     for name, text in (("a.fa", "ACGTTGCATTTAGCACCATGACA"), ("b.fa", "ACGTTCCATTAGCACCTTGACA")):
         (tmp_path / name).write_text(f">s\n{text}\n")
     pair = (tmp_path / "a.fa", tmp_path / "b.fa", "-o")
+    rhyme = "".join(sorted(set((EXAMPLE / "rhyme.txt").read_text())))
+    (tmp_path / "text.genolstm").write_bytes(toy_bytes(rhyme))
     example = Path(__file__).parents[1] / "example_data"
     roles = [word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", example / f"{role}.txt")]
     said = [
         run("align", "score", *pair, tmp_path / "x.paf"),
         run("align", "search", *pair, tmp_path / "y.paf"),
         run("introgression", "scan", "--vcf", example / "region.vcf.gz", *roles, "-o", tmp_path / "z.bed"),
+        run("text", "score", example / "rhyme.txt", "--model", tmp_path / "text.genolstm", "--mix", "--adapt"),
     ]
     assert [one for one in said if "compiling" in one] == []

@@ -31,7 +31,7 @@ from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, wo
 from genolstm.introgression.sequence_only import data as labels_of_loci
 from genolstm.runs import sequence_score
 from genolstm.runs.text_generators import MEASURES, RUN_COLUMNS, Generators
-from genolstm.text.scoring import write_positions_header
+from genolstm.text.scoring import TOTALS, TOTALS_OF_WORDS, write_positions_header
 from genolstm.text.tracks import write_weights_header
 
 pytest.importorskip("bokeh")
@@ -402,6 +402,7 @@ PAGES = {
         smaller=(
             ("--preset tutorial", "--preset tutorial --epochs 1"),
             ("-o rhyme.genolstm", "-o rhyme.genolstm --epochs 1 --units 16"),
+            ("-o words.genolstm", "-o words.genolstm --epochs 1 --units 16"),
             ("-o genome.genolstm", "-o genome.genolstm --epochs 1 --units 16"),
             ("-n 20000", "-n 2000"),
         ),
@@ -552,6 +553,31 @@ def test_what_is_installed_can_be_installed() -> None:
     assert named <= set(project["optional-dependencies"])
 
 
+def test_every_training_has_a_time() -> None:
+    """The page on training lists every command that trains, and README says how long and where to read on."""
+    import click
+
+    from genolstm.cli import cli
+
+    def trainings(group: click.Group, path: str = "") -> list[str]:
+        found, context = [], click.Context(group)
+        for name in group.list_commands(context):
+            command, where = group.get_command(context, name), f"{path} {name}".strip()
+            if isinstance(command, click.Group):
+                found += trainings(command, where)
+            elif command is not None and "the extra `train`" in " ".join((command.help or "").split()):
+                found.append(where)
+        return found
+
+    page = (DOCS / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)`.*\| .*\d (?:s|seconds|minutes|hours)\b.*\|$", page, re.MULTILINE)
+    commands = trainings(cli)
+    assert len(commands) >= 4
+    assert [name for name in commands if not any(row.startswith(name) for row in rows)] == []
+    (line,) = (one for one in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "training.md" in one)
+    assert "minutes" in line
+
+
 def test_scripts_that_are_named_are_there() -> None:
     for page in pages():
         for block in blocks((ROOT / page).read_text(encoding="utf-8")):
@@ -647,6 +673,8 @@ def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monk
     stream = io.StringIO()
     write_weights_header(stream)
     assert stream.getvalue().strip("#\n").split("\t") == listed("Surprise", table=1)
+    assert [*TOTALS] == listed("Surprise", table=2)
+    assert [*TOTALS_OF_WORDS] == listed("Surprise", table=3)
 
 
 def test_a_page_that_is_wrong_is_found(tmp_path: Path) -> None:

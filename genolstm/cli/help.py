@@ -120,9 +120,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "genolstm panel build yri_*.fa.gz --haplotypes file -o yri.panel",
     ),
     "panel info": ("genolstm panel info archaic.panel",),
-    "text baseline": ("genolstm text baseline rhyme.txt",),
+    "text baseline": ("genolstm text baseline rhyme.txt", "genolstm text baseline rhyme.txt --tokens words"),
     "text generate": (
         'genolstm text generate --model rhyme.genolstm -p "There\'s a lamp" -n 300 \\\n    --temperature 0.8',
+        'genolstm text generate --model words.genolstm -p "There\'s a lamp" \\\n    --sentence --echo',
     ),
     "text generators": ("genolstm text generators genome.fa.gz -o generators.tsv \\\n    --figure generators.svg",),
     "text score": (
@@ -133,6 +134,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text spectrum": ("genolstm text spectrum generated.fa genome.fa.gz -k 4",),
     "text train": (
         "genolstm text train rhyme.txt -o rhyme.genolstm",
+        "genolstm text train rhyme.txt -o words.genolstm --tokens words",
         "genolstm text train genome.fa.gz -o genome.genolstm",
     ),
     "warm-up": ("genolstm warm-up", "genolstm warm-up introgression"),
@@ -237,7 +239,7 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     "text generate": (
         ("Input", "--model --prompt --skip-unknown"),
         ("Output", "--output --echo"),
-        ("Text", "--length --samples --temperature --top-k --top-p --carry --seed"),
+        ("Text", "--length --sentence --samples --temperature --top-k --top-p --carry --seed"),
     ),
     "text generators": (
         ("Output", "--output --runs --figure --checkpoints"),
@@ -256,7 +258,7 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "text train": (
         ("Output", "--output --log --checkpoints"),
-        ("Data", "--format --held-out --validation --reverse-complement --noise"),
+        ("Data", "--format --tokens --vocabulary --held-out --validation --reverse-complement --noise"),
         ("Network", "--preset --embedding --units --layers --dropout"),
         ("Training", "--steps --epochs --steps-per-epoch --batch-size --learning-rate --patience --seed"),
     ),
@@ -307,6 +309,7 @@ METAVARS: dict[str, str] = {
     "--truth": "BED",
     "--unknown": "BED",
     "--validation": "SHARE",
+    "--vocabulary": "N",
     "--vcf": "VCF",
     "--window": "BP",
     "encode onehot --output": "NPZ",

@@ -13,9 +13,12 @@ from genolstm.settings import INSIDE, POSITIVE, SHARE, Range, check
 
 TEXT, DNA = "text", "dna"
 FORMATS = ("auto", "text", "fasta")
+CHARACTERS, WORDS = "characters", "words"
 STREAM, WINDOW = "stream", "window"
 # The longest contexts of Markov models, and the longest k-mers of a spectrum.
 MAX_ORDER, MAX_K = 16, 10
+#: Words of a vocabulary, at most.
+MAX_VOCABULARY = 50_000
 #: What a mixture's forecasts come from.
 FORECASTS = ("network", "counts", "repeat", "inverted_repeat")
 #: Generators that can be compared, in the order of the table.
@@ -39,11 +42,17 @@ class TextSettings:
 
     Parameters
     ----------
+    tokens
+        Symbols of a text: its characters, or its words, with the space before each; words that are not in the
+        vocabulary are spelled.
+    vocabulary
+        Number of words in a vocabulary, at most: the most common ones of the training part, each of
+        which is there twice or more.
     mode
         ``stream``: one contiguous stream with carried state. ``window``: shuffled windows, each
         read from a state of zeros, as in the tutorial.
     embedding
-        Width of a symbol's vector; by default 48, or 8 for DNA. With 0 (windows only), a symbol is
+        Width of a symbol's vector; by default 48, 128 for words, or 8 for DNA. With 0 (windows only), a symbol is
         read as its code divided by the number of symbols.
     units
         Width of an LSTM layer; by default 512, or 256 for DNA.
@@ -83,6 +92,8 @@ class TextSettings:
         A value makes no sense.
     """
 
+    tokens: Literal["characters", "words"] = "characters"
+    vocabulary: Annotated[int, Range(1, MAX_VOCABULARY)] = 10_000
     mode: Literal["stream", "window"] = "stream"
     embedding: Annotated[int, Range(0)] | None = None
     units: int | tuple[int, ...] | None = None
@@ -106,6 +117,11 @@ class TextSettings:
         check(self)
         if self.mode == STREAM and self.embedding == 0:
             raise SettingError("embedding must be at least 1 in mode stream")
+        if self.tokens == WORDS and self.embedding == 0:
+            raise SettingError(
+                "words cannot be read as one number each, as the tutorial's preset reads characters",
+                hint="give --embedding 48, say, too",
+            )
         if isinstance(self.units, list):
             object.__setattr__(self, "units", tuple(self.units))
 
@@ -125,7 +141,9 @@ class TextSettings:
             a_pass = self.steps_per_epoch or max(1, -(-symbols // (batch * self.steps)))
             epochs = max(4, min(_MOST_PASSES, -(-_STEPS_WANTED // a_pass)))
         chosen = {
-            "embedding": (8 if dna else 48) if self.embedding is None else self.embedding,
+            "embedding": (8 if dna else 128 if self.tokens == WORDS else 48)
+            if self.embedding is None
+            else self.embedding,
             "units": (256 if dna else 512) if self.units is None else self.units,
             "dropout": (0.2 if small else 0.0) if self.dropout is None else self.dropout,
             "noise": (0.01 if dna and self.mode == STREAM else 0.0) if self.noise is None else self.noise,

@@ -43,7 +43,8 @@ def call(asked, line):
     cli(["text", *line.split()], standalone_mode=False)
     assert len(asked) == 1
     args, options = asked.pop()
-    options.pop("on_network", None)
+    for told in ("on_network", "warn"):
+        options.pop(told, None)
     return args, options
 
 
@@ -52,9 +53,11 @@ def test_options_of_train_arrive(asked):
         "train a.txt b.txt -o m.genolstm --preset tutorial --format text --held-out c.txt --held-out d.txt "
         "--validation 0.3 --steps 9 --embedding 3 --units 7 --layers 2 --dropout 0.4 --epochs 5 --steps-per-epoch 6 "
         "--batch-size 8 --learning-rate 0.01 --patience 2 --reverse-complement --noise 0.2 --seed 11 "
-        "--checkpoints folder --log l.csv --force -q"
+        "--checkpoints folder --log l.csv --force -q --tokens words --vocabulary 77"
     )
     settings = TextSettings(
+        tokens="words",
+        vocabulary=77,
         mode="window",
         embedding=3,
         units=7,
@@ -105,7 +108,7 @@ def test_a_width_alone_asks_for_one_layer(asked):
 def test_options_of_generate_arrive(asked):
     line = (
         "generate --model m -p abc --echo -n 7 --temperature 0.5 --top-k 3 --top-p 0.9 --skip-unknown --window "
-        "--samples 2 -o out.txt --seed 5 --force"
+        "--samples 2 -o out.txt --seed 5 --force --sentence"
     )
     assert call(asked, line) == (
         ("m", Path("out.txt")),
@@ -116,6 +119,7 @@ def test_options_of_generate_arrive(asked):
             "sampling": {"temperature": 0.5, "top_k": 3, "top_p": 0.9},
             "skip_unknown": True,
             "carry": False,
+            "sentence": True,
             "samples": 2,
             "seed": 5,
             "force": True,
@@ -128,6 +132,7 @@ def test_options_of_generate_arrive(asked):
         "sampling": {},
         "skip_unknown": False,
         "carry": None,
+        "sentence": False,
         "samples": 1,
         "seed": 1,
         "force": False,
@@ -196,9 +201,10 @@ def test_options_of_score_arrive(asked, capsys):
 
 def test_options_of_baseline_arrive(asked, capsys):
     line = (
-        "baseline a.fa b.fa --format fasta --held-out c --validation 0.2 --max-order 4 --forward-only --json --seed 3"
+        "baseline a.fa b.fa --format fasta --held-out c --validation 0.2 --max-order 4 --forward-only --json --seed 3 "
+        "--tokens words --vocabulary 50"
     )
-    settings = TextSettings(validation=0.2, reverse_complement=False, seed=3)
+    settings = TextSettings(tokens="words", vocabulary=50, validation=0.2, reverse_complement=False, seed=3)
     assert call(asked, line) == (
         ((Path("a.fa"), Path("b.fa")), settings),
         {"form": "fasta", "held_out": (Path("c"),), "max_order": 4},
