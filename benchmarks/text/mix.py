@@ -31,6 +31,7 @@ from genolstm.text.corpus import Corpus, Record, dna_corpus, read_corpus, read_t
 from genolstm.text.generator import TextGenerator
 from genolstm.text.mixing.mixture import Mixture
 from genolstm.text.simulate import simulate_genome
+from genolstm.threads import count_threads
 
 ORDER = 12
 #: Commands that write an archive: {archive}, {file}.
@@ -48,13 +49,13 @@ def read_parts(options: argparse.Namespace) -> tuple[Corpus, Corpus, Corpus]:
         first, second, third = (Corpus(whole.kind, whole.alphabet, (Record("text", part),)) for part in cuts)
         return first, second, third
     if options.case == "simulated":
-        return parts(dna_corpus([("sim", simulate_genome(1_000_000, 7)[0])]), [], [], 1)
+        return parts(dna_corpus([("sim", simulate_genome(1_000_000, options.seed)[0])]), [], [], 1)
     return parts(read_corpus([options.file], "fasta"), options.validation, options.test, 1)
 
 
-def counted(corpora: list[Corpus]) -> np.ndarray:
+def counted(corpora: list[Corpus], threads: int) -> np.ndarray:
     """Return the bits of the last corpus' symbols, from counts and copies alone; print the speed."""
-    mixture = Mixture(corpora[0].alphabet, corpora[0].kind)
+    mixture = Mixture(corpora[0].alphabet, corpora[0].kind, threads=count_threads(threads))
     began, size = time.process_time(), 0
     for corpus in corpora:
         stream = corpus.stream()
@@ -96,17 +97,20 @@ def main() -> None:
     for part in ("validation", "test"):
         parser.add_argument(f"--{part}", action="append", default=[], metavar="NAME", help=f"record of the {part} part")
     parser.add_argument("--model", help="the network; by default none")
+    parser.add_argument("--seed", type=int, default=7, help="of the simulated genome; 7: that of the tables")
     parser.add_argument("--forward-only", action="store_true", help="Markov models count one strand")
     parser.add_argument("--develop", action="store_true", help="score the validation part after the training part")
+    parser.add_argument("--threads", type=int, default=0, help="they change no figure; 0: all cores")
     parser.add_argument("--block", type=int, default=1000, help="symbols per block of the bootstrap")
     options = parser.parse_args()
     training, validation, test = read_parts(options)
     before = [training, validation]
     if options.develop:
         before, test = [training], validation
-    rows = {"counts and copies": counted([*before, test])}
+    rows = {"counts and copies": counted([*before, test], options.threads)}
     if options.model:
-        model = TextGenerator.load(options.model)
+        model = TextGenerator.load(options.model, threads=options.threads)
+        print(f"LSTM: {model.config.n_parameters:,} parameters, {model.bundle.provenance['settings']}", flush=True)
         held_out = validation if not options.develop else ()
         runs = {
             "LSTM": {},
@@ -115,7 +119,9 @@ def main() -> None:
             "LSTM, adapting, counts and copies": {"mix": True, "adapt": True},
         }
         for name, settings in runs.items():
-            known = {"history": training, "held_out": held_out} if "mix" in settings else {}
+            known = {"held_out": held_out} if settings else {}
+            if "mix" in settings:
+                known["history"] = training
             began = time.process_time()
             score = model.score(test, **settings, **known)
             print(f"{name}: {time.process_time() - began:.1f} s of CPU", flush=True)
@@ -131,12 +137,11 @@ def main() -> None:
     for name, command in COMPRESSORS.items():
         cost = compressed("".join(one.text() for one in before), test.text(), command, test.n_symbols)
         print(f"| {name} | {'not installed' if cost is None else format(cost, '.4f')} | |", flush=True)
-    names = list(rows)
-    best = next(name for name in reversed(names) if "copies" in name)
-    for name in names:
-        if name != best:
-            low, high = interval(rows[best] - rows[name], options.block)
-            print(f"{best}, less {name}: {(rows[best] - rows[name]).mean():+.4f} ({low:+.4f} to {high:+.4f})")
+    for name in [name for name in rows if "copies" in name]:
+        for other in rows:
+            if other != name:
+                low, high = interval(rows[name] - rows[other], options.block)
+                print(f"{name}, less {other}: {(rows[name] - rows[other]).mean():+.4f} ({low:+.4f} to {high:+.4f})")
 
 
 if __name__ == "__main__":
