@@ -14,14 +14,13 @@ from genolstm.compiled import compiled
 from genolstm.text.mixing.copies import HISTORY, MISSED, PLACE, SYMBOL, remember, say
 from genolstm.text.mixing.slots import (
     BITS,
-    DNA,
     FINE,
     GROUP,
     ODD,
     OTHER,
-    SHIFT,
     SYMBOLS,
     TURN,
+    ahead,
     find,
     learned,
     mixed,
@@ -29,6 +28,8 @@ from genolstm.text.mixing.slots import (
 )  # fmt: skip
 
 MOST_MISSES = 8
+# Symbols by which a slot is fetched before it is needed.
+_AHEAD = 8
 WORD, TWO_WORDS, THREE_WORDS, SKIP, SKIP_TWO = -1, -2, -3, -4, -5
 
 
@@ -118,92 +119,130 @@ def keys_of_text(
 
 
 @compiled(error_model="numpy")
-def count(
-    seq: Any, start: Any, keys: Any, others: Any, order: Any, sizes: Any, limit: Any, table: Any, meanings: Any,
-    after: Any, moves: Any, holds: Any, stretched: Any, rate: Any, x: Any, column: Any, voter: Any, most: Any,
-    copies: Any, words: Any, trust: Any, trust_rate: Any, of_copies: Any, lengths: Any,
+def count_text(
+    seq: Any, start: Any, keys: Any, sizes: Any, shift: Any, limit: Any, table: Any, meanings: Any, after: Any,
+    moves: Any, holds: Any, stretched: Any, rate: Any, x: Any, column: Any,
 ) -> None:  # fmt: skip
     """Say what has followed a context before each bit of some symbols, and learn them.
 
     Parameters
     ----------
-    keys, others
-        Its hashes, and in DNA those of the other strand.
+    keys
+        Its hashes.
+    shift, limit
+        Bits of 32 that do not tell the slot; the count at which chances stop to settle.
     table, meanings
         Its nodes, and the chance of a 1 after each history.
     x
-        (symbols * bits, inputs): log odds are written into two columns, 0 for an unknown context.
+        (symbols * bits, inputs): log odds are written into two columns, 0 for what was never seen.
+    """
+    n_symbols, n_bits, group = sizes[SYMBOLS], sizes[BITS], sizes[GROUP]
+    for j in range(len(keys)):
+        symbol = np.int64(seq[start + j])
+        if symbol >= n_symbols:
+            continue
+        if j + _AHEAD < len(keys):
+            ahead(table, keys[j + _AHEAD], shift, group)
+        row = j * n_bits
+        first = 0
+        prefix, node, left = 1, 1, 0
+        low, high = 0, 1 << n_bits
+        for b in range(n_bits):
+            middle = (low + high) >> 1
+            bit = (symbol >> (n_bits - 1 - b)) & 1
+            if left == 0:
+                first = slot(table, keys[j] if b == 0 else mixed(keys[j] + np.uint64(prefix) * OTHER), shift, group)
+                node, left = 1, group
+            left -= 1
+            if middle < n_symbols:  # otherwise there is nothing on the other side
+                _learn(table, first + node, bit, limit, start + j, meanings, after, moves, holds, stretched, rate, x,
+                       row + b, column)  # fmt: skip
+            prefix = 2 * prefix + bit
+            node = 2 * node + bit
+            if bit:
+                low = middle
+            else:
+                high = middle
+
+
+@compiled(error_model="numpy")
+def count_dna(
+    seq: Any, start: Any, keys: Any, others: Any, order: Any, shift: Any, limit: Any, table: Any, meanings: Any,
+    after: Any, moves: Any, holds: Any, stretched: Any, rate: Any, x: Any, column: Any, voter: Any, most: Any,
+    copies: Any, words: Any, trust: Any, trust_rate: Any, of_copies: Any, lengths: Any,
+) -> None:  # fmt: skip
+    """Do for bases what :func:`count_text` does, on both strands.
+
+    Parameters
+    ----------
+    keys, others
+        Hashes of the context before each base, and of that after it on the other strand; 0: unknown.
     voter
         Row of the copy model that looks up here what its own forecasts would be followed by; below 0: none does.
     """
-    n_symbols, n_bits, group, dna, shift = sizes[SYMBOLS], sizes[BITS], sizes[GROUP], sizes[DNA], sizes[SHIFT]
     for j in range(len(keys)):
         symbol = np.int64(seq[start + j])
-        row = j * n_bits
-        if symbol >= n_symbols:
+        row = 2 * j
+        if j + _AHEAD < len(keys):
+            ahead(table, keys[j + _AHEAD], shift, 2)
+            ahead(table, others[j + _AHEAD], shift, 2)
+        if symbol > 3:
             if voter >= 0:
                 words[voter, 2] = 0
             continue
         if voter >= 0:
-            _vote(table, order, shift, group, n_symbols, copies, words, voter)
-            say(symbol, n_bits, n_symbols, dna, copies, voter, trust, trust_rate, stretched, x, row,
-                of_copies + voter, lengths, j)  # fmt: skip
+            _vote(table, order, shift, copies, words, voter)
+            say(symbol, 2, 4, 1, copies, voter, trust, trust_rate, stretched, x, row, of_copies + voter, lengths, j)
             if voter == lengths.shape[1] - 2:
                 lengths[j, voter + 1] = min(copies[voter, MISSED], MOST_MISSES)
-            _follow_vote(symbol, n_symbols, most, copies, words, voter)
-        key = keys[j]
-        if key:
-            first = 0
-            prefix, node = 1, 1
-            low, high = 0, 1 << n_bits
-            for b in range(n_bits):
-                middle = (low + high) >> 1
-                bit = (symbol >> (n_bits - 1 - b)) & 1
-                if b % group == 0:
-                    first = slot(table, key if b == 0 else mixed(key + np.uint64(prefix) * OTHER), shift, group)
-                    node = 1
-                if middle < n_symbols:  # otherwise there is nothing on the other side
-                    word = np.int64(table[first + node])
-                    history = word & 255
-                    meaning = meanings[history]
-                    if word:
-                        x[row + b, column] = stretched[((word >> 14) ^ TURN) >> 6]
-                        x[row + b, column + 1] = stretched[np.int64(meaning * FINE)]
-                    else:
-                        x[row + b, column] = 0
-                        x[row + b, column + 1] = 0
-                    meanings[history] = meaning + (np.float32(bit) - meaning) * rate
-                    table[first + node] = learned(word, bit, limit, start + j, after, moves, holds)
-                prefix = 2 * prefix + bit
-                node = 2 * node + bit
-                if bit:
-                    low = middle
-                else:
-                    high = middle
+            _follow_vote(symbol, most, copies, words, voter)
+        if keys[j]:
+            first = slot(table, keys[j], shift, 2)
+            _learn(table, first + 1, symbol >> 1, limit, start + j, meanings, after, moves, holds, stretched, rate, x,
+                   row, column)  # fmt: skip
+            _learn(table, first + 2 + (symbol >> 1), symbol & 1, limit, start + j, meanings, after, moves, holds,
+                   stretched, rate, x, row + 1, column)  # fmt: skip
         else:
-            for b in range(n_bits):
-                x[row + b, column] = 0
-                x[row + b, column + 1] = 0
-        if dna and others[j]:
+            x[row, column] = 0
+            x[row, column + 1] = 0
+            x[row + 1, column] = 0
+            x[row + 1, column + 1] = 0
+        if others[j]:
             # As the other strand has it: the base that follows there.
             base = 3 - np.int64(seq[start + j - order])
-            first = slot(table, others[j], shift, group) + 1
+            first = slot(table, others[j], shift, 2) + 1
             table[first] = learned(np.int64(table[first]), base >> 1, limit, start + j, after, moves, holds)
             first += 1 + (base >> 1)
             table[first] = learned(np.int64(table[first]), base & 1, limit, start + j, after, moves, holds)
 
 
 @compiled(error_model="numpy")
+def _learn(
+    table: Any, at: Any, bit: Any, limit: Any, tick: Any, meanings: Any, after: Any, moves: Any, holds: Any,
+    stretched: Any, rate: Any, x: Any, row: Any, column: Any,
+) -> None:  # fmt: skip
+    """Write what a node says of a bit, and have it learn the bit."""
+    word = np.int64(table[at])
+    history = word & 255
+    meaning = meanings[history]
+    one, two = stretched[((word >> 14) ^ TURN) >> 6], stretched[np.int64(meaning * FINE)]
+    x[row, column] = one if word else np.float32(0)
+    x[row, column + 1] = two if word else np.float32(0)
+    meanings[history] = meaning + (np.float32(bit) - meaning) * rate
+    table[at] = learned(word, bit, limit, tick, after, moves, holds)
+
+
+@compiled(error_model="numpy")
 def _vote(
-    table: Any, order: Any, shift: Any, group: Any, n_symbols: Any, copies: Any, words: Any, m: Any
+    table: Any, order: Any, shift: Any, copies: Any, words: Any, m: Any
 ) -> None:  # fmt: skip
     """Find what has followed the last symbols, if those that were expected are taken for those that came."""
-    copies[m, SYMBOL] = n_symbols
+    copies[m, SYMBOL] = 4
     copies[m, PLACE] = -1
     if words[m, 2] < np.uint64(order):
         return
     value = words[m, 0] & ((np.uint64(1) << np.uint64(2 * order)) - np.uint64(1))
-    at = find(table, mixed(value + np.uint64(order + 1) * OTHER), shift, group)
+    at = find(table, mixed(value + np.uint64(order + 1) * OTHER), shift, 2)
     if at >= 0 and table[at + 1]:
         upper = ((np.int64(table[at + 1]) >> 14) ^ TURN) >= TURN
         word = np.int64(table[at + 2 + upper])
@@ -213,9 +252,9 @@ def _vote(
 
 
 @compiled(error_model="numpy")
-def _follow_vote(symbol: Any, n_symbols: Any, most: Any, copies: Any, words: Any, m: Any) -> None:
+def _follow_vote(symbol: Any, most: Any, copies: Any, words: Any, m: Any) -> None:
     expected = copies[m, SYMBOL]
-    known = expected < n_symbols
+    known = expected < 4
     words[m, 0] = (words[m, 0] << np.uint64(2)) | np.uint64(expected if known else symbol)
     words[m, 1] = (words[m, 1] << np.uint64(2)) | np.uint64(symbol)
     words[m, 2] += np.uint64(1)

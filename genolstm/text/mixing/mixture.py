@@ -96,7 +96,7 @@ class Mixture:
         self._dna = dna = symbols == DNA
         n_bits = max(1, (n_symbols - 1).bit_length())
         group = min(_NODE_BITS, n_bits)
-        self._sizes = np.array([n_symbols, n_bits, group, int(dna), 32 - _FIRST_SLOTS], np.int64)
+        self._sizes = np.array([n_symbols, n_bits, group, int(dna)], np.int64)
         self._orders = _DNA_ORDERS if dna else _TEXT_ORDERS
         lengths = _DNA_COPIES if dna else _TEXT_COPIES
         votes = _DNA_VOTES if dna else ()
@@ -108,9 +108,12 @@ class Mixture:
         self._limit = _DNA_LIMIT if dna else _TEXT_LIMIT
         self._bits = _FIRST_SLOTS
         self._most_bits = _DNA_SLOTS if dna else _TEXT_SLOTS
-        # Slots that a symbol may take: for both strands, or for each group of its bits.
+        # Slots that a symbol may take: for both strands, or for each group of its bits. Tables grow when symbols might
+        # have filled them; fewer have, as words come again.
         self._taken = 2 if dna else -(-n_bits // group)
-        self._slots = np.zeros((n_contexts, 1 << self._bits << group), np.uint32)
+        # There are so many words of so many bases.
+        self._caps = [min(self._most_bits, 2 * order + 1 if dna else self._most_bits) for order in self._orders]
+        self._slots = [np.zeros(1 << min(self._bits, cap) << group, np.uint32) for cap in self._caps]
         self._meanings = np.full((n_contexts, 256), 0.5, np.float32)
         self._after = transitions()
         # A chance settles by counts that grow ever more slowly.
@@ -250,7 +253,7 @@ class Mixture:
         return Mixed(bits, plain, shares)
 
     def _full(self) -> int:
-        return (1 << self._bits) // (2 * self._taken)
+        return (1 << self._bits) // self._taken
 
     def _tasks(self, block: _Block, start: int, stop: int) -> list[Callable[[], None]]:
         """Return what has to be done before a block is mixed, in any order."""
@@ -274,16 +277,20 @@ class Mixture:
         )  # fmt: skip
 
     def _count(self, block: _Block, start: int, stop: int, place: int) -> None:
-        order = self._orders[place]
+        order, shift = self._orders[place], 32 - min(self._bits, self._caps[place])
         keys = np.empty(stop - start, np.uint64)
-        others = np.empty(stop - start if self._dna else 0, np.uint64)
-        if self._dna:
-            counts.keys_of_dna(self._seq, start, stop, order, keys, others)
-        else:
+        learning = self._meanings[place], self._after, self._moves, self._holds, self._stretched, _MEANING_RATE
+        shown = block.x, 2 * place
+        if not self._dna:
             counts.keys_of_text(self._seq, start, stop, order, self.n_symbols, self._letters, self._words[place], keys)
-        counts.count(
-            self._seq, start, keys, others, order, self._sizes, self._limit, self._slots[place], self._meanings[place],
-            self._after, self._moves, self._holds, self._stretched, _MEANING_RATE, block.x, 2 * place,
+            counts.count_text(
+                self._seq, start, keys, self._sizes, shift, self._limit, self._slots[place], *learning, *shown
+            )
+            return
+        others = np.empty(stop - start, np.uint64)
+        counts.keys_of_dna(self._seq, start, stop, order, keys, others)
+        counts.count_dna(
+            self._seq, start, keys, others, order, shift, self._limit, self._slots[place], *learning, *shown,
             self._voters.get(order, -1), self._most, self._copies, self._votes, self._trust, _TRUST_RATE,
             2 * len(self._orders), block.lengths,
         )  # fmt: skip
@@ -292,10 +299,11 @@ class Mixture:
         """Double the tables."""
         self._bits += 1
         group = int(self._sizes[slots.GROUP])
-        tables = np.zeros((len(self._slots), 1 << self._bits << group), np.uint32)
-        self._sizes[slots.SHIFT] = 32 - self._bits
-        slots.grow(self._slots, tables, 32 - self._bits, group)
-        self._slots = tables
+        for place, (table, cap) in enumerate(zip(self._slots, self._caps, strict=True)):
+            if self._bits <= cap:
+                larger = np.zeros(2 * len(table), np.uint32)
+                slots.grow(table, larger, 32 - self._bits, group)
+                self._slots[place] = larger
 
 
 def _work(tasks: deque[Callable[[], None]]) -> None:
