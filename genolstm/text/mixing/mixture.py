@@ -27,7 +27,7 @@ _TEXT_ORDERS = (
 #: of ever more bases come up by chance as more is read (mixer.BY_CHANCE).
 _REPEAT_TEXT, _REPEAT_DNA = 12, 2
 # Symbols that must agree before a copy is followed (in DNA on both strands), and orders of the contexts that vote.
-_DNA_COPIES, _DNA_VOTES = (32, 20, 14, 11), (16,)
+_DNA_COPIES, _DNA_VOTES = (32, 20, 14, 11), (20, 16, 12)
 _TEXT_COPIES = (20, 7)
 #: Misses among 32 after which a copy is given up.
 _DNA_MISSES, _TEXT_MISSES = 16, 8
