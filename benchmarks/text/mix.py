@@ -31,7 +31,6 @@ from genolstm.text.corpus import Corpus, Record, dna_corpus, read_corpus, read_t
 from genolstm.text.generator import TextGenerator
 from genolstm.text.mixing.mixture import Mixture
 from genolstm.text.simulate import simulate_genome
-from genolstm.threads import count_threads
 
 ORDER = 12
 #: Commands that write an archive: {archive}, {file}.
@@ -55,7 +54,7 @@ def read_parts(options: argparse.Namespace) -> tuple[Corpus, Corpus, Corpus]:
 
 def counted(corpora: list[Corpus], threads: int) -> np.ndarray:
     """Return the bits of the last corpus' symbols, from counts and copies alone; print the speed."""
-    mixture = Mixture(corpora[0].alphabet, corpora[0].kind, threads=count_threads(threads))
+    mixture = Mixture(corpora[0].alphabet, corpora[0].kind, threads=threads)
     began, size = time.process_time(), 0
     for corpus in corpora:
         stream = corpus.stream()

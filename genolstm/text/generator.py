@@ -21,7 +21,7 @@ from genolstm.text.sampling import Sampling
 from genolstm.text.scoring import RecordScore, Score, record_bits
 from genolstm.text.settings import DNA, STREAM, TEXT, WINDOW, TextSettings
 from genolstm.text.train import fit, prepare
-from genolstm.threads import count_threads, worker_pool
+from genolstm.threads import worker_pool
 
 if TYPE_CHECKING:
     from Bio.Seq import Seq
@@ -350,8 +350,10 @@ class TextGenerator:
 
         head = AdaptiveHead(self.bundle) if adapt else None
         runtime = None if not network else head.runtime(self.threads) if head is not None else self.runtime
-        mixture = Mixture(self.alphabet, self.symbols, threads=count_threads(self.threads)) if mix else None
+        mixture = Mixture(self.alphabet, self.symbols) if mix else None
         options: Any = {"mode": self.mode, "window": self.window}
+        if mixture is not None:
+            mixture.threads = self.threads
         for record in before[0]:
             mixed_bits(record, self.config, mixture, None, None, **options)
         for record in before[1]:

@@ -17,6 +17,7 @@ from genolstm.text.corpus import Codes
 from genolstm.text.mixing import copies, counts, frames, mixer, slots
 from genolstm.text.mixing.histories import transitions
 from genolstm.text.settings import DNA, FORECASTS
+from genolstm.threads import count_threads
 
 _DNA_ORDERS = (1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 22, 24)
 _TEXT_ORDERS = (
@@ -87,7 +88,7 @@ class Mixture:
     symbols
         ``text`` or ``dna``; DNA is learned on both strands.
     threads
-        Threads to use; they change no byte.
+        Threads to use; 0 means all cores. They change no byte.
     """
 
     def __init__(self, alphabet: str, symbols: str, *, threads: int = 1) -> None:
@@ -211,7 +212,7 @@ class Mixture:
             chances = np.zeros((0, self.n_symbols), np.float32)
         most = max(1, _BLOCK // int(self._sizes[slots.BITS]))
         with ExitStack() as stack:
-            helpers = min(self.threads - 1, len(self._orders)) if len(codes) > most else 0
+            helpers = min(count_threads(self.threads) - 1, len(self._orders)) if len(codes) > most else 0
             pool = stack.enter_context(ThreadPoolExecutor(helpers)) if helpers else None
             shape = self._mixer.weights.shape[2], len(self._copies)
             blocks = [
