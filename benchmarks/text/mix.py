@@ -16,6 +16,7 @@ both. ``--develop`` scores the validation part after the training part instead, 
 from __future__ import annotations
 
 import argparse
+import copy
 import shutil
 import subprocess
 import tempfile
@@ -26,9 +27,11 @@ import numpy as np
 from evaluation import both_strands, interval
 from genome import parts
 
+from genolstm.text.adaptive import AdaptiveHead
 from genolstm.text.baselines import MarkovModel
 from genolstm.text.corpus import Corpus, Record, dna_corpus, read_corpus, read_text, text_corpus
 from genolstm.text.generator import TextGenerator
+from genolstm.text.mixed import mixed_bits
 from genolstm.text.mixing.mixture import Mixture
 from genolstm.text.simulate import simulate_genome
 
@@ -48,20 +51,31 @@ def read_parts(options: argparse.Namespace) -> tuple[Corpus, Corpus, Corpus]:
         first, second, third = (Corpus(whole.kind, whole.alphabet, (Record("text", part),)) for part in cuts)
         return first, second, third
     if options.case == "simulated":
-        return parts(dna_corpus([("sim", simulate_genome(1_000_000, 7)[0])]), [], [], 1)
+        return parts(dna_corpus([("sim", simulate_genome(1_000_000, options.seed)[0])]), [], [], 1)
     return parts(read_corpus([options.file], "fasta"), options.validation, options.test, 1)
 
 
-def counted(corpora: list[Corpus]) -> np.ndarray:
-    """Return the bits of the last corpus' symbols, from counts and copies alone; print the speed."""
-    mixture = Mixture(corpora[0].alphabet, corpora[0].kind)
-    began, size = time.process_time(), 0
-    for corpus in corpora:
-        stream = corpus.stream()
-        bits = mixture.read(stream).bits
-        size += len(stream)
-    spent = time.process_time() - began
-    print(f"counts and copies: {size:,} symbols, {size / spent:,.0f} per second of CPU, compiling included", flush=True)
+def scored(
+    taught: Mixture | None, held_out: Corpus | None, test: Corpus, model: TextGenerator | None = None, *, adapt=False
+) -> np.ndarray:
+    """Return the bits of the test part's symbols, after the held-out part, as ``TextGenerator.score`` does.
+
+    What counts and copies have been taught is copied, so that the history is read once for all rows.
+    """
+    mixture = copy.deepcopy(taught)
+    corpora = [one for one in (held_out, test) if one is not None]
+    if model is None:
+        assert mixture is not None
+        bits = [mixture.read(corpus.stream()).bits for corpus in corpora][-1]
+        return bits[~np.isnan(bits)]
+    head = AdaptiveHead(model.bundle) if adapt else None
+    runtime = model.runtime if head is None else head.runtime(model.threads)
+    options = {"mode": model.mode, "window": model.window}
+    rows = [
+        [mixed_bits(record, model.config, mixture, runtime, head, **options).bits for record in corpus.records]
+        for corpus in corpora
+    ]
+    bits = np.concatenate(rows[-1])
     return bits[~np.isnan(bits)]
 
 
@@ -96,30 +110,37 @@ def main() -> None:
     for part in ("validation", "test"):
         parser.add_argument(f"--{part}", action="append", default=[], metavar="NAME", help=f"record of the {part} part")
     parser.add_argument("--model", help="the network; by default none")
+    parser.add_argument("--seed", type=int, default=7, help="of the simulated genome; 7: that of the tables")
     parser.add_argument("--forward-only", action="store_true", help="Markov models count one strand")
     parser.add_argument("--develop", action="store_true", help="score the validation part after the training part")
+    parser.add_argument("--threads", type=int, default=0, help="they change no figure; 0: all cores")
     parser.add_argument("--block", type=int, default=1000, help="symbols per block of the bootstrap")
     options = parser.parse_args()
     training, validation, test = read_parts(options)
     before = [training, validation]
     if options.develop:
         before, test = [training], validation
-    rows = {"counts and copies": counted([*before, test])}
+    held_out = None if options.develop else validation
+    began = time.process_time()
+    taught = Mixture(test.alphabet, test.kind, threads=options.threads)
+    taught.read(training.stream())
+    rows = {"counts and copies": scored(taught, held_out, test)}
+    size = sum(one.n_symbols for one in (*before, test))
+    spent = time.process_time() - began
+    print(f"counts and copies: {size:,} symbols, {size / spent:,.0f} per second of CPU, compiling included", flush=True)
     if options.model:
-        model = TextGenerator.load(options.model)
-        held_out = validation if not options.develop else ()
+        model = TextGenerator.load(options.model, threads=options.threads)
+        print(f"LSTM: {model.config.n_parameters:,} parameters, {model.bundle.provenance['settings']}", flush=True)
         runs = {
-            "LSTM": {},
-            "LSTM, adapting": {"adapt": True},
-            "LSTM, counts and copies": {"mix": True},
-            "LSTM, adapting, counts and copies": {"mix": True, "adapt": True},
+            "LSTM": (None, False),
+            "LSTM, adapting": (None, True),
+            "LSTM, counts and copies": (taught, False),
+            "LSTM, adapting, counts and copies": (taught, True),
         }
-        for name, settings in runs.items():
-            known = {"history": training, "held_out": held_out} if "mix" in settings else {}
+        for name, (mixture, adapt) in runs.items():
             began = time.process_time()
-            score = model.score(test, **settings, **known)
-            print(f"{name}: {time.process_time() - began:.1f} s of CPU", flush=True)
-            rows[name] = np.concatenate([one.bits[~np.isnan(one.bits)] for one in score.records])
+            rows[name] = scored(mixture, held_out if mixture or adapt else None, test, model, adapt=adapt)
+            print(f"{name}: {rows[name].mean():.4f}, {time.process_time() - began:.1f} s of CPU", flush=True)
     rows[f"Markov, order {ORDER}, tuned"] = markov(
         training, validation, test, test.kind == "dna" and not options.forward_only
     )
@@ -131,12 +152,11 @@ def main() -> None:
     for name, command in COMPRESSORS.items():
         cost = compressed("".join(one.text() for one in before), test.text(), command, test.n_symbols)
         print(f"| {name} | {'not installed' if cost is None else format(cost, '.4f')} | |", flush=True)
-    names = list(rows)
-    best = next(name for name in reversed(names) if "copies" in name)
-    for name in names:
-        if name != best:
-            low, high = interval(rows[best] - rows[name], options.block)
-            print(f"{best}, less {name}: {(rows[best] - rows[name]).mean():+.4f} ({low:+.4f} to {high:+.4f})")
+    for name in [name for name in rows if "copies" in name]:
+        for other in rows:
+            if other != name:
+                low, high = interval(rows[name] - rows[other], options.block)
+                print(f"{name}, less {other}: {(rows[name] - rows[other]).mean():+.4f} ({low:+.4f} to {high:+.4f})")
 
 
 if __name__ == "__main__":

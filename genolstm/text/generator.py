@@ -399,6 +399,8 @@ class TextGenerator:
         runtime = None if not network else head.runtime(self.threads) if head is not None else self.runtime
         mixture = Mixture(self.alphabet, self.symbols) if mix and isinstance(self.alphabet, str) else None
         options: Any = {"mode": self.mode, "window": self.window}
+        if mixture is not None:
+            mixture.threads = self.threads
         for record in before[0]:
             mixed_bits(record, self.config, mixture, None, None, **options)
         for record in before[1]:

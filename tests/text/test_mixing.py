@@ -16,8 +16,10 @@ from genolstm.text import scoring
 from genolstm.text.adaptive import AdaptiveHead
 from genolstm.text.corpus import dna_corpus, record_stream, text_corpus
 from genolstm.text.generator import TextGenerator
+from genolstm.text.mixing import frames
 from genolstm.text.mixing.histories import transitions
 from genolstm.text.mixing.mixture import Mixture
+from genolstm.text.simulate import simulate_genome
 
 WORDS = ["the", "sea", "and", "the", "wind", "on", "the", "hill", "said", "no", "word", "to", "me,"]
 
@@ -82,6 +84,47 @@ def test_it_matters_not_how_symbols_are_dealt_out_nor_what_is_asked(kind):
     np.testing.assert_array_equal(whole, np.concatenate(found))
 
 
+@pytest.mark.parametrize("kind", ["text", "dna"])
+def test_neither_threads_nor_blocks_change_a_byte(kind, monkeypatch):
+    alphabet, symbols, codes = codes_of(kind)
+    codes = np.concatenate([codes, np.random.default_rng(1).integers(0, len(alphabet), 3000), codes])
+    chances = said(len(codes), len(alphabet))
+    expected = Mixture(alphabet, symbols).read(codes, chances, explained=True)
+    monkeypatch.setattr("genolstm.text.mixing.mixture._BLOCK", 300)
+    found = Mixture(alphabet, symbols, threads=4).read(codes, chances, explained=True)
+    for one, two in zip(expected, found, strict=True):
+        assert one.tobytes() == two.tobytes()
+
+
+def test_frames_of_genes_are_found_on_both_strands():
+    """No frame is told beforehand; what the states have learned to mean is the same on both strands."""
+    codes, features = simulate_genome(150_000, 3, genes=0.8, repeats=0.0)
+    found = np.zeros(len(codes), np.int8)
+    x = np.zeros((2 * len(codes), 1), np.float32)
+    codons, belief = frames.new_codons(), np.full(frames.STATES, 1 / frames.STATES, np.float32)
+    frames.read_frames(codes.astype(np.int32), 0, len(codes), codons, belief, np.zeros(1, np.int64), x, 0, found)
+    state, level = np.divmod(found, frames.LEVELS)
+    expected = np.zeros(len(codes), np.int8)
+    for one in features:
+        if one.kind == "gene":
+            place = np.arange(one.end - one.start)
+            expected[one.start : one.end] = 1 + place % 3 if one.strand > 0 else 4 + place[::-1] % 3
+    late = slice(100_000, None)
+    sure = (level == 2) & (state > 0)
+    assert (expected[late] == state[late])[sure[late]].mean() > 0.9
+    assert sure[late][expected[late] > 0].mean() > 0.6
+    for strand in (1, 4):
+        assert np.isin(state[late], range(strand, strand + 3)).mean() > 0.2
+    # What they say of the next base saves bits, where counts of words save none.
+    in_genes = np.flatnonzero(expected[late] > 0) + 100_000
+    upper, lower = x[2 * in_genes, 0], x[2 * in_genes + 1, 0]
+    cost = [
+        np.log2(1 + np.exp(np.where(bit, -odds, odds))).mean()
+        for bit, odds in ((codes[in_genes] > 1, upper), (codes[in_genes] % 2 == 1, lower))
+    ]
+    assert sum(cost) < 1.9
+
+
 def test_growing_loses_nothing():
     """What was counted before the tables grew is known after: a repeat of it stays cheap."""
     unit = random_dna(600, 1)
@@ -91,12 +134,11 @@ def test_growing_loses_nothing():
     mixture._grow()
     mixture._grow()
     again = copy.deepcopy(mixture).read(unit).bits[30:].mean()
-    state = mixture._state
     assert mixture._bits == bits + 2
-    fewer = [np.count_nonzero(row.reshape(-1, 4)[:, 0]) for row in state.slots]
+    fewer = [np.count_nonzero(row.reshape(-1, 4)[:, 0]) for row in mixture._slots]
     fresh = Mixture("ACGT", "dna")
     fresh.read(unit)
-    assert fewer == [np.count_nonzero(row.reshape(-1, 4)[:, 0]) for row in fresh._state.slots]
+    assert fewer == [np.count_nonzero(row.reshape(-1, 4)[:, 0]) for row in fresh._slots]
     assert again == pytest.approx(fresh.read(unit).bits[30:].mean(), abs=1e-3)
     assert again < 0.01
 
