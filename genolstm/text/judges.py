@@ -78,6 +78,7 @@ class MixtureJudge:
     """
 
     def __init__(self, history: Corpus) -> None:
+        assert isinstance(history.alphabet, str), "of DNA"
         self._taught = Mixture(history.alphabet, history.kind)
         self._taught.read(history.stream())
 

@@ -91,7 +91,7 @@ def follow(
                     copies[m, RUN] = 0
                     lengths[i - start, m] = 0
             else:
-                key = 0
+                key = np.int64(0)
                 if run >= length:
                     key = np.int64(mixed(word & under if dna else word) >> np.uint64(20)) & places
                 for m in range(first, last):
