@@ -11,9 +11,9 @@ from genolstm.alignment.result import PosteriorAlignment
 
 MOST_DOUBT = 0.03
 """Share of a pair's columns that are expected to be wrong, up to which nothing is to be gained."""
-CODONS = 3.4
+CODONS = 3.2
 """Sum of two standard scores, of the query's and of the reference's position of a codon at which mismatches are most
-frequent, from which on a pair looks like coding sequence; by chance, one pair in fourteen gets there."""
+frequent, from which on a pair looks like coding sequence; by chance, one pair in ten gets there."""
 MORE = 0.55
 """What is added for ``e`` times as many stretches, of which the best counts."""
 STRETCH = 600
