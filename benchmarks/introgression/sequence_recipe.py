@@ -43,6 +43,9 @@ SPLITS = {
     "haplotype": "by people, same loci",
 }
 
+#: Shares of what is split that choose the epoch and the threshold, and that are measured.
+VALIDATION, TEST = 0.2, 0.4
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -151,10 +154,10 @@ def scan(folder: Path, model: IntrogressionClassifier) -> dict[tuple[str, str], 
 
 
 def parts_of_people(people: np.ndarray, seed: int) -> dict[str, int]:
-    """Return the part of each person: 0 to train on, 1 to validate (a fifth), 2 to test (three tenths)."""
+    """Return the part of each person: 0 to train on, 1 to validate (a fifth), 2 to test (two fifths)."""
     names = np.unique(people)
     order = np.random.default_rng([seed, 1]).permutation(len(names))
-    held = max(1, round(0.2 * len(names))), max(1, round(0.3 * len(names)))
+    held = max(1, round(VALIDATION * len(names))), max(1, round(TEST * len(names)))
     part = np.zeros(len(names), dtype=int)
     part[order[: held[0]]], part[order[held[0] : sum(held)]] = 1, 2
     return dict(zip(names.tolist(), part.tolist(), strict=True))
@@ -164,13 +167,13 @@ def split(windows: Windows, how: str, seed: int) -> Parts:
     """Split windows; by people as :func:`parts_of_people`, the others with the same shares."""
     data = windows.data
     if how == "chromosome":
-        return split_by_groups(data, 0.2, 0.3, seed)
+        return split_by_groups(data, VALIDATION, TEST, seed)
     if how == "haplotype":
         part = parts_of_people(windows.people, seed)
         of = np.array([part[name] for name in windows.people])
         return Parts(*(np.flatnonzero(of == number) for number in range(3)))
     order = np.random.default_rng([seed, 3]).permutation(len(data))
-    edges = round(0.5 * len(data)), round(0.7 * len(data))
+    edges = round((1 - VALIDATION - TEST) * len(data)), round((1 - TEST) * len(data))
     first, second, third = np.split(order, edges)
     return Parts(np.sort(first), np.sort(second), np.sort(third))
 
