@@ -198,7 +198,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=10)
     parser.add_argument("--locus", type=int, default=600, help="Length of a locus in bp.")
     parser.add_argument("--most", type=int, default=3, help="Loci of either kind of each region.")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="Of loci, splits and training.")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--table", type=Path, default=Path("sequence_recipe.json"))
     parser.add_argument("--figure", type=Path)
@@ -211,56 +211,60 @@ def main() -> None:
     last = arguments.first_seed + arguments.regions - 1
     print(
         f"{settings.model}, seeds {arguments.first_seed} to {last}, {arguments.length} bp, {arguments.people} people; "
-        f"draws and training: seed {arguments.seed}; {SENTENCES}"
+        f"loci, splits and training by the seeds {', '.join(map(str, arguments.seeds))}; {SENTENCES}\n"
+        f"simulated: {time.process_time() - begun:.0f} s of CPU",
+        flush=True,
     )
-    windows = gather(folders, arguments.locus, arguments.most, arguments.seed, arguments.folder)
-    print(f"simulated, read and scanned: {time.process_time() - begun:.0f} s of CPU", flush=True)
+    rows = [row for seed in arguments.seeds for row in measured(folders, seed, arguments)]
+    arguments.table.write_text(json.dumps(rows, indent=1) + "\n")
+    first = [row for row in rows if row["seed"] == arguments.seeds[0]]
+    print("\n" + table(first) + "\n\n" + table_of_seeds(rows))
+    print(f"\n> {WARNING}\n\n{time.process_time():.0f} s of CPU")
+    if arguments.figure is not None:
+        draw(first, arguments.figure)
+
+
+def measured(folders: list[Path], seed: int, arguments: argparse.Namespace) -> list[dict]:
+    """Draw loci, train by each split, and measure both models."""
+    windows = gather(folders, arguments.locus, arguments.most, seed, arguments.folder)
     rows = []
     for how, shown in SPLITS.items():
         begun = time.process_time()
-        parts = split(windows, how, arguments.seed)
-        model = arguments.folder / f"{how}.genolstm"
+        parts = split(windows, how, seed)
+        model = arguments.folder / f"{how}-{seed}.genolstm"
         if not model.exists():
-            option = "region" if how == "random" else how
             train_on_sentences(
                 replace_groups(windows, how),
                 parts,
                 output=model,
-                settings=replace(TRAINING, epochs=arguments.epochs, seed=arguments.seed),
-                options=replace(RECIPE, split=option),
+                settings=replace(TRAINING, epochs=arguments.epochs, seed=seed),
+                options=replace(RECIPE, split="region" if how == "random" else how),
             )
         scorer = SequenceScorer.load(model, threads=1)
         values = scorer.probabilities(windows.data.tokens)
         seen = seen_share(windows.data.tokens[parts.training], windows.data.tokens[parts.test])
-        spent = time.process_time() - begun
         epochs = scorer.bundle.provenance["settings"]
-        for name, found in (
-            ("sequence alone", judge(windows, parts, values)),
-            ("with references", judge(windows, parts, windows.reference)),
-        ):
+        for name, of_model in (("sequence alone", values), ("with references", windows.reference)):
+            by_loci, by_carriers = judge(windows, parts, of_model)
             rows.append(
                 {
+                    "seed": seed,
                     "split": shown,
                     "model": name,
                     "seen": seen,
                     "training": len(parts.training),
                     "epochs": epochs["epochs_run"],
                     "best_epoch": epochs["best_epoch"],
-                    "cpu_seconds": round(spent, 1),
-                    "loci": found[0].to_dict(),
-                    "carriers": found[1].to_dict(),
+                    "loci": by_loci.to_dict(),
+                    "carriers": by_carriers.to_dict(),
                 }
             )
         print(
-            f"{shown}: {len(parts.training)} windows to learn from, {epochs['epochs_run']} epochs, "
-            f"{spent:.0f} s of CPU",
+            f"seed {seed}, {shown}: {len(parts.training)} windows to learn from, {epochs['epochs_run']} epochs, "
+            f"{time.process_time() - begun:.0f} s of CPU",
             flush=True,
         )
-    arguments.table.write_text(json.dumps(rows, indent=1) + "\n")
-    print("\n" + table(rows))
-    print(f"\n> {WARNING}")
-    if arguments.figure is not None:
-        draw(rows, arguments.figure)
+    return rows
 
 
 def replace_groups(windows: Windows, how: str) -> Sentences:
@@ -281,6 +285,21 @@ def table(rows: list[dict]) -> str:
         cells.append(with_interval(row["carriers"]["auc"], row["carriers"]["auc_interval"]))
         seen = f"{100 * row['seen']:.1f} %" if row["model"] == "sequence alone" else "(not used)"
         lines.append("| " + " | ".join([row["split"], row["model"], *cells, seen]) + " |")
+    return "\n".join(lines)
+
+
+def table_of_seeds(rows: list[dict]) -> str:
+    """Return the AUC of each seed as Markdown."""
+    seeds = sorted({row["seed"] for row in rows})
+    lines = [
+        f"| split | model | AUC, labels of the loci, seeds {', '.join(map(str, seeds))} | AUC, who carries the tract |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if row["seed"] == seeds[0]:
+            same = [other for other in rows if (other["split"], other["model"]) == (row["split"], row["model"])]
+            cells = [", ".join(f"{other[truth]['auc']:.3f}" for other in same) for truth in ("loci", "carriers")]
+            lines.append("| " + " | ".join([row["split"], row["model"], *cells]) + " |")
     return "\n".join(lines)
 
 
