@@ -1,11 +1,12 @@
 """What a model of the sequence alone scores by how its windows are split, beside the model with references.
 
-Regions are simulated, each by a seed of its own, so that they are as unlike as chromosomes. The recipe (k-mer
-sentences, embedding, bidirectional LSTM) is trained three times on the same windows of them: split at random, by
-chromosome, and by people at the same loci. The shipped model scans the same haplotypes, with archaic and outgroup, and
-is asked about the very same windows. Of each split: the windows set aside, measured once; their archaic windows against
-modern ones *at the same places*, which tells whether a model knows the haplotype or only the place; and how many are,
-letter for letter, among those of the training. Finished steps are kept in the folder, and not repeated.
+Regions are simulated, each by a seed of its own, so that they are as unlike as chromosomes. From each, loci are cut that
+are labelled as in the published recipe: archaic, where somebody carries a tract, or modern, where nobody does; every
+person's haplotype of a locus is a record with its label. The recipe (k-mer sentences, embedding, bidirectional LSTM) is
+trained three times on the same overlapping windows: split at random, by chromosome, and by people at the same loci. The
+shipped model scans the same haplotypes with archaic and outgroup, and is asked about the very same windows. Of each
+split, the windows set aside are measured once, against two truths: the labels of the loci, and, at archaic loci, whether
+the person carries the tract or not, which the labels do not say. Finished steps are kept in the folder, not repeated.
 
     python benchmarks/introgression/sequence_recipe.py --folder recipe --table recipe.json --figure sequence_only.svg
 """
@@ -21,15 +22,20 @@ from pathlib import Path
 import numpy as np
 
 from genolstm.introgression.doors.vcf import VcfDoor
+from genolstm.introgression.evaluate import Coverage
+from genolstm.introgression.formats import read_intervals
 from genolstm.introgression.model import IntrogressionClassifier
-from genolstm.introgression.sequence_only.data import Sentences, read_folders
+from genolstm.introgression.segments import Interval
+from genolstm.introgression.sequence_only.data import Sentences, haplotype_of, read_loci
 from genolstm.introgression.sequence_only.measures import Measures, best_threshold, measure, seen_share
 from genolstm.introgression.sequence_only.scorer import SequenceScorer
-from genolstm.introgression.sequence_only.settings import RECIPE, SENTENCES, TRAINING, WARNING
+from genolstm.introgression.sequence_only.settings import ARCHAIC, MODERN, RECIPE, SENTENCES, TRAINING, WARNING
 from genolstm.introgression.sequence_only.train import Parts, split_by_groups, train_on_sentences, with_interval
 from genolstm.introgression.settings import SimulationSettings
 from genolstm.report.style import saved_figure
 from genolstm.runs.simulate import run as simulate
+from genolstm.sequences.alphabet import decode
+from genolstm.sequences.fasta import read_codes
 
 SPLITS = {
     "random": "at random, overlapping windows",
@@ -37,33 +43,104 @@ SPLITS = {
     "haplotype": "by people, same loci",
 }
 
+#: Shares of what is split that choose the epoch and the threshold, and that are measured.
+VALIDATION, TEST = 0.2, 0.4
+
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of all regions, and for each archaic one a modern one at the same place.
+    """Windows of all loci.
 
     Attributes
     ----------
     data
-        The windows; the region of each is its group.
+        The windows with the labels of their loci; the chromosome of each is its group.
+    carried
+        Whether each is archaic on its own haplotype, shape (n,).
     reference
-        What the shipped model says of each, shape (n,).
-    mates
-        Modern windows at the places of archaic ones, of people in the same part of the split by people.
-    mates_reference
-        What the shipped model says of these.
-    of
-        The archaic window that each belongs to.
+        What the shipped model says of each.
     people
-        Person of each window, shape (n,).
+        Person of each.
     """
 
     data: Sentences
+    carried: np.ndarray
     reference: np.ndarray
-    mates: np.ndarray
-    mates_reference: np.ndarray
-    of: np.ndarray
     people: np.ndarray
+
+
+@dataclass(frozen=True)
+class Region:
+    """A simulated region: its first haplotype of each person, where they are archaic, and the posteriors of a scan."""
+
+    name: str
+    haplotypes: dict[str, np.ndarray]
+    archaic: Coverage
+    posteriors: dict[tuple[str, str], np.ndarray]
+
+
+def read_region(folder: Path, model: IntrogressionClassifier) -> Region:
+    """Read a region, and scan it."""
+    haplotypes = {}
+    for record, codes in read_codes(folder / "target.fa.gz"):
+        place = haplotype_of(record, folder.name)
+        if place.haplotype == "1":
+            haplotypes[place.sample] = codes
+    tracts = read_intervals(folder / "truth.bed")
+    tracts = [Interval(folder.name, *tract[1:]) for tract, _ in tracts]
+    return Region(folder.name, haplotypes, Coverage(tracts), scan(folder, model))
+
+
+def choose_loci(region: Region, length: int, most: int, random: np.random.Generator) -> dict[int, bool]:
+    """Return the begin of loci and whether each is archaic: somebody's whole locus is, or nothing of anybody's."""
+    whole = len(next(iter(region.haplotypes.values())))
+    start = np.arange(0, whole - length + 1, length)
+    covered = np.stack(
+        [region.archaic.of((region.name, name, h), start, start + length) for name in region.haplotypes for h in "12"]
+    )
+    ours = covered[::2]
+    kinds = {True: (ours == length).any(axis=0), False: ~covered.any(axis=0)}
+    found = {}
+    n = min(most, *(int(kind.sum()) for kind in kinds.values()))
+    for label, kind in kinds.items():
+        found |= dict.fromkeys(random.permutation(start[kind])[:n].tolist(), label)
+    return found
+
+
+def gather(folders: list[Path], length: int, most: int, seed: int, place: Path) -> Windows:
+    """Write the loci of all regions as FASTA and a table of labels, and read them as `train --labels` does."""
+    model = IntrogressionClassifier.load("archaic", threads=1)
+    regions = {}
+    fasta, labels = place / "loci.fa", place / "labels.tsv"
+    counts = np.zeros(3, dtype=int)
+    with fasta.open("w") as records, labels.open("w") as table:
+        table.write("name\tlabel\tgroup\n")
+        for number, folder in enumerate(folders):
+            region = read_region(folder, model)
+            loci = choose_loci(region, length, most, np.random.default_rng([seed, 2, number]))
+            counts += np.array([len(loci) > 0, sum(loci.values()), len(loci) - sum(loci.values())])
+            regions[region.name] = region
+            for start, archaic in loci.items():
+                for name, codes in region.haplotypes.items():
+                    locus = f"{name}#1#{region.name}:{start}"
+                    records.write(f">{locus}\n{decode(codes[start : start + length])}\n")
+                    table.write(f"{locus}\t{ARCHAIC if archaic else MODERN}\t{region.name}\n")
+    data = read_loci([fasta], labels, SENTENCES)
+    print(
+        f"{counts[0]} regions with {counts[1]} archaic loci and {counts[2]} modern ones: {len(data)} windows",
+        flush=True,
+    )
+    carried, reference, people = (np.empty(len(data), kind) for kind in (bool, np.float64, object))
+    for row, (number, offset) in enumerate(zip(data.sequence.tolist(), data.start.tolist(), strict=True)):
+        sample = data.haplotypes[number].sample
+        name, _, locus = data.haplotypes[number].chrom.partition(":")
+        region, start = regions[name], int(locus) + offset
+        end = start + SENTENCES.sentence
+        inside = region.archaic.of_interval(Interval(name, start, end, sample, "1"))
+        carried[row] = 2 * inside >= SENTENCES.sentence
+        reference[row] = region.posteriors[sample, "1"][(start + end) // 2 // model.settings.bin]
+        people[row] = sample
+    return Windows(data, carried, reference, people.astype(str))
 
 
 def scan(folder: Path, model: IntrogressionClassifier) -> dict[tuple[str, str], np.ndarray]:
@@ -77,132 +154,52 @@ def scan(folder: Path, model: IntrogressionClassifier) -> dict[tuple[str, str], 
 
 
 def parts_of_people(people: np.ndarray, seed: int) -> dict[str, int]:
-    """Return the part of each person: 0 to train on, 1 to validate, 2 to test; a quarter to a fifth are tested."""
+    """Return the part of each person: 0 to train on, 1 to validate (a fifth), 2 to test (two fifths)."""
     names = np.unique(people)
     order = np.random.default_rng([seed, 1]).permutation(len(names))
-    held = max(1, round(0.2 * len(names))), max(1, round(0.3 * len(names)))
+    held = max(1, round(VALIDATION * len(names))), max(1, round(TEST * len(names)))
     part = np.zeros(len(names), dtype=int)
     part[order[: held[0]]], part[order[held[0] : sum(held)]] = 1, 2
     return dict(zip(names.tolist(), part.tolist(), strict=True))
-
-
-def some_loci(rows: np.ndarray, start: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
-    """Return all windows of loci of 1 kb, of every haplotype, of as many loci as give ``most`` windows."""
-    locus = start // 1000
-    kept = np.zeros(len(rows), dtype=bool)
-    for number in random.permutation(np.unique(locus)):
-        if kept.sum() < most:
-            kept |= locus == number
-    return rows[kept]
-
-
-def gather(folders: list[Path], most: int, seed: int) -> Windows:
-    """Return windows of all regions: about ``most`` of either kind, and the mates."""
-    model = IntrogressionClassifier.load("archaic", threads=1)
-    bin_size = model.settings.bin
-    parts: list[list[np.ndarray]] = []
-    mates: list[list[np.ndarray]] = []
-    haplotypes: list = []
-    offset = 0
-    whole: Sentences | None = None
-    for number, folder in enumerate(folders):
-        whole = read_folders([folder], SENTENCES, replace(RECIPE, modern=0))
-        if not whole.archaic.any():
-            print(f"  {folder.name}: nobody has archaic sequence; left out", flush=True)
-            continue
-        posteriors = scan(folder, model)
-        names = [(one.sample, one.haplotype) for one in whole.haplotypes]
-        table = np.stack([posteriors[name] for name in names])
-        middle = (whole.start + SENTENCES.sentence // 2) // bin_size
-        reference = table[whole.sequence, middle]
-        people = np.array([name[0] for name in names])[whole.sequence]
-        part = parts_of_people(people, seed)
-        part_of = np.array([part[name[0]] for name in names])[whole.sequence]
-        random = np.random.default_rng([seed, 2, number])
-        # The windows that `train` would take of this region, and of them those of some loci, for the time it takes.
-        drawn = read_folders([folder], SENTENCES, RECIPE, seed=seed + number)
-        row_of = {key: row for row, key in enumerate(zip(whole.sequence.tolist(), whole.start.tolist(), strict=True))}
-        rows = np.array([row_of[key] for key in zip(drawn.sequence.tolist(), drawn.start.tolist(), strict=True)])
-        kinds = (rows[drawn.archaic], rows[~drawn.archaic])
-        archaic, modern = (some_loci(kind, whole.start[kind], most, random) for kind in kinds)
-        chosen = np.concatenate([archaic, modern])
-        taken = np.zeros(len(whole), dtype=bool)
-        taken[chosen] = True
-        free = {}
-        for row in np.flatnonzero(~whole.archaic & ~taken):
-            free.setdefault((int(whole.start[row]), int(part_of[row])), []).append(int(row))
-        pairs = []
-        for place, row in enumerate(archaic):
-            candidates = free.get((int(whole.start[row]), int(part_of[row])), [])
-            if candidates:
-                pairs.append((offset + place, candidates[random.integers(len(candidates))]))
-        of, mate = np.array(pairs, dtype=int).reshape(-1, 2).T
-        parts.append(
-            [
-                whole.tokens[chosen],
-                whole.archaic[chosen],
-                whole.groups[chosen],
-                whole.sequence[chosen] + len(haplotypes),
-                whole.start[chosen],
-                reference[chosen],
-                people[chosen],
-            ]
-        )
-        mates.append([whole.tokens[mate], reference[mate], of])
-        haplotypes += whole.haplotypes
-        offset += len(chosen)
-        print(
-            f"  {folder.name}: {len(archaic)} archaic windows ({100 * whole.archaic.mean():.1f} %), {len(modern)} modern "
-            f"ones drawn, {len(of)} at the same places",
-            flush=True,
-        )
-    assert whole is not None
-    joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    beside = [np.concatenate(arrays) for arrays in zip(*mates, strict=True)]
-    data = Sentences(*joined[:5], tuple(haplotypes), whole.counts)
-    return Windows(data, joined[5], beside[0], beside[1], beside[2], joined[6])
 
 
 def split(windows: Windows, how: str, seed: int) -> Parts:
     """Split windows; by people as :func:`parts_of_people`, the others with the same shares."""
     data = windows.data
     if how == "chromosome":
-        return split_by_groups(data, 0.2, 0.3, seed)
+        return split_by_groups(data, VALIDATION, TEST, seed)
     if how == "haplotype":
         part = parts_of_people(windows.people, seed)
         of = np.array([part[name] for name in windows.people])
         return Parts(*(np.flatnonzero(of == number) for number in range(3)))
     order = np.random.default_rng([seed, 3]).permutation(len(data))
-    edges = round(0.5 * len(data)), round(0.7 * len(data))
+    edges = round((1 - VALIDATION - TEST) * len(data)), round((1 - TEST) * len(data))
     first, second, third = np.split(order, edges)
     return Parts(np.sort(first), np.sort(second), np.sort(third))
 
 
-def judge(windows: Windows, parts: Parts, values: np.ndarray, mates: np.ndarray) -> tuple[Measures, Measures]:
-    """Measure the windows set aside, and their archaic ones against the modern ones at the same places."""
+def judge(windows: Windows, parts: Parts, values: np.ndarray) -> tuple[Measures, Measures]:
+    """Measure the windows set aside by the labels of their loci, and those of archaic loci by who carries the tract."""
     data, test = windows.data, parts.test
     threshold = best_threshold(data.archaic[parts.validation], values[parts.validation])
-    of = np.isin(windows.of, test)
-    against = windows.of[of]
-    label = np.concatenate([np.ones(len(against), bool), np.zeros(len(against), bool)])
-    both = np.concatenate([values[against], mates[of]])
-    groups = np.tile(data.groups[against], 2)
+    at = test[data.archaic[test]]
     return (
         measure(data.archaic[test], values[test], data.groups[test], threshold),
-        measure(label, both, groups, threshold),
+        measure(windows.carried[at], values[at], data.groups[at], threshold),
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("sequence_recipe"))
-    parser.add_argument("--regions", type=int, default=48)
+    parser.add_argument("--regions", type=int, default=96)
     parser.add_argument("--first-seed", type=int, default=6_300_000)
     parser.add_argument("--length", type=int, default=100_000)
     parser.add_argument("--people", type=int, default=10)
-    parser.add_argument("--most", type=int, default=200, help="About how many windows of either kind of each region.")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=TRAINING.epochs)
+    parser.add_argument("--locus", type=int, default=600, help="Length of a locus in bp.")
+    parser.add_argument("--most", type=int, default=3, help="Loci of either kind of each region.")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="Of loci, splits and training.")
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--table", type=Path, default=Path("sequence_recipe.json"))
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
@@ -214,56 +211,60 @@ def main() -> None:
     last = arguments.first_seed + arguments.regions - 1
     print(
         f"{settings.model}, seeds {arguments.first_seed} to {last}, {arguments.length} bp, {arguments.people} people; "
-        f"draws and training: seed {arguments.seed}; {SENTENCES}"
+        f"loci, splits and training by the seeds {', '.join(map(str, arguments.seeds))}; {SENTENCES}\n"
+        f"simulated: {time.process_time() - begun:.0f} s of CPU",
+        flush=True,
     )
-    windows = gather(folders, arguments.most, arguments.seed)
-    print(f"simulated, read and scanned: {time.process_time() - begun:.0f} s of CPU", flush=True)
+    rows = [row for seed in arguments.seeds for row in measured(folders, seed, arguments)]
+    arguments.table.write_text(json.dumps(rows, indent=1) + "\n")
+    first = [row for row in rows if row["seed"] == arguments.seeds[0]]
+    print("\n" + table(first) + "\n\n" + table_of_seeds(rows))
+    print(f"\n> {WARNING}\n\n{time.process_time():.0f} s of CPU")
+    if arguments.figure is not None:
+        draw(first, arguments.figure)
+
+
+def measured(folders: list[Path], seed: int, arguments: argparse.Namespace) -> list[dict]:
+    """Draw loci, train by each split, and measure both models."""
+    windows = gather(folders, arguments.locus, arguments.most, seed, arguments.folder)
     rows = []
     for how, shown in SPLITS.items():
         begun = time.process_time()
-        parts = split(windows, how, arguments.seed)
-        model = arguments.folder / f"{how}.genolstm"
+        parts = split(windows, how, seed)
+        model = arguments.folder / f"{how}-{seed}.genolstm"
         if not model.exists():
-            option = "region" if how == "random" else how
             train_on_sentences(
                 replace_groups(windows, how),
                 parts,
                 output=model,
-                settings=replace(TRAINING, epochs=arguments.epochs, seed=arguments.seed),
-                options=replace(RECIPE, split=option),
+                settings=replace(TRAINING, epochs=arguments.epochs, seed=seed),
+                options=replace(RECIPE, split="region" if how == "random" else how),
             )
         scorer = SequenceScorer.load(model, threads=1)
-        values, mates = scorer.probabilities(windows.data.tokens), scorer.probabilities(windows.mates)
+        values = scorer.probabilities(windows.data.tokens)
         seen = seen_share(windows.data.tokens[parts.training], windows.data.tokens[parts.test])
-        spent = time.process_time() - begun
         epochs = scorer.bundle.provenance["settings"]
-        for name, found in (
-            ("sequence alone", judge(windows, parts, values, mates)),
-            ("with references", judge(windows, parts, windows.reference, windows.mates_reference)),
-        ):
+        for name, of_model in (("sequence alone", values), ("with references", windows.reference)):
+            by_loci, by_carriers = judge(windows, parts, of_model)
             rows.append(
                 {
+                    "seed": seed,
                     "split": shown,
                     "model": name,
                     "seen": seen,
                     "training": len(parts.training),
                     "epochs": epochs["epochs_run"],
                     "best_epoch": epochs["best_epoch"],
-                    "cpu_seconds": round(spent, 1),
-                    "all": found[0].to_dict(),
-                    "same_place": found[1].to_dict(),
+                    "loci": by_loci.to_dict(),
+                    "carriers": by_carriers.to_dict(),
                 }
             )
         print(
-            f"{shown}: {len(parts.training)} windows to learn from, {epochs['epochs_run']} epochs, "
-            f"{spent:.0f} s of CPU",
+            f"seed {seed}, {shown}: {len(parts.training)} windows to learn from, {epochs['epochs_run']} epochs, "
+            f"{time.process_time() - begun:.0f} s of CPU",
             flush=True,
         )
-    arguments.table.write_text(json.dumps(rows, indent=1) + "\n")
-    print("\n" + table(rows))
-    print(f"\n> {WARNING}")
-    if arguments.figure is not None:
-        draw(rows, arguments.figure)
+    return rows
 
 
 def replace_groups(windows: Windows, how: str) -> Sentences:
@@ -274,14 +275,31 @@ def replace_groups(windows: Windows, how: str) -> Sentences:
 def table(rows: list[dict]) -> str:
     """Return the rows as Markdown."""
     lines = [
-        "| split | model | AUC | F1 | accuracy | AUC at the same places | of the test windows, also in training |",
+        "| split | model | AUC, labels of the loci | F1 | accuracy | AUC, who carries the tract | test windows also in training |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        cells = [with_interval(row["all"][name], row["all"][f"{name}_interval"]) for name in ("auc", "f1", "accuracy")]
-        cells.append(with_interval(row["same_place"]["auc"], row["same_place"]["auc_interval"]))
+        cells = [
+            with_interval(row["loci"][name], row["loci"][f"{name}_interval"]) for name in ("auc", "f1", "accuracy")
+        ]
+        cells.append(with_interval(row["carriers"]["auc"], row["carriers"]["auc_interval"]))
         seen = f"{100 * row['seen']:.1f} %" if row["model"] == "sequence alone" else "(not used)"
         lines.append("| " + " | ".join([row["split"], row["model"], *cells, seen]) + " |")
+    return "\n".join(lines)
+
+
+def table_of_seeds(rows: list[dict]) -> str:
+    """Return the AUC of each seed as Markdown."""
+    seeds = sorted({row["seed"] for row in rows})
+    lines = [
+        f"| split | model | AUC, labels of the loci, seeds {', '.join(map(str, seeds))} | AUC, who carries the tract |",
+        "| --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        if row["seed"] == seeds[0]:
+            same = [other for other in rows if (other["split"], other["model"]) == (row["split"], row["model"])]
+            cells = [", ".join(f"{other[truth]['auc']:.3f}" for other in same) for truth in ("loci", "carriers")]
+            lines.append("| " + " | ".join([row["split"], row["model"], *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -291,7 +309,7 @@ def draw(rows: list[dict], path: Path) -> None:
     shown = list(SPLITS.values())
     with saved_figure(path, force=True) as plt:
         _, axes = plt.subplots(1, 2, figsize=(8.2, 2.5), sharex=True, sharey=True, layout="constrained")
-        titles = {"all": "windows set aside", "same_place": "against modern windows at the same places"}
+        titles = {"loci": "by the labels of the loci", "carriers": "by who carries the tract"}
         for axis, (which, title) in zip(axes, titles.items(), strict=True):
             for row in rows:
                 place = -shown.index(row["split"]) + (0.13 if row["model"] == "sequence alone" else -0.13)

@@ -10,14 +10,17 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.introgression import letters, write_region
 
+from genolstm.introgression.sequence_only.data import read_folders
 from genolstm.introgression.sequence_only.measures import best_threshold, measure
-from genolstm.introgression.sequence_only.settings import WARNING
+from genolstm.introgression.sequence_only.settings import RECIPE, TRAINING, WARNING, SentenceSettings
+from genolstm.introgression.sequence_only.train import split_by_groups
 from genolstm.lstm.bundle.bundle import Bundle
 
 pytest.importorskip("tensorflow")
@@ -73,14 +76,20 @@ def test_the_warning_is_told_and_stands_in_the_card(trained: tuple[Path, str, st
     assert sum(map(len, parts)) == PEOPLE
 
 
-def test_what_was_learned_by_heart_is_called_so(trained: tuple[Path, str, str]) -> None:
-    """Everybody has the same sequence: each test sentence was there in the training."""
+def test_what_was_learned_by_heart_is_called_so(trained: tuple[Path, str, str], loci: Path) -> None:
+    """Everybody has the same sequence: most test sentences were there in the training."""
     output, _, told = trained
     found = Bundle.open(output)
-    assert found.metadata["test"]["seen"] == 1.0
-    assert "warning: 100.0 % of the test sentences are also in the training data, letter for letter" in told
-    assert "100.0 % of the test sentences are also in the training data" in found.card
-    # Half of the tracts' carriers are modern there: place alone gives two thirds, not all.
+    settings = SentenceSettings(k=3, sentence=24, step=12)
+    data = read_folders([loci], settings, replace(RECIPE, split="haplotype"), seed=2)
+    parts = split_by_groups(data, TRAINING.validation_fraction, RECIPE.test_fraction, 2)
+    learned = {tuple(row) for row in data.tokens[parts.training].tolist()}
+    seen = np.mean([tuple(row) in learned for row in data.tokens[parts.test].tolist()])
+    assert found.metadata["test"]["seen"] == seen > 0.8
+    said = f"{100 * seen:.1f} % of the test sentences are also in the training data, letter for letter"
+    assert f"warning: {said}: the figures are of memory" in told
+    assert said in found.card
+    # Where everybody is modern it was seen that they are.
     assert found.metadata["test"]["auc"] > 0.6
 
 
