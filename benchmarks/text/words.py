@@ -6,7 +6,7 @@
 The text is in three parts, as in english.py: the last characters are the test, those before them the validation part,
 which chooses the epoch. Both models have the same LSTM; a step reads about as many characters in both. How long a step
 takes is measured first, with five and 25 steps; the number of steps follows from that and ``--seconds``, and can be
-given instead (``--steps CHARACTERS WORDS``). Words that the training part does not have twice are spelled, and cost
+given instead (``--steps CHARACTERS WORDS``); validation is part of the time. Words that the training part does not have twice are spelled, and cost
 what their spelling costs, so that bits per character are comparable. The difference has a 95 % interval from a
 bootstrap over blocks of 1,000 characters; a word counts where it begins. Markov models of the same symbols, of the
 order that the validation part chooses, count the training part.
@@ -28,7 +28,6 @@ from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import CHARACTERS, WORDS, TextSettings
 from genolstm.text.words import Vocabulary
 
-_EPOCHS = 8
 _BLOCK = 1000
 
 
@@ -75,6 +74,12 @@ def main() -> None:
     parser.add_argument("text")
     parser.add_argument("--seconds", type=float, default=360, help="CPU time to train each model for")
     parser.add_argument("--steps", type=int, nargs=2, help="steps of either model, instead")
+    parser.add_argument(
+        "--epochs", type=int, nargs=2, default=(8, 8), help="into which the steps of either are divided"
+    )
+    parser.add_argument(
+        "--warm-up", type=int, nargs=2, help="steps of either over which the rate rises; a tenth of all"
+    )
     parser.add_argument("--held-out", type=int, default=200_000, help="characters of the validation and the test part")
     parser.add_argument("--vocabulary", type=int, default=5000)
     parser.add_argument("--units", type=int, default=256)
@@ -84,7 +89,7 @@ def main() -> None:
 
     text, held = read_text(options.text), options.held_out
     parts = [text[: -2 * held], text[-2 * held : -held], text[-held:]]
-    common = TextSettings(units=options.units, steps=64, epochs=_EPOCHS, dropout=0.0, patience=0, seed=options.seed)
+    common = TextSettings(units=options.units, steps=64, dropout=0.0, patience=0, seed=options.seed)
     wanted = {
         CHARACTERS: replace(common, batch_size=64),
         # 4.2 characters to a word, and so a quarter of the lanes.
@@ -101,7 +106,9 @@ def main() -> None:
             _, few, more = (seconds_of(training, settings, n) for n in (1, 5, 25))
             steps = round(options.seconds * 20 / (more - few))
             print(f"{symbols}: {(more - few) / 20:.3f} s of CPU a step", flush=True)
-        settings = replace(settings, steps_per_epoch=max(1, steps // _EPOCHS))
+        epochs = options.epochs[number]
+        warm_up = options.warm_up[number] if options.warm_up else steps // 10
+        settings = replace(settings, epochs=epochs, steps_per_epoch=max(1, steps // epochs), warmup_steps=warm_up)
         folder = Path(options.work) / symbols
         folder.mkdir(parents=True, exist_ok=True)
         begin = time.process_time()
@@ -123,7 +130,7 @@ def main() -> None:
         per_character = score.total.bits / len(parts[2])
         unknown = f"{100 * score.total.unknown_share:.2f} %" if symbols == WORDS else ""
         name = f"LSTM of {symbols}, {model.config.n_parameters:,} parameters"
-        trained = f"{_EPOCHS * settings.steps_per_epoch} steps, {spent:.0f} s of CPU"
+        trained = f"{epochs * settings.steps_per_epoch} steps, {spent:.0f} s of CPU"
         rows.append((name, trained, score.bits_per_symbol, per_character, unknown))
         best, bits = markov(training, validation, test, 12 if symbols == CHARACTERS else 4)
         rows.append((f"{best}, of {symbols}", "", bits * len(parts[2]) / test.n_symbols, bits, unknown))
