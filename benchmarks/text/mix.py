@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,10 @@ def main() -> None:
     if options.develop:
         before, test = [training], validation
     held_out = None if options.develop else validation
+    # Beside the rest, as other processes.
+    pool = ThreadPoolExecutor(len(COMPRESSORS))
+    texts = "".join(one.text() for one in before), test.text()
+    costs = {name: pool.submit(compressed, *texts, command, test.n_symbols) for name, command in COMPRESSORS.items()}
     began = time.process_time()
     taught = Mixture(test.alphabet, test.kind, threads=options.threads)
     taught.read(training.stream())
@@ -149,8 +154,8 @@ def main() -> None:
         assert len(bits) == test.n_symbols
         low, high = interval(bits, options.block)
         print(f"| {name} | {bits.mean():.4f} | {low:.4f} to {high:.4f} |")
-    for name, command in COMPRESSORS.items():
-        cost = compressed("".join(one.text() for one in before), test.text(), command, test.n_symbols)
+    for name, waiting in costs.items():
+        cost = waiting.result()
         print(f"| {name} | {'not installed' if cost is None else format(cost, '.4f')} | |", flush=True)
     for name in [name for name in rows if "copies" in name]:
         for other in rows:
