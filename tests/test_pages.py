@@ -318,12 +318,13 @@ PAGES = {
     "README.md": Page(),
     "docs/architectures.md": Page(
         architectures,
-        slow=("genolstm compare", "genolstm.comparison", "model gates"),
+        slow=("genolstm compare", "genolstm.comparison", "model gates", "text generators"),
         smaller=(
             ("--labels enhancers.tsv -o", f"--labels enhancers.tsv {ONCE} --parameters 1500 -o"),
             ("--parameters 20000", f"--parameters 1500 {ONCE}"),
             ("--task long-range", f"--task long-range -n 200 {ONCE} --distance 20 --architectures cnn,lstm"),
             ("seeds=3)", "seeds=1, epochs=1, parameters=1500)"),
+            ("text generators genome.fa", f"text generators {EXAMPLE}/genome.fa.gz --passes 1 --seeds 1 --units 4"),
             (
                 "genolstm model gates rhyme",  # the model of the page on texts
                 f"genolstm text train {EXAMPLE}/rhyme.txt -o rhyme.genolstm --epochs 1 --units 8\n"
@@ -405,6 +406,8 @@ PAGES = {
             ("-o words.genolstm", "-o words.genolstm --epochs 1 --units 16"),
             ("-o genome.genolstm", "-o genome.genolstm --epochs 1 --units 16"),
             ("-n 20000", "-n 2000"),
+            ("text generators", "text generators --passes 1 --seeds 1 --units 4"),
+            ("GENOME.fa", f"{EXAMPLE}/genome.fa.gz --force"),
         ),
         # Benchmarks that train for hours.
         elsewhere=("benchmarks/text/",),

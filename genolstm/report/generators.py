@@ -60,7 +60,7 @@ def plot_generators(runs: pd.DataFrame) -> Figure:
             mean = runs.loc[runs["generator"] == "real", column].mean()
             ax.axvline(mean, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     axes[1].axvline(0.5, color="0.6", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
-    axes[1].set_xlim(min(0.45, float(runs["auc_low"].min()) - 0.02), 1.02)
+    axes[1].set_xlim(min(0.45, float(runs["auc_low"].min()) - 0.02), min(1.01, float(runs["auc_high"].max()) + 0.03))
     return figure
 
 
