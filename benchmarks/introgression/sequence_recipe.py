@@ -321,7 +321,7 @@ def draw(rows: list[dict], path: Path) -> None:
             axis.set_xlabel("AUC (0.5 is chance)")
             axis.set_yticks([-place for place in range(len(shown))], shown)
             axis.spines[["top", "right"]].set_visible(False)
-        axes[0].legend(frameon=False, fontsize=8, loc="lower left")
+        axes[1].legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.42))
 
 
 if __name__ == "__main__":

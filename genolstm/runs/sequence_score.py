@@ -12,6 +12,7 @@ from genolstm.errors import InputError
 from genolstm.files import PathLike, atomic_text, check_paths, display_name
 from genolstm.introgression.sequence_only.data import Haplotype, haplotype_of
 from genolstm.introgression.sequence_only.scorer import Scored, SequenceScorer
+from genolstm.introgression.summary import counted
 from genolstm.runs.sources import model_files
 from genolstm.sequences.fasta import read_codes
 
@@ -40,13 +41,13 @@ class Summary:
     def lines(self, scorer: SequenceScorer) -> list[str]:
         """Return lines for people."""
         settings = scorer.settings
-        found = [f"{self.sequences} sequences, {self.sentences} windows of {settings.sentence} bp"]
+        windows = counted(self.sentences, "window")
+        found = [f"{counted(self.sequences, 'sequence')}, {windows} of {settings.sentence} bp"]
         if self.unread:
-            found.append(
-                f"{self.unread} windows are NA: fewer than {100 * settings.known:g} % of their k-mers are known"
-            )
+            share = f"fewer than {100 * settings.known:g} % of their k-mers are known"
+            found.append(f"NA in {counted(self.unread, 'window')}: {share}")
         if self.short:
-            found.append(f"{self.short} sequences shorter than a window left out")
+            found.append(f"{counted(self.short, 'sequence')} shorter than a window left out")
         return found
 
 

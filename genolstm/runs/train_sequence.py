@@ -17,6 +17,7 @@ from genolstm.introgression.sequence_only.settings import (
     SequenceOnlyTraining,
 )
 from genolstm.introgression.sequence_only.train import SEEN, Parts, train_model, with_interval
+from genolstm.introgression.summary import counted
 from genolstm.lstm.config import LSTMConfig
 from genolstm.lstm.train.checkpoint import FILE_NAME
 from genolstm.lstm.train.reporting import LOG_NAME, publish_log
@@ -108,4 +109,4 @@ def run(
         f"{shown} {with_interval(found[name], found[f'{name}_interval'])}"
         for name, shown in (("auc", "AUC"), ("f1", "F1"), ("accuracy", "accuracy"))
     )
-    return f"{output}: test of {found['groups']} groups: {figures}"
+    return f"{output}: test of {counted(found['groups'], 'group')}: {figures}"

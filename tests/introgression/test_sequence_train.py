@@ -69,7 +69,7 @@ def test_the_warning_is_told_and_stands_in_the_card(trained: tuple[Path, str, st
     assert bundle.metadata["warning"] == WARNING
     opening = bundle.card.split("\n\n")[1]
     assert opening == f"{WARNING[0].upper()}{WARNING[1:]}."
-    assert said.startswith(f"{output}: test of 1 groups: AUC ")
+    assert said.startswith(f"{output}: test of 1 group: AUC ")
     assert bundle.kind == "sequence-only introgression"
     parts = [set(names) for names in bundle.provenance["data"].values()]
     assert set().union(*parts) == {f"S{person}" for person in range(PEOPLE)}

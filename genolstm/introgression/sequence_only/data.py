@@ -23,6 +23,7 @@ from genolstm.introgression.sequence_only.settings import (
     SequenceOnlyTraining,
     Split,
 )
+from genolstm.introgression.summary import counted
 from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 
 #: Files of a labelled region that are read; ``introgression simulate`` writes both.
@@ -80,19 +81,20 @@ class Counts:
         """Return lines on what was left out."""
         found = []
         if self.unread:
-            found.append(
-                f"{self.unread} sentences left out: fewer than {100 * settings.known:g} % of their k-mers are known"
-            )
+            share = f"fewer than {100 * settings.known:g} % of their k-mers are known"
+            found.append(f"{counted(self.unread, 'sentence')} left out: {share}")
         if self.unknown:
             found.append(f"{self.unknown} of {self.kmers} k-mers have an unknown base; they are a word of their own")
         if self.short:
-            found.append(f"{self.short} sequences shorter than a sentence ({settings.sentence} bp) left out")
+            found.append(f"{counted(self.short, 'sequence')} shorter than a sentence ({settings.sentence} bp) left out")
         if self.rest:
             found.append(f"{self.rest} bp at the ends of sequences fill no sentence, and are left out")
         if self.without:
-            found.append(f"{self.without} inputs without an archaic sentence give no modern one either (--modern)")
+            found.append(
+                f"no modern sentence of {counted(self.without, 'input')} without an archaic one either (--modern)"
+            )
         if self.lacking:
-            found.append(f"{self.lacking} modern stretches fewer than wanted: there is no room for them")
+            found.append(f"modern stretches wanted for which there is no room: {self.lacking}")
         return found
 
 

@@ -238,7 +238,12 @@ def _card(
     sentences: SentenceSettings, options: SequenceOnlyTraining, test: Measures, seen: float, groups: dict[str, int]
 ) -> str:
     warning = WARNING[0].upper() + WARNING[1:]
-    unit = {"region": "regions", "chromosome": "chromosomes", "haplotype": "people, at the same loci,"}[options.split]
+    one, several = {
+        "region": ("region", "regions"),
+        "chromosome": ("chromosome", "chromosomes"),
+        "haplotype": ("person at the same loci", "people at the same loci"),
+    }[options.split]
+    unit = f"{test.groups} {one if test.groups == 1 else several}"
     memory = (
         f"\n{100 * seen:.1f} % of the test sentences are also in the training data, letter for letter: these "
         "figures are of memory, and say nothing of other loci.\n"
@@ -252,9 +257,9 @@ def _card(
 
 ## What it scored
 
-On {test.groups} {unit} that were set aside, measured once ({test.sentences} sentences, {test.archaic} of them archaic);
-intervals of 95 % are over these, drawn with replacement. Trained on {groups["training"]}, epoch and threshold chosen on
-{groups["validation"]} others.{doubt}
+Set aside and measured once: {unit} ({test.sentences} sentences, {test.archaic} of them archaic).
+Intervals of 95 % are over groups drawn with replacement. Groups that were learned from: {groups["training"]};
+that chose epoch and threshold: {groups["validation"]}.{doubt}
 
 | | this model | without reading |
 | --- | --- | --- |
