@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from genolstm.compiled import compiled
 from genolstm.errors import GenolstmError, OutputError
 from genolstm.runs import ahead, warm_up
 from genolstm.sorting import order_of
+from genolstm.text.mixing import copies, counts, frames, mixer
+from genolstm.text.mixing.mixture import Mixture
+from genolstm.text.settings import DNA
 
 FILES = {
     "limits.py": "STEP = 1\n",
@@ -215,6 +219,22 @@ def test_what_is_compiled_ahead_is_what_a_pair_needs() -> None:
     ended = subprocess.run([sys.executable, "-c", AHEAD], capture_output=True, text=True, check=True)
     # The command itself begins with these.
     assert set(ast.literal_eval(ended.stdout)) <= {"shared_kmers", "divergence_of", "_kmers", "_place", "two_strands"}
+
+
+def test_what_is_compiled_ahead_is_what_a_mixture_needs() -> None:
+    loops: list[Any] = [mixer.mix, copies.follow, frames.read_frames, counts.count_dna, counts.keys_of_dna]
+    for task in Mixture("ACGT", DNA).loops():
+        task()
+    ready = [set(loop.signatures) for loop in loops]
+    assert all(ready)
+    codes = np.random.default_rng(1).integers(0, 4, 900).astype(np.uint8)
+    mixture = Mixture("ACGT", DNA)
+    mixture.read(codes, explained=True)
+    mixture.read(codes, np.full((900, 4), 0.25, np.float32))
+    assert [set(loop.signatures) for loop in loops] == ready
+    for task in ahead.TASKS["text score"]:
+        task()
+    assert [set(loop.signatures) for loop in loops] == ready
 
 
 def test_commands_that_get_help_with_compiling_are_commands() -> None:
