@@ -35,7 +35,7 @@ def new_codons() -> npt.NDArray[np.float32]:
     return counts
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _turned(word: Any) -> Any:
     """Return three bases as the other strand has them."""
     return 63 - (((word & 3) << 4) | (word & 12) | (word >> 4))

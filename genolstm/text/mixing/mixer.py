@@ -49,12 +49,12 @@ class Weights(NamedTuple):
     clock: Array
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _squash(x: Any) -> Any:
     return np.float32(1.0) / (np.float32(1.0) + np.float32(exp(-x)))
 
 
-@compiled(fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"}, _nrt=False, inner=True)
 def _weighed(row: Any, values: Any) -> Any:
     total = np.float32(0.0)
     for k in range(len(values)):
@@ -62,7 +62,7 @@ def _weighed(row: Any, values: Any) -> Any:
     return total
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _corrected(row: Any, values: Any, step: Any) -> None:
     for k in range(len(values)):
         row[k] += step * values[k]
