@@ -59,7 +59,7 @@ def keys_of_dna(seq: Any, start: Any, stop: Any, order: Any, keys: Any, others: 
             others[i - start] = mixed((other >> away) + salt)
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def keys_of_text(
     seq: Any, start: Any, stop: Any, order: Any, n_symbols: Any, letters: Any, words: Any, keys: Any
 ) -> None:
@@ -106,7 +106,8 @@ def keys_of_text(
         keys[i - start] = mixed(one + np.uint64(100 - order)) | np.uint64(1)
         symbol = np.int64(seq[i])
         if symbol >= n_symbols:
-            words[:] = 0
+            for place in range(3):
+                words[place] = np.uint64(0)
             continue
         letter = letters[symbol]
         if letter:
