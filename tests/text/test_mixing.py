@@ -102,7 +102,8 @@ def test_frames_of_genes_are_found_on_both_strands():
     found = np.zeros(len(codes), np.int8)
     x = np.zeros((2 * len(codes), 1), np.float32)
     codons, belief = frames.new_codons(), np.full(frames.STATES, 1 / frames.STATES, np.float32)
-    frames.read_frames(codes.astype(np.int32), 0, len(codes), codons, belief, np.zeros(1, np.int64), x, 0, found)
+    gap, says = np.zeros(1, np.int64), np.zeros((frames.STATES + 1, 4), np.float32)
+    frames.read_frames(codes.astype(np.int32), 0, len(codes), codons, belief, gap, says, x, 0, found)
     state, level = np.divmod(found, frames.LEVELS)
     expected = np.zeros(len(codes), np.int8)
     for one in features:

@@ -13,7 +13,7 @@ PLACE, RUN, HISTORY, SYMBOL, MISSED, FIELDS = 0, 1, 2, 3, 4, 5
 FORWARD, OTHER_STRAND, TOLERANT = 0, 1, 2
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def say(
     symbol: Any, n_bits: Any, n_symbols: Any, dna: Any, copies: Any, m: Any, trust: Any, rate: Any, stretched: Any,
     x: Any, row: Any, column: Any, lengths: Any, j: Any,
@@ -39,7 +39,7 @@ def say(
                 trust[m, place] += (right - trust[m, place]) * rate
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def remember(copies: Any, m: Any, missed: Any) -> None:
     """Take down whether a copy model was right."""
     history = copies[m, HISTORY]
@@ -48,7 +48,7 @@ def remember(copies: Any, m: Any, missed: Any) -> None:
     copies[m, RUN] = 0 if missed else copies[m, RUN] + 1
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _aligned(seq: Any, i: Any, place: Any, length: Any, inverted: Any, boundary: Any) -> Any:
     """Return how many symbols before ``i`` agree with those at a place, at most 32."""
     agree = 0
@@ -64,7 +64,7 @@ def _aligned(seq: Any, i: Any, place: Any, length: Any, inverted: Any, boundary:
     return agree
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def follow(
     seq: Any, start: Any, stop: Any, length: Any, most: Any, sizes: Any, copies: Any, first: Any, last: Any,
     found: Any, trust: Any, rate: Any, stretched: Any, x: Any, column: Any, lengths: Any,

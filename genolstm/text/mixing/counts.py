@@ -33,7 +33,7 @@ _AHEAD = 8
 WORD, TWO_WORDS, THREE_WORDS, SKIP, SKIP_TWO = -1, -2, -3, -4, -5
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def keys_of_dna(seq: Any, start: Any, stop: Any, order: Any, keys: Any, others: Any) -> None:
     """Hash the last ``order`` bases before each symbol, and those after it as the other strand has them; 0: unknown."""
     under = (np.uint64(1) << np.uint64(2 * order)) - np.uint64(1)
@@ -59,7 +59,7 @@ def keys_of_dna(seq: Any, start: Any, stop: Any, order: Any, keys: Any, others: 
             others[i - start] = mixed((other >> away) + salt)
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def keys_of_text(
     seq: Any, start: Any, stop: Any, order: Any, n_symbols: Any, letters: Any, words: Any, keys: Any
 ) -> None:
@@ -106,7 +106,8 @@ def keys_of_text(
         keys[i - start] = mixed(one + np.uint64(100 - order)) | np.uint64(1)
         symbol = np.int64(seq[i])
         if symbol >= n_symbols:
-            words[:] = 0
+            for place in range(3):
+                words[place] = np.uint64(0)
             continue
         letter = letters[symbol]
         if letter:
@@ -118,7 +119,7 @@ def keys_of_text(
             words[0] = 0
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def count_text(
     seq: Any, start: Any, keys: Any, sizes: Any, shift: Any, limit: Any, table: Any, meanings: Any, after: Any,
     moves: Any, holds: Any, stretched: Any, rate: Any, x: Any, column: Any,
@@ -165,7 +166,7 @@ def count_text(
                 high = middle
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def count_dna(
     seq: Any, start: Any, keys: Any, others: Any, order: Any, shift: Any, limit: Any, table: Any, meanings: Any,
     after: Any, moves: Any, holds: Any, stretched: Any, rate: Any, x: Any, column: Any, voter: Any, most: Any,
@@ -197,11 +198,12 @@ def count_dna(
                 lengths[j, voter + 1] = min(copies[voter, MISSED], MOST_MISSES)
             _follow_vote(symbol, most, copies, words, voter)
         if keys[j]:
-            first = slot(table, keys[j], shift, 2)
-            _learn(table, first + 1, symbol >> 1, limit, start + j, meanings, after, moves, holds, stretched, rate, x,
-                   row, column)  # fmt: skip
-            _learn(table, first + 2 + (symbol >> 1), symbol & 1, limit, start + j, meanings, after, moves, holds,
-                   stretched, rate, x, row + 1, column)  # fmt: skip
+            at = slot(table, keys[j], shift, 2) + 1
+            for b in range(2):
+                bit = (symbol >> (1 - b)) & 1
+                _learn(table, at, bit, limit, start + j, meanings, after, moves, holds, stretched, rate, x, row + b,
+                       column)  # fmt: skip
+                at += 1 + bit
         else:
             x[row, column] = 0
             x[row, column + 1] = 0
@@ -210,13 +212,14 @@ def count_dna(
         if others[j]:
             # As the other strand has it: the base that follows there.
             base = 3 - np.int64(seq[start + j - order])
-            first = slot(table, others[j], shift, 2) + 1
-            table[first] = learned(np.int64(table[first]), base >> 1, limit, start + j, after, moves, holds)
-            first += 1 + (base >> 1)
-            table[first] = learned(np.int64(table[first]), base & 1, limit, start + j, after, moves, holds)
+            at = slot(table, others[j], shift, 2) + 1
+            for b in range(2):
+                bit = (base >> (1 - b)) & 1
+                table[at] = learned(np.int64(table[at]), bit, limit, start + j, after, moves, holds)
+                at += 1 + bit
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _learn(
     table: Any, at: Any, bit: Any, limit: Any, tick: Any, meanings: Any, after: Any, moves: Any, holds: Any,
     stretched: Any, rate: Any, x: Any, row: Any, column: Any,
@@ -232,7 +235,7 @@ def _learn(
     table[at] = learned(word, bit, limit, tick, after, moves, holds)
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _vote(
     table: Any, order: Any, shift: Any, copies: Any, words: Any, m: Any
 ) -> None:  # fmt: skip
@@ -251,7 +254,7 @@ def _vote(
             copies[m, PLACE] = 0
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _follow_vote(symbol: Any, most: Any, copies: Any, words: Any, m: Any) -> None:
     expected = copies[m, SYMBOL]
     known = expected < 4

@@ -35,15 +35,15 @@ def new_codons() -> npt.NDArray[np.float32]:
     return counts
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _turned(word: Any) -> Any:
     """Return three bases as the other strand has them."""
     return 63 - (((word & 3) << 4) | (word & 12) | (word >> 4))
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def read_frames(
-    seq: Any, start: Any, stop: Any, codons: Any, belief: Any, gap: Any, x: Any, column: Any, frames: Any
+    seq: Any, start: Any, stop: Any, codons: Any, belief: Any, gap: Any, says: Any, x: Any, column: Any, frames: Any
 ) -> None:  # fmt: skip
     """Say what reading frames make of each base, and learn it.
 
@@ -55,19 +55,21 @@ def read_frames(
         Chance of each state before the first of the bases, (STATES,).
     gap
         Bases since the last boundary, (1,).
+    says
+        Room for what each state says, and all together, (STATES + 1, 4).
     x
         (bases * 2, inputs): log odds are written into a column.
     frames
         (bases,): state and place in the codon that are believed in, and how firmly: 0 for none.
     """
-    says = np.zeros((STATES, 4), np.float32)
-    said = np.zeros(4, np.float32)
+    said = says[STATES]
     since = gap[0]
     for i in range(start, stop):
         base = np.int64(seq[i])
         if base > 3:
             since = 0
-            belief[:] = np.float32(1 / STATES)
+            for f in range(STATES):
+                belief[f] = np.float32(1 / STATES)
             continue
         row = (i - start) * 2
         if since < 2:
@@ -78,7 +80,8 @@ def read_frames(
             continue
         first, second = np.int64(seq[i - 2]), np.int64(seq[i - 1])
         before = (first * 4 + second) * 4
-        said[:] = 0
+        for b in range(4):
+            said[b] = 0
         best = 0
         for f in range(STATES):
             total = np.float32(0)

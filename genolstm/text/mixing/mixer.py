@@ -47,14 +47,20 @@ class Weights(NamedTuple):
     kinds: Array
     """Of each copy model, 1 if on the other strand."""
     clock: Array
+    which: Array
+    """Room for the value of each selector; so are those that follow, for what is said of a bit."""
+    outs: Array
+    reached: Array
+    shares: Array
+    kept: Array
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _squash(x: Any) -> Any:
     return np.float32(1.0) / (np.float32(1.0) + np.float32(exp(-x)))
 
 
-@compiled(fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"}, _nrt=False, inner=True)
 def _weighed(row: Any, values: Any) -> Any:
     total = np.float32(0.0)
     for k in range(len(values)):
@@ -62,13 +68,13 @@ def _weighed(row: Any, values: Any) -> Any:
     return total
 
 
-@compiled()
+@compiled(_nrt=False, inner=True)
 def _corrected(row: Any, values: Any, step: Any) -> None:
     for k in range(len(values)):
         row[k] += step * values[k]
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def mix(
     state: Weights, seq: Any, start: Any, stop: Any, x: Any, lengths: Any, frames: Any, chances: Any, bits_out: Any,
     plain_out: Any, shares_out: Any,
@@ -98,12 +104,8 @@ def mix(
     n_inputs = weights.shape[2]
     of_network = 2 * n_contexts + n_copies + 1
     n_selectors = len(weights)
-    which = np.zeros(n_selectors, np.int64)
-    outs = np.zeros(n_selectors, np.float32)
-    reached = np.zeros(n_symbols + 1, np.float64)
-    shares = np.zeros(GROUPS, np.float32)
-    share = np.zeros(GROUPS, np.float32)
-    kept = np.zeros(n_inputs, np.float32)
+    which, outs, reached, kept = state.which, state.outs, state.reached, state.kept
+    shares, share = state.shares[0], state.shares[1]
     n_final = len(final)
     n_values = weights.shape[1]
     n_refined = refined.shape[1]
@@ -141,7 +143,8 @@ def mix(
         second = np.int64(seq[i - 2]) if i > 1 else n_symbols
         cost = np.float32(0.0)
         plain_cost = np.float32(0.0)
-        shares[:] = 0
+        for whose in range(GROUPS):
+            shares[whose] = 0
         prefix = 1
         low, high = 0, 1 << n_bits
         for b in range(n_bits):
@@ -189,7 +192,8 @@ def mix(
                 cost -= np.float32(log(p if bit else 1 - p))
                 if len(shares_out):
                     # What each has said, by the weights that counted.
-                    share[:] = 0
+                    for whose in range(GROUPS):
+                        share[whose] = 0
                     for s in range(n_selectors):
                         for k in range(of_network + 1):
                             share[whose_is[k]] += final[there, s] * weights[s, which[s], k] * values[k]

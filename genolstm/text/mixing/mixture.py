@@ -138,6 +138,7 @@ class Mixture:
         self._letters = np.array([*letters, 0], np.int64)
         self._codons, self._gap = frames.new_codons(), np.zeros(1, np.int64)
         self._belief = np.full(frames.STATES, 1 / frames.STATES, np.float32)
+        self._said = np.zeros((frames.STATES + 1, 4), np.float32)
         self._mixer = self._new_mixer(n_contexts, n_copies)
         self._seq = np.zeros(_FIRST_SIZE, np.int32)
         self._size = 0
@@ -175,6 +176,11 @@ class Mixture:
             rates=np.array(_RATES, np.float32),
             kinds=kinds,
             clock=np.array([0, _REPEAT_DNA], np.int64),
+            which=np.zeros(len(weights), np.int64),
+            outs=np.zeros(len(weights), np.float32),
+            reached=np.zeros(self.n_symbols + 1, np.float64),
+            shares=np.zeros((2, mixer.GROUPS), np.float32),
+            kept=np.zeros(n_inputs, np.float32),
         )
 
     def read(self, codes: Codes, chances: npt.NDArray[np.float32] | None = None, *, explained: bool = False) -> Mixed:
@@ -279,7 +285,7 @@ class Mixture:
         used = of_copies + len(self._copies)
         block.x[:, used + 2] = mixer.BIAS
         if self._dna:
-            own = self._codons, self._belief, self._gap
+            own = self._codons, self._belief, self._gap, self._said
             tasks.append(partial(frames.read_frames, self._seq, start, stop, *own, block.x, used, block.frames))
         return tasks
 

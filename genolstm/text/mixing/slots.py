@@ -45,7 +45,7 @@ def _fetch(typing: Any, table: Any, place: Any) -> Any:
 fetch: Any = (lambda table, place: None) if config.DISABLE_JIT else intrinsic(_fetch)
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def mixed(value: Any) -> Any:
     """Return a hash of a number."""
     value = (value ^ (value >> np.uint64(29))) * ODD
@@ -53,7 +53,7 @@ def mixed(value: Any) -> Any:
     return value ^ (value >> np.uint64(29))
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def _place(check: Any, shift: Any) -> Any:
     """Return the slot where a context with this check is first looked for.
 
@@ -63,7 +63,7 @@ def _place(check: Any, shift: Any) -> Any:
     return np.int64((np.uint64(check) * ODD) >> np.uint64(32)) >> shift
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def slot(table: Any, value: Any, shift: Any, bits: Any) -> Any:
     """Return where the nodes of a context are, emptied if another context's were there."""
     check = np.uint32(value & np.uint64(0xFFFFFFFF)) | np.uint32(1)
@@ -83,7 +83,7 @@ def slot(table: Any, value: Any, shift: Any, bits: Any) -> Any:
     return first
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def find(table: Any, value: Any, shift: Any, bits: Any) -> Any:
     """Return where the nodes of a context are, or -1."""
     check = np.uint32(value & np.uint64(0xFFFFFFFF)) | np.uint32(1)
@@ -93,7 +93,7 @@ def find(table: Any, value: Any, shift: Any, bits: Any) -> Any:
     return (at ^ 1) << bits if table[(at ^ 1) << bits] == check else -1
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False)
 def grow(old: Any, new: Any, shift: Any, bits: Any) -> None:
     """Move slots into a larger table."""
     for first in range(0, len(old), 1 << bits):
@@ -106,14 +106,14 @@ def grow(old: Any, new: Any, shift: Any, bits: Any) -> None:
                 new[(at << bits) + node] = old[first + node]
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def ahead(table: Any, value: Any, shift: Any, bits: Any) -> None:
     """Have the slot of a context brought into the cache."""
     check = np.uint32(value & np.uint64(0xFFFFFFFF)) | np.uint32(1)
     fetch(table, _place(check, shift) << bits)
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def learned(word: Any, bit: Any, limit: Any, tick: Any, after: Any, moves: Any, holds: Any) -> Any:
     """Return a node after a bit."""
     chance, count, history = (word >> 14) ^ TURN, (word >> 8) & 63, word & 255
@@ -123,7 +123,7 @@ def learned(word: Any, bit: Any, limit: Any, tick: Any, after: Any, moves: Any, 
     return np.uint32(((chance ^ TURN) << 14) | (count << 8) | np.int64(after[history, bit]))
 
 
-@compiled(error_model="numpy")
+@compiled(error_model="numpy", _nrt=False, inner=True)
 def length_of(run: Any) -> Any:
     """Return the bucket of how long a copy has been right."""
     if run < 16:
