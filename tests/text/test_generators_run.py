@@ -1,16 +1,18 @@
 """``text generators`` from FASTA to tables and a figure."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from support.text import random_dna
+from support.text import random_dna, toy_dna
 
 from genolstm.cli import main
 from genolstm.comparison.two_sample import TwoSampleTest
 from genolstm.runs import text_generators
 from genolstm.sequences.alphabet import decode
+from genolstm.text import generators
 from genolstm.text.generators import MAKERS
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
@@ -29,6 +31,24 @@ def judge(monkeypatch):
 
     monkeypatch.setattr(text_generators, "two_sample_test", fake)
     return asked
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Train no LSTM, which has tests of its own, and run the GAN's steps without a graph, which takes long to make."""
+    tf = pytest.importorskip("tensorflow")
+
+    def fit(training, settings, *, held_out, folder, progress):
+        assert (settings.units, settings.epochs, settings.patience, settings.seed) == (4, 1, 1, 1)
+        assert not {one.name for one in training.records} & {one.name for one in held_out.records}
+        model = toy_dna()
+        model.bundle = replace(model.bundle, provenance={"settings": {"best_epoch": 1, "epochs_run": 1}})
+        return model
+
+    monkeypatch.setattr(generators.TextGenerator, "fit", fit)
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
@@ -57,7 +77,11 @@ def table(path):
     return pd.read_csv(path, sep="\t").rename(columns={"#generator": "generator"}).set_index("generator")
 
 
-def test_all_generators_are_trained_judged_and_kept(fasta, tmp_path, capsys, judge, monkeypatch):
+@pytest.mark.parametrize(
+    "how", [pytest.param("brief", id="brief"), pytest.param("judge", id="whole", marks=pytest.mark.slow)]
+)
+def test_all_generators_are_trained_judged_and_kept(how, fasta, tmp_path, capsys, judge, monkeypatch, request):
+    request.getfixturevalue(how)
     pytest.importorskip("matplotlib")
     outputs = ("-o", tmp_path / "t.tsv", "--runs", tmp_path / "r.tsv", "--figure", tmp_path / "f.svg")
     code, err = call(capsys, fasta, *outputs)
