@@ -67,7 +67,7 @@ def test_networks_read_and_make_windows():
     assert not np.array_equal(one, other)
 
 
-def test_two_steps_are_trained_and_the_best_generator_is_kept(eager):
+def test_two_steps_are_trained_and_the_best_generator_is_kept():
     """Two steps of the critic, and one of the generator after them, which did no good."""
     # 2 passes over 20 bases are 40 bases, one window of 8 bases in each of the five of a batch.
     few = corpus(20)
