@@ -6,7 +6,8 @@ person's haplotype of a locus is a record with its label. The recipe (k-mer sent
 trained three times on the same overlapping windows: split at random, by chromosome, and by people at the same loci. The
 shipped model scans the same haplotypes with archaic and outgroup, and is asked about the very same windows. Of each
 split, the windows set aside are measured once, against two truths: the labels of the loci, and, at archaic loci, whether
-the person carries the tract or not, which the labels do not say. Finished steps are kept in the folder, not repeated.
+the person carries the tract or not, which the labels do not say. Then the recipe is given the archaic loci alone, and
+told who carries what. Finished steps are kept in the folder, not repeated.
 
     python benchmarks/introgression/sequence_recipe.py --folder recipe --table recipe.json --figure sequence_only.svg
 """
@@ -43,6 +44,8 @@ SPLITS = {
     "haplotype": "by people, same loci",
 }
 
+#: The recipe at archaic loci alone, with labels that say who carries the tract.
+TOLD = "sequence alone, told who carries"
 #: Shares of what is split that choose the epoch and the threshold, and that are measured.
 VALIDATION, TEST = 0.2, 0.4
 
@@ -217,7 +220,7 @@ def main() -> None:
     )
     rows = [row for seed in arguments.seeds for row in measured(folders, seed, arguments)]
     arguments.table.write_text(json.dumps(rows, indent=1) + "\n")
-    first = [row for row in rows if row["seed"] == arguments.seeds[0]]
+    first = [row for row in rows if row["seed"] == arguments.seeds[0] and row["model"] != TOLD]
     print("\n" + table(first) + "\n\n" + table_of_seeds(rows))
     print(f"\n> {WARNING}\n\n{time.process_time():.0f} s of CPU")
     if arguments.figure is not None:
@@ -227,44 +230,48 @@ def main() -> None:
 def measured(folders: list[Path], seed: int, arguments: argparse.Namespace) -> list[dict]:
     """Draw loci, train by each split, and measure both models."""
     windows = gather(folders, arguments.locus, arguments.most, seed, arguments.folder)
+    told = at_archaic_loci(windows)
     rows = []
     for how, shown in SPLITS.items():
         begun = time.process_time()
-        parts = split(windows, how, seed)
-        model = arguments.folder / f"{how}-{seed}.genolstm"
-        if not model.exists():
-            train_on_sentences(
-                replace_groups(windows, how),
-                parts,
-                output=model,
-                settings=replace(TRAINING, epochs=arguments.epochs, seed=seed),
-                options=replace(RECIPE, split="region" if how == "random" else how),
-            )
-        scorer = SequenceScorer.load(model, threads=1)
-        values = scorer.probabilities(windows.data.tokens)
+        parts, values = trained(windows, how, seed, f"{how}-{seed}", arguments)
         seen = seen_share(windows.data.tokens[parts.training], windows.data.tokens[parts.test])
-        epochs = scorer.bundle.provenance["settings"]
+        row = {"seed": seed, "split": shown, "seen": seen, "training": len(parts.training)}
         for name, of_model in (("sequence alone", values), ("with references", windows.reference)):
             by_loci, by_carriers = judge(windows, parts, of_model)
-            rows.append(
-                {
-                    "seed": seed,
-                    "split": shown,
-                    "model": name,
-                    "seen": seen,
-                    "training": len(parts.training),
-                    "epochs": epochs["epochs_run"],
-                    "best_epoch": epochs["best_epoch"],
-                    "loci": by_loci.to_dict(),
-                    "carriers": by_carriers.to_dict(),
-                }
-            )
-        print(
-            f"seed {seed}, {shown}: {len(parts.training)} windows to learn from, {epochs['epochs_run']} epochs, "
-            f"{time.process_time() - begun:.0f} s of CPU",
-            flush=True,
-        )
+            rows.append({**row, "model": name, "loci": by_loci.to_dict(), "carriers": by_carriers.to_dict()})
+        parts, values = trained(told, how, seed, f"{how}-carriers-{seed}", arguments)
+        threshold = best_threshold(told.carried[parts.validation], values[parts.validation])
+        found = measure(told.carried[parts.test], values[parts.test], told.data.groups[parts.test], threshold)
+        seen = seen_share(told.data.tokens[parts.training], told.data.tokens[parts.test])
+        row |= {"seen": seen, "training": len(parts.training)}
+        rows.append({**row, "model": TOLD, "carriers": found.to_dict()})
+        print(f"seed {seed}, {shown}: {time.process_time() - begun:.0f} s of CPU", flush=True)
     return rows
+
+
+def trained(
+    windows: Windows, how: str, seed: int, name: str, arguments: argparse.Namespace
+) -> tuple[Parts, np.ndarray]:
+    """Train on some windows, unless it was done; return how they are split, and the probability of each."""
+    parts = split(windows, how, seed)
+    model = arguments.folder / f"{name}.genolstm"
+    if not model.exists():
+        train_on_sentences(
+            replace_groups(windows, how),
+            parts,
+            output=model,
+            settings=replace(TRAINING, epochs=arguments.epochs, seed=seed),
+            options=replace(RECIPE, split="region" if how == "random" else how),
+        )
+    return parts, SequenceScorer.load(model, threads=1).probabilities(windows.data.tokens)
+
+
+def at_archaic_loci(windows: Windows) -> Windows:
+    """Return the windows of archaic loci alone, with the truth of each haplotype as their labels."""
+    at = np.flatnonzero(windows.data.archaic)
+    carried = windows.carried[at]
+    return Windows(replace(windows.data.take(at), archaic=carried), carried, windows.reference[at], windows.people[at])
 
 
 def replace_groups(windows: Windows, how: str) -> Sentences:
@@ -298,7 +305,10 @@ def table_of_seeds(rows: list[dict]) -> str:
     for row in rows:
         if row["seed"] == seeds[0]:
             same = [other for other in rows if (other["split"], other["model"]) == (row["split"], row["model"])]
-            cells = [", ".join(f"{other[truth]['auc']:.3f}" for other in same) for truth in ("loci", "carriers")]
+            cells = [
+                ", ".join(f"{other[truth]['auc']:.3f}" for other in same if truth in other)
+                for truth in ("loci", "carriers")
+            ]
             lines.append("| " + " | ".join([row["split"], row["model"], *cells]) + " |")
     return "\n".join(lines)
 
