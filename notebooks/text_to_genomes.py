@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Text to genomes
 #
-# A network that has learned to guess the next letter can write text, and can say how surprising a
-# given text is. Nothing in it knows about words. Give it A, C, G and T instead, and the same two
+# A network that has learned to guess the next letter, or the next word, can write text, and can say
+# how surprising a given text is. Give it A, C, G and T instead, and the same two
 # abilities become a sampler of sequences with the source's k-mers, and a detector of stretches that
 # do not belong. All models here are tiny and are trained within seconds; the benchmarks in the
 # repository train them properly.
@@ -29,6 +29,7 @@ WARMUP_STEPS = 20, 50  # over which the learning rate rises
 
 # %%
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -57,7 +58,8 @@ _ = write_example(data)
 # %% [markdown]
 # ## A rhyme
 #
-# The rhyme is 1,460 characters long: the network learns it by heart, and no English beyond it.
+# The rhyme is 1,460 characters long, a fraction of the network's weights: the network learns it by
+# heart, and to spell, but no sense (`genolstm text train` says so beforehand).
 
 # %%
 rhyme = data / "rhyme.txt"
@@ -86,6 +88,18 @@ print(f"{poet.score(rhyme).bits_per_symbol:.2f} bits per character, on the rhyme
 for temperature in (0.2, 0.8, 1.3):
     written = poet.sample("And a ", 150, seed=3, temperature=temperature)
     print(f"--- temperature {temperature}\nAnd a {written}\n")
+
+# %% [markdown]
+# The symbols may be words, too (`--tokens words`). Given the beginning of a sentence, such a model
+# writes its ending. A quarter of the rhyme's words are there only once; where the network expects one of these,
+# a word is spelled, letter by letter. Bits per character count that, so that they can be compared.
+
+# %%
+talker = TextGenerator.fit(rhyme, replace(settings, tokens="words", steps=16), progress=False)
+for beginning in ("And a goat with a ladle", "There's a lamp on the hill", "So the hedgehog came"):
+    print(beginning + talker.sample(beginning, 60, seed=1, temperature=0.5, sentence=True))
+total = talker.score(rhyme).total
+print(f"{total.bits_per_symbol:.2f} bits per word, {total.bits_per_character:.2f} per character, on the rhyme itself")
 
 # %% [markdown]
 # What do the cells of such a network hold? `plot_gates` shows it letter by letter, as does

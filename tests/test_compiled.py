@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
+from support import EXAMPLE
+from support.text import toy_bytes
 
 from genolstm import turns
 from genolstm.cli import cli
@@ -20,6 +23,9 @@ from genolstm.compiled import compiled
 from genolstm.errors import GenolstmError, OutputError
 from genolstm.runs import ahead, warm_up
 from genolstm.sorting import order_of
+from genolstm.text.mixing import copies, counts, frames, mixer
+from genolstm.text.mixing.mixture import Mixture
+from genolstm.text.settings import DNA
 
 FILES = {
     "limits.py": "STEP = 1\n",
@@ -215,6 +221,22 @@ def test_what_is_compiled_ahead_is_what_a_pair_needs() -> None:
     assert set(ast.literal_eval(ended.stdout)) <= {"shared_kmers", "divergence_of", "_kmers", "_place", "two_strands"}
 
 
+def test_what_is_compiled_ahead_is_what_a_mixture_needs() -> None:
+    loops: list[Any] = [mixer.mix, copies.follow, frames.read_frames, counts.count_dna, counts.keys_of_dna]
+    for task in Mixture("ACGT", DNA).loops():
+        task()
+    ready = [set(loop.signatures) for loop in loops]
+    assert all(ready)
+    codes = np.random.default_rng(1).integers(0, 4, 900).astype(np.uint8)
+    mixture = Mixture("ACGT", DNA)
+    mixture.read(codes, explained=True)
+    mixture.read(codes, np.full((900, 4), 0.25, np.float32))
+    assert [set(loop.signatures) for loop in loops] == ready
+    for task in ahead.TASKS["text score"]:
+        task()
+    assert [set(loop.signatures) for loop in loops] == ready
+
+
 def test_commands_that_get_help_with_compiling_are_commands() -> None:
     for words in ahead.TASKS:
         assert CliRunner().invoke(cli, [*words.split(), "--help"]).exit_code == 0
@@ -278,15 +300,18 @@ def test_after_warming_up_nothing_is_left_to_compile(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "genolstm", *map(str, words)]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr
 
-    assert run("warm-up").count("compiled in") == 2
+    assert run("warm-up").count("compiled in") == 3
     for name, text in (("a.fa", "ACGTTGCATTTAGCACCATGACA"), ("b.fa", "ACGTTCCATTAGCACCTTGACA")):
         (tmp_path / name).write_text(f">s\n{text}\n")
     pair = (tmp_path / "a.fa", tmp_path / "b.fa", "-o")
+    rhyme = "".join(sorted(set((EXAMPLE / "rhyme.txt").read_text())))
+    (tmp_path / "text.genolstm").write_bytes(toy_bytes(rhyme))
     example = Path(__file__).parents[1] / "example_data"
     roles = [word for role in ("target", "outgroup", "archaic") for word in (f"--{role}", example / f"{role}.txt")]
     said = [
         run("align", "score", *pair, tmp_path / "x.paf"),
         run("align", "search", *pair, tmp_path / "y.paf"),
         run("introgression", "scan", "--vcf", example / "region.vcf.gz", *roles, "-o", tmp_path / "z.bed"),
+        run("text", "score", example / "rhyme.txt", "--model", tmp_path / "text.genolstm", "--mix", "--adapt"),
     ]
     assert [one for one in said if "compiling" in one] == []

@@ -30,6 +30,8 @@ LONG = {"train_on_your_own_demography"}
 
 def test_every_notebook_says_what_it_needs_and_how_long_it_takes() -> None:
     assert {path.stem for path in NOTEBOOKS.glob("*.py")} == set(BRIEF)
+    page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[.*\]\(\.\./notebooks/(\w+)\.py\)", page, re.MULTILINE)) == set(BRIEF)
     for name, parameters in BRIEF.items():
         cells = jupytext.read(NOTEBOOKS / f"{name}.py").cells
         top = cells[0].source

@@ -24,10 +24,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 from support.pages import PATH, ROOT, Block, Shell, as_numbers, blocks, told, words_of
 
-from genolstm.text.scoring import write_positions_header
+from genolstm.introgression.sequence_only import data as labels_of_loci
+from genolstm.runs import sequence_score
+from genolstm.runs.text_generators import MEASURES, RUN_COLUMNS, Generators
+from genolstm.text.scoring import TOTALS, TOTALS_OF_WORDS, write_positions_header
 from genolstm.text.tracks import write_weights_header
 
 pytest.importorskip("bokeh")
@@ -314,12 +318,13 @@ PAGES = {
     "README.md": Page(),
     "docs/architectures.md": Page(
         architectures,
-        slow=("genolstm compare", "genolstm.comparison", "model gates"),
+        slow=("genolstm compare", "genolstm.comparison", "model gates", "text generators"),
         smaller=(
             ("--labels enhancers.tsv -o", f"--labels enhancers.tsv {ONCE} --parameters 1500 -o"),
             ("--parameters 20000", f"--parameters 1500 {ONCE}"),
             ("--task long-range", f"--task long-range -n 200 {ONCE} --distance 20 --architectures cnn,lstm"),
             ("seeds=3)", "seeds=1, epochs=1, parameters=1500)"),
+            ("text generators genome.fa", f"text generators {EXAMPLE}/genome.fa.gz --passes 1 --seeds 1 --units 4"),
             (
                 "genolstm model gates rhyme",  # the model of the page on texts
                 f"genolstm text train {EXAMPLE}/rhyme.txt -o rhyme.genolstm --epochs 1 --units 8\n"
@@ -384,14 +389,25 @@ PAGES = {
         elsewhere=("benchmarks/introgression/Snakefile",),
     ),
     "docs/notebooks.md": Page(notebooks, needs=("jupytext",)),
+    "docs/sequence-only.md": Page(
+        slow=("genolstm introgression", "genolstm model", "benchmarks/"),
+        smaller=(
+            ("--replicates 12 --length 200000 --outgroup-size 1", f"--replicates 5 {TINY}"),
+            ("--mode sequence -o", "--mode sequence --epochs 1 --units 4 -o"),
+        ),
+        elsewhere=("benchmarks/introgression/sequence_recipe.py",),
+    ),
     "docs/text.md": Page(
         text_and_genomes,
         slow=("genolstm",),
         smaller=(
             ("--preset tutorial", "--preset tutorial --epochs 1"),
             ("-o rhyme.genolstm", "-o rhyme.genolstm --epochs 1 --units 16"),
+            ("-o words.genolstm", "-o words.genolstm --epochs 1 --units 16"),
             ("-o genome.genolstm", "-o genome.genolstm --epochs 1 --units 16"),
             ("-n 20000", "-n 2000"),
+            ("text generators", "text generators --passes 1 --seeds 1 --units 4"),
+            ("GENOME.fa", f"{EXAMPLE}/genome.fa.gz --force"),
         ),
         # Benchmarks that train for hours.
         elsewhere=("benchmarks/text/",),
@@ -540,6 +556,31 @@ def test_what_is_installed_can_be_installed() -> None:
     assert named <= set(project["optional-dependencies"])
 
 
+def test_every_training_has_a_time() -> None:
+    """The page on training lists every command that trains, and README says how long and where to read on."""
+    import click
+
+    from genolstm.cli import cli
+
+    def trainings(group: click.Group, path: str = "") -> list[str]:
+        found, context = [], click.Context(group)
+        for name in group.list_commands(context):
+            command, where = group.get_command(context, name), f"{path} {name}".strip()
+            if isinstance(command, click.Group):
+                found += trainings(command, where)
+            elif command is not None and "the extra `train`" in " ".join((command.help or "").split()):
+                found.append(where)
+        return found
+
+    page = (DOCS / "training.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([^`]+)`.*\| .*\d (?:s|seconds|minutes|hours)\b.*\|$", page, re.MULTILINE)
+    commands = trainings(cli)
+    assert len(commands) >= 4
+    assert [name for name in commands if not any(row.startswith(name) for row in rows)] == []
+    (line,) = (one for one in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "training.md" in one)
+    assert "minutes" in line
+
+
 def test_scripts_that_are_named_are_there() -> None:
     for page in pages():
         for block in blocks((ROOT / page).read_text(encoding="utf-8")):
@@ -606,6 +647,8 @@ def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monk
     )
     assert header(tmp_path / "agreement.tsv") == named("Agreement")
     assert header(EXAMPLE / "people.tsv") == named("Tables of samples")
+    assert list(sequence_score.COLUMNS) == named("Windows of a sequence-only model")
+    assert sorted(labels_of_loci.COLUMNS) == sorted(named("Labels of loci"))
 
     align = "align score example_data/reads.fa example_data/reference.fa"
     paf = run(align).splitlines()[0].split("\t")
@@ -622,12 +665,19 @@ def test_the_columns_that_are_written_are_those_of_the_page(tmp_path: Path, monk
         "--region 430001-600000 -o gates.tsv"
     )
     assert header(tmp_path / "gates.tsv") == named("Gates")
+    assert list(RUN_COLUMNS) == named("Generators")
+    summarised = Generators(pd.DataFrame([dict.fromkeys(RUN_COLUMNS, 1)]), {}).summary()
+    told = listed("Generators", table=1)
+    spelled = {name.replace("*", measure) for name in told for measure in MEASURES}
+    assert (set(summarised), len(summarised.columns)) == (spelled, len(spelled))
     stream = io.StringIO()
     write_positions_header(stream)
     assert stream.getvalue().strip("#\n").split("\t") == named("Surprise")
     stream = io.StringIO()
     write_weights_header(stream)
     assert stream.getvalue().strip("#\n").split("\t") == listed("Surprise", table=1)
+    assert [*TOTALS] == listed("Surprise", table=2)
+    assert [*TOTALS_OF_WORDS] == listed("Surprise", table=3)
 
 
 def test_a_page_that_is_wrong_is_found(tmp_path: Path) -> None:

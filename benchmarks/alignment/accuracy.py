@@ -133,7 +133,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="only sets whose name contains this")
     arguments = parser.parse_args()
     n = arguments.pairs or (200 if arguments.full else 20)
-    if arguments.peers and (missing := peers.missing_programs()):
+    missing = [name for name in peers.missing_programs() if arguments.peers == "all" or name == arguments.peers]
+    if arguments.peers and missing:
         parser.error(f"not installed: {', '.join(missing)}")
     print(f"seed {arguments.seed}, {n} pairs per set; tuning and training pairs: seed + 500")
     texts = [p.texts for p in simulate_pairs(PRESETS["homogeneous"], 4, seed=1)]

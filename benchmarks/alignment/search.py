@@ -7,7 +7,8 @@ recall of the whole search: the share of queries with a nearest neighbour among 
 is timed as a user types it, as a process that writes its alignments as PAF with E-values, beside vsearch and
 blastn (as blastn and as megablast) on the same files. All are judged twice: by edits, and, for amplicons, by the
 tree that the sequences were grown along, whose nearest leaves are the nearest relatives; to edits, a gap of
-thirteen bases is thirteen events. `--grown` searches as many queries in so many sequences, too.
+thirteen bases is thirteen events. `--grown` also searches the same queries in so many sequences, and so many queries
+in the same sequences.
 Nearest by edits and best by bits are not the same: for the first
 `--exact` queries of the sample, the search without a prefilter scores all pairs, and the recall of
 its best hits (all those with the same score) shows what the prefilter loses. Reads on a long
@@ -214,24 +215,25 @@ def commands(masks: list[Masks], sample: np.ndarray, truths: dict[str, list[set[
 
 
 def grown(masks: list[Masks], hits: int, arguments) -> None:
-    """Print how the time of the search grows with the sequences that are searched."""
+    """Print how the time of the search grows with the sequences that are searched, and with the queries."""
     more = amplicons(arguments.grown, arguments.seed)
-    threads = str(arguments.threads)
+    threads, ratio = str(arguments.threads), len(more) / len(masks)
     with TemporaryDirectory() as folder:
-        asked, every, out = (Path(folder) / name for name in ("q.fa", "a.fa", "out"))
-        write_fasta(asked, masks)
-        seconds = []
-        for some in (masks, more):
-            write_fasta(every, some)
-            seconds.append(timed(own_command(asked, every, out, hits, threads)))
-        ratio = len(more) / len(masks)
-        powers = [np.log(b / a) / np.log(ratio) for a, b in zip(*seconds, strict=True)]
-        print(
-            f"  {len(masks)} queries in {len(masks)} and in {len(more)} sequences:"
-            f" {seconds[0][0]:.1f} and {seconds[1][0]:.1f} s, {seconds[0][1]:.1f} and {seconds[1][1]:.1f} CPU s;"
-            f" exponent {powers[0]:.2f}, of CPU {powers[1]:.2f}",
-            flush=True,
-        )
+        few, many, out = (Path(folder) / name for name in ("few.fa", "many.fa", "out"))
+        write_fasta(few, masks)
+        write_fasta(many, more)
+        base = timed(own_command(few, few, out, hits, threads))
+        print(f"  {len(masks)} queries in {len(masks)} sequences: {base[0]:.1f} s, {base[1]:.1f} CPU s", flush=True)
+        for asked, every, what in (
+            (few, many, f"{len(masks)} queries in {len(more)}"),
+            (many, few, f"{len(more)} queries in {len(masks)}"),
+        ):
+            wall, cpu = timed(own_command(asked, every, out, hits, threads))
+            powers = np.log(np.array([wall, cpu]) / base) / np.log(ratio)
+            print(
+                f"  {what} sequences: {wall:.1f} s, {cpu:.1f} CPU s; exponent {powers[0]:.2f}, of CPU {powers[1]:.2f}",
+                flush=True,
+            )
 
 
 def own_command(asked: Path, every: Path, out: Path, hits: int, threads: str) -> list[object]:

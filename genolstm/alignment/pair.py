@@ -9,6 +9,7 @@ returns the pair on the better one.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,6 +52,7 @@ from genolstm.alignment.pairhmm.region import (
 from genolstm.alignment.result import PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.errors import InputError
+from genolstm.sequences.low_complexity import without_low_complexity
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 
 SPAN_COST = 0.01
@@ -91,7 +93,17 @@ class Prepared:
             raise InputError(f"the {role} has no residues", record=name)
         self._model = model
         self._reverse: Masks | None = None
+        self._plain: Prepared | None = None
         self._encoded: dict[tuple[str, int, int], Any] = {}
+
+    def without_low_complexity(self) -> Prepared:
+        """Return the sequence with N in place of low complexity; itself if there is none."""
+        if self._plain is None:
+            masks = without_low_complexity(self.masks)
+            self._plain = self if masks is self.masks else copy.copy(self)
+            if self._plain is not self:
+                self._plain.masks, self._plain._reverse, self._plain._encoded = masks, None, {}
+        return self._plain
 
     def on(self, strand: str) -> Masks:
         """Return the bit masks of a strand, ``+`` or ``-``."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence as Sequence_
 from importlib import import_module
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,17 @@ _COLOURS = (
     "#8bd0cf",
     "#6fc3c8",
 )
+
+
+class Evidence(NamedTuple):
+    """What E-value and P(homolog) are from if part of the query counts for nothing in them.
+
+    Score in bits with N in place of that part, and the number and the share of G and C of the bases that are left.
+    """
+
+    bits: float
+    bases: int
+    gc: float
 
 
 def lay_out(
@@ -112,6 +123,8 @@ class PosteriorAlignment(Alignment):
         compared with; None if the model is not calibrated for the mode and lengths.
     p_homolog
         P(the two are related) at even prior odds; None likewise.
+    evidence
+        What these two are from if low complexity of the query counts for nothing in them; None if it has none.
     is_secondary
         Whether another reference matches the same query better.
     """
@@ -170,6 +183,7 @@ class PosteriorAlignment(Alignment):
         self.context_bits = float(context_bits)
         self.evalue: float | None = None
         self.p_homolog: float | None = None
+        self.evidence: Evidence | None = None
         self.is_secondary = False
         self.masks = masks
 

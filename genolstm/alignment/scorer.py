@@ -17,7 +17,8 @@ from genolstm.alignment.pair import Model, Pair, Prepared, choose_strand, fitted
 from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.member import Selection
 from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFamily
-from genolstm.alignment.result import PosteriorAlignment, Sequence
+from genolstm.alignment.pairhmm.region import AUTO_CELLS
+from genolstm.alignment.result import Evidence, PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.alignment.significance import Significance, gc_content
 from genolstm.files import PathLike
@@ -169,7 +170,9 @@ class AlignmentScorer:
         model = Model(self.family, self.contextual, self.damage)
 
         def work(query: Prepared, reference: Prepared, strand: str, selection: Selection) -> PosteriorAlignment:
-            found = fitted_pair(query, reference, strand, model, chosen, selection).align()
+            pair = fitted_pair(query, reference, strand, model, chosen, selection)
+            found = pair.align()
+            found.evidence = self._evidence(pair, found, chosen)
             self.judge(found, [len(reference.masks)], chosen)
             return found
 
@@ -222,9 +225,33 @@ class AlignmentScorer:
         return choose_strand(query, reference, model, settings)
 
     def _align(self, query: Prepared, reference: Prepared, settings: AlignmentSettings) -> PosteriorAlignment:
-        found = self._fit(query, reference, settings).align()
+        pair = self._fit(query, reference, settings)
+        found = pair.align()
+        found.evidence = self._evidence(pair, found, settings)
         self.judge(found, [len(reference.masks)], settings)
         return found
+
+    def _evidence(self, pair: Pair, found: PosteriorAlignment, settings: AlignmentSettings) -> Evidence | None:
+        """Return what a pair scores without the query's low complexity, None if there is none or nobody asks."""
+        known = self.significance
+        if settings.qmask == "none" or known is None or settings.mode not in known.modes():
+            return None
+        plain = pair.query.without_low_complexity()
+        if plain is pair.query:
+            return None
+        if len(pair.query.masks) * len(pair.reference.masks) <= AUTO_CELLS:
+            bits = self._fit(plain, pair.reference, settings).bits
+        else:
+            # To run twice would be long. The score is convex in what these columns weigh, so that less their
+            # expected worth it is at most what it would be without them.
+            low = plain.on(pair.strand) != pair.query.on(pair.strand)
+            posterior = found.posterior
+            at = low[posterior.query]
+            worth = np.log2(pair.chosen.parameters.odds())
+            letters = found.masks[0][posterior.query[at]], found.masks[1][posterior.reference[at]]
+            bits = found.bits - float(posterior.probability[at] @ worth[letters])
+        masks = plain.masks
+        return Evidence(bits, int(np.count_nonzero(masks & (masks - 1) == 0)), gc_content(masks))
 
     def judge(
         self,
@@ -235,6 +262,8 @@ class AlignmentScorer:
         reference_gc: npt.ArrayLike | None = None,
     ) -> None:
         """Set an alignment's E-value and P(homolog), if this model's scores are calibrated.
+
+        If the alignment has ``evidence``, low complexity counts for nothing in them.
 
         Parameters
         ----------
@@ -247,16 +276,17 @@ class AlignmentScorer:
             return
         # What N aligns to is uninformative, and tails were measured only from some length on.
         bases = found.sure_bases()
-        if min(bases) < known.shortest(settings.mode):
+        evidence = found.evidence or Evidence(found.bits, bases[0], gc_content(found.masks[0]))
+        if min(evidence.bases, bases[1]) < known.shortest(settings.mode):
             return
         found.evalue = known.evalue(
-            found.bits,
-            bases[0],
+            evidence.bits,
+            evidence.bases,
             reference_lengths,
             mode=settings.mode,
             strand=settings.strand,
             counts=counts,
-            query_gc=gc_content(found.masks[0]),
+            query_gc=evidence.gc,
             reference_gc=gc_content(found.masks[1]) if reference_gc is None else reference_gc,
         )
-        found.p_homolog = known.p_homolog(found.bits, mode=settings.mode)
+        found.p_homolog = known.p_homolog(evidence.bits, mode=settings.mode)

@@ -10,6 +10,7 @@ from genolstm.errors import SettingError
 from genolstm.settings import INSIDE, POSITIVE, SHARE, Range, check
 
 Decoding = Literal["mea", "viterbi"]
+QueryMask = Literal["tantan", "none"]
 FORMATS = ("paf", "sam", "outfmt6", "maf", "fasta", "stockholm", "tsv", "json")
 """Formats of pairwise alignments; their writers are in :mod:`genolstm.alignment.formats.pairwise`."""
 GATHERED = ("paf", "sam", "outfmt6", "tsv")
@@ -42,6 +43,10 @@ class AlignmentSettings:
         only for pairs of more than 16 million cells.
     memory
         Maximum memory for one pair, in bytes.
+    qmask
+        What of the query counts for nothing in E-values and P(homolog): low complexity as ``tantan`` finds
+        it, or ``none``. Unrelated sequences with tandem repeats look alike in them. Scores and alignments
+        are of all letters.
     """
 
     mode: Mode = "global"
@@ -50,6 +55,7 @@ class AlignmentSettings:
     gap_factor: Annotated[float, Range(0)] | None = None
     band: int | str = "auto"
     memory: Annotated[int, Range(1)] = 2 << 30
+    qmask: QueryMask = "tantan"
 
     def __post_init__(self) -> None:
         check(self)

@@ -94,3 +94,5 @@ def score(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
     if summary.unaligned:
         text += f", {summary.unaligned} of them without any aligned residue"
     options.say(text, quiet=quiet)
+    if summary.masked:
+        options.say(align_options.masked(summary.masked, "pairs" if summary.masked > 1 else "pair"), quiet=quiet)

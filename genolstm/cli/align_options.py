@@ -39,6 +39,11 @@ MODE = {"show_default": "semiglobal for adna, else global"}
 spans = options.settings(AlignmentSettings, "mode", "strand", into="alignment", changes=True, mode=MODE)
 
 
+def masked(number: int, what: str) -> str:
+    """Say of how many queries or pairs low complexity did not count."""
+    return f"low complexity of {number} {what} counts for nothing in E-values and P(homolog); --qmask none counts it"
+
+
 def command_line() -> str:
     """Return the command line, for formats that record it."""
     return " ".join(["genolstm", *sys.argv[1:]])

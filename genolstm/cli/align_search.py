@@ -17,7 +17,7 @@ from genolstm.cli import align_options, options
 @align_options.output
 @align_options.form
 @options.settings(SearchSettings)
-@options.settings(AlignmentSettings(mode=SEARCH_MODE), "mode", "strand", into="alignment", changes=True)
+@options.settings(AlignmentSettings(mode=SEARCH_MODE), "mode", "strand", "qmask", into="alignment", changes=True)
 @align_options.model
 @align_options.classical
 @options.threads
@@ -42,3 +42,9 @@ def search(quiet: bool, alignment: dict[str, Any], **given: Any) -> None:
     queries = "query" if summary.queries == 1 else "queries"
     hits = "hit" if summary.hits == 1 else "hits"
     options.say(f"{summary.found} of {summary.queries} {queries} found, {summary.hits} {hits}", quiet=quiet)
+    if summary.masked:
+        options.say(align_options.masked(summary.masked, "queries" if summary.masked > 1 else "query"), quiet=quiet)
+    if summary.hidden:
+        are = "queries without a hit are" if summary.hidden > 1 else "query without a hit is"
+        text = f"warning: {summary.hidden} {are} like a reference in low complexity alone; --qmask none counts it"
+        options.say(text, quiet=False)

@@ -88,6 +88,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "    --archaic-vcf nea.chr21.vcf.gz --archaic-vcf nea.chr22.vcf.gz \\\n"
         "    --archaic-callable nea.mask.bed -o segments.bed",
     ),
+    "introgression score": (
+        "genolstm introgression train regions --mode sequence -o recipe.genolstm",
+        "genolstm introgression score query.fa.gz --model recipe.genolstm -o out.tsv",
+    ),
     "introgression simulate": (
         "genolstm introgression simulate -o regions --replicates 40",
         "genolstm introgression simulate -o region --length 600000 --target-size 3 \\\n"
@@ -98,6 +102,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "introgression train": (
         "genolstm introgression simulate -o regions --replicates 40",
+        "genolstm introgression train regions --mode sequence -o recipe.genolstm",
         "genolstm introgression train regions -o mine.genolstm --log mine.csv",
     ),
     "model card": ("genolstm model card archaic",),
@@ -115,10 +120,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "genolstm panel build yri_*.fa.gz --haplotypes file -o yri.panel",
     ),
     "panel info": ("genolstm panel info archaic.panel",),
-    "text baseline": ("genolstm text baseline rhyme.txt",),
+    "text baseline": ("genolstm text baseline rhyme.txt", "genolstm text baseline rhyme.txt --tokens words"),
     "text generate": (
         'genolstm text generate --model rhyme.genolstm -p "There\'s a lamp" -n 300 \\\n    --temperature 0.8',
+        'genolstm text generate --model words.genolstm -p "There\'s a lamp" \\\n    --sentence --echo',
     ),
+    "text generators": ("genolstm text generators genome.fa.gz -o generators.tsv \\\n    --figure generators.svg",),
     "text score": (
         "genolstm text score rhyme.txt --model rhyme.genolstm",
         "genolstm text score genome.fa.gz --model genome.genolstm \\\n    --bedgraph surprise.bg --bin 100",
@@ -127,6 +134,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "text spectrum": ("genolstm text spectrum generated.fa genome.fa.gz -k 4",),
     "text train": (
         "genolstm text train rhyme.txt -o rhyme.genolstm",
+        "genolstm text train rhyme.txt -o words.genolstm --tokens words",
         "genolstm text train genome.fa.gz -o genome.genolstm",
     ),
     "warm-up": ("genolstm warm-up", "genolstm warm-up introgression"),
@@ -148,12 +156,12 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     "align score": (
         ("Output", "--output --format --posteriors"),
         ("Which pairs", "--pairs --one-to-one"),
-        ("Alignment", "--mode --strand --decoding --gap-factor --model --classical"),
+        ("Alignment", "--mode --strand --decoding --gap-factor --qmask --model --classical"),
         ("Time and memory", "--band --memory"),
     ),
     "align search": (
         ("Output", "--output --format"),
-        ("Hits", "--evalue --max-hits --candidates --exact --skip-self"),
+        ("Hits", "--evalue --max-hits --candidates --exact --skip-self --qmask"),
         ("Alignment", "--mode --strand --model --classical"),
     ),
     "align train": (
@@ -211,9 +219,11 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Sequence", "--chrom --mutation-rate --recombination-rate --seed"),
     ),
     "introgression train": (
-        ("Output", "--output --log --checkpoints"),
-        ("Data", "--label --window -k --bin --validation"),
-        ("Network", "--cell --units --layers --dropout"),
+        ("Output", "--mode --output --log --checkpoints"),
+        ("Data", "-k --validation"),
+        ("Data, tracks", "--label --window --bin"),
+        ("Data, sequence", "--labels --split --test --sentence --step --known --modern"),
+        ("Network", "--cell --units --layers --dropout --embedding"),
         ("Training", "--epochs --batch-size --learning-rate --patience --seed"),
     ),
     "model gates": (
@@ -229,7 +239,17 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     "text generate": (
         ("Input", "--model --prompt --skip-unknown"),
         ("Output", "--output --echo"),
-        ("Text", "--length --samples --temperature --top-k --top-p --carry --seed"),
+        ("Text", "--length --sentence --samples --temperature --top-k --top-p --carry --seed"),
+    ),
+    "text generators": (
+        ("Output", "--output --runs --figure --checkpoints"),
+        ("Sequence", "--bases --window --block --held-out --validation --reverse-complement"),
+        ("Training", "--generators --passes --units --max-order --seeds --seed"),
+        (
+            "GAN",
+            "--gan-channels --gan-latent --gan-critic-steps --gan-penalty --gan-temperature --gan-batch-size"
+            " --gan-learning-rate",
+        ),
     ),
     "text score": (
         ("Input", "--model --format --skip-unknown"),
@@ -238,7 +258,7 @@ GROUPS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "text train": (
         ("Output", "--output --log --checkpoints"),
-        ("Data", "--format --held-out --validation --reverse-complement --noise"),
+        ("Data", "--format --tokens --vocabulary --held-out --validation --reverse-complement --noise"),
         ("Network", "--preset --embedding --units --layers --dropout"),
         ("Training", "--steps --epochs --steps-per-epoch --batch-size --learning-rate --patience --seed"),
     ),
@@ -289,6 +309,7 @@ METAVARS: dict[str, str] = {
     "--truth": "BED",
     "--unknown": "BED",
     "--validation": "SHARE",
+    "--vocabulary": "N",
     "--vcf": "VCF",
     "--window": "BP",
     "encode onehot --output": "NPZ",
@@ -312,13 +333,24 @@ METAVARS: dict[str, str] = {
     "introgression simulate --target": "POPULATION",
     "introgression summary --output": "TSV",
     "introgression train --label": "NAME",
+    "introgression score --model": "MODEL",
+    "introgression score --output": "TSV",
+    "introgression train --known": "SHARE",
+    "introgression train --labels": "TSV",
     "introgression train --output": "MODEL",
+    "introgression train --sentence": "BP",
+    "introgression train --step": "BP",
+    "introgression train --test": "SHARE",
     "introgression train --window": "BINS",
     "model gates --archaic": "PANEL|NAMES",
     "model gates --outgroup": "PANEL|NAMES",
     "model gates --output": "TSV",
     "model gates --target": "NAMES",
     "text generate --samples": "N",
+    "text generators --block": "BP",
+    "text generators --generators": "NAME,NAME,...",
+    "text generators --held-out": "SHARE",
+    "text generators --output": "TSV",
     "text train --output": "MODEL",
 }
 for _role in ("target", "outgroup", "archaic"):

@@ -17,8 +17,12 @@ from genolstm.cli.gather import gather
 from genolstm.cli.numbers import WholeRange
 from genolstm.cli.plot import plot
 from genolstm.cli.report import report as draw_report
+from genolstm.cli.score import score
 from genolstm.cli.summary import summarise
 from genolstm.errors import SettingError, shown
+from genolstm.introgression.sequence_only.settings import NETWORK as SEQUENCE_NETWORK
+from genolstm.introgression.sequence_only.settings import SENTENCES, SentenceSettings, SequenceOnlyTraining
+from genolstm.introgression.sequence_only.settings import TRAINING as SEQUENCE_TRAINING
 from genolstm.introgression.settings import (
     DEFAULT_MODEL,
     NETWORK,
@@ -30,8 +34,6 @@ from genolstm.introgression.settings import (
     TrackSettings,
     VariantSettings,
 )
-from genolstm.lstm.config import LSTMConfig
-from genolstm.lstm.train.settings import TrainingSettings
 from genolstm.sequences.panel.settings import MEMORY
 
 _path = click.Path(path_type=Path)
@@ -134,11 +136,29 @@ def _shares(summary: dict[str, Any]) -> str:
     return f" ({', '.join(shares)})" if shares else ""
 
 
+#: Options of `train` that have a meaning in one of its modes only, by parameter.
+_OF_TRACKS = ("label", "window", "bin")
+_OF_SEQUENCE = ("labels", "split", "sentence", "step", "known", "modern", "test_fraction", "input_units")
+
+
 @introgression.command()
 @click.argument("regions", nargs=-1, required=True, type=_path)
 @click.option("-o", "--output", required=True, type=_path, help="Model to write (.genolstm).")
-@options.settings(IntrogressionTraining, "label", "window", into="special")
-@options.settings(TrackSettings, into="tracks", k="-k")
+@click.option(
+    "--mode",
+    type=click.Choice(("tracks", "sequence")),
+    default="tracks",
+    show_default=True,
+    help="tracks: haplotypes compared with archaic and outgroup, for scans. sequence: the sequence alone, without "
+    "references; it learns its loci by heart, and cannot scan.",
+)
+@options.settings(IntrogressionTraining, "label", "window", into="special", changes=True)
+@options.settings(
+    TrackSettings, into="tracks", changes=True, k={"flags": "-k", "show_default": f"31; {SENTENCES.k} for sequence"}
+)
+@click.option("--labels", type=_path, help="Sequence mode: REGIONS are FASTA; this has columns name, label, group.")
+@options.settings(SequenceOnlyTraining, into="recipe", changes=True, test_fraction="--test", split={"flags": "--split"})
+@options.settings(SentenceSettings, "sentence", "step", "known", into="sentences", changes=True)
 @options.settings(
     NETWORK,
     "cell",
@@ -146,7 +166,16 @@ def _shares(summary: dict[str, Any]) -> str:
     "layers",
     "dropout",
     into="network",
+    changes=True,
     units={"type": WholeRange(min=1), "help": "Number of units in each direction of a recurrent layer."},
+    layers={"show_default": f"{NETWORK.layers}; {SEQUENCE_NETWORK.layers} for sequence"},
+)
+@options.settings(
+    SEQUENCE_NETWORK,
+    "input_units",
+    into="embedding",
+    changes=True,
+    input_units={"flags": "--embedding", "type": WholeRange(min=1), "help": "Width of the vector of a k-mer."},
 )
 @options.settings(
     TRAINING,
@@ -156,7 +185,9 @@ def _shares(summary: dict[str, Any]) -> str:
     "patience",
     "validation_fraction",
     "seed",
+    changes=True,
     validation_fraction="--validation",
+    epochs={"show_default": f"{TRAINING.epochs}; {SEQUENCE_TRAINING.epochs} for sequence"},
 )
 @click.option("--checkpoints", type=_path, show_default="OUTPUT.training", help="Folder of the checkpoint.")
 @click.option(
@@ -169,36 +200,67 @@ def _shares(summary: dict[str, Any]) -> str:
 def train(
     regions: tuple[Path, ...],
     output: Path,
-    special: IntrogressionTraining,
-    tracks: TrackSettings,
-    network: LSTMConfig,
-    settings: TrainingSettings,
-    checkpoints: Path | None,
-    log: Path | None,
-    force: bool,
+    mode: str,
+    special: dict[str, Any],
+    tracks: dict[str, Any],
+    labels: Path | None,
+    recipe: dict[str, Any],
+    sentences: dict[str, Any],
+    network: dict[str, Any],
+    embedding: dict[str, Any],
+    settings: dict[str, Any],
     quiet: bool,
+    **files: Any,
 ) -> None:
     """Train a model on labelled REGIONS.
 
     Needs the extra `train`. REGIONS are folders as `simulate` writes them, or folders of such folders; your own
     data need the same file names. Whole regions are held out. An interrupted run resumes from its
     checkpoint, with the same result.
-    """
-    from genolstm.runs.train import run
 
-    said = run(
-        regions,
-        output=output,
-        network=network,
-        settings=settings,
-        options=special,
-        tracks=tracks,
-        checkpoints=checkpoints,
-        log=log,
-        progress=not quiet,
-        warn=lambda text: options.say(f"warning: {text}", quiet=False),
-        force=force,
-    )
+    With --mode sequence, target.fa.gz and truth.bed are all that is read, cut into sentences of k-mers. Such a model
+    knows the sequence of its training loci; on loci that it did not see it can be no better than chance.
+    """
+    given = {**special, **tracks, **recipe, **sentences, **embedding, **({"labels": labels} if labels else {})}
+    foreign = _OF_TRACKS if mode == "sequence" else _OF_SEQUENCE
+    other = "tracks" if mode == "sequence" else "sequence"
+    parameters = click.get_current_context().command.params
+    spelled = {str(one.name): max(one.opts, key=len) for one in parameters}
+    _refuse(f"goes with --mode {other}", {spelled[name]: name in given for name in foreign})
+    if labels is not None:
+        # Their table says what is modern, and what stays together.
+        _refuse("goes with folders, not with --labels", {"--split": "split" in given, "--modern": "modern" in given})
+    kept: dict[str, Any] = {"output": output, "progress": not quiet, **files}
+
+    def warn(text: str) -> None:
+        options.say(f"warning: {text}", quiet=False)
+
+    if mode == "sequence":
+        from genolstm.runs.train_sequence import run as run_sequence
+
+        said = run_sequence(
+            regions,
+            labels=labels,
+            network=replace(SEQUENCE_NETWORK, **network, **embedding),
+            settings=replace(SEQUENCE_TRAINING, **settings),
+            options=SequenceOnlyTraining(**recipe),
+            sentences=SentenceSettings(**tracks, **sentences),
+            warn=warn,
+            tell=lambda text: options.say(text, quiet=quiet),
+            **kept,
+        )
+    else:
+        from genolstm.runs.train import run
+
+        said = run(
+            regions,
+            network=replace(NETWORK, **network),
+            settings=replace(TRAINING, **settings),
+            options=IntrogressionTraining(**special),
+            tracks=TrackSettings(**tracks),
+            warn=warn,
+            **kept,
+        )
     click.echo(shown(said, keep="\n"))
 
 
@@ -570,5 +632,6 @@ introgression.add_command(compare)
 introgression.add_command(explain)
 introgression.add_command(gather)
 introgression.add_command(plot)
+introgression.add_command(score)
 introgression.add_command(summarise)
 introgression.add_command(draw_report)

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import functools
 import json as json_module
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import log2
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from genolstm.cli import options
 from genolstm.cli.numbers import WholeRange
 from genolstm.errors import shown, shown_json
 from genolstm.text.sampling import Sampling
-from genolstm.text.settings import FORMATS, MAX_K, MAX_ORDER, PRESETS, TextSettings, preset_settings
+from genolstm.text.settings import (
+    FORMATS,
+    GENERATORS,
+    MAX_K,
+    MAX_ORDER,
+    PRESETS,
+    WORDS,
+    GanSettings,
+    GeneratorsSettings,
+    TextSettings,
+    preset_settings,
+)
 
 
 @click.group(cls=options.Group)
@@ -36,6 +48,15 @@ _format = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 _skip_unknown = click.option("--skip-unknown", is_flag=True, help="Drop symbols that the model never saw.")
 _strands = "--reverse-complement/--forward-only"
+_tokens = {
+    "help": "Symbols of a text: its characters, or its words, each with the space before it. Unknown words are spelled."
+}
+
+
+def _check_tokens(tokens: str | None) -> None:
+    given = click.get_current_context().get_parameter_source("vocabulary")
+    if tokens != WORDS and given is not ParameterSource.DEFAULT:
+        raise click.UsageError("--vocabulary goes with --tokens words")
 
 
 def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -80,6 +101,8 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 )
 @options.settings(
     TextSettings,
+    "tokens",
+    "vocabulary",
     "validation",
     "steps",
     "embedding",
@@ -96,6 +119,7 @@ def _model(metavar: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     "seed",
     into="changes",
     changes=True,
+    tokens=_tokens,
     units={"type": WholeRange(min=1)},
     reverse_complement=_strands,
 )
@@ -114,18 +138,28 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
     Needs the extra `train`.
 
     The end of the text, or whole records of FASTA, are held out; their bits per symbol choose
-    the epoch and are printed. A killed run resumes from its checkpoint.
+    the epoch and are printed. A text smaller than the network is warned of beforehand. A killed
+    run resumes from its checkpoint.
     """
+    _check_tokens(changes.get("tokens"))
     from genolstm.runs.text_train import run
 
     def show(rows: list[tuple[str, str, int]]) -> None:
         for row in rows:
             click.echo("\t".join(map(str, row)))
 
-    bundle = run(files, output, preset_settings(preset, changes), on_network=show, **settings)
+    def warn(message: str) -> None:
+        options.say(f"warning: {message}", quiet=False)
+
+    bundle = run(files, output, preset_settings(preset, changes), on_network=show, warn=warn, **settings)
     found = bundle.metadata.get("held_out")
     if found is None:
         click.echo(f"{shown(str(output))}: nothing held out")
+    elif changes.get("tokens") == WORDS:
+        unknown = f"{100 * found['unknown_share']:.1f} % of them unknown and spelled"
+        bits = f"{found['bits_per_symbol']:.4f} ({found['symbols']} words, {unknown})"
+        per_character = f"{found['bits_per_character']:.4f} ({found['characters']} characters)"
+        click.echo(f"{shown(str(output))}: held-out bits per word {bits}, per character {per_character}")
     else:
         bits = f"{found['bits_per_symbol']:.4f} ({found['symbols']} symbols)"
         click.echo(f"{shown(str(output))}: held-out bits per symbol {bits}")
@@ -143,7 +177,15 @@ def train(files: tuple[Path, ...], output: Path, preset: str, changes: dict[str,
 @click.option("-p", "--prompt", default="", help="Text or DNA to continue.")
 @click.option("--echo", is_flag=True, help="Print the prompt, too.")
 @click.option(
-    "-n", "--length", type=WholeRange(min=0), default=1000, show_default=True, help="Number of symbols to write."
+    "-n",
+    "--length",
+    type=WholeRange(min=0),
+    default=1000,
+    show_default=True,
+    help="Number of symbols to write: characters, bases, or words if the model is one of words.",
+)
+@click.option(
+    "--sentence", is_flag=True, help="End with the sentence: after the first full stop, exclamation or question mark."
 )
 @options.settings(Sampling, into="sampling", changes=True)
 @_skip_unknown
@@ -241,6 +283,8 @@ def score(
 
     Low means expected, high surprising: for DNA, 2 bits per base is chance. If the bits go to
     standard output, the totals go to stderr. With --mix, each symbol also teaches what comes after it.
+    For a model of words, bits per character are comparable with those of a model of characters, and what is
+    unknown is spelled.
     """
     if bin_size != 1 and all(path is None for path in (bedgraph, bigwig, repeats, weights)):
         raise click.UsageError("--bin goes with --bedgraph, --bigwig, --repeats or --weights")
@@ -258,6 +302,7 @@ def score(
     elif settings["adapt"] and not settings["network"]:
         raise click.UsageError("--adapt goes with the network, not with --counts-only")
     from genolstm.runs.text_score import run
+    from genolstm.text.scoring import TOTALS, TOTALS_OF_WORDS
 
     tracks: dict[str, Any] = {"bedgraph": bedgraph, "bigwig": bigwig, "repeats": repeats, "weights": weights}
     rows = run(model, files, positions=positions, bin_size=bin_size, **tracks, **settings)
@@ -268,11 +313,13 @@ def score(
             content["records"] = [{"record": name, **one.to_dict()} for name, one in records]
         report = shown_json(json_module.dumps(content, ensure_ascii=False))
     else:
-        lines = ["#record\tsymbols\tbits\tbits_per_symbol\tperplexity"]
+        of_words = rows[-1][1].characters > 0
+        lines = ["#" + "\t".join([*TOTALS, *(TOTALS_OF_WORDS if of_words else ())])]
         for name, one in rows:
-            lines.append(
-                f"{shown(name)}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t{one.perplexity:.4f}"
-            )
+            line = f"{shown(name)}\t{one.symbols}\t{one.bits:.1f}\t{one.bits_per_symbol:.4f}\t{one.perplexity:.4f}"
+            if of_words:
+                line += f"\t{one.characters}\t{one.bits_per_character:.4f}\t{one.unknown_share:.4f}"
+            lines.append(line)
         report = "\n".join(lines)
     # stdout belongs to the data if they were sent there.
     if "-" in map(str, (positions, *tracks.values())):
@@ -294,22 +341,37 @@ def score(
     show_default=True,
     help="Longest context of the Markov models.",
 )
-@options.settings(TextSettings, "validation", "reverse_complement", "seed", reverse_complement=_strands)
+@options.settings(
+    TextSettings,
+    "tokens",
+    "vocabulary",
+    "validation",
+    "reverse_complement",
+    "seed",
+    tokens=_tokens,
+    reverse_complement=_strands,
+)
 @_json
 def baseline(files: tuple[Path, ...], settings: TextSettings, as_json: bool, **inputs: Any) -> None:
     """Report what Markov models and compressors need per symbol.
 
     In bits; given the options of a training run, measured on the same held-out symbols.
     """
+    _check_tokens(settings.tokens)
     from genolstm.runs.text_baseline import run
 
     rows = run(files, settings, **inputs)
+    of_words = settings.tokens == WORDS
     if as_json:
-        click.echo(json_module.dumps(dict(rows)))
+        content = {
+            name: {"bits_per_symbol": bits, "bits_per_character": each} if of_words else bits
+            for name, bits, each in rows
+        }
+        click.echo(json_module.dumps(content))
         return
-    click.echo("#baseline\tbits_per_symbol")
-    for name, bits in rows:
-        click.echo(f"{name}\t{bits:.4f}")
+    click.echo("#baseline\tbits_per_symbol" + ("\tbits_per_character" if of_words else ""))
+    for name, bits, each in rows:
+        click.echo(f"{name}\t{bits:.4f}" + ("" if each is None else f"\t{each:.4f}"))
 
 
 @text.command()
@@ -336,3 +398,90 @@ def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
     click.echo("#k\tdivergence\tcorrelation\tsource_divergence\tsource_correlation")
     for k, *values in rows:
         click.echo("\t".join([str(k), *(f"{value:.4f}" for value in values)]))
+
+
+@text.command()
+@click.argument("files", nargs=-1, required=True, type=_dash)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=_path,
+    help="Where to write the table of means and ranges (.tsv); settings, seeds and parts go beside it, as .json.",
+)
+@click.option("--runs", type=_path, help="Also write one row per generator and seed, with intervals (.tsv).")
+@click.option("--figure", type=_path, help="Also draw the comparison (.svg, .png or .pdf).")
+@click.option(
+    "--checkpoints",
+    type=_path,
+    show_default="OUTPUT.training",
+    help="Folder for what is done, from which a rerun goes on.",
+)
+@options.settings(
+    GeneratorsSettings,
+    "generators",
+    "bases",
+    "window",
+    "block",
+    "held_out",
+    "validation",
+    "reverse_complement",
+    "passes",
+    "units",
+    "max_order",
+    "seeds",
+    "seed",
+    generators={"default": ",".join(GENERATORS)},
+    bases={"type": WholeRange(min=1), "show_default": "half of what is held out"},
+    block={"type": WholeRange(min=32), "show_default": "whole records, or 5000"},
+    reverse_complement=_strands,
+)
+@options.settings(
+    GanSettings,
+    "channels",
+    "latent",
+    "critic_steps",
+    "penalty",
+    "temperature",
+    "batch_size",
+    "learning_rate",
+    into="gan",
+    channels="--gan-channels",
+    latent="--gan-latent",
+    critic_steps="--gan-critic-steps",
+    penalty="--gan-penalty",
+    temperature="--gan-temperature",
+    batch_size="--gan-batch-size",
+    learning_rate="--gan-learning-rate",
+)
+@options.force
+@options.quiet
+def generators(files: tuple[Path, ...], output: Path, quiet: bool, **settings: Any) -> None:
+    """Train LSTM, Markov model and GAN on the same DNA and judge what they make beside real sequence.
+
+    FILES are FASTA. Needs the extra `train`.
+
+    All learn from the same part and make the same amount. Judges are k-mer spectra, a CNN that tries to tell
+    real from generated windows, copied 31-mers, and bits per base; held-out sequence that no generator saw is
+    judged like them. A killed run goes on from its checkpoints.
+    """
+    from genolstm.runs.text_generators import run
+
+    def tell(row: Mapping[str, Any]) -> None:
+        options.say(
+            f"{row['generator']} seed {row['seed']}: divergence of 6-mers {row['jsd_6']:.5f}, area under the curve "
+            f"{row['auc']:.3f} ({row['auc_low']:.3f}-{row['auc_high']:.3f}), copied {row['copied']:.4f}, "
+            f"{row['bits']:.4f} bits per base",
+            quiet=quiet,
+        )
+
+    result = run(files, output, progress=tell, **settings)
+    parts = result.account["parts"]
+    options.say(
+        f"learned from {parts['training_bases']:,} bases, {parts['validation_bases']:,} to choose by, "
+        f"{parts['held_out_bases']:,} held out in {parts['held_out_groups']} "
+        + (f"blocks of {parts['block']:,}" if parts["block"] else "records"),
+        quiet=quiet,
+    )
+    if parts["left_out_bases"]:
+        options.say(f"warning: {parts['left_out_bases']:,} bases without a window of known bases left out", quiet=False)

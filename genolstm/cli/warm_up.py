@@ -8,7 +8,9 @@ from genolstm.cli import options
 
 
 @click.command(cls=options.Command, name="warm-up")
-@click.argument("parts", metavar="[align|introgression]...", nargs=-1, type=click.Choice(["align", "introgression"]))
+@click.argument(
+    "parts", metavar="[align|introgression|text]...", nargs=-1, type=click.Choice(["align", "introgression", "text"])
+)
 @options.threads
 @options.quiet
 def warm_up(parts: tuple[str, ...], threads: int, quiet: bool) -> None:

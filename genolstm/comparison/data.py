@@ -10,7 +10,7 @@ import numpy as np
 
 from genolstm.errors import InputError, SettingError, control_character
 from genolstm.files import PathLike, atomic_text, display_name, read_lines
-from genolstm.lstm.splits import draw_parts, rows_of_parts
+from genolstm.lstm.splits import draw_with_all, rows_of_parts
 from genolstm.numbers import parse_number, quoted
 from genolstm.sequences.alphabet import UNKNOWN, Codes, decode, encode, reverse_complement
 from genolstm.sequences.fasta import Record, read_records
@@ -207,15 +207,10 @@ def split_three_ways(
                 f"the label {name!r} occurs in {_groups(count)}, so that a part of the split would lack it",
                 hint="every class must occur in at least three groups",
             )
-    random = np.random.default_rng([seed, 0x5917])
-    # A part that lacks a class cannot be scored: draw again, and if that does not help, as when
-    # every group is of one class, let the held-out parts grow.
-    while n - sum(held) >= 1:
-        for _ in range(200):
-            part = draw_parts(n, held, random)
-            if all(present[part == p].any(axis=0).all() for p in range(3)):
-                return Split(*rows_of_parts(part, member, 3))
-        held = [count + 1 for count in held]
+    # A part that lacks a class cannot be scored.
+    part, fits = draw_with_all(present, held, np.random.default_rng([seed, 0x5917]))
+    if fits:
+        return Split(*rows_of_parts(part, member, 3))
     lacking = next(data.classes[c] for p in range(3) for c in np.flatnonzero(~present[part == p].any(axis=0)))
     raise InputError(
         f"no split of {n} groups was found in which training, validation and test data all hold the label {lacking!r}",

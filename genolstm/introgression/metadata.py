@@ -17,6 +17,8 @@ from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.calibration import check_calibration
 
 KIND = "introgression"
+#: Models that compare with no reference (:mod:`genolstm.introgression.sequence_only`): none of them can scan.
+SEQUENCE_ONLY = "sequence-only introgression"
 _LEAST_LOG = -1e3
 _MOST_BIN = 10_000_000
 _MOST_CHANNELS = 100
@@ -69,6 +71,12 @@ def read_metadata(bundle: Bundle) -> ModelMetadata:
         The bundle is of another kind, lacks or misstates something, or reads other channels than
         this version makes.
     """
+    if bundle.kind == SEQUENCE_ONLY:
+        raise ModelError(
+            "is a sequence-only model, which compares with no reference and cannot scan",
+            path=bundle.path,
+            hint="its probabilities are given by: genolstm introgression score",
+        )
     bundle.require(kind=KIND)
     fields = Fields(bundle.metadata, path=bundle.path)
     try:

@@ -28,6 +28,36 @@ def rows_of_parts(part: np.ndarray, member: np.ndarray, n_parts: int) -> tuple[n
     return tuple(np.flatnonzero(part[member] == number) for number in range(n_parts))
 
 
+def draw_with_all(
+    present: np.ndarray, counts: Sequence[int], random: np.random.Generator, *, tries: int = 200
+) -> tuple[np.ndarray, bool]:
+    """Draw parts until each of them holds every class.
+
+    If ``tries`` draws do not help, as when every group is of one class, the parts that are held out grow by a group.
+
+    Parameters
+    ----------
+    present
+        Whether a class occurs in a group, shape (groups, classes).
+    counts
+        As in :func:`draw_parts`; they leave a group to train on.
+
+    Returns
+    -------
+    part, fits
+        The part that each group was last drawn into, (groups,), and whether every part holds every class.
+    """
+    held = list(counts)
+    part = np.zeros(len(present), np.int64)
+    while len(present) - sum(held) >= 1:
+        for _ in range(tries):
+            part = draw_parts(len(present), held, random)
+            if all(present[part == p].any(axis=0).all() for p in range(len(held) + 1)):
+                return part, True
+        held = [count + 1 for count in held]
+    return part, False
+
+
 def split_by_group(
     groups: Sequence[Any] | np.ndarray, validation_fraction: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
@@ -82,12 +83,21 @@ def _tracks() -> None:
     tracks_from_variants(block, first_bin=0, last_bin=2, length=2000, settings=TrackSettings())
 
 
+def _mixture(place: int) -> None:
+    from genolstm.text.mixing.mixture import Mixture
+    from genolstm.text.settings import DNA
+
+    Mixture("ACGT", DNA).loops()[place]()
+
+
 _PAIRS: tuple[Task, ...] = (_decoding, _backward, _region, _members)
 TASKS: dict[str, tuple[Task, ...]] = {
     "align score": _PAIRS,
     "align msa": _PAIRS,
     "align search": (_near, *_PAIRS),
     "introgression scan": (_tracks,),
+    # The mixer, frames, and copies; text has no use for frames.
+    "text score": (partial(_mixture, -1), partial(_mixture, -2), partial(_mixture, -3)),
 }
 """Of each command, what it needs, from last to first."""
 

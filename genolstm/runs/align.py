@@ -29,10 +29,13 @@ class AlignmentSummary:
         Number of pairs of sequences aligned.
     unaligned
         Number of those pairs without a single aligned residue.
+    masked
+        Number of those pairs, part of whose query counted for nothing in E-value and P(homolog).
     """
 
     pairs: int
     unaligned: int
+    masked: int
 
 
 def run(
@@ -128,14 +131,15 @@ def _judged(
 def _write(
     results: Iterable[list[PosteriorAlignment]], writers: Sequence[Writer], progress: Callable[[int], None] | None
 ) -> AlignmentSummary:
-    done = unaligned = 0
+    done = unaligned = masked = 0
     for own in results:
         for writer in writers:
             writer.query(own)
         unaligned += sum(a.is_empty for a in own)
+        masked += sum(a.evidence is not None for a in own)
         done += len(own)
         if progress is not None:
             progress(done)
     for writer in writers:
         writer.end()
-    return AlignmentSummary(done, unaligned)
+    return AlignmentSummary(done, unaligned, masked)

@@ -16,11 +16,23 @@ from genolstm.runs.inputs import batches, check_format, check_paths, records, st
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """What a search did: number of queries read, of queries with a hit, and of hits written."""
+    """What a search did.
+
+    Attributes
+    ----------
+    queries, found, hits
+        Number of queries read, of queries with a hit, and of hits written.
+    masked
+        Number of queries found, part of which counted for nothing in E-values.
+    hidden
+        Number of queries without a hit that are like a reference in such parts alone.
+    """
 
     queries: int
     found: int
     hits: int
+    masked: int
+    hidden: int
 
 
 def run(
@@ -74,7 +86,7 @@ def run(
     searcher = Searcher(
         references, scorer=scorer, settings=settings, threads=threads, significance=scorer.significance, **alignment
     )
-    queries = found = hits = 0
+    queries = found = hits = masked = 0
     results = started(searcher.stream(batches(records(query), BATCH)))
     with atomic_text(output, force=force) as stream:
         writer = FORMATS[form](stream, [(str(r.id), len(r)) for r in references], command)
@@ -86,8 +98,9 @@ def run(
                     writer.missed(record)
                 found += bool(own)
                 hits += len(own)
+                masked += any(hit.evidence is not None for hit in own)
             queries += len(batch)
             if progress is not None:
                 progress(queries)
         writer.end()
-    return SearchSummary(queries, found, hits)
+    return SearchSummary(queries, found, hits, masked, len(searcher.hidden))

@@ -14,6 +14,7 @@ from genolstm.runs.sources import model_files
 #: Of each kind of model, what reads its metadata and refuses what they cannot say; other kinds have none.
 _CHECKS = {
     "introgression": "genolstm.introgression.metadata:read_metadata",
+    "sequence-only introgression": "genolstm.introgression.sequence_only.metadata:read_metadata",
     "alignment": "genolstm.alignment.metadata:read_metadata",
     "embedding": "genolstm.alignment.metadata:check_embedding",
     "text": "genolstm.text.metadata:read_metadata",

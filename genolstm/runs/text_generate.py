@@ -28,6 +28,7 @@ def run(
     sampling: Mapping[str, Any] | None = None,
     skip_unknown: bool = False,
     carry: bool | None = None,
+    sentence: bool = False,
     force: bool = False,
 ) -> None:
     """Write samples as they are made: text, or FASTA of 60 bases per line.
@@ -38,15 +39,16 @@ def run(
         Fields of :class:`~genolstm.text.sampling.Sampling` that differ from the model's default.
     carry
         Whether to carry the state or read the last window again; by default as trained.
+    sentence
+        Whether a sample ends with the sentence, if that is before ``length``.
     """
     check_paths(model_files(model), [output], force=force)
     generator = TextGenerator.load(model)
     drawing = replace(generator.default_sampling, **(sampling or {}))
     # Made before the output is opened, so that an invalid prompt leaves no file.
+    options: dict[str, Any] = {"skip_unknown": skip_unknown, "carry": carry, "sentence": sentence}
     streams = [
-        generator.symbols_stream(
-            prompt, length, seed=seed, stream=i, sampling=drawing, skip_unknown=skip_unknown, carry=carry
-        )
+        generator.symbols_stream(prompt, length, seed=seed, stream=i, sampling=drawing, **options)
         for i in range(samples)
     ]
     with atomic_text(output, force=force) as stream:

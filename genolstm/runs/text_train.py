@@ -11,7 +11,7 @@ from genolstm.lstm.train.checkpoint import FILE_NAME
 from genolstm.lstm.train.reporting import LOG_NAME, publish_log
 from genolstm.text.corpus import read_corpus, read_held_out
 from genolstm.text.settings import WINDOW, TextSettings
-from genolstm.text.train import fit, prepare, summary
+from genolstm.text.train import fit, prepare, summary, too_small
 
 
 def run(
@@ -26,6 +26,7 @@ def run(
     force: bool = False,
     quiet: bool = False,
     on_network: Callable[[list[tuple[str, str, int]]], None] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Bundle:
     """Train a model on text or FASTA files and write its bundle.
 
@@ -44,13 +45,15 @@ def run(
     on_network
         Called before the training begins, with name, output shape and parameters of each layer and
         of all together.
+    warn
+        Called before the training begins, with what to expect, if the data are few for the network.
 
     Raises
     ------
     InputError
         A file is missing, malformed or shorter than a window, or holds a single symbol.
     SettingError
-        The split leaves one side empty, or the checkpoint is of another run.
+        The split leaves one side empty, the checkpoint is of another run, or FASTA is to be read as words.
     OutputError
         An output exists and ``force`` is false.
     """
@@ -58,11 +61,15 @@ def run(
     folder = Path(f"{output}.training" if checkpoints is None else checkpoints)
     running = folder / LOG_NAME
     check_paths([*files, *held_out], [output, log], force=force, kept=[folder / FILE_NAME, running])
-    corpus = read_corpus(files, form)
+    settings = settings or TextSettings()
+    corpus = read_corpus(files, form, symbols=settings.tokens)
     apart = read_held_out(held_out, corpus) if held_out else None
-    training, held, resolved = prepare(corpus, settings or TextSettings(), apart)
+    training, held, resolved = prepare(corpus, settings, apart)
+    config = resolved.network(len(training.alphabet))
+    warning = too_small(training, config)
+    if warn is not None and warning is not None:
+        warn(warning)
     if on_network is not None:
-        config = resolved.network(len(training.alphabet))
         rows = summary(config, resolved.steps if resolved.mode == WINDOW else None)
         on_network([*rows, ("Total parameters", "", config.n_parameters)])
     bundle = fit(

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from genolstm.compiled import kept_in
 from genolstm.errors import GenolstmError, OutputError
+from genolstm.text.example import untrained
 from genolstm.threads import count_threads
 
 _LENGTH, _SITES = 60_000, 300
@@ -32,6 +33,10 @@ _COMMANDS = {
         "panel build outgroup.fa -o outgroup.panel",
         "panel build archaic.fa -o archaic.panel",
         "introgression scan target.fa --outgroup outgroup.panel --archaic archaic.panel -o fasta.bed",
+    ),
+    "text": (
+        "text score family.fa --model dna.genolstm --mix --adapt --history a.fa --weights dna.tsv",
+        "text score letters.txt --model text.genolstm --mix --adapt --weights text.tsv",
     ),
 }
 PARTS = {part: tuple(tuple(command.split()) for command in commands) for part, commands in _COMMANDS.items()}
@@ -102,7 +107,7 @@ def _run_part(part: str, *, folder: Path, work: Path) -> Warmed:
 
 
 def _write_examples(folder: Path) -> None:
-    """Write what the commands of ``PARTS`` read: sequences and variants drawn at random from a fixed seed."""
+    """Write what the commands of ``PARTS`` read: sequences, variants and models at random, from a fixed seed."""
     drawn = random.Random(1)
     reference = drawn.choices("ACGT", k=_LENGTH)
     people = ("T1", "O1", "O2", "N1")
@@ -131,3 +136,6 @@ def _write_examples(folder: Path) -> None:
     head.append('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
     columns_of_vcf = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *people]
     write("region.vcf", [*head, "\t".join(columns_of_vcf), *rows])
+    write("letters.txt", ["".join(drawn.choices("abc de", k=3000))])
+    (folder / "text.genolstm").write_bytes(untrained("\n abcde"))
+    (folder / "dna.genolstm").write_bytes(untrained())

@@ -112,6 +112,42 @@ class MarkovModel:
                 result.append(np.where(known, -np.log2(probability), np.nan))
         return result
 
+    @property
+    def n_counts(self) -> int:
+        """Number of counts: of different symbols after different contexts, of all orders."""
+        return sum(len(table.pairs) for table in self._tables)
+
+    def cut(self, order: int) -> MarkovModel:
+        """Return the model of a lower order with the same counts and weights."""
+        return MarkovModel(order, self.n_symbols, self.weights[: order + 1], self._tables[: order + 1])
+
+    def sample(self, count: int, length: int, random: np.random.Generator) -> npt.NDArray[np.uint8]:
+        """Draw symbols one after the other, the first ones after shorter contexts.
+
+        Parameters
+        ----------
+        count, length
+            Number of samples, which are drawn side by side, and of symbols of each.
+
+        Returns
+        -------
+        (count, length) of codes.
+        """
+        made = np.zeros((count, length), np.uint8 if self.n_symbols <= 256 else np.uint32)
+        each = np.arange(1, self.n_symbols + 1, dtype=np.uint64)
+        for place in range(length):
+            probability = np.full((count, self.n_symbols), 1.0 / self.n_symbols)
+            names = np.zeros(count, np.uint64)
+            for order in range(min(place, self.order) + 1):
+                if order:
+                    names = _mixed(names) + made[:, place - order].astype(np.uint64) + np.uint64(1)
+                found = self._tables[order].follow(names, each)
+                probability = _interpolate(probability, *found, self.weights[order])
+            reached = probability.cumsum(axis=1)
+            drawn = random.random(count) * reached[:, -1]
+            made[:, place] = np.minimum((reached <= drawn[:, None]).sum(axis=1), self.n_symbols - 1)
+        return made
+
     def _count(self, stream: Codes) -> None:
         contexts = _Contexts(stream)
         self._tables = [_Table.count(contexts, order, self.n_symbols) for order in range(self.order + 1)]
@@ -142,13 +178,21 @@ class _Contexts:
         """Return the name of the ``order`` symbols before each position."""
         while len(self.hashes) <= order:
             depth = len(self.hashes)
-            last = self.hashes[-1].copy()
-            # Mix before adding: 64 bits hold far more than any text's contexts without a clash.
-            last ^= last >> np.uint64(29)
-            last *= _MULTIPLIER
+            last = _mixed(self.hashes[-1])
             last[depth:] += self.symbols[:-depth]
             self.hashes.append(last)
         return self.hashes[order]
+
+
+def _mixed(names: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return names of contexts, mixed before the next symbol is added to them.
+
+    64 bits hold far more than any text's contexts without a clash.
+    """
+    last = names.copy()
+    last ^= last >> np.uint64(29)
+    last *= _MULTIPLIER
+    return last
 
 
 @dataclass
@@ -186,6 +230,19 @@ class _Table:
         count[together] = self.counts[pair_at[together]]
         total[found], kinds[found] = self.totals[at[found]], self.kinds[at[found]]
         return count, total, kinds
+
+    def follow(
+        self, names: npt.NDArray[np.uint64], symbols: npt.NDArray[np.uint64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the same of each symbol after each context: (contexts, symbols), and twice (contexts, 1)."""
+        found, at = _find(self.contexts, names)
+        together, pair_at = _find(self.pairs, _pair(names[:, None], symbols))
+        zero = np.zeros(len(names), np.int64)
+        count, total, kinds = np.zeros(together.shape, np.int64), zero, zero.copy()
+        together &= found[:, None]
+        count[together] = self.counts[pair_at[together]]
+        total[found], kinds[found] = self.totals[at[found]], self.kinds[at[found]]
+        return count, total[:, None], kinds[:, None]
 
 
 def _pair(names: npt.NDArray[np.uint64], symbols: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

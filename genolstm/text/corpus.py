@@ -1,8 +1,9 @@
 """Text or FASTA as streams of symbol codes.
 
-A stream is all records one after the other, each begun by a boundary, whose code is the number of
-symbols. In DNA every base that is not known has that code too, and a run of them is one boundary:
-a gap is read like the start of a new record.
+The symbols of a text are its characters, or its words (:mod:`genolstm.text.words`). A stream is all
+records one after the other, each begun by a boundary, whose code is the number of symbols. In DNA every
+base that is not known has that code too, and a run of them is one boundary: a gap is read like the start
+of a new record.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import numpy.typing as npt
 
 from genolstm.errors import InputError, SettingError, shown
 from genolstm.files import PathLike, check_inputs, display_name, open_input, readable
-from genolstm.text.settings import DNA, FORMATS, TEXT
+from genolstm.text.settings import CHARACTERS, DNA, FORMATS, TEXT, WORDS
+from genolstm.text.words import Vocabulary, tokens
 
 Codes = npt.NDArray[np.integer]
+Alphabet = str | Vocabulary
 
 DNA_ALPHABET = "ACGT"
 FASTA_SUFFIXES = {".fa", ".fasta", ".fna", ".ffn", ".fas", ".frn", ".mfa", ".fq", ".fastq"}
@@ -38,6 +41,8 @@ class Record:
 
     name: str
     codes: Codes
+    spelled: tuple[str, ...] = ()
+    """Its unknown words, in their order, if its symbols are words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +54,11 @@ class Corpus:
     kind
         ``text`` or ``dna``.
     alphabet
-        The symbols in the order of their codes.
+        The symbols in the order of their codes: characters, or a vocabulary.
     """
 
     kind: str
-    alphabet: str
+    alphabet: Alphabet
     records: tuple[Record, ...]
 
     @property
@@ -72,7 +77,14 @@ class Corpus:
 
     def text(self) -> str:
         """Return the records' symbols, without unknown bases."""
-        return "".join(decode(record.codes, self.alphabet) for record in self.records)
+        return "".join(record_text(record, self.alphabet) for record in self.records)
+
+    @property
+    def n_characters(self) -> int:
+        """Number of characters of the symbols to predict."""
+        if not isinstance(self.alphabet, Vocabulary):
+            return self.n_symbols
+        return sum(int(self.alphabet.lengths(one.codes, one.spelled).sum()) for one in self.records)
 
 
 def record_stream(codes: Codes, boundary: int) -> tuple[Codes, npt.NDArray[np.int64]]:
@@ -177,6 +189,13 @@ def encode(text: str, alphabet: str, *, skip_unknown: bool = False, hint: str | 
     return result
 
 
+def record_text(record: Record, alphabet: Alphabet) -> str:
+    """Return the symbols of a record, put together; boundaries are left out."""
+    if isinstance(alphabet, Vocabulary):
+        return "".join(alphabet.texts(record.codes, record.spelled))
+    return decode(record.codes, alphabet)
+
+
 def decode(codes: Codes, alphabet: str) -> str:
     """Turn codes into text; boundaries are left out."""
     known = codes[codes < len(alphabet)]
@@ -184,12 +203,81 @@ def decode(codes: Codes, alphabet: str) -> str:
     return points[known].tobytes().decode("utf-32-le", "surrogatepass") if known.size else ""
 
 
-def text_corpus(texts: Iterable[tuple[str, str]], alphabet: str | None = None) -> Corpus:
-    """Make a corpus from (name, text) pairs; by default the alphabet is all their symbols."""
+def text_corpus(
+    texts: Iterable[tuple[str, str]], alphabet: Alphabet | None = None, *, symbols: str = CHARACTERS
+) -> Corpus:
+    """Make a corpus from (name, text) pairs.
+
+    Parameters
+    ----------
+    alphabet
+        By default all their symbols.
+    symbols
+        Without an alphabet, ``characters`` or ``words``.
+    """
     pairs = list(texts)
+    if alphabet is None and symbols == WORDS:
+        index: dict[str, int] = {}
+        records = []
+        for name, text in pairs:
+            codes = np.fromiter((index.setdefault(word, len(index)) for word in tokens(text)), np.int64)
+            records.append(Record(name, codes))
+        return Corpus(TEXT, Vocabulary(tuple(index)), tuple(_narrow(record, len(index) + 1) for record in records))
     if alphabet is None:
         alphabet = "".join(sorted(set().union(*(set(text) for _, text in pairs))))
+    if isinstance(alphabet, Vocabulary):
+        return Corpus(TEXT, alphabet, tuple(_words(name, text, alphabet) for name, text in pairs))
     return Corpus(TEXT, alphabet, tuple(Record(name, encode(text, alphabet)) for name, text in pairs))
+
+
+def _words(name: str, text: str, vocabulary: Vocabulary) -> Record:
+    codes, spelled = vocabulary.encode(text)
+    return _narrow(Record(name, codes, spelled), len(vocabulary))
+
+
+def _narrow(record: Record, n_symbols: int) -> Record:
+    return Record(record.name, record.codes.astype(code_type(n_symbols)), record.spelled)
+
+
+def close_vocabulary(training: Corpus, held_out: Corpus | None, size: int) -> tuple[Corpus, Corpus | None]:
+    """Give words and held-out words the vocabulary of the training part; see :class:`Vocabulary`.
+
+    Parameters
+    ----------
+    training, held_out
+        Corpora of words with one vocabulary, which may hold words of either.
+    size
+        Number of words of the new vocabulary, at most.
+
+    Raises
+    ------
+    InputError
+        No word of the training part is there twice.
+    """
+    old = training.alphabet
+    assert isinstance(old, Vocabulary)
+    counts = np.zeros(len(old), np.int64)
+    for record in training.records:
+        counts += np.bincount(record.codes, minlength=len(old))
+    new = Vocabulary.of_counts(old.words, counts[:-1], size)
+    if not new.words:
+        raise InputError(
+            "no word is there twice: there is nothing to learn",
+            path=training.records[0].name if len(training.records) == 1 else None,
+            hint="give more text, or train on characters",
+        )
+    place = {word: code for code, word in enumerate(new.words)}
+    table = np.array([place.get(word, new.unknown) for word in old], np.int64)
+
+    def moved(corpus: Corpus) -> Corpus:
+        records = []
+        for record in corpus.records:
+            codes = table[record.codes]
+            spelled = tuple(old.texts(record.codes[codes == new.unknown], record.spelled))
+            records.append(_narrow(Record(record.name, codes, spelled), len(new)))
+        return Corpus(corpus.kind, new, tuple(records))
+
+    return moved(training), None if held_out is None else moved(held_out)
 
 
 def dna_corpus(records: Iterable[tuple[str, Codes]]) -> Corpus:
@@ -201,7 +289,7 @@ def read_stream(
     paths: Sequence[PathLike],
     form: str,
     *,
-    alphabet: str | None = None,
+    alphabet: Alphabet | None = None,
     skip_unknown: bool = False,
     hint: str | None = SKIP_HINT,
 ) -> Iterator[Record]:
@@ -224,6 +312,9 @@ def read_stream(
     for path in paths:
         name = display_name(path)
         text = read_text(path)
+        if isinstance(alphabet, Vocabulary):
+            yield _words(shown(name), text, alphabet)
+            continue
         try:
             codes = encode(text, alphabet or "", skip_unknown=skip_unknown, hint=hint)
         except InputError as error:
@@ -233,7 +324,12 @@ def read_stream(
 
 
 def read_corpus(
-    paths: Sequence[PathLike], form: str = "auto", *, alphabet: str | None = None, hint: str | None = None
+    paths: Sequence[PathLike],
+    form: str = "auto",
+    *,
+    alphabet: Alphabet | None = None,
+    hint: str | None = None,
+    symbols: str = CHARACTERS,
 ) -> Corpus:
     """Read text or FASTA files.
 
@@ -242,16 +338,18 @@ def read_corpus(
     form
         ``text``, ``fasta`` or ``auto``, which goes by the files' names.
     alphabet
-        Symbols of a text model: no other is accepted.
+        Symbols of a text model: no other character is accepted, other words are.
     hint
         What the error tells the user to do about other symbols.
+    symbols
+        What the symbols of a text are: ``characters`` or ``words``.
 
     Raises
     ------
     InputError
         A file is missing, is not what it should be, or holds symbols that the alphabet lacks.
     SettingError
-        Some files are text and some FASTA.
+        Some files are text and some FASTA, or FASTA is to be read as words.
     """
     if not paths:
         raise SettingError("no file is named")
@@ -260,9 +358,15 @@ def read_corpus(
     if len(forms) > 1:
         raise SettingError("text and FASTA cannot be read together", hint="give --format")
     if forms == {"fasta"}:
+        if symbols == WORDS:
+            raise SettingError(
+                f"{shown(display_name(paths[0]))} is FASTA, which has no words",
+                hint="leave --tokens words out, or give --format text",
+            )
         return Corpus(DNA, DNA_ALPHABET, tuple(read_stream(paths, "fasta")))
     if alphabet is None:
-        return text_corpus([(shown(display_name(path)), read_text(path)) for path in paths])
+        texts = ((shown(display_name(path)), read_text(path)) for path in paths)
+        return text_corpus(texts, symbols=symbols)
     records = read_stream(paths, "text", alphabet=alphabet, hint=hint)
     return Corpus(TEXT, alphabet, tuple(records))
 
@@ -337,12 +441,21 @@ def split(corpus: Corpus, fraction: float, seed: int) -> tuple[Corpus, Corpus | 
             cut = min(max(border, 0), len(record.codes))
             border -= len(record.codes)
             if cut:
-                first.append(Record(record.name, record.codes[:cut]))
+                first.append(_part(record, corpus.alphabet, 0, cut))
             if cut < len(record.codes):
-                last.append(Record(record.name, record.codes[cut:]))
+                last.append(_part(record, corpus.alphabet, cut, len(record.codes)))
         parts = [tuple(first), tuple(last)]
     training, held_out = (Corpus(corpus.kind, corpus.alphabet, part) for part in parts)
     for side, name in ((training, "training"), (held_out, "held-out")):
         if not side.records or not side.n_symbols:
             raise SettingError(f"the split leaves no {name} symbols", hint="give more text, or change --validation")
     return training, held_out
+
+
+def _part(record: Record, alphabet: Alphabet, start: int, stop: int) -> Record:
+    codes = record.codes[start:stop]
+    if not record.spelled or not isinstance(alphabet, Vocabulary):
+        return Record(record.name, codes)
+    before = int((record.codes[:start] == alphabet.unknown).sum())
+    within = int((codes == alphabet.unknown).sum())
+    return Record(record.name, codes, record.spelled[before : before + within])

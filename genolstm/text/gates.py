@@ -15,10 +15,11 @@ from genolstm.lstm.bundle.bundle import Bundle
 from genolstm.lstm.gates import Gates, inspect_gates
 from genolstm.sequences.alphabet import decode as decode_dna
 from genolstm.sequences.alphabet import encode as encode_dna
-from genolstm.text.corpus import Codes, decode, encode, read_corpus, record_stream
+from genolstm.text.corpus import Codes, encode, read_corpus, record_stream, record_text
 from genolstm.text.encoding import encode_input
 from genolstm.text.generator import TextGenerator
 from genolstm.text.settings import DNA, STREAM
+from genolstm.text.words import Vocabulary, tokens
 
 
 def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -35,20 +36,20 @@ def read_sequences(bundle: Bundle, sources: Sequence[str]) -> Iterator[tuple[str
             if model.symbols == DNA:
                 yield record.name, decode_dna(record.codes.astype(np.uint8))
             else:
-                yield Path(record.name).name, decode(record.codes, model.alphabet)
+                yield Path(record.name).name, record_text(record, model.alphabet)
 
 
 def sequence_gates(
     bundle: Bundle, sequence: str, *, name: str = "sequence", shown: slice = slice(None), **options: Any
 ) -> Gates:
-    """Return the gates of a model of text or DNA, one step per symbol that is read.
+    """Return the gates of a model of text or DNA, one step per symbol that is read: a base, a character or a word.
 
     In DNA, a run of unknown bases is read, and shown, as one step, as in training.
 
     Parameters
     ----------
     shown
-        Symbols to keep; those before them are read as context.
+        Characters or bases to keep; those before them are read as context.
     **options
         ``layer``, ``direction``, ``units``, ``top`` of
         :func:`genolstm.lstm.gates.inspect_gates`.
@@ -59,27 +60,39 @@ def sequence_gates(
         The model never saw one of the symbols.
     """
     model = TextGenerator(bundle)
-    letters, codes = sequence, _encode(model, sequence)
+    letters: Sequence[str] = sequence
+    codes = _encode(model, sequence)
     if model.symbols == DNA:
         letters = decode_dna(codes.astype(np.uint8))
+    elif isinstance(model.alphabet, Vocabulary):
+        letters = list(tokens(sequence))
     starts = np.arange(len(codes))
     if model.mode == STREAM:
         # A stream begins with a boundary, which is read and not shown.
         codes, starts = _stream(codes, len(model.alphabet))
-    start, stop, _ = shown.indices(len(letters))
+    symbols = ["" if place < 0 else letters[place] for place in starts.tolist()]
+    length = len(letters)
+    if isinstance(model.alphabet, Vocabulary):
+        # Where words stand is counted in characters.
+        edges = np.cumsum([0, *map(len, letters)])
+        starts = np.where(starts < 0, -1, edges[np.maximum(starts, 0)])
+        length = len(sequence)
+    start, stop, _ = shown.indices(length)
     return inspect_gates(
         bundle,
         encode_input(codes, model.config),
         name=name,
         starts=starts,
-        ends=np.append(starts[1:], len(letters)),
-        symbols=["" if place < 0 else letters[place] for place in starts.tolist()],
+        ends=np.append(starts[1:], length),
+        symbols=symbols,
         shown=slice(*np.searchsorted(starts, [start, stop]).tolist()),
         **options,
     )
 
 
 def _encode(model: TextGenerator, sequence: str) -> Codes:
+    if isinstance(model.alphabet, Vocabulary):
+        return model.alphabet.encode(sequence)[0]
     if model.symbols != DNA:
         return encode(sequence, model.alphabet, hint=None)
     try:

@@ -18,9 +18,10 @@ from genolstm.text.corpus import Codes, Corpus, Record, dna_corpus, encode, read
 from genolstm.text.encoding import encode_input
 from genolstm.text.metadata import read_metadata
 from genolstm.text.sampling import Sampling
-from genolstm.text.scoring import RecordScore, Score, record_bits
-from genolstm.text.settings import DNA, STREAM, TEXT, WINDOW, TextSettings
+from genolstm.text.scoring import RecordScore, Score, record_bits, with_spelling
+from genolstm.text.settings import CHARACTERS, DNA, STREAM, TEXT, WINDOW, WORDS, TextSettings
 from genolstm.text.train import fit, prepare
+from genolstm.text.words import Vocabulary
 from genolstm.threads import worker_pool
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 Source = PathLike | Sequence[PathLike] | Corpus
 
+#: What ends a sentence.
+SENTENCE = ".!?"
 _DRAWS = 4096
+#: How often a word is spelled anew, if what came out is one that is never spelled.
+_SPELLINGS = 20
 
 
 class TextGenerator:
@@ -111,7 +116,7 @@ class TextGenerator:
         """
         if not isinstance(source, Corpus):
             paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
-            source = read_corpus(paths, form)
+            source = read_corpus(paths, form, symbols=(settings or TextSettings()).tokens)
         if output is not None:
             check_output(output, force=force)
         bundle = fit(*prepare(source, settings or TextSettings(), held_out), **options)
@@ -134,9 +139,14 @@ class TextGenerator:
         Raises
         ------
         InputError
-            The model never saw a symbol; the message names it.
+            The model never saw a character; the message names it. Words need not be known.
+        SettingError
+            Unknown words would be left out.
         """
         text = str(text)
+        if isinstance(self.alphabet, Vocabulary):
+            self._keep_unknown(skip_unknown)
+            return self.alphabet.encode(text)[0]
         if self.symbols == DNA:
             text = text.upper().replace("U", "T")
         return encode(text, self.alphabet, skip_unknown=skip_unknown)
@@ -151,8 +161,9 @@ class TextGenerator:
         sampling: Sampling | None = None,
         skip_unknown: bool = False,
         carry: bool | None = None,
+        sentence: bool = False,
     ) -> Iterator[str]:
-        """Yield ``n`` new symbols, one by one.
+        """Yield ``n`` new symbols, one by one: characters, bases, or words with the space before each.
 
         The same seed gives the same symbols, whatever else is computed in parallel: each stream is
         read alone, on one thread, with its own random numbers.
@@ -169,22 +180,31 @@ class TextGenerator:
         carry
             Whether to carry the state (constant work per symbol) or read the last window again for
             each symbol, as the tutorial does; by default as the model was trained.
+        sentence
+            Stop where a sentence ends: after the first symbol with a full stop, an exclamation or a question mark.
 
         Raises
         ------
         InputError
             The model never saw a symbol of the prompt.
         """
+        if sentence and self.symbols == DNA:
+            raise SettingError("DNA has no sentences", hint="give a length")
         if n < 0:
             raise SettingError(f"n is {n}, it must be at least 0")
         sampling = sampling or self.default_sampling
-        codes = self.encode(prompt, skip_unknown=skip_unknown)
+        # A space belongs to the word that comes next.
+        text, lead = str(prompt), ""
+        if isinstance(self.alphabet, Vocabulary) and text.endswith(" ") and not text[-2:-1].isspace():
+            text, lead = text[:-1], " "
+        codes = self.encode(text, skip_unknown=skip_unknown)
         if not len(codes) and self.mode == WINDOW:
             codes = self.encode(self.opening)
         carry = self.mode == STREAM if carry is None else carry
         if not carry and self.mode == STREAM:
             raise SettingError("a model that was trained on a stream must carry its state")
-        return self._generate(codes, n, np.random.default_rng([seed, stream]), sampling, carry)
+        symbols = self._generate(codes, n, [seed, stream], sampling, carry, lead)
+        return _to_sentence_end(symbols) if sentence else symbols
 
     @property
     def default_sampling(self) -> Sampling:
@@ -192,19 +212,40 @@ class TextGenerator:
         return Sampling(temperature=0.0 if self.mode == WINDOW else 1.0)
 
     def _generate(
-        self, codes: Codes, n: int, random: np.random.Generator, sampling: Sampling, carry: bool
+        self, codes: Codes, n: int, seeds: list[int], sampling: Sampling, carry: bool, lead: str
     ) -> Iterator[str]:
         if n == 0:
             return
-        alphabet = self.alphabet
+        alphabet, random = self.alphabet, np.random.default_rng(seeds)
+        unknown = alphabet.unknown if isinstance(alphabet, Vocabulary) else -1
         probabilities, read = self._carried(codes) if carry else self._windowed(codes)
         for start in range(0, n, _DRAWS):
             count = min(_DRAWS, n - start)
             for index, uniform in enumerate(random.random(_DRAWS)[:count].tolist(), start=start):
+                if index == 0 and lead:
+                    probabilities = probabilities * _begin_with(alphabet, lead)
                 code = sampling.draw(probabilities, uniform)
-                yield alphabet[code]
+                symbol = alphabet[code]
+                if code == unknown:
+                    # Random numbers of its own, so that those of the symbols after it do not depend on its length.
+                    symbol = self._spell(sampling, [*seeds, 1 + index], lead if index == 0 else "")
+                yield symbol if index else symbol.removeprefix(lead)
                 if index + 1 < n:
                     probabilities = read(code)
+
+    def _spell(self, sampling: Sampling, seeds: list[int], begin: str) -> str:
+        assert isinstance(self.alphabet, Vocabulary)
+        random = np.random.default_rng(seeds)
+        word = ""
+        for _ in range(_SPELLINGS if sampling.temperature else 1):
+            word = self.alphabet.spelling.draw(sampling, random, begin)
+            if word not in self.alphabet:
+                break
+        return word
+
+    def _keep_unknown(self, skip_unknown: bool) -> None:
+        if skip_unknown and isinstance(self.alphabet, Vocabulary):
+            raise SettingError("a model of words leaves no word out: it spells those that it never saw")
 
     def _carried(self, codes: Codes) -> tuple[np.ndarray, Any]:
         stepper = Stepper(self.bundle)
@@ -304,7 +345,7 @@ class TextGenerator:
         InputError
             A file is missing or malformed, or holds symbols that the model never saw.
         SettingError
-            Options that make sense only with ``mix`` or ``adapt``.
+            Options that make sense only with ``mix`` or ``adapt``, or a mixture for a model of words.
         """
         options: Any = {"adapt": adapt, "network": network, "explained": explained, "history": history}
         records = self.score_records(
@@ -336,12 +377,18 @@ class TextGenerator:
         ):
             if wrong:
                 raise SettingError(reason)
+        if mix and isinstance(self.alphabet, Vocabulary):
+            raise SettingError(
+                "counts and copies are mixed with characters, and this is a model of words",
+                hint="train one without --tokens words",
+            )
+        self._keep_unknown(skip_unknown)
         before = [self._records(one, form, skip_unknown) if _is_given(one) else () for one in (history, held_out)]
         records = self._records(source, form, skip_unknown)
         if plain:
             for record in records:
                 bits = record_bits(self.runtime, record.codes, self.config, mode=self.mode, window=self.window)
-                yield RecordScore(record.name, record.codes, bits)
+                yield with_spelling(RecordScore(record.name, record.codes, bits), record, self.alphabet)
             return
         # Compiled loops, which only these need.
         from genolstm.text.adaptive import AdaptiveHead
@@ -350,7 +397,7 @@ class TextGenerator:
 
         head = AdaptiveHead(self.bundle) if adapt else None
         runtime = None if not network else head.runtime(self.threads) if head is not None else self.runtime
-        mixture = Mixture(self.alphabet, self.symbols) if mix else None
+        mixture = Mixture(self.alphabet, self.symbols) if mix and isinstance(self.alphabet, str) else None
         options: Any = {"mode": self.mode, "window": self.window}
         if mixture is not None:
             mixture.threads = self.threads
@@ -359,12 +406,21 @@ class TextGenerator:
         for record in before[1]:
             mixed_bits(record, self.config, mixture, runtime, head, **options)
         for record in records:
-            yield mixed_bits(record, self.config, mixture, runtime, head, explained=explained, **options)
+            found = mixed_bits(record, self.config, mixture, runtime, head, explained=explained, **options)
+            yield with_spelling(found, record, self.alphabet)
 
     def _records(self, source: Source, form: str | None, skip_unknown: bool) -> Iterator[Record]:
         if isinstance(source, Corpus):
             if (source.kind, source.alphabet) != (self.symbols, self.alphabet):
-                raise ModelError(f"the model reads {self.symbols}, the data are {source.kind}")
+                ours, theirs = (
+                    WORDS if isinstance(alphabet, Vocabulary) else CHARACTERS if kind == TEXT else kind
+                    for kind, alphabet in ((self.symbols, self.alphabet), (source.kind, source.alphabet))
+                )
+                if ours == theirs:
+                    raise ModelError(
+                        f"the model and the data have different {ours}", hint="score the file, or its text"
+                    )
+                raise ModelError(f"the model reads {ours}, the data are {theirs}")
             return iter(source.records)
         paths = [source] if isinstance(source, str | Path) else list(source)  # type: ignore[arg-type]
         own = "fasta" if self.symbols == DNA else "text"
@@ -384,10 +440,24 @@ class TextGenerator:
 
     def __repr__(self) -> str:
         return (
-            f"TextGenerator({self.bundle.name}: {len(self.alphabet)} symbols of {self.symbols}, "
+            f"TextGenerator({self.bundle.name}: {len(self.alphabet)} "
+            f"{WORDS if isinstance(self.alphabet, Vocabulary) else 'symbols'} of {self.symbols}, "
             f"{self.config.n_parameters} parameters)"
         )
 
 
 def _is_given(source: Source) -> bool:
     return isinstance(source, str | Path | Corpus) or len(source) > 0  # type: ignore[arg-type]
+
+
+def _begin_with(alphabet: str | Vocabulary, lead: str) -> np.ndarray:
+    """Return 1 for each word that begins so, and for unknown ones, which can be spelled so; 0 for others."""
+    assert isinstance(alphabet, Vocabulary)
+    return np.array([*(word.startswith(lead) for word in alphabet.words), True], np.float32)
+
+
+def _to_sentence_end(symbols: Iterator[str]) -> Iterator[str]:
+    for symbol in symbols:
+        yield symbol
+        if not set(SENTENCE).isdisjoint(symbol):
+            return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy.typing as npt
 from genolstm.errors import SettingError
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
-from genolstm.text.corpus import Codes, record_stream
+from genolstm.text.corpus import Alphabet, Codes, Record, record_stream
 from genolstm.text.encoding import encode_input
 from genolstm.text.settings import WINDOW
+from genolstm.text.words import Vocabulary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,9 @@ _ROWS = 8
 _WINDOWS = 128
 LEAST = 2.0**-60  # of a probability that float32 rounds to 0
 _LINES = 1 << 16
+#: Columns of the totals of a score, and those of words besides.
+TOTALS = ("record", "symbols", "bits", "bits_per_symbol", "perplexity")
+TOTALS_OF_WORDS = ("characters", "bits_per_character", "unknown_share")
 _ESCAPES = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\"}
 
 
@@ -40,14 +44,33 @@ class Total:
 
     symbols: int = 0
     bits: float = 0.0
+    characters: int = 0
+    """Characters of the symbols, if these are words."""
+    unknown: int = 0
+    """How many words had to be spelled."""
 
     def __add__(self, other: Total) -> Total:
-        return Total(self.symbols + other.symbols, self.bits + other.bits)
+        return Total(
+            self.symbols + other.symbols,
+            self.bits + other.bits,
+            self.characters + other.characters,
+            self.unknown + other.unknown,
+        )
 
     @property
     def bits_per_symbol(self) -> float:
         """The mean; NaN where nothing was predicted."""
         return self.bits / self.symbols if self.symbols else float("nan")
+
+    @property
+    def bits_per_character(self) -> float:
+        """The mean of words by character; NaN where nothing was predicted, or symbols are no words."""
+        return self.bits / self.characters if self.characters else float("nan")
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of words that had to be spelled; NaN where nothing was predicted."""
+        return self.unknown / self.symbols if self.symbols else float("nan")
 
     @property
     def perplexity(self) -> float:
@@ -56,12 +79,19 @@ class Total:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the totals as JSON-ready values."""
-        return {
+        found = {
             "symbols": self.symbols,
             "bits": round(self.bits, 3),
             "bits_per_symbol": round(self.bits_per_symbol, 6) if self.symbols else None,
             "perplexity": round(self.perplexity, 6) if self.symbols else None,
         }
+        if self.characters:
+            found |= {
+                "characters": self.characters,
+                "bits_per_character": round(self.bits_per_character, 6),
+                "unknown_share": round(self.unknown_share, 6),
+            }
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +105,9 @@ class RecordScore:
     """What each would have cost without repeats, if asked for."""
     shares: Bits | None = None
     """Whose the forecasts were, (symbols, groups), if asked for."""
+    spelled: tuple[str, ...] = ()
+    vocabulary: Vocabulary | None = None
+    """Of words, the unknown ones, and what the others are."""
 
     @property
     def saved(self) -> Bits:
@@ -87,14 +120,28 @@ class RecordScore:
     def total(self) -> Total:
         """The record's total."""
         known = ~np.isnan(self.bits)
-        return Total(int(known.sum()), float(self.bits[known].sum(dtype=np.float64)))
+        found = Total(int(known.sum()), float(self.bits[known].sum(dtype=np.float64)))
+        if self.vocabulary is None:
+            return found
+        lengths = self.vocabulary.lengths(self.codes, self.spelled)
+        unknown = self.codes[known] == self.vocabulary.unknown
+        return replace(found, characters=int(lengths[known].sum()), unknown=int(unknown.sum()))
+
+    def places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], list[str] | None]:
+        """Return where the symbols that were predicted stand, as indices and in characters, and words as texts."""
+        known = np.flatnonzero(~np.isnan(self.bits))
+        if self.vocabulary is None:
+            return known, known, None
+        lengths = self.vocabulary.lengths(self.codes, self.spelled)
+        texts = self.vocabulary.texts(self.codes, self.spelled)
+        return known, (np.cumsum(lengths) - lengths)[known], [texts[at] for at in known.tolist()]
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
     """What a corpus costs a model."""
 
-    alphabet: str
+    alphabet: Alphabet
     records: tuple[RecordScore, ...]
 
     @property
@@ -113,22 +160,33 @@ class Score:
         return self.total.bits_per_symbol
 
     def frame(self) -> pd.DataFrame:
-        """Return one row per symbol: record, position (0-based), symbol, bits."""
+        """Return one row per symbol: record, position (0-based, in characters), symbol, bits."""
         import pandas as pd
 
         symbols = np.array([*self.alphabet, "N"])
-        parts = [
-            pd.DataFrame(
-                {
-                    "record": record.name,
-                    "position": np.arange(len(record.bits)),
-                    "symbol": symbols[record.codes],
-                    "bits": record.bits,
-                }
-            )
-            for record in self.records
-        ]
+        parts = []
+        for record in self.records:
+            columns = {
+                "record": record.name,
+                "position": np.arange(len(record.bits)),
+                "symbol": symbols[record.codes],
+                "bits": record.bits,
+            }
+            if record.vocabulary is not None:
+                lengths = record.vocabulary.lengths(record.codes, record.spelled)
+                columns["position"] = np.cumsum(lengths) - lengths
+                columns["symbol"] = record.vocabulary.texts(record.codes, record.spelled)
+            parts.append(pd.DataFrame(columns))
         return pd.concat(parts, ignore_index=True)
+
+
+def with_spelling(found: RecordScore, record: Record, alphabet: Alphabet) -> RecordScore:
+    """Return the score of a record of words with what it costs to spell the unknown ones; others stay as they are."""
+    if not isinstance(alphabet, Vocabulary):
+        return found
+    bits = found.bits.astype(np.float64)
+    bits[record.codes == alphabet.unknown] += alphabet.spelled_bits(record.spelled)
+    return replace(found, bits=bits.astype(np.float32), spelled=record.spelled, vocabulary=alphabet)
 
 
 def record_bits(runtime: Runtime, codes: Codes, config: LSTMConfig, *, mode: str, window: int) -> Bits:
@@ -220,14 +278,20 @@ def write_positions_header(stream: IO[str]) -> None:
     stream.write("#record\tposition\tsymbol\tbits\n")
 
 
-def write_positions(stream: IO[str], record: RecordScore, alphabet: str) -> None:
-    """Write record, position (0-based), symbol and bits of each symbol that was predicted."""
-    shown = [_ESCAPES.get(symbol, symbol) for symbol in alphabet]
-    known = np.flatnonzero(~np.isnan(record.bits))
+def write_positions(stream: IO[str], record: RecordScore, alphabet: Alphabet) -> None:
+    """Write record, position (0-based, in characters), symbol and bits of each symbol that was predicted."""
+    shown = ["".join(_ESCAPES.get(one, one) for one in symbol) for symbol in alphabet]
+    known, positions, texts = record.places()
     for start in range(0, len(known), _LINES):
-        at = known[start : start + _LINES]
-        rows = zip(at.tolist(), record.codes[at].tolist(), record.bits[at].tolist(), strict=True)
-        stream.writelines(f"{record.name}\t{position}\t{shown[code]}\t{bits:.4f}\n" for position, code, bits in rows)
+        part = slice(start, start + _LINES)
+        at = known[part]
+        symbols = (
+            [shown[code] for code in record.codes[at].tolist()]
+            if texts is None
+            else ["".join(_ESCAPES.get(one, one) for one in text) for text in texts[part]]
+        )
+        rows = zip(positions[part].tolist(), symbols, record.bits[at].tolist(), strict=True)
+        stream.writelines(f"{record.name}\t{position}\t{symbol}\t{bits:.4f}\n" for position, symbol, bits in rows)
 
 
 def binned(bits: Bits, bin_size: int) -> tuple[npt.NDArray[np.int64], Bits]:

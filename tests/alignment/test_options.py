@@ -28,8 +28,8 @@ from genolstm.alignment.settings import (
 from genolstm.cli.align import align
 
 ANSWERS = {
-    "score": SimpleNamespace(pairs=2, unaligned=1),
-    "search": SimpleNamespace(queries=1, found=1, hits=1),
+    "score": SimpleNamespace(pairs=2, unaligned=1, masked=1),
+    "search": SimpleNamespace(queries=1, found=1, hits=1, masked=1, hidden=0),
     "msa": SimpleNamespace(columns=np.zeros((2, 3)), confidence=np.ones(3)),
     "train": None,
     "plot": None,
@@ -56,11 +56,19 @@ CASES: list[tuple[str, tuple[object, ...], dict[str, Any]]] = [
             *("q.fa", "r.fa", "-o", "o.sam", "--format", "sam", "--posteriors", "p.tsv", "--pairs", "l.tsv"),
             *ALIGNING,
             *("--decoding", "viterbi", "--gap-factor", 2, "--band", 40, "--memory", 1.5, "-t", 3, "--force", "-q"),
+            *("--qmask", "none"),
         ),
         {
             **{"query": "q.fa", "reference": "r.fa", "output": "o.sam", "form": "sam", "posteriors": "p.tsv"},
             **{"pairs": "l.tsv", "one_to_one": False, "threads": 3, "force": True, **MODEL},
-            "alignment": {**ALIGNED, "decoding": "viterbi", "gap_factor": 2.0, "band": 40, "memory": 3 << 29},
+            "alignment": {
+                **ALIGNED,
+                "decoding": "viterbi",
+                "gap_factor": 2.0,
+                "band": 40,
+                "memory": 3 << 29,
+                "qmask": "none",
+            },
         },
     ),
     ("score", (*REQUIRED["score"], "--one-to-one"), {"one_to_one": True}),
@@ -70,12 +78,12 @@ CASES: list[tuple[str, tuple[object, ...], dict[str, Any]]] = [
         "search",
         (
             *("q.fa", "r.fa", "-o", "o.sam", "--format", "sam", "--evalue", 1e-3, "--max-hits", 2),
-            *("--candidates", 7, "--skip-self", *ALIGNING, "-t", 3, "--force", "-q"),
+            *("--candidates", 7, "--skip-self", "--qmask", "none", *ALIGNING, "-t", 3, "--force", "-q"),
         ),
         {
             **{"query": "q.fa", "reference": "r.fa", "output": "o.sam", "form": "sam"},
             "settings": SearchSettings(evalue=1e-3, max_hits=2, candidates=7, skip_self=True),
-            **{"threads": 3, "force": True, **MODEL, "alignment": ALIGNED},
+            **{"threads": 3, "force": True, **MODEL, "alignment": {**ALIGNED, "qmask": "none"}},
         },
     ),
     ("search", (*REQUIRED["search"], "--exact"), {"settings": SearchSettings(exact=True)}),

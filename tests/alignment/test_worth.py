@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genolstm.alignment.context.worth import CODONS, STRETCH, _unevenness, is_doubtful, shows_codons
+from genolstm.alignment.context.worth import STRETCH, _unevenness, is_doubtful, shows_codons
+from genolstm.alignment.pairhmm.decode import SparsePosterior
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.simulate.pairs import PRESETS, simulate_pairs
 
@@ -24,7 +25,7 @@ def test_where_nothing_is_to_be_gained_a_pair_is_as_the_plain_aligner_has_it(kin
         found, plain = (scorer.align(*texts, strand="plus") for scorer in (DNA, PLAIN))
         assert is_doubtful(plain) == (divergence == 0.5)
         if is_doubtful(plain) and shows_codons(plain):
-            continue  # by chance, one pair in twelve
+            continue  # by chance, one pair in ten
         assert (found.context_bits, found.model) == (0.0, "classical")
         np.testing.assert_array_equal(found.pairs, plain.pairs)
         np.testing.assert_array_equal(found.posteriors, plain.posteriors)
@@ -41,17 +42,27 @@ def test_a_model_for_coding_sequence_is_asked_about_every_pair() -> None:
         assert CODING.align(*pairs("homogeneous", divergence, 1)[0], strand="plus").context_bits != 0
 
 
-def test_the_period_of_mismatches_is_measured_as_chi_square() -> None:
+def test_the_period_of_mismatches_is_a_sum_of_standard_scores() -> None:
     at = np.arange(300, dtype=np.int32)
+    both, one, sure = np.stack([at, at], axis=1), np.stack([at, at // 2], axis=1), np.ones(300)
     third = at % 3 == 2
-    assert _unevenness(at, third) == pytest.approx(300)  # all of it explained, with one sample
-    assert _unevenness(at, np.zeros(300, bool)) == 0
-    assert _unevenness(at, np.ones(300, bool)) == 0
-    assert _unevenness(at[:2], np.array([True, False])) == 0
+    # 100 mismatches, all at one of three positions: 100 - 100 / 3 more than expected, of variance 300 (1/3 2/3)^2.
+    assert _unevenness(both, third, sure) == pytest.approx(2 * 200 / 3 / np.sqrt(300 * 4 / 81))
+    assert _unevenness(one, third, sure) < 0.7 * _unevenness(both, third, sure)
+    assert _unevenness(both, np.zeros(300, bool), sure) == 0
+    assert _unevenness(both, np.ones(300, bool), sure) == 0
+    assert _unevenness(both, third, 0 * sure) == 0
+    assert _unevenness(both[:2], np.array([True, False]), sure[:2]) == 0
     rng = np.random.default_rng(1)
-    by_chance = [_unevenness(at, rng.random(300) < 0.4) for _ in range(2000)]
-    # Two degrees of freedom: exp(-x / 2) of them reach x.
-    assert np.mean(np.array(by_chance) >= CODONS) == pytest.approx(np.exp(-CODONS / 2), abs=0.02)
+    # Columns of no posterior are no columns.
+    more = np.concatenate([both, rng.integers(0, 300, (80, 2)).astype(np.int32)])
+    filled = _unevenness(more, np.append(third, rng.random(80) < 0.5), np.append(sure, np.zeros(80)))
+    assert filled == pytest.approx(_unevenness(both, third, sure))
+
+
+def test_few_pairs_without_codons_look_like_genes() -> None:
+    found = [PLAIN.align(*texts, strand="plus") for texts in pairs("homogeneous", 0.4, 120)]
+    assert 0 < np.mean([shows_codons(one) for one in found]) < 0.2
 
 
 class Aligned:
@@ -59,7 +70,10 @@ class Aligned:
 
     def __init__(self, query: np.ndarray, reference: np.ndarray) -> None:
         self.masks = query, reference
-        self.pairs = np.stack([np.arange(len(query))] * 2, axis=1).astype(np.int32)
+        at = np.arange(len(query), dtype=np.int32)
+        sure = np.ones(len(query), np.float32)
+        self.pairs = np.stack([at, at], axis=1)
+        self.posterior = SparsePosterior(at, at, sure, sure, sure)
 
 
 def test_genes_in_different_frames_do_not_hide_one_another() -> None:

@@ -19,7 +19,7 @@ from genolstm.introgression.settings import SimulationSettings
 from genolstm.runs.compare import Outputs
 
 # What is only for show, or says where the call came from.
-PRIVATE = {"progress", "warn", "command", "on_network", "quiet", "stages"}
+PRIVATE = {"progress", "warn", "tell", "command", "on_network", "quiet", "stages"}
 
 # Command and its required arguments; module of runs and its function.
 COMMANDS = {
@@ -43,9 +43,11 @@ COMMANDS = {
     "introgression plot a -o b": ("plot", "run"),
     "introgression report a -o b.html": ("report", "run"),
     "introgression scan a --archaic b --outgroup c -o d": ("scan", "run"),
+    "introgression score a --model m": ("sequence_score", "run"),
     "introgression simulate -o a": ("simulate", "run"),
     "introgression summary a": ("summary", "run"),
     "introgression train a -o b": ("train", "run"),
+    "introgression train --mode sequence a -o b": ("train_sequence", "run"),
     "model card m": ("model", "run_open"),
     "model export m --onnx x": ("model", "run_export"),
     "model gates m x": ("gates", "run"),
@@ -56,6 +58,7 @@ COMMANDS = {
     "panel info a": ("panel", "info"),
     "text baseline x": ("text_baseline", "run"),
     "text generate --model m": ("text_generate", "run"),
+    "text generators x -o y": ("text_generators", "run"),
     "text score x --model m": ("text_score", "run"),
     "text spectrum a b": ("text_spectrum", "run"),
     "text train x -o y": ("text_train", "run"),
@@ -156,7 +159,13 @@ ELSEWHERE = {
 }
 # Options that say how a result is shown, not how it comes about, and those that stand for an argument.
 SHOWN = {"quiet", "as_json", "named"}
-INSTEAD = {("introgression scan", "vcf"), ("introgression scan", "target"), ("text train", "preset")}
+INSTEAD = {
+    ("introgression scan", "vcf"),
+    ("introgression scan", "target"),
+    ("introgression train", "mode"),  # which function is called
+    ("introgression train", "labels"),  # of one of the two
+    ("text train", "preset"),
+}
 
 
 @pytest.mark.parametrize("line", COMMANDS)

@@ -24,7 +24,18 @@ WRITTEN = {
     *("track", "bigwig", "bigwig_haplotypes", "summary", "multiqc", "repeats"),
 }
 NO_FILE = {
-    *("query_name", "reference_name", "architectures", "chrom", "haplotype", "field", "label", "prompt", "filters"),
+    *(
+        "query_name",
+        "reference_name",
+        "architectures",
+        "generators",
+        "chrom",
+        "haplotype",
+        "field",
+        "label",
+        "prompt",
+        "filters",
+    ),
     *(
         "archaics",
         "donors",
@@ -80,17 +91,22 @@ LINES = [
     " --archaic-callable @archaic_callable --archaic-exclude @archaic_exclude",
     "introgression scan --vcf @vcf --target a --archaic b --outgroup-frequencies @outgroup_frequencies --field AF",
     "introgression summary @segments --samples @samples --manifest @manifest",
+    "introgression score @query --model @model",
     "introgression train @regions",
+    "introgression train --mode sequence @regions --labels @labels",
     "model export @model",
     "model gates @model @sequences",
     "model gates @model --vcf @vcf --archaic @archaic --outgroup @outgroup --target @target --haplotype a#1",
     "panel build @fasta @other",
     "text generate --model @model",
+    "text generators @files @other",
     "text score @files @other --model @model --mix --history @history --held-out @held_out",
     "text train @files --held-out @held_out",
 ]
 # Folders: which of the files in them a run writes.
 FOLDERS = {"models": "lstm-1.genolstm", "checkpoints": "checkpoint.npz", "bigwig_haplotypes": "S.1.bw"}
+#: Folders within those, by command.
+WITHIN = {"align train": "phase0", "text generators": "gan-1"}
 
 
 def leaves(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -152,7 +168,7 @@ def arguments(line: str, folder: Path) -> tuple[list[str], dict[str, Path]]:
     for word in line.split():
         if word.startswith("@"):
             path = folder / word[1:]
-            if word == "@regions" and line.startswith("introgression train"):
+            if word == "@regions" and line.startswith("introgression train") and "--labels" not in line:
                 path.mkdir(exist_ok=True)
                 for name in REGION_FILES:
                     (path / name).write_text(name)
@@ -189,13 +205,9 @@ def test_an_output_is_no_input(line: str, inputs: Path, cli) -> None:
             if parameter in FOLDERS:
                 folder = inputs / f"folder{tried}"
                 folder.mkdir()
-                if command_of(line) == "align train":
-                    folder = folder / "phase0"
-                    folder.mkdir()
-                    os.link(path, folder / FOLDERS[parameter])
-                    folder = folder.parent
-                else:
-                    os.link(path, folder / FOLDERS[parameter])
+                within = folder / WITHIN.get(command_of(line), ".")
+                within.mkdir(exist_ok=True)
+                os.link(path, within / FOLDERS[parameter])
                 target = folder
             found = cli(*words, *options(line, {parameter: target}))
             said = (line, parameter, name, found)

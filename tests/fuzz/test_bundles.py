@@ -18,9 +18,12 @@ from genolstm.alignment.context.model import read_aligner
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.comparison.gates import sequence_gates
 from genolstm.introgression.channels import CHANNELS, CLASSES
+from genolstm.introgression.metadata import SEQUENCE_ONLY
 from genolstm.introgression.model import IntrogressionClassifier
+from genolstm.introgression.sequence_only.scorer import SequenceScorer
 from genolstm.lstm.train.checkpoint import Progress, load_checkpoint, save_checkpoint
 from genolstm.runs.model import run_open, run_verify
+from genolstm.sequences.alphabet import encode
 from genolstm.text.generator import TextGenerator
 
 WORDS = [
@@ -80,11 +83,19 @@ def use_comparison(path: Path) -> None:
         assert np.isfinite(sequence_gates(bundle, "ACGTACGT", top=1).cell).all()
 
 
+def use_sequence_only(path: Path) -> None:
+    use_any(path)
+    scorer = SequenceScorer.load(path, threads=1)
+    for found in scorer.score(encode("ACGTTGCAACGNTACA" * 4)):
+        assert ((found.probability >= 0) & (found.probability <= 1) | np.isnan(found.probability)).all()
+
+
 USES: dict[str, Use] = {
     "introgression": use_introgression,
     "alignment": use_alignment,
     "text": use_text,
     "comparison": use_comparison,
+    SEQUENCE_ONLY: use_sequence_only,
 }
 
 

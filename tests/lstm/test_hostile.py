@@ -12,6 +12,8 @@ from support import EXAMPLE, Result
 from support.hostile import good_bundles, hostile_bundles, members_of, unzipped, with_metadata
 from support.text import toy_bytes
 
+from genolstm.introgression.metadata import SEQUENCE_ONLY
+
 Command = tuple[object, ...]
 # Each kind's own commands on top of those that take any model; {m} is the bundle.
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -38,6 +40,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "model gates {m} abc -o out.tsv",
     ),
     "comparison": ("model gates {m} ACGTACGT -o out.tsv", "model gates {m} a.fa --figure out.svg"),
+    SEQUENCE_ONLY: ("introgression score a.fa --model {m} -o out.tsv", "introgression score a.fa b.fa --model {m}"),
 }
 ANY = (
     "model info {m}",
@@ -60,6 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("many", "others"):
         records = [f">{name}{i}\n{''.join('ACGT'[c] for c in random.integers(4, size=60))}\n" for i in range(6)]
         (tmp_path / f"{name}.fa").write_text("".join(records))
+    (tmp_path / "long.fa").write_text(f">long\n{'ACGTTGCAACGG' * 4}\n")
     (tmp_path / "family.fa").write_text(">x\nACGTTGCAACGG\n>y\nACGTTGCAACG\n>z\nACGTTGAACGG\n")
     (tmp_path / "truth.paf").write_text("a\t16\t0\t16\t+\tb\t16\t0\t16\t16\t16\t60\tcg:Z:16=\n")
     (tmp_path / "words.txt").write_text("abcde")
@@ -112,6 +116,7 @@ def test_the_good_bundles_are_read(cli: Callable[..., Result], folder: Path, kin
         "alignment": "align score a.fa b.fa --model m.genolstm",
         "text": "text generate --model m.genolstm -n 5",
         "comparison": "model gates m.genolstm ACGTACGT",
+        SEQUENCE_ONLY: "introgression score family.fa long.fa --model m.genolstm",
     }
     result = cli(*own[kind].split())
     assert result.code == 0, result

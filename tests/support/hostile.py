@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.introgression import tiny_bundle
+from support.introgression import sequence_only_bytes, tiny_bundle
 from support.lstm import keras_of, onnx_of, random_weights
 from support.text import toy_bytes
 
@@ -23,6 +23,7 @@ from genolstm.alignment.pairhmm.damage import DamageProfile
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.introgression.channels import BASELINE_COUNTS, LEVELS
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.metadata import SEQUENCE_ONLY
 from genolstm.lstm.bundle.archive import write_archive
 from genolstm.lstm.bundle.bundle import Bundle, find_bundle, pack
 from genolstm.lstm.bundle.graph import write_onnx
@@ -95,6 +96,7 @@ def good_bundles(folder: Path) -> dict[str, bytes]:
             members={"model.onnx": onnx_of(comparison), "card.md": b"# toy\n"},
             metadata={"architecture": "lstm", "alphabet": "ACGT", "classes": ["a", "b"], "length": 20, "context": 0},
         ),
+        SEQUENCE_ONLY: sequence_only_bytes(),
     }
 
 

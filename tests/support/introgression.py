@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,11 @@ from genolstm.introgression.channels import (
     TARGET_SIZE,
 )
 from genolstm.introgression.hmm import SupervisedHMM
+from genolstm.introgression.metadata import SEQUENCE_ONLY
+from genolstm.introgression.sequence_only.measures import Measures
+from genolstm.introgression.sequence_only.settings import NETWORK, WARNING, SentenceSettings
 from genolstm.introgression.settings import TrackSettings
-from genolstm.lstm.bundle.bundle import save_bundle
+from genolstm.lstm.bundle.bundle import pack, save_bundle
 from genolstm.lstm.bundle.export import write_onnx
 from genolstm.lstm.config import LSTMConfig
 
@@ -181,3 +186,40 @@ def tiny_bundle(
         metadata=metadata,
     )
     return path
+
+
+def letters(n: int, seed: int, alphabet: str = "ACGT") -> str:
+    """Return a random sequence."""
+    return "".join(np.random.default_rng(seed).choice(list(alphabet), n))
+
+
+def write_region(folder: Path, sequences: dict[str, str], tracts: list[tuple[str, int, int, str, str]]) -> Path:
+    """Write a labelled region: haplotypes by their names, and (chrom, start, end, sample, haplotype)."""
+    folder.mkdir(parents=True)
+    text = "".join(f">{name}\n{sequence}\n" for name, sequence in sequences.items())
+    (folder / "target.fa.gz").write_bytes(gzip.compress(text.encode(), 1))
+    rows = [f"{c}\t{a}\t{b}\tarchaic\t1000\t.\t{s}\t{h}\n" for c, a, b, s, h in tracts]
+    header = "#chrom\tstart\tend\tname\tscore\tstrand\tsample\thaplotype\n"
+    (folder / "truth.bed").write_text(header + "".join(rows))
+    return folder
+
+
+#: Sentences that a small sequence-only model reads, and its network.
+SHORT = SentenceSettings(k=3, sentence=20, step=10)
+READER = replace(NETWORK, vocabulary=SHORT.vocabulary, input_units=4, units=3)
+
+
+def sequence_only_bytes(config: LSTMConfig = READER, **changes: object) -> bytes:
+    """Return a small sequence-only model with random weights, with some of its metadata changed."""
+    found = Measures(90, 40, 12, 0.5, 0.95, [0.9, 0.97], 0.8, [0.7, 0.9], 0.7, [0.6, 0.8], 0.6, 0.55)
+    metadata = {
+        **SHORT.to_dict(),
+        "split": "region",
+        "threshold": 0.5,
+        "warning": WARNING,
+        "context": 0,
+        "test": {**found.to_dict(), "seen": 0.0, "doubt": ""},
+        **changes,
+    }
+    members = {"model.onnx": write_onnx(config, random_weights(config)), "card.md": WARNING.encode()}
+    return pack(kind=SEQUENCE_ONLY, members=members, config=config, metadata=metadata)

@@ -7,8 +7,10 @@ from genolstm.lstm.bundle.bundle import Bundle, pack
 from genolstm.lstm.bundle.graph import write_onnx, write_step
 from genolstm.lstm.config import LSTMConfig
 from genolstm.text.generator import TextGenerator
+from genolstm.text.words import Vocabulary
 
 ALPHABET = "\n abcdeé"
+VOCABULARY = Vocabulary((" the", " goat", ",", "The", " and", "\n", " lamp", "."), (" ladle", " gate", " lit"))
 
 
 def next_config(n_symbols, *, scaled=False, units=6):
@@ -29,18 +31,16 @@ def toy_bytes(alphabet=ALPHABET, symbols="text", mode="stream", window=5, units=
     config = next_config(len(alphabet), scaled=mode == "window", units=units)
     weights = random_weights(config, seed, 0.9)
     graphs = {"model.onnx": write_onnx(config, weights), "step.onnx": write_step(config, weights)}
+    if isinstance(alphabet, Vocabulary):
+        words = {"words": [*alphabet.words], "others": [*alphabet.others]}
+        said = {"tokens": "words", "vocabulary": words, "opening": "The goat and the lamp."}
+    else:
+        said = {"alphabet": alphabet, "opening": alphabet[2:] * 3}
     return pack(
         kind=more.pop("kind", "text"),
         config=config,
         members={**graphs, "card.md": b"toy"},
-        metadata={
-            "symbols": symbols,
-            "alphabet": alphabet,
-            "mode": mode,
-            "window": window,
-            "opening": alphabet[2:] * 3,
-            **more,
-        },
+        metadata={"symbols": symbols, "mode": mode, "window": window, **said, **more},
     )
 
 

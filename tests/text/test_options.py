@@ -9,8 +9,12 @@ from click import UsageError
 
 from genolstm.cli import cli
 from genolstm.lstm.bundle.bundle import Bundle
+from genolstm.runs.text_generators import Generators
 from genolstm.text.scoring import Total
-from genolstm.text.settings import PRESETS, TextSettings
+from genolstm.text.settings import PRESETS, GanSettings, GeneratorsSettings, TextSettings
+
+PARTS = {"training_bases": 5, "validation_bases": 1, "held_out_bases": 4, "held_out_groups": 2, "block": 2}
+COMPARED = Generators(None, {"parts": {**PARTS, "left_out_bases": 3}})
 
 
 @pytest.fixture
@@ -20,6 +24,7 @@ def asked(monkeypatch):
     answers = {
         "text_train.run": Bundle("text", None, {}, {}, {}, ""),
         "text_generate.run": None,
+        "text_generators.run": COMPARED,
         "text_score.run": [("total", Total(2, 3.0))],
         "text_baseline.run": [],
         "text_spectrum.run": [],
@@ -38,7 +43,8 @@ def call(asked, line):
     cli(["text", *line.split()], standalone_mode=False)
     assert len(asked) == 1
     args, options = asked.pop()
-    options.pop("on_network", None)
+    for told in ("on_network", "warn"):
+        options.pop(told, None)
     return args, options
 
 
@@ -47,9 +53,11 @@ def test_options_of_train_arrive(asked):
         "train a.txt b.txt -o m.genolstm --preset tutorial --format text --held-out c.txt --held-out d.txt "
         "--validation 0.3 --steps 9 --embedding 3 --units 7 --layers 2 --dropout 0.4 --epochs 5 --steps-per-epoch 6 "
         "--batch-size 8 --learning-rate 0.01 --patience 2 --reverse-complement --noise 0.2 --seed 11 "
-        "--checkpoints folder --log l.csv --force -q"
+        "--checkpoints folder --log l.csv --force -q --tokens words --vocabulary 77"
     )
     settings = TextSettings(
+        tokens="words",
+        vocabulary=77,
         mode="window",
         embedding=3,
         units=7,
@@ -100,7 +108,7 @@ def test_a_width_alone_asks_for_one_layer(asked):
 def test_options_of_generate_arrive(asked):
     line = (
         "generate --model m -p abc --echo -n 7 --temperature 0.5 --top-k 3 --top-p 0.9 --skip-unknown --window "
-        "--samples 2 -o out.txt --seed 5 --force"
+        "--samples 2 -o out.txt --seed 5 --force --sentence"
     )
     assert call(asked, line) == (
         ("m", Path("out.txt")),
@@ -111,6 +119,7 @@ def test_options_of_generate_arrive(asked):
             "sampling": {"temperature": 0.5, "top_k": 3, "top_p": 0.9},
             "skip_unknown": True,
             "carry": False,
+            "sentence": True,
             "samples": 2,
             "seed": 5,
             "force": True,
@@ -123,6 +132,7 @@ def test_options_of_generate_arrive(asked):
         "sampling": {},
         "skip_unknown": False,
         "carry": None,
+        "sentence": False,
         "samples": 1,
         "seed": 1,
         "force": False,
@@ -191,9 +201,10 @@ def test_options_of_score_arrive(asked, capsys):
 
 def test_options_of_baseline_arrive(asked, capsys):
     line = (
-        "baseline a.fa b.fa --format fasta --held-out c --validation 0.2 --max-order 4 --forward-only --json --seed 3"
+        "baseline a.fa b.fa --format fasta --held-out c --validation 0.2 --max-order 4 --forward-only --json --seed 3 "
+        "--tokens words --vocabulary 50"
     )
-    settings = TextSettings(validation=0.2, reverse_complement=False, seed=3)
+    settings = TextSettings(tokens="words", vocabulary=50, validation=0.2, reverse_complement=False, seed=3)
     assert call(asked, line) == (
         ((Path("a.fa"), Path("b.fa")), settings),
         {"form": "fasta", "held_out": (Path("c"),), "max_order": 4},
@@ -205,12 +216,63 @@ def test_options_of_baseline_arrive(asked, capsys):
     )
 
 
+def test_options_of_generators_arrive(asked, capsys):
+    line = (
+        "generators a.fa b.fa -o t.tsv --runs r.tsv --figure f.svg --checkpoints folder --generators gan,lstm "
+        "--bases 4000 --window 64 --block 640 --held-out 0.3 --validation 0.2 --forward-only --passes 5 --units 9 "
+        "--max-order 4 --seeds 2 --seed 7 --gan-channels 8 --gan-latent 3 --gan-critic-steps 2 --gan-penalty 1.5 "
+        "--gan-temperature 0.5 --gan-batch-size 6 --gan-learning-rate 0.1 --force"
+    )
+    args, options = call(asked, line)
+    told = options.pop("progress")
+    settings = GeneratorsSettings(
+        generators=("lstm", "gan"),
+        passes=5,
+        seeds=2,
+        seed=7,
+        window=64,
+        bases=4000,
+        block=640,
+        held_out=0.3,
+        validation=0.2,
+        units=9,
+        max_order=4,
+        reverse_complement=False,
+    )
+    gan = GanSettings(
+        latent=3, channels=8, batch_size=6, critic_steps=2, penalty=1.5, temperature=0.5, learning_rate=0.1
+    )
+    assert args == ((Path("a.fa"), Path("b.fa")), Path("t.tsv"))
+    assert options == {
+        "settings": settings,
+        "gan": gan,
+        "runs": Path("r.tsv"),
+        "figure": Path("f.svg"),
+        "checkpoints": Path("folder"),
+        "force": True,
+    }
+    err = capsys.readouterr().err
+    assert "learned from 5 bases, 1 to choose by, 4 held out in 2 blocks of 2" in err
+    assert "warning: 3 bases" in err
+    row = {"generator": "gan", "seed": 1, "jsd_6": 0.1, "auc": 0.9, "auc_low": 0.8, "auc_high": 1.0}
+    told({**row, "copied": 0.2, "bits": 1.9})
+    assert "gan seed 1: divergence of 6-mers 0.10000" in capsys.readouterr().err
+    args, options = call(asked, "generators a.fa -o t.tsv -q")
+    options.pop("progress")
+    assert options.pop("settings") == GeneratorsSettings()
+    assert options.pop("gan") == GanSettings()
+    assert not any(options.values())
+    assert capsys.readouterr().err.startswith("warning")
+
+
 def test_options_of_spectrum_arrive(asked):
     assert call(asked, "spectrum a.fa b.fa -k 3 -k 5") == ((Path("a.fa"), Path("b.fa"), (3, 5)), {})
     assert call(asked, "spectrum a.fa b.fa") == ((Path("a.fa"), Path("b.fa"), (2, 4, 6)), {})
 
 
-@pytest.mark.parametrize("command", ["text train", "text generate", "text score", "model gates", "model info"])
+@pytest.mark.parametrize(
+    "command", ["text train", "text generate", "text generators", "text score", "model gates", "model info"]
+)
 def test_help_imports_nothing_heavy(command):
     code = (
         "import sys\nfrom genolstm.cli import main\n"

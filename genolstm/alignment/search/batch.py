@@ -188,7 +188,7 @@ class BatchedAlignment(PosteriorAlignment):
         self.placement = top
         self.divergence, self.gap_rate = math.exp(fit.divergence), math.exp(fit.gap_rate)
         self.model, self.context_bits = "classical", 0.0
-        self.evalue = self.p_homolog = None
+        self.evalue = self.p_homolog = self.evidence = None
         self.is_secondary = False
 
     def __getattr__(self, name: str) -> Any:
@@ -196,7 +196,7 @@ class BatchedAlignment(PosteriorAlignment):
             raise AttributeError(name)
         self._made = True
         found, k, n = self._found, self._k, self.n_query
-        kept = {name: self.__dict__[name] for name in ("placement", "evalue", "p_homolog", "is_secondary")}
+        kept = {name: self.__dict__[name] for name in ("placement", "evalue", "p_homolog", "evidence", "is_secondary")}
         start, end = self._place
         region = Region((0, n), (start, end))
         super().__init__(

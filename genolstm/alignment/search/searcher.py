@@ -29,7 +29,7 @@ from genolstm.alignment.pairhmm.member import Selection, null_of
 from genolstm.alignment.pairhmm.modes import Strand, placements
 from genolstm.alignment.pairhmm.parameters import ParameterFamily
 from genolstm.alignment.pairhmm.region import Region, shifted
-from genolstm.alignment.result import PosteriorAlignment, rank_references
+from genolstm.alignment.result import Evidence, PosteriorAlignment, rank_references
 from genolstm.alignment.scorer import AlignmentScorer
 from genolstm.alignment.search.batch import BatchedAlignment, Fit, NearAlignments, score_near
 from genolstm.alignment.search.edits import EITHER, MINUS, PLUS, nearest
@@ -38,6 +38,7 @@ from genolstm.alignment.search.windows import PrefilterMaker, Windows
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
 from genolstm.alignment.significance import Significance, gc_content
 from genolstm.errors import InputError
+from genolstm.sequences.low_complexity import without_low_complexity
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
 from genolstm.sequences.packed import PackedSequences, pack
 from genolstm.threads import count_threads
@@ -66,6 +67,8 @@ class Hit(NamedTuple):
     evalue: float | None
     fit: Fit | None = None
     """What is known of it if the pair is near."""
+    evidence: Evidence | None = None
+    """What the E-value is from if low complexity of the query counts for nothing."""
 
 
 def _seeds(packed: PackedSequences) -> Prefilter:
@@ -129,6 +132,8 @@ class Searcher:
         self._names = [self._name_codes.setdefault(r.id, len(self._name_codes)) for r in self.references]
         self._windows: dict[int | None, Windows] = {}
         self._building = threading.Lock()
+        self.hidden: list[int] = []
+        """One number for each query without hits that is like a reference in what counts for nothing."""
 
     def _for_length(self, n: int) -> Windows:
         """Return the windows for queries of about this length."""
@@ -363,29 +368,54 @@ class Searcher:
         fitted: npt.NDArray[np.float64],
     ) -> list[list[Hit]]:
         found: list[list[Hit]] = [[] for _ in queries]
-        total = len(windows.place)
         order = np.lexsort((pairs[:, 1], -bits))
-        evalues = bound = total * np.exp2(-np.clip(bits, -900.0, 1000.0))
+        letters, worth = self._evidence(queries, windows, pairs, bits)
+        bound, plain = (len(windows.place) * np.exp2(-np.clip(x, -900.0, 1000.0)) for x in (worth, bits))
+        bases = np.array([_sure(own) for own in letters], dtype=np.int64)
+        shares = np.array([gc_content(own) for own in letters])
+        known = np.zeros(len(pairs), dtype=np.bool_)
         if self.significance is not None:
-            evalues = bound = self.significance.evalues(
-                bits,
-                np.array([len(q) for q in queries])[pairs[:, 0]],
+            # As AlignmentScorer.judge does: what N aligns to is uninformative, and tails begin at some length.
+            known = bases[pairs[:, 0]] >= self.significance.shortest(self.alignment.mode)
+            bound[known] = self.significance.evalues(
+                worth[known],
+                bases[pairs[known, 0]],
                 windows.class_lengths,
                 mode=self.alignment.mode,
                 strand=self.alignment.strand,
                 counts=windows.counts,
-                query_gc=np.array([gc_content(q) for q in queries])[pairs[:, 0]],
+                query_gc=shares[pairs[known, 0]],
                 reference_gc=windows.class_gc,
             )
         order = order[bound[order] <= self.settings.evalue]
-        columns = (pairs[order], bits[order], evalues[order], strands[order], fitted[order])
-        for (i, j), score, evalue, strand, fit in zip(*(x.tolist() for x in columns), strict=True):
+        similar = (worth != bits) & (plain <= self.settings.evalue)
+        self.hidden += np.setdiff1d(pairs[similar, 0], pairs[order, 0]).tolist()
+        columns = (pairs[order], bits[order], worth[order], bound[order], known[order], strands[order], fitted[order])
+        for (i, j), score, counted, evalue, means, strand, fit in zip(*(x.tolist() for x in columns), strict=True):
             if len(found[i]) < self._most:
-                known = None if math.isnan(fit[0]) else Fit("+-"[strand - 1], fit[1], fit[2], fit[0])
-                meaning = None if self.significance is None else evalue
+                near = None if math.isnan(fit[0]) else Fit("+-"[strand - 1], fit[1], fit[2], fit[0])
+                evidence = None if letters[i] is queries[i] else Evidence(counted, int(bases[i]), float(shares[i]))
                 reference, start, end = windows.place[j]
-                found[i].append(Hit(j, reference, start, end, score, meaning, known))
+                found[i].append(Hit(j, reference, start, end, score, evalue if means else None, near, evidence))
         return found
+
+    def _evidence(
+        self, queries: list[Masks], windows: Windows, pairs: npt.NDArray[np.int64], bits: npt.NDArray[np.float64]
+    ) -> tuple[list[Masks], npt.NDArray[np.float64]]:
+        """Return the letters that count in E-values, and the scores by these alone."""
+        if self.significance is None or self.alignment.qmask == "none":
+            return queries, bits
+        letters = [without_low_complexity(own) for own in queries]
+        at = np.flatnonzero([letters[i] is not queries[i] for i in pairs[:, 0].tolist()])
+        if not len(at):
+            return queries, bits
+        some, own = np.unique(pairs[at, 0], return_inverse=True)
+        fewer = [letters[i] for i in some.tolist()]
+        asked = np.stack([own, pairs[at, 1]], axis=1)
+        out = bits.copy()
+        either, unknown = np.full(len(at), EITHER), np.full(len(at), np.nan)
+        out[at] = self._score(fewer, pack(fewer), windows, asked, either, unknown)
+        return letters, out
 
     # ------------------------------------------------------------------ alignments
 
@@ -404,7 +434,7 @@ class Searcher:
             if alignment.is_empty:
                 continue
             lifted = alignment if isinstance(alignment, BatchedAlignment) else self._lift(alignment, hit)
-            lifted.evalue = hit.evalue
+            lifted.evalue, lifted.evidence = hit.evalue, hit.evidence
             if not any(_same_place(lifted, other) for other in hits[i]):
                 hits[i].append(lifted)
                 windows[i].append(hit)
@@ -480,7 +510,7 @@ class Searcher:
         )
         contextual = self.scorer.contextual
         doubtful = found.doubt > MOST_DOUBT * np.array([len(turned[i]) for i in pairs[:, 0]])
-        meaning = self._homology(pairs, turned, windows, [plan[k][1].bits for k in members])
+        meaning = self._homology(pairs, turned, windows, [plan[k][1] for k in members])
         for at in np.flatnonzero(found.done).tolist():
             i, hit = plan[members[at]]
             n, m = len(masks[i]), len(self._masks[hit.reference])
@@ -503,16 +533,21 @@ class Searcher:
             out[members[at]] = made
 
     def _homology(
-        self, pairs: npt.NDArray[np.int64], queries: list[Masks], windows: Windows, bits: list[float]
+        self, pairs: npt.NDArray[np.int64], queries: list[Masks], windows: Windows, hits: list[Hit]
     ) -> list[float | None]:
         """Return P(homolog) of each pair, as the scorer judges it."""
         known, mode = self.scorer.significance, self.alignment.mode
         if known is None or mode not in known.modes():
             return [None] * len(pairs)
         shortest = known.shortest(mode)
-        sure = np.array([np.count_nonzero(q & (q - 1) == 0) for q in queries])[pairs[:, 0]]
-        sure = np.minimum(sure, windows.sure[pairs[:, 1]])
-        values = known.p_homologs(np.array(bits), mode=mode).tolist()
+        whole = [_sure(own) for own in queries]
+        judged = [
+            (hit.bits, whole[i]) if hit.evidence is None else hit.evidence[:2]
+            for i, hit in zip(pairs[:, 0].tolist(), hits, strict=True)
+        ]
+        bits, bases = np.array(judged, dtype=np.float64).reshape(-1, 2).T
+        sure = np.minimum(bases, windows.sure[pairs[:, 1]])
+        values = known.p_homologs(bits, mode=mode).tolist()
         return [value if enough else None for value, enough in zip(values, (sure >= shortest).tolist(), strict=True)]
 
     def _elsewhere(
@@ -576,6 +611,11 @@ class Searcher:
         out.placement = a.placement
         out.p_homolog = a.p_homolog
         return out
+
+
+def _sure(masks: Masks) -> int:
+    """Return how many letters stand for a single base."""
+    return int(np.count_nonzero(masks & (masks - 1) == 0))
 
 
 def _is_in(hit: Hit, reference: int, start: int, end: int) -> bool:

@@ -259,6 +259,19 @@ class Mixture:
                     waiting = None
         return Mixed(bits, plain, shares)
 
+    def loops(self) -> list[Callable[[], None]]:
+        """Return what runs each loop on a few symbols, in the order in which :meth:`read` comes to them.
+
+        It is there to have them compiled by several processes at the same time, and leaves a mixture unfit for reading.
+        """
+        size = 4
+        block = _Block(size, int(self._sizes[slots.BITS]), self._mixer.weights.shape[2], len(self._copies))
+        bits, plain = np.zeros(size, np.float32), np.zeros(0, np.float32)
+        silent, shares = np.zeros((0, self.n_symbols), np.float32), np.zeros((0, len(FORECASTS)), np.float32)
+        shown = block.x, block.lengths, block.frames
+        mixing = partial(mixer.mix, self._mixer, self._seq, 0, size, *shown, silent, bits, plain, shares)
+        return [*self._tasks(block, 0, size), mixing]
+
     def _full(self) -> int:
         return (1 << self._bits) // self._taken
 
