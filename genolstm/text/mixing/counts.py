@@ -13,6 +13,7 @@ import numpy as np
 from genolstm.compiled import compiled
 from genolstm.text.mixing.copies import HISTORY, MISSED, PLACE, SYMBOL, remember, say
 from genolstm.text.mixing.slots import (
+    AHEAD,
     BITS,
     FINE,
     GROUP,
@@ -28,8 +29,6 @@ from genolstm.text.mixing.slots import (
 )  # fmt: skip
 
 MOST_MISSES = 8
-# Symbols by which a slot is fetched before it is needed.
-_AHEAD = 8
 WORD, TWO_WORDS, THREE_WORDS, SKIP, SKIP_TWO = -1, -2, -3, -4, -5
 
 
@@ -142,8 +141,8 @@ def count_text(
         symbol = np.int64(seq[start + j])
         if symbol >= n_symbols:
             continue
-        if j + _AHEAD < len(keys):
-            ahead(table, keys[j + _AHEAD], shift, group)
+        if j + AHEAD < len(keys):
+            ahead(table, keys[j + AHEAD], shift, group)
         row = j * n_bits
         first = 0
         prefix, node, left = 1, 1, 0
@@ -184,9 +183,9 @@ def count_dna(
     for j in range(len(keys)):
         symbol = np.int64(seq[start + j])
         row = 2 * j
-        if j + _AHEAD < len(keys):
-            ahead(table, keys[j + _AHEAD], shift, 2)
-            ahead(table, others[j + _AHEAD], shift, 2)
+        if j + AHEAD < len(keys):
+            ahead(table, keys[j + AHEAD], shift, 2)
+            ahead(table, others[j + AHEAD], shift, 2)
         if symbol > 3:
             if voter >= 0:
                 words[voter, 2] = 0

@@ -291,9 +291,12 @@ class Mixture:
 
     def _copy(self, block: _Block, start: int, stop: int, place: int) -> None:
         length, first, last = self._lengths[place]
+        keys, others = np.empty((2, stop - start), np.int64)
+        copies.places_of(self._seq, start, stop, length, self._sizes, (1 << _PLACES) - 1, keys, others)
         copies.follow(
-            self._seq, start, stop, length, self._most, self._sizes, self._copies, first, last, self._found[place],
-            self._trust, _TRUST_RATE, self._stretched, block.x, 2 * len(self._orders), block.lengths,
+            self._seq, start, keys, others, length, self._most, self._sizes, self._copies, first, last,
+            self._found[place], self._trust, _TRUST_RATE, self._stretched, block.x, 2 * len(self._orders),
+            block.lengths,
         )  # fmt: skip
 
     def _count(self, block: _Block, start: int, stop: int, place: int) -> None:

@@ -22,6 +22,8 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 OTHER = np.uint64(0xD6E8FEB86659FD93)
 COUNTS = 64
 FINE = 4096
+#: Symbols by which a place in memory is fetched before it is needed.
+AHEAD = 8
 #: Places in the array of sizes: symbols, bits of a symbol, bits of a slot, whether DNA.
 SYMBOLS, BITS, GROUP, DNA = 0, 1, 2, 3
 
