@@ -457,13 +457,13 @@ def spectrum(sample: Path, source: Path, ks: tuple[int, ...]) -> None:
 @options.force
 @options.quiet
 def generators(files: tuple[Path, ...], output: Path, quiet: bool, **settings: Any) -> None:
-    """Train LSTM, Markov model and GAN on the same DNA and judge what they make beside real sequence.
+    """Compare LSTM, Markov model and GAN as makers of DNA.
 
     FILES are FASTA. Needs the extra `train`.
 
-    All learn from the same part and make the same amount. Judges are k-mer spectra, a CNN that tries to tell
-    real from generated windows, copied 31-mers, and bits per base; held-out sequence that no generator saw is
-    judged like them. A killed run goes on from its checkpoints.
+    All learn from the same part and make the same amount, which is judged beside real sequence. Judges are k-mer
+    spectra, a CNN that tries to tell real from generated windows, copied 31-mers, and bits per base; held-out
+    sequence that no generator saw is judged like them. A killed run goes on from its checkpoints.
     """
     from genolstm.runs.text_generators import run
 
