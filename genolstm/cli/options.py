@@ -22,6 +22,7 @@ from genolstm.errors import shown as shown_text
 from genolstm.numbers import LAST_POSITION, duration
 from genolstm.sequences.panel.settings import LEAST_MEMORY, MEMORY
 from genolstm.settings import Range, Setting, describe
+from genolstm.terminal import Seldom, line_away, terminal_line
 from genolstm.threads import available_cores
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -137,14 +138,14 @@ def status(what: str, text: Callable[..., str], *, quiet: bool) -> Iterator[Call
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
-    from rich.status import Status
+    with terminal_line(what, "{desc}") as shown:
+        often = Seldom()
 
-    with Status(what, console=Console(stderr=True)) as shown:
-        from rich.markup import escape
+        def update(*counts: Any) -> None:
+            if often.allows():
+                shown.set_description_str(shown_text(text(*counts)))
 
-        # No markup: a sequence may be called [red].
-        yield lambda *counts: shown.update(escape(shown_text(text(*counts))))
+        yield update
 
 
 #: Seconds between two lines of progress where no bar can be drawn.
@@ -164,25 +165,16 @@ def progress(what: str, *, quiet: bool) -> Iterator[Callable[[str, float | None]
     if not sys.stderr.isatty():
         yield _Lines(what)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        from rich.markup import escape
-
-        task = shown.add_task(what, total=None)
-        before = 0.0
+    with terminal_line(what, "{desc} {bar:30} {percentage:3.0f}% {remaining}") as shown:
+        often = Seldom()
 
         def update(text: str, share: float | None) -> None:
-            nonlocal before
-            if share is not None and share < before:
-                shown.reset(task)
-            before = share or 0.0
-            # No markup: a sequence may be called [red].
-            shown.update(
-                task, description=escape(shown_text(text)), total=None if share is None else 1.0, completed=before
-            )
+            total, done = (None, 0.0) if share is None else (1.0, share)
+            if done < shown.n or total != shown.total:
+                shown.reset(total)
+            shown.n = done
+            if often.allows():
+                shown.set_description_str(shown_text(text))
 
         yield update
 
@@ -397,4 +389,5 @@ def tell(lines: Iterable[str], *, quiet: bool) -> None:
 def say(text: str, *, quiet: bool) -> None:
     """Print a message or a table on stderr, unless ``quiet``."""
     if not quiet:
-        click.echo(shown_text(text, keep="\n\t"), err=True)
+        with line_away():
+            click.echo(shown_text(text, keep="\n\t"), err=True)

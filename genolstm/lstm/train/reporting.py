@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from genolstm.files import PathLike, atomic_text
 from genolstm.numbers import duration
+from genolstm.terminal import Seldom, terminal_line
 
 
 class Reporter(Protocol):
@@ -91,39 +92,24 @@ class _Lines(_Silent):
 
 class _Bar(_Silent):
     def __init__(self, epochs: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
-
-        self._epochs, self._clock = epochs, Clock(epochs)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
-            TextColumn("loss {task.fields[loss]:.4f}"),
-            TextColumn("{task.fields[left]}"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task: Any = None
-        self._shown = 0.0
-        self._bar.start()
+        self._epochs, self._clock, self._seldom = epochs, Clock(epochs), Seldom()
+        self._line = terminal_line("", "{desc} {bar:30} {n_fmt}/{total_fmt}{postfix}")
 
     def step(self, epoch: int, step: int, steps: int, loss: float) -> None:
-        now = time.monotonic()
         self._clock.step(epoch, step, steps)
-        if self._task is None:
-            self._task = self._bar.add_task("", total=steps, loss=loss, left="")
-        elif now - self._shown < 0.1 and step < steps:
-            return
-        self._shown = now
-        text = f"epoch {epoch}/{self._epochs}"
-        self._bar.update(self._task, description=text, completed=step, total=steps, loss=loss, left=self._clock.left())
+        line = self._line
+        if step < line.n or line.total != steps:
+            line.reset(steps)
+        line.n = step
+        if self._seldom.allows() or step == steps:
+            line.set_description_str(f"epoch {epoch}/{self._epochs}", refresh=False)
+            line.set_postfix_str("  ".join(filter(None, (f"loss {loss:.4f}", self._clock.left()))))
 
     def epoch(self, row: Mapping[str, float]) -> None:
-        self._bar.console.print(_summary(row, self._epochs), highlight=False)
+        self._line.write(_summary(row, self._epochs), file=sys.stderr)
 
     def close(self) -> None:
-        self._bar.stop()
+        self._line.close()
 
 
 def _summary(row: Mapping[str, float], epochs: int) -> str:
