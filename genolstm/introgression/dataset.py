@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from genolstm.errors import InputError, SettingError
-from genolstm.files import PathLike, read_lines
+from genolstm.files import read_lines
 from genolstm.introgression.channels import CLASSES, SLOTS
 from genolstm.introgression.doors.vcf import VcfDoor
 from genolstm.introgression.evaluate import Coverage, Pieces
 from genolstm.introgression.formats import line_of, read_numbered_intervals
+from genolstm.introgression.regions import REGION_FILES
 from genolstm.introgression.segments import Interval
 from genolstm.introgression.settings import UNNAMED, TrackSettings, check_source
 from genolstm.introgression.tracks import choose_sources
 
 #: How often an archaic that a region has is at hand for a haplotype in training.
 KEPT_ARCHAICS = 0.75
-#: Files of a labelled region, as ``introgression simulate`` writes them.
-REGION_FILES = ("region.vcf.gz", "target.txt", "outgroup.txt", "archaic.txt", "truth.bed")
 
 
 @dataclass(frozen=True)
@@ -71,38 +70,6 @@ class LabelledTracks:
             locus.astype(np.int64),
             np.bincount(locus, true),
         )
-
-
-def region_folders(paths: Iterable[PathLike]) -> list[Path]:
-    """Return the folders that hold a labelled region: the paths themselves, or folders in them.
-
-    Raises
-    ------
-    InputError
-        A path holds no region, or a region lacks a file.
-    """
-    found: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if not path.is_dir():
-            raise InputError("no such folder", path=path)
-        here = (
-            [path]
-            if (path / REGION_FILES[0]).exists()
-            else sorted(child for child in path.iterdir() if (child / REGION_FILES[0]).exists())
-        )
-        if not here:
-            raise InputError(
-                f"holds no labelled region ({', '.join(REGION_FILES)})",
-                path=path,
-                hint="create one with: genolstm introgression simulate",
-            )
-        found += here
-    for folder in found:
-        for member in REGION_FILES:
-            if not (folder / member).is_file():
-                raise InputError(f"lacks {member}", path=folder)
-    return found
 
 
 def load_region(folder: Path, settings: TrackSettings) -> list[LabelledTracks]:

@@ -9,7 +9,8 @@ import numpy as np
 
 from genolstm.errors import MissingExtraError, SettingError
 from genolstm.files import PathLike
-from genolstm.introgression.dataset import load_region, region_folders, windows
+from genolstm.introgression.dataset import load_region, windows
+from genolstm.introgression.regions import REGION_FILES, region_folders
 from genolstm.introgression.settings import NETWORK, TRACKS, TRAINING, TrackSettings
 from genolstm.lstm.bundle.runtime import Runtime
 from genolstm.lstm.config import LSTMConfig
@@ -230,7 +231,7 @@ def labelled_windows(
     """
     if bins < 1 or not 0 < share <= 1:
         raise SettingError(f"bins is {bins} and share {share}; they must be at least 1, and above 0 up to 1")
-    labelled = [part for path in region_folders(regions) for part in load_region(path, tracks)]
+    labelled = [part for path in region_folders(regions, REGION_FILES) for part in load_region(path, tracks)]
     x, classes, groups = windows(labelled, bins)
     y = (classes[:, :, 1:].sum(axis=2).mean(axis=1) >= share).astype(np.int64)
     return x, y, groups

@@ -12,10 +12,11 @@ import numpy as np
 from genolstm.errors import InputError, SettingError
 from genolstm.files import PathLike, check_output, check_own_name
 from genolstm.introgression.channels import CHANNELS, CLASSES
-from genolstm.introgression.dataset import LabelledTracks, load_region, region_folders, windows, with_fewer_archaics
+from genolstm.introgression.dataset import LabelledTracks, load_region, windows, with_fewer_archaics
 from genolstm.introgression.evaluate import Pieces, Ranking, calibration_error, rank
 from genolstm.introgression.hmm import SupervisedHMM
 from genolstm.introgression.likeness import Likeness, Profile
+from genolstm.introgression.regions import REGION_FILES, region_folders
 from genolstm.introgression.settings import LABELLING, NETWORK, TRACKS, TRAINING, IntrogressionTraining, TrackSettings
 from genolstm.lstm.bundle.bundle import Bundle, save_bundle
 from genolstm.lstm.bundle.runtime import Runtime
@@ -64,7 +65,7 @@ def train_model(
     """
     check_own_name(output, "a model")
     check_output(output, force=force)
-    labelled = [part for path in region_folders(regions) for part in load_region(path, tracks)]
+    labelled = [part for path in region_folders(regions, REGION_FILES) for part in load_region(path, tracks)]
     groups = [region.group for region in labelled]
     if len(set(groups)) < 2:
         raise InputError(

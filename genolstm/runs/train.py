@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genolstm.files import PathLike, check_own_name, check_paths
-from genolstm.introgression.dataset import REGION_FILES, region_folders
+from genolstm.introgression.regions import REGION_FILES, region_folders
 from genolstm.introgression.settings import (
     ENOUGH_REGIONS,
     LABELLING,
@@ -55,7 +55,7 @@ def run(
     folder = Path(f"{output}.training" if checkpoints is None else checkpoints)
     running = folder / LOG_NAME
     check_own_name(output, "a model")
-    places = region_folders(regions)
+    places = region_folders(regions, REGION_FILES)
     read = [place / name for place in places for name in REGION_FILES]
     check_paths(read, [output, log], force=force, kept=[folder / FILE_NAME, running])
     few = len(places) < ENOUGH_REGIONS

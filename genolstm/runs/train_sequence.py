@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from genolstm.files import PathLike, check_own_name, check_paths
-from genolstm.introgression.sequence_only.data import FILES, Sentences, region_folders
+from genolstm.introgression.regions import SEQUENCE_FILES, region_folders
+from genolstm.introgression.sequence_only.data import TABLE_HINT, Sentences
 from genolstm.introgression.sequence_only.settings import (
     NETWORK,
     RECIPE,
@@ -65,7 +66,8 @@ def run(
     check_own_name(output, "a model")
     read: list[PathLike] = [*regions, labels] if labels is not None else []
     if labels is None:
-        read = [place / name for place in region_folders(regions) for name in FILES]
+        places = region_folders(regions, SEQUENCE_FILES, hint=TABLE_HINT)
+        read = [place / name for place in places for name in SEQUENCE_FILES]
     check_paths(read, [output, log], force=force, kept=[folder / FILE_NAME, running])
 
     def begun(data: Sentences, parts: Parts) -> None:

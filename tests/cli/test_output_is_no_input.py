@@ -14,7 +14,7 @@ import pytest
 from genolstm.cli import cli as commands
 from genolstm.errors import OutputError
 from genolstm.files import check_paths
-from genolstm.introgression.dataset import REGION_FILES
+from genolstm.introgression.regions import REGION_FILES
 
 # What a parameter of this name is: a file to write, or a name of something that is no file. All other
 # texts and paths are files to read.

@@ -13,6 +13,7 @@ from genolstm.errors import InputError, SettingError, control_character
 from genolstm.files import PathLike, display_name, read_lines
 from genolstm.introgression.evaluate import Coverage
 from genolstm.introgression.formats import read_numbered_intervals
+from genolstm.introgression.regions import SEQUENCE_FILES, region_folders
 from genolstm.introgression.sequence_only import tokens as tokenizer
 from genolstm.introgression.sequence_only.settings import (
     ARCHAIC,
@@ -26,8 +27,8 @@ from genolstm.introgression.sequence_only.settings import (
 from genolstm.introgression.summary import counted
 from genolstm.sequences.fasta import Record, parse_haplotype_name, read_codes
 
-#: Files of a labelled region that are read; ``introgression simulate`` writes both.
-FILES = ("target.fa.gz", "truth.bed")
+#: What to do if a folder was expected.
+TABLE_HINT = "FASTA files go with --labels"
 #: Columns of a table of labels, in any order.
 COLUMNS = ("name", "label", "group")
 #: Places that are tried for a modern stretch.
@@ -261,36 +262,6 @@ def _draw_stretches(
     return taken, lacking
 
 
-def region_folders(paths: Iterable[PathLike]) -> list[Path]:
-    """Return the folders that hold a labelled region: the paths themselves, or folders in them.
-
-    Raises
-    ------
-    InputError
-        A path holds no region, or a region lacks a file.
-    """
-    found: list[Path] = []
-    for name in paths:
-        path = Path(name)
-        if not path.is_dir():
-            hint = "FASTA files go with --labels" if path.exists() else None
-            raise InputError("is no folder" if path.exists() else "no such folder", path=path, hint=hint)
-        here = [path] if any((path / one).exists() for one in FILES) else []
-        here = here or sorted(child for child in path.iterdir() if any((child / one).exists() for one in FILES))
-        if not here:
-            raise InputError(
-                f"holds no labelled region ({', '.join(FILES)})",
-                path=path,
-                hint="create one with: genolstm introgression simulate",
-            )
-        found += here
-    for folder in found:
-        for member in FILES:
-            if not (folder / member).is_file():
-                raise InputError(f"lacks {member}", path=folder)
-    return found
-
-
 def read_folders(
     paths: Iterable[PathLike],
     settings: SentenceSettings = SENTENCES,
@@ -313,13 +284,13 @@ def read_folders(
         A file is invalid, the truth names what the FASTA lacks, or nothing is labelled.
     """
     reader = _Reader(settings, options, seed)
-    for folder in region_folders(paths):
+    for folder in region_folders(paths, SEQUENCE_FILES, hint=TABLE_HINT):
         reader.add(_read_folder(folder, settings, options.split))
     return reader.finish()
 
 
 def _read_folder(folder: Path, settings: SentenceSettings, split: Split) -> _Gathered:
-    fasta, bed = (folder / name for name in FILES)
+    fasta, bed = (folder / name for name in SEQUENCE_FILES)
     found = _Gathered()
     lengths: dict[tuple[str, str, str], int] = {}
     sequences: list[tuple[Haplotype, tokenizer.Sequence]] = []
