@@ -20,7 +20,7 @@ from genolstm.alignment.pairhmm.parameters import PairHMMParameters, ParameterFa
 from genolstm.alignment.pairhmm.region import AUTO_CELLS
 from genolstm.alignment.result import Evidence, PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
-from genolstm.alignment.significance import Significance, gc_content
+from genolstm.alignment.significance import CLEAR_EVIDENCE, Significance, gc_content, most_owed
 from genolstm.files import PathLike
 from genolstm.threads import count_threads, worker_pool
 
@@ -239,7 +239,10 @@ class AlignmentScorer:
         plain = pair.query.without_low_complexity()
         if plain is pair.query:
             return None
-        if len(pair.query.masks) * len(pair.reference.masks) <= AUTO_CELLS:
+        least = found.bits - most_owed(pair.query.masks, plain.masks)
+        if least >= CLEAR_EVIDENCE:
+            bits = least
+        elif len(pair.query.masks) * len(pair.reference.masks) <= AUTO_CELLS:
             bits = self._fit(plain, pair.reference, settings).bits
         else:
             # To run twice would be long. The score is convex in what these columns weigh, so that less their

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from genolstm.alignment.pairhmm.member import PSEUDOCOUNT
+from genolstm.alignment.pairhmm.member import PSEUDOCOUNT, null_of
 from genolstm.alignment.pairhmm.modes import MODES, Mode, Strand
 from genolstm.errors import ModelError, SettingError
 from genolstm.fields import Fields
@@ -221,6 +221,25 @@ class CompositionShift:
             fields.number("square", -_STEEPEST, _STEEPEST),
             fields.number("growth", 0, _STEEPEST),
         )
+
+
+CLEAR_EVIDENCE = 60.0
+"""Bits from which on it does not matter how many more there are."""
+
+
+def most_owed(query: Masks, letters: Masks) -> float:
+    """Return the most that a query's score can owe to letters that are left out, in bits.
+
+    A match is worth no more than the rarest base of the null model.
+
+    Parameters
+    ----------
+    query, letters
+        All letters, and those that count: the others are N there.
+    """
+    bases = null_of(query)
+    most = -math.log2(float(bases.min() / bases.sum()))
+    return most * int(np.count_nonzero(query != letters))
 
 
 def gc_content(masks: Masks) -> float:

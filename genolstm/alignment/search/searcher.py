@@ -36,7 +36,7 @@ from genolstm.alignment.search.edits import EITHER, MINUS, PLUS, nearest
 from genolstm.alignment.search.seeds import Prefilter, SeedIndex
 from genolstm.alignment.search.windows import PrefilterMaker, Windows
 from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSettings
-from genolstm.alignment.significance import Significance, gc_content
+from genolstm.alignment.significance import CLEAR_EVIDENCE, Significance, gc_content, most_owed
 from genolstm.errors import InputError
 from genolstm.sequences.low_complexity import without_low_complexity
 from genolstm.sequences.masks import Masks, complement_masks, encode_masks
@@ -409,10 +409,15 @@ class Searcher:
         at = np.flatnonzero([letters[i] is not queries[i] for i in pairs[:, 0].tolist()])
         if not len(at):
             return queries, bits
+        out = bits.copy()
+        owed = np.array([most_owed(*both) for both in zip(queries, letters, strict=True)])
+        out[at] -= owed[pairs[at, 0]]
+        at = at[out[at] < CLEAR_EVIDENCE]
+        if not len(at):
+            return letters, out
         some, own = np.unique(pairs[at, 0], return_inverse=True)
         fewer = [letters[i] for i in some.tolist()]
         asked = np.stack([own, pairs[at, 1]], axis=1)
-        out = bits.copy()
         either, unknown = np.full(len(at), EITHER), np.full(len(at), np.nan)
         out[at] = self._score(fewer, pack(fewer), windows, asked, either, unknown)
         return letters, out
