@@ -32,7 +32,7 @@ from genolstm.alignment.simulate.pairs import PRESETS, simulate_pair
 from genolstm.errors import InputError
 from genolstm.sequences.fasta import read_records
 from genolstm.sequences.low_complexity import without_low_complexity
-from genolstm.sequences.masks import encode_masks
+from genolstm.sequences.masks import encode_masks, sure_bases
 
 THRESHOLDS = (0.1, 1.0, 10.0)
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -86,7 +86,7 @@ def compare(
     references = [[draws[1](rng, spread(m)) for _ in range(arguments.references)] for _ in queries]
     if arguments.qmask == "tantan":
         queries = [without_low_complexity(q) for q in queries]
-    bases = [np.count_nonzero(q & (q - 1) == 0) for q in queries]
+    bases = [sure_bases(q) for q in queries]
     pairs = [(q, r) for q, own in zip(queries, references, strict=True) for r in own]
     bits = score_masks(scorer, pairs, mode=mode, strand="both", threads=arguments.threads)
     errors = np.empty((len(queries), len(THRESHOLDS)), dtype=np.int64)

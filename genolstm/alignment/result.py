@@ -19,7 +19,7 @@ from genolstm.alignment.pairhmm.decode import SparsePosterior
 from genolstm.alignment.pairhmm.modes import Mode, placements
 from genolstm.compiled import compiled
 from genolstm.errors import MissingExtraError, shown
-from genolstm.sequences.masks import Masks
+from genolstm.sequences.masks import Masks, sure_bases
 
 Sequence: TypeAlias = str | Seq | SeqRecord
 _OPS = "=XID"
@@ -267,8 +267,8 @@ class PosteriorAlignment(Alignment):
 
     def sure_bases(self) -> tuple[int, int]:
         """Return how many letters of query and reference stand for a single base."""
-        query, reference = (int((masks & (masks - 1) == 0).sum()) for masks in self.masks)
-        return query, reference
+        query, reference = self.masks
+        return sure_bases(query), sure_bases(reference)
 
     @property
     def place_bits(self) -> float:

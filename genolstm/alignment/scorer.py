@@ -22,6 +22,7 @@ from genolstm.alignment.result import Evidence, PosteriorAlignment, Sequence
 from genolstm.alignment.settings import AlignmentSettings
 from genolstm.alignment.significance import CLEAR_EVIDENCE, Significance, gc_content, most_owed
 from genolstm.files import PathLike
+from genolstm.sequences.masks import sure_bases
 from genolstm.threads import count_threads, worker_pool
 
 RECENT = 4096
@@ -253,8 +254,7 @@ class AlignmentScorer:
             worth = np.log2(pair.chosen.parameters.odds())
             letters = found.masks[0][posterior.query[at]], found.masks[1][posterior.reference[at]]
             bits = found.bits - float(posterior.probability[at] @ worth[letters])
-        masks = plain.masks
-        return Evidence(bits, int(np.count_nonzero(masks & (masks - 1) == 0)), gc_content(masks))
+        return Evidence(bits, sure_bases(plain.masks), gc_content(plain.masks))
 
     def judge(
         self,

@@ -229,6 +229,31 @@ def match_for(name: str, data: LabelledSequences, settings: ComparisonSettings) 
     )
 
 
+def train_matched(
+    network: ArchitectureSettings,
+    training: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+) -> TrainedModel:
+    """Train a network on inputs and targets, for all epochs; validation chooses the epoch."""
+    from genolstm.lstm.train.settings import TrainingSettings
+    from genolstm.lstm.train.training import train
+
+    return train(
+        network.config,
+        TrainingSettings(
+            epochs=epochs, batch_size=batch_size, patience=0, seed=seed, learning_rate=network.learning_rate
+        ),
+        *training,
+        validation=validation,
+        make_model=lambda _: network.build(seed),
+        progress=False,
+    )
+
+
 def _run(
     network: ArchitectureSettings,
     trial: Trial,
@@ -237,24 +262,14 @@ def _run(
     levels: list[pd.DataFrame] | None,
     keep: Callable[[ArchitectureSettings, TrainedModel, Trial, int], None] | None,
 ) -> Iterator[dict[str, Any]]:
-    from genolstm.lstm.train.settings import TrainingSettings
-    from genolstm.lstm.train.training import train
-
     scale = Scale.of(trial.training)
-    trained = train(
-        network.config,
-        TrainingSettings(
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            patience=0,
-            seed=seed,
-            learning_rate=network.learning_rate,
-        ),
-        trial.training.one_hot(),
-        scale.inward(trial.training.targets),
-        validation=(trial.validation.one_hot(), scale.inward(trial.validation.targets)),
-        make_model=lambda _: network.build(seed),
-        progress=False,
+    trained = train_matched(
+        network,
+        (trial.training.one_hot(), scale.inward(trial.training.targets)),
+        (trial.validation.one_hot(), scale.inward(trial.validation.targets)),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        seed=seed,
     )
     if levels is not None and network.name in RECURRENT:
         levels.append(_decay(network, trained, trial, seed))

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genolstm.comparison.architectures import match_architecture
-from genolstm.comparison.run import _no_retracing_warnings
+from genolstm.comparison.run import _no_retracing_warnings, train_matched
 from genolstm.errors import InputError, SettingError
 from genolstm.sequences.alphabet import Codes
 from genolstm.sequences.kmers import one_hot
@@ -102,8 +102,6 @@ def two_sample_test(
     InputError
         A set has fewer than four groups.
     """
-    from genolstm.lstm.train.settings import TrainingSettings
-    from genolstm.lstm.train.training import train
 
     settings = settings or TwoSampleSettings()
     parts = balanced_split(first[1], second[1], seed)
@@ -121,20 +119,13 @@ def two_sample_test(
         learning_rate=settings.learning_rate,
     )
     with _no_retracing_warnings():
-        trained = train(
-            network.config,
-            TrainingSettings(
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                patience=0,
-                seed=seed,
-                learning_rate=network.learning_rate,
-            ),
-            x[_TRAIN],
-            y[_TRAIN],
-            validation=(x[_VALIDATION], y[_VALIDATION]),
-            make_model=lambda _: network.build(seed),
-            progress=False,
+        trained = train_matched(
+            network,
+            (x[_TRAIN], y[_TRAIN]),
+            (x[_VALIDATION], y[_VALIDATION]),
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            seed=seed,
         )
     tested = x[_TEST]
     said = np.concatenate(

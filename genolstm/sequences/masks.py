@@ -102,6 +102,11 @@ def complement_masks(masks: Masks) -> Masks:
     return np.frombuffer(data.translate(_COMPLEMENT)[::-1], dtype=np.uint8)
 
 
+def sure_bases(masks: Masks) -> int:
+    """Return how many letters stand for a single base."""
+    return int(np.count_nonzero(masks & (masks - 1) == 0))
+
+
 def composition(*sequences: Masks) -> npt.NDArray[np.float64]:
     """Return the counts of A, C, G, T over all sequences; an ambiguous base counts in equal parts."""
     counts = np.zeros(16)

@@ -2,20 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from support import EXAMPLE
+from support import EXAMPLE, call
 from support.text import toy_bytes
 
-from genolstm.cli import main
-
 RHYME = EXAMPLE / "rhyme.txt"
-
-
-def call(*args):
-    try:
-        main([str(arg) for arg in args])
-    except SystemExit as stop:
-        return stop.code or 0
-    return 0
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import EXAMPLE
+from support import EXAMPLE, call
 from support.text import VOCABULARY, toy, toy_bytes
 
-from genolstm.cli import main
 from genolstm.errors import InputError, ModelError, SettingError
 from genolstm.lstm.bundle.stepper import Stepper
 from genolstm.runs.text_baseline import baselines
@@ -31,14 +30,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "text.md"
 TEXTS = st.text(
     st.sampled_from("  \n\t\r\u00a0\u2003aBcéß\u0301漢123½Ⅷ_'’.,!?-stmrevl\x1c") | st.characters(codec="utf-8")
 )
-
-
-def call(*args):
-    try:
-        main([str(arg) for arg in args])
-    except SystemExit as stop:
-        return stop.code or 0
-    return 0
 
 
 @pytest.fixture

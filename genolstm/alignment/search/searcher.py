@@ -39,7 +39,7 @@ from genolstm.alignment.settings import SEARCH_MODE, AlignmentSettings, SearchSe
 from genolstm.alignment.significance import CLEAR_EVIDENCE, Significance, gc_content, most_owed
 from genolstm.errors import InputError
 from genolstm.sequences.low_complexity import without_low_complexity
-from genolstm.sequences.masks import Masks, complement_masks, encode_masks
+from genolstm.sequences.masks import Masks, complement_masks, encode_masks, sure_bases
 from genolstm.sequences.packed import PackedSequences, pack
 from genolstm.threads import count_threads
 
@@ -371,7 +371,7 @@ class Searcher:
         order = np.lexsort((pairs[:, 1], -bits))
         letters, worth = self._evidence(queries, windows, pairs, bits)
         bound, plain = (len(windows.place) * np.exp2(-np.clip(x, -900.0, 1000.0)) for x in (worth, bits))
-        bases = np.array([_sure(own) for own in letters], dtype=np.int64)
+        bases = np.array([sure_bases(own) for own in letters], dtype=np.int64)
         shares = np.array([gc_content(own) for own in letters])
         known = np.zeros(len(pairs), dtype=np.bool_)
         if self.significance is not None:
@@ -545,7 +545,7 @@ class Searcher:
         if known is None or mode not in known.modes():
             return [None] * len(pairs)
         shortest = known.shortest(mode)
-        whole = [_sure(own) for own in queries]
+        whole = [sure_bases(own) for own in queries]
         judged = [
             (hit.bits, whole[i]) if hit.evidence is None else hit.evidence[:2]
             for i, hit in zip(pairs[:, 0].tolist(), hits, strict=True)
@@ -616,11 +616,6 @@ class Searcher:
         out.placement = a.placement
         out.p_homolog = a.p_homolog
         return out
-
-
-def _sure(masks: Masks) -> int:
-    """Return how many letters stand for a single base."""
-    return int(np.count_nonzero(masks & (masks - 1) == 0))
 
 
 def _is_in(hit: Hit, reference: int, start: int, end: int) -> bool:
